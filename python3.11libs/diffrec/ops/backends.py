@@ -1,0 +1,86 @@
+"""Which implementation of an operation runs, and how Warp kernels are launched.
+
+Every operation of `diffrec.ops` has a plain PyTorch `reference` and fast ones that agree with it:
+`numba` (CPU, all cores) and `warp` (CUDA; the same kernels also run on the CPU, for tests).
+"""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Sequence
+from types import ModuleType
+from typing import Any
+
+import torch
+from torch import Tensor
+
+BACKENDS = ("reference", "numba", "warp")
+
+
+def choose_backend(
+    tensor: Tensor, backend: str | None = None, *, available: Sequence[str] = BACKENDS
+) -> str:
+    """Name of the implementation that is to work on `tensor`.
+
+    With `backend` None, float64 input gets "reference", float32 gets "numba" on the CPU and "warp"
+    on CUDA; an operation that lacks the fast one (not in `available`) falls back to "reference".
+    float64 always goes to "reference", since the fast kernels are written for float32.
+
+    Raises:
+        ValueError: unknown name, an implementation this operation lacks, or Numba asked for on
+            CUDA tensors. The message names the choices.
+    """
+    if backend is not None and backend not in available:
+        raise ValueError(
+            f"backend {backend!r} does not exist here; choose one of {', '.join(available)}, "
+            "or None to pick by device"
+        )
+    if tensor.dtype == torch.float64:
+        return "reference"
+    if backend is None:
+        fast = "warp" if tensor.is_cuda else "numba"
+        return fast if fast in available and tensor.device.type in ("cpu", "cuda") else "reference"
+    if backend == "numba" and tensor.device.type != "cpu":
+        raise ValueError(
+            f"backend 'numba' runs on CPU tensors only, these are on {tensor.device}; "
+            "choose 'warp' or 'reference', or None to pick by device"
+        )
+    return backend
+
+
+@functools.cache
+def warp() -> ModuleType:
+    """The Warp module, initialised once and without its banner."""
+    import warp as wp
+
+    wp.config.quiet = True
+    wp.init()
+    return wp
+
+
+def launch(kernel: Any, dim: int | Sequence[int], inputs: Sequence[Any], device: Any) -> None:
+    """Launch a Warp kernel on `device` ("cpu", "cuda:0", torch.device).
+
+    Tensors among `inputs` must be contiguous and on `device`; they are passed without copying, as
+    arrays of their own rank and scalar type. On CUDA the kernel is queued on PyTorch's current
+    stream, so it is ordered with the surrounding PyTorch work and nothing waits.
+    """
+    wp = warp()
+    device = torch.device(device)
+    arrays = [
+        wp.from_torch(x.detach(), requires_grad=False) if isinstance(x, Tensor) else x
+        for x in inputs
+    ]
+    if device.type == "cuda":
+        stream = wp.stream_from_torch(torch.cuda.current_stream(device))
+        wp.launch(kernel, dim=dim, inputs=arrays, stream=stream)
+    else:
+        wp.launch(kernel, dim=dim, inputs=arrays, device="cpu")
+
+
+def usable_cores() -> int:
+    """Cores this process may run on (a container or scheduler may grant fewer than exist)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
