@@ -1,0 +1,7 @@
+"""The errors that are a user's to mend: one clear sentence, no traceback."""
+
+from __future__ import annotations
+
+
+class DiffrecError(Exception):
+    """Bad input or an impossible request; the text says what is wrong, where, and what to do."""
