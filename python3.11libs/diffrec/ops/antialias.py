@@ -1,0 +1,61 @@
+"""Analytic antialiasing of silhouettes, the source of gradients for visible outlines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from diffrec.ops import reference_antialias
+from diffrec.ops.backends import choose_backend
+from diffrec.ops.rasterize import Raster
+
+
+@dataclass(frozen=True)
+class EdgeTopology:
+    """Which triangles share an edge; depends on the triangle list alone, not on positions.
+
+    `neighbor`: [F, 3] int32. For edge i of a triangle, the one opposite its corner i: 3 * triangle
+    + edge of the one other triangle that shares it, or -1 if there is none or more than one.
+    """
+
+    neighbor: Tensor
+
+
+def edge_topology(triangles: Tensor, backend: str | None = None) -> EdgeTopology:
+    """Find the neighbours of all triangles [F, 3]. Build it once per mesh and pass it on."""
+    return EdgeTopology(reference_antialias.neighbors(triangles))
+
+
+def antialias(
+    image: Tensor,
+    raster: Raster,
+    clip: Tensor,
+    triangles: Tensor,
+    backend: str | None = None,
+    *,
+    topology: EdgeTopology | None = None,
+) -> Tensor:
+    """Blend pixels across silhouettes by analytic coverage (Laine et al. 2020).
+
+    `image`: [B, H, W, C], linear colour (or any quantity that may be averaged), rendered with one
+    sample per pixel from `raster`; `clip`: [B, V, 4] and `triangles`: [F, 3] as given to
+    `rasterize`; `topology`: `edge_topology(triangles)` when it is already known. Returns
+    [B, H, W, C]. Gradients flow to `image` and, through the blend factors, to the x, y and w of
+    the silhouettes' vertices. See `reference_antialias` for the method.
+
+    Edges inside a connected surface that faces one way do not blend. Where two surfaces
+    interpenetrate nothing is blended either.
+
+    Raises:
+        ValueError: shapes that do not fit, or an unknown backend.
+    """
+    if image.shape[:-1] != raster.triangle.shape:
+        raise ValueError(
+            f"image {list(image.shape)} and raster {list(raster.triangle.shape)} differ in size"
+        )
+    topology = topology or edge_topology(triangles)
+    choose_backend(image, backend)
+    return reference_antialias.antialias(
+        image, raster.triangle, raster.depth, clip, triangles, topology.neighbor
+    )

@@ -1,0 +1,151 @@
+"""Rasterisation and perspective-correct barycentrics in plain PyTorch: clear, slow, any dtype.
+
+The conventions below are those of the fast kernels too, which agree bit by bit on coverage.
+
+For a pixel centre p = (px, py) in normalised device coordinates and clip-space vertices
+(x_i, y_i, z_i, w_i), let u_i = (x_i - px w_i, y_i - py w_i) and q_i = u_j x u_k (i, j, k cyclic).
+These are the homogeneous edge functions of Olano and Greer 1997 ("Triangle scan conversion using 2D
+homogeneous coordinates"): q_i / sum(q) are the perspective-correct barycentrics, sum(q w) / sum(q)
+is w and sum(q z) / sum(q w) is z / w at the pixel. Nothing is divided by a vertex's w, so triangles
+that reach behind the camera need no clipping: a pixel is covered if all q_i have one sign and its
+own w is positive, and the near and far planes are tests on its own z / w.
+
+A pixel centre on an edge belongs to the triangle that contains the centre moved by (e, e^2) with
+e -> 0+; so exactly one of the triangles around a shared edge or vertex owns it.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+_CHUNK_ELEMENTS = 1 << 21
+
+
+def pixel_centres(resolution: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Normalised device coordinates [H * W, 2] of all pixel centres, row 0 at y = +1."""
+    height, width = resolution
+    x = (2 * torch.arange(width, device=device, dtype=dtype) + 1) / width - 1
+    y = 1 - (2 * torch.arange(height, device=device, dtype=dtype) + 1) / height
+    return torch.stack([x.expand(height, width), y[:, None].expand(height, width)], -1).view(-1, 2)
+
+
+def _cross(a: Tensor, b: Tensor) -> Tensor:
+    return a[..., 0] * b[..., 1] - a[..., 1] * b[..., 0]
+
+
+def edge_functions(corners: Tensor, centres: Tensor) -> tuple[Tensor, Tensor]:
+    """q [..., 3] and u [..., 3, 2] for corners [..., 3, 4] and centres [..., 2] (see above)."""
+    u = corners[..., :2] - centres[..., None, :] * corners[..., 3:]
+    q = torch.stack([_cross(u[..., i - 2, :], u[..., i - 1, :]) for i in range(3)], -1)
+    return q, u
+
+
+def rasterize(
+    clip: Tensor,
+    triangles: Tensor,
+    resolution: tuple[int, int],
+    behind: tuple[Tensor, Tensor] | None,
+) -> tuple[Tensor, Tensor]:
+    """(triangle, depth), each [B, H, W]; `behind`: (triangle, depth) of the layer to peel off."""
+    height, width = resolution
+    centres = pixel_centres(resolution, torch.float64, clip.device)
+    step = max(1, _CHUNK_ELEMENTS // (height * width))
+    empty = torch.iinfo(torch.int32).max
+    best_triangle, best_depth = [], []
+    for view in range(clip.shape[0]):
+        depth = torch.full((height * width,), torch.inf, dtype=clip.dtype, device=clip.device)
+        triangle = torch.full((height * width,), empty, dtype=torch.int32, device=clip.device)
+        for start in range(0, triangles.shape[0], step):
+            part = triangles[start : start + step].long()
+            candidate = _fragment_depth(clip[view].double()[part], centres).to(clip.dtype)  # [f, P]
+            number = torch.arange(start, start + part.shape[0], device=clip.device)
+            number = number.int()[:, None].expand(candidate.shape)
+            if behind is not None:
+                seen_triangle, seen_depth = (layer[view].view(-1) for layer in behind)
+                visible = (candidate > seen_depth) & (number != seen_triangle)
+                candidate = torch.where(visible, candidate, torch.inf)
+            nearest = candidate.amin(0)
+            first = torch.where(candidate == nearest, number, empty).amin(0)
+            closer = nearest < depth
+            depth = torch.where(closer, nearest, depth)
+            triangle = torch.where(closer, first, triangle)
+        best_depth.append(depth)
+        best_triangle.append(torch.where(triangle == empty, -1, triangle))
+    shape = (clip.shape[0], height, width)
+    if not best_depth:
+        return triangles.new_empty(shape, dtype=torch.int32), clip.new_empty(shape)
+    return torch.stack(best_triangle).view(shape), torch.stack(best_depth).view(shape)
+
+
+def _fragment_depth(corners: Tensor, centres: Tensor) -> Tensor:
+    """z / w [f, P] of every triangle [f, 3, 4] at every pixel centre, +inf where not covered."""
+    q, u = edge_functions(corners[:, None], centres)
+    w = corners[:, None, :, 3]
+    positive = torch.ones(q.shape[:2], dtype=torch.bool, device=q.device)
+    negative = positive
+    for i in range(3):
+        j, k = i - 2, i - 1
+        along_x = u[..., j, 1] * w[..., k] - w[..., j] * u[..., k, 1]  # dq / dpx
+        along_y = w[..., j] * u[..., k, 0] - u[..., j, 0] * w[..., k]  # dq / dpy
+        sign = torch.where(q[..., i] != 0, q[..., i], torch.where(along_x != 0, along_x, along_y))
+        positive = positive & (sign > 0)
+        negative = negative & (sign < 0)
+    z = corners[:, None, :, 2]
+    sum_q = q[..., 0] + q[..., 1] + q[..., 2]
+    sum_w = q[..., 0] * w[..., 0] + q[..., 1] * w[..., 1] + q[..., 2] * w[..., 2]
+    sum_z = q[..., 0] * z[..., 0] + q[..., 1] * z[..., 1] + q[..., 2] * z[..., 2]
+    depth = sum_z / sum_w
+    in_front = ((sum_q > 0) & (sum_w > 0)) | ((sum_q < 0) & (sum_w < 0))
+    covered = (positive | negative) & in_front & (depth >= -1) & (depth <= 1)
+    return torch.where(covered, depth, torch.inf)
+
+
+def at_pixels(
+    clip: Tensor, triangles: Tensor, triangle: Tensor, pixels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Corners [P, 3, 4] of the triangles at flat `pixels` [P] and their pixel centres [P, 2].
+
+    `triangle`: [B, H, W], the raster.
+    """
+    _, height, width = triangle.shape
+    view = torch.div(pixels, height * width, rounding_mode="floor")
+    vertices = triangles.long()[triangle.view(-1)[pixels].long()]
+    # index_select has a cheap, deterministic gradient; fancy indexing by two tensors has not.
+    flat = vertices + view[:, None] * clip.shape[1]
+    corners = clip.reshape(-1, 4).index_select(0, flat.view(-1)).view(-1, 3, 4)
+    centres = pixel_centres((height, width), clip.dtype, clip.device)
+    return corners, centres[pixels - view * height * width]
+
+
+def barycentrics(clip: Tensor, triangles: Tensor, triangle: Tensor, pixels: Tensor) -> Tensor:
+    """Perspective-correct barycentrics [P, 3], differentiable in `clip` by autograd."""
+    corners, centres = at_pixels(clip, triangles, triangle, pixels)
+    q, _ = edge_functions(corners, centres)
+    return q / q.sum(-1, keepdim=True)
+
+
+def footprint(
+    clip: Tensor,
+    triangles: Tensor,
+    triangle: Tensor,
+    pixels: Tensor,
+    texcoords: Tensor,
+    texcoord_triangles: Tensor,
+) -> Tensor:
+    """(du/dx, du/dy, dv/dx, dv/dy) [P, 4] per pixel to the right (x) and down (y)."""
+    _, height, width = triangle.shape
+    corners, centres = at_pixels(clip, triangles, triangle, pixels)
+    q, u = edge_functions(corners, centres)
+    w = corners[..., 3]
+    j, k = [1, 2, 0], [2, 0, 1]
+    along_x = (u[:, j, 1] * w[:, k] - w[:, j] * u[:, k, 1]) * (2 / width)
+    along_y = (w[:, j] * u[:, k, 0] - u[:, j, 0] * w[:, k]) * (-2 / height)
+    total = q.sum(-1, keepdim=True)
+    bary = q / total
+    change_x = (along_x - bary * along_x.sum(-1, keepdim=True)) / total
+    change_y = (along_y - bary * along_y.sum(-1, keepdim=True)) / total
+    uv = texcoords[texcoord_triangles.long()[triangle.view(-1)[pixels].long()]]
+    d_x = (change_x[..., None] * uv).sum(1)
+    d_y = (change_y[..., None] * uv).sum(1)
+    return torch.stack([d_x[:, 0], d_y[:, 0], d_x[:, 1], d_y[:, 1]], -1)
