@@ -1,0 +1,199 @@
+"""Views of a scene: cameras and, where there are any, pictures.
+
+Every reader of a data set returns :class:`Views`. Matrices follow ``diffrec.cameras``: they act on
+column vectors, camera and clip space are OpenGL's, image row 0 is the top.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from diffrec import cameras
+from diffrec.config import Config
+from diffrec.errors import DiffrecError
+
+# Pictures up to this many bytes live on the training device, more of them in main memory.
+DEVICE_STORE_BYTES = 4 << 30
+
+
+class DataError(DiffrecError):
+    """A data set cannot be read; the message names the file and what to do."""
+
+
+@dataclass(frozen=True)
+class ViewBatch:
+    """B views, all tensors on the training device.
+
+    clip_from_world, camera_from_world: [B, 4, 4] float32; camera_position: [B, 3] world units.
+    image: [B, H, W, 4] premultiplied linear RGBA float32, or None for views without pictures.
+    """
+
+    clip_from_world: Tensor
+    camera_from_world: Tensor
+    camera_position: Tensor
+    image: Tensor | None
+
+
+class Views(Protocol):
+    """A set of views that can be asked for in batches."""
+
+    resolution: tuple[int, int]
+    """(height, width) of every picture, pixels."""
+    names: list[str]
+    """One name per view, for files and tables."""
+
+    def __len__(self) -> int:
+        """Number of views."""
+
+    def batch(self, indices: Sequence[int]) -> ViewBatch:
+        """The views of these indices, in this order."""
+
+
+@dataclass(frozen=True)
+class View:
+    """One photographed view.
+
+    camera_from_world, clip_from_camera: [4, 4] float32.
+    read: makes the picture, [H, W, 4] premultiplied linear RGBA float32 on the CPU.
+    """
+
+    name: str
+    camera_from_world: Tensor
+    clip_from_camera: Tensor
+    read: Callable[[], Tensor]
+
+
+class ImageViews:
+    """Views with pictures from files, kept in memory (``pre_load``) or read anew for each batch.
+
+    Kept pictures are stored in half precision: finer than the 8 bits they come from, and half the
+    memory. ``resolution`` is that of the first picture; all others must agree.
+
+    Raises:
+        DataError: no views, an unreadable picture, or pictures of different sizes.
+    """
+
+    def __init__(
+        self, views: Sequence[View], device: torch.device | str, *, pre_load: bool
+    ) -> None:
+        if not views:
+            raise DataError("the data set holds no views")
+        self._views = list(views)
+        self._device = torch.device(device)
+        self.names = [view.name for view in views]
+        first = views[0].read()
+        self.resolution = (int(first.shape[0]), int(first.shape[1]))
+        self._store: list[Tensor] | None = None
+        if pre_load:
+            self._store = self._load(first)
+        pose = torch.stack([view.camera_from_world for view in views])
+        projection = torch.stack([view.clip_from_camera for view in views])
+        self._camera_from_world = pose.to(self._device)
+        self._clip_from_world = (projection @ pose).to(self._device)
+        self._camera_position = cameras.camera_position(pose).to(self._device)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def batch(self, indices: Sequence[int]) -> ViewBatch:
+        """The views of these indices, in this order.
+
+        Raises:
+            DataError: a picture that is read now is broken or of another size.
+        """
+        chosen = torch.as_tensor(list(indices), dtype=torch.int64, device=self._device)
+        if self._store is not None:
+            pictures = [self._store[i] for i in indices]
+        else:
+            pictures = [self._checked(self._views[i]) for i in indices]
+        image = torch.stack(pictures).to(self._device, non_blocking=True).float()
+        return ViewBatch(
+            self._clip_from_world[chosen],
+            self._camera_from_world[chosen],
+            self._camera_position[chosen],
+            image,
+        )
+
+    def subset(self, indices: Sequence[int]) -> ImageViews:
+        """Some of the views; pictures in memory are shared, not copied."""
+        chosen = list(indices)
+        if not chosen:
+            raise DataError("the data set holds no views")
+        part = object.__new__(ImageViews)
+        part._views = [self._views[i] for i in chosen]
+        part._device = self._device
+        part.names = [self.names[i] for i in chosen]
+        part.resolution = self.resolution
+        part._store = None if self._store is None else [self._store[i] for i in chosen]
+        rows = torch.as_tensor(chosen, dtype=torch.int64, device=self._device)
+        part._camera_from_world = self._camera_from_world[rows]
+        part._clip_from_world = self._clip_from_world[rows]
+        part._camera_position = self._camera_position[rows]
+        return part
+
+    def _load(self, first: Tensor) -> list[Tensor]:
+        height, width = self.resolution
+        total = len(self._views) * height * width * 4 * 2
+        home = self._device if total <= DEVICE_STORE_BYTES else torch.device("cpu")
+
+        def load(view: View) -> Tensor:
+            return self._checked(view).half().to(home)
+
+        # Decoding releases the interpreter lock, so threads pay.
+        with ThreadPoolExecutor() as pool:
+            rest = list(pool.map(load, self._views[1:]))
+        return [first.half().to(home), *rest]
+
+    def _checked(self, view: View) -> Tensor:
+        picture = view.read()
+        if tuple(picture.shape[:2]) != self.resolution:
+            height, width = self.resolution
+            raise DataError(
+                f"{view.name} is {picture.shape[1]} x {picture.shape[0]} pixels, "
+                f"{self.names[0]} is {width} x {height}: all photographs of a data set must have "
+                'one size. Export them so, or set "diffrec": {"photo_res": [height, width]}'
+            )
+        return picture
+
+
+def split_views(views: ImageViews, config: Config) -> tuple[ImageViews, ImageViews]:
+    """Training and validation views by ``diffrec.holdout`` and ``diffrec.validation_views``.
+
+    Every Nth view from the first is held out. With no holdout the training views themselves are
+    validated, as nvdiffrec does. ``validation_views`` limits the latter, evenly picked.
+
+    Raises:
+        DataError: nothing would be left to train on.
+    """
+    step = config.diffrec.holdout
+    count = len(views)
+    held = list(range(0, count, step)) if step else list(range(count))
+    trained = sorted(set(range(count)) - set(held)) if step else held
+    if not trained:
+        raise DataError(
+            f'"diffrec.holdout" {step} leaves none of the {count} views to train on; raise it'
+        )
+    limit = config.diffrec.validation_views
+    if limit is not None and limit < len(held):
+        held = [held[i * len(held) // limit] for i in range(limit)]
+    return views.subset(trained), views.subset(held)
+
+
+def shuffled_indices(length: int, batch: int, generator: torch.Generator) -> Iterator[list[int]]:
+    """Endless batches of view indices: every view once per epoch, each epoch shuffled anew.
+
+    Batches run across the ends of epochs, so all have ``batch`` entries. The order depends on
+    ``generator`` alone.
+    """
+    waiting: list[int] = []
+    while True:
+        while len(waiting) < batch:
+            waiting += torch.randperm(length, generator=generator).tolist()
+        yield waiting[:batch]
+        del waiting[:batch]
