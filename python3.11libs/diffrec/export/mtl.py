@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 from collections.abc import Callable
@@ -97,7 +98,8 @@ def write_mtl(path: Path, *, log: Callable[[str], None] | None = None) -> None:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise MtlError(f"{path}: cannot write the material library: {error.strerror}") from error
 
 

@@ -6,6 +6,8 @@ the way in and out.
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -66,6 +68,7 @@ def load_obj(path: Path, mtl: Path | None = None) -> tuple[Mesh, MaterialFile]:
 
 def _parse(text: str, path: Path) -> _Lines:
     lines = _Lines([], [], [], [])
+    text = text.replace("\\\r\n", " ").replace("\\\n", " ")  # continued lines
     for number, line in enumerate(text.splitlines(), 1):
         words = line.split("#", 1)[0].split()
         if not words:
@@ -107,7 +110,7 @@ def _face(words: list[str], lines: _Lines) -> None:
         raise ValueError("a face needs at least three corners")
     totals = (len(lines.positions), len(lines.texcoords), len(lines.normals))
     corners = [_corner(word, totals) for word in words]
-    for second, third in zip(corners[1:], corners[2:], strict=False):
+    for second, third in itertools.pairwise(corners[1:]):
         if len({corners[0][0], second[0], third[0]}) == 3:
             lines.corners += (corners[0], second, third)
 
@@ -239,12 +242,12 @@ def write_obj(path: Path, mesh: Mesh, *, log: Callable[[str], None] | None = Non
     parts = [f"mtllib {library.name}\n", "g default\n"]
     for keyword, plural, table in tables:
         say(f"    writing {len(table)} {plural}")
-        row = keyword + " %.7g" * table.shape[1] + "\n"
+        row = keyword + " %.8g" * table.shape[1] + "\n"
         parts.append((row * len(table)) % tuple(table.reshape(-1).tolist()))
     say(f"    writing {len(indices[0])} faces")
     parts += ["s 1\n", "g pMesh1\n", "usemtl defaultMat\n"]
-    corner = "%d/%d/%d" if len(indices) == 3 else "%d/%d" if mesh.texcoords is not None else None
-    corner = corner or ("%d//%d" if len(indices) == 2 else "%d")
+    keywords = [keyword for keyword, _, _ in tables]
+    corner = "//".join(["%d"] * 2) if keywords == ["v", "vn"] else "/".join(["%d"] * len(tables))
     faces = np.stack(indices, axis=-1).astype(np.int64) + 1  # [F, 3, attributes]
     row = f"f {corner} {corner} {corner}\n"
     parts.append((row * len(faces)) % tuple(faces.reshape(-1).tolist()))
@@ -254,7 +257,8 @@ def write_obj(path: Path, mesh: Mesh, *, log: Callable[[str], None] | None = Non
         temporary.write_text("".join(parts), encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise ObjError(f"{path}: cannot write the mesh: {error.strerror}") from error
     write_mtl(library, log=log)
     say("Done exporting mesh")
