@@ -11,18 +11,16 @@ from __future__ import annotations
 import dataclasses
 import difflib
 import json
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
 from diffrec import configchecks as check
 from diffrec.configchecks import ConfigError, FieldError
+from diffrec.jsonfiles import read_object
 
 __all__ = ["Config", "ConfigError", "Extensions", "load_config"]
-
-MAX_FILE_BYTES = 1 << 20
 
 BACKGROUNDS = ("black", "white", "checker", "reference")
 LOSSES = ("logl1", "logl2", "mse", "smape", "relmse")
@@ -259,7 +257,7 @@ def load_config(path: str | Path | None, flags: Mapping[str, Any] | None = None)
     if path is None:
         return from_mapping({**flags, "diffrec": ours}, "command line")
     source = str(path)
-    values = _read_object(Path(path), source)
+    values = read_object(Path(path), source)
     _known(values, CHECKS.keys() - {"config"} | {"diffrec"}, source)
     nested = values.pop("diffrec", {})
     if not isinstance(nested, dict):
@@ -302,62 +300,3 @@ def _known(values: Mapping[str, Any], known: Any, source: str, inside: str = "")
         else:
             text += f"; known fields: {', '.join(sorted(known))}"
         raise ConfigError(text)
-
-
-def _read_object(path: Path, source: str) -> dict[str, Any]:
-    try:
-        with open(path, "rb") as file:
-            data = file.read(MAX_FILE_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError(f"{source}: cannot read the configuration: {reason}") from None
-    return parse_object(data, source)
-
-
-def parse_object(data: bytes, source: str) -> dict[str, Any]:
-    """Decode one strict JSON object from untrusted bytes.
-
-    Raises:
-        ConfigError: too large, not UTF-8, not JSON, duplicate names, NaN, or not an object.
-    """
-    if len(data) > MAX_FILE_BYTES:
-        raise ConfigError(f"{source}: larger than 1 MB; this is no training configuration")
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ConfigError(
-            f"{source}: not UTF-8 text (byte {error.start}); save the file as UTF-8"
-        ) from None
-
-    def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-        result: dict[str, Any] = {}
-        for name, value in pairs:
-            if name in result:
-                raise ConfigError(
-                    f'{source}: field "{check.shortened(name)}" stands twice; keep one of them'
-                )
-            result[name] = value
-        return result
-
-    def refuse(constant: str) -> float:
-        raise ConfigError(f"{source}: {constant} is no number that JSON knows; write a finite one")
-
-    try:
-        value = json.loads(text, object_pairs_hook=unique, parse_constant=refuse)
-    except json.JSONDecodeError as error:
-        raise ConfigError(
-            f"{source}: line {error.lineno}, column {error.colno}: not JSON: {error.msg}"
-        ) from None
-    except RecursionError:
-        raise ConfigError(f"{source}: nested too deeply for a training configuration") from None
-    except ConfigError:
-        raise
-    except ValueError:
-        # json hands over-long integers to int(), which refuses them.
-        limit = sys.get_int_max_str_digits()
-        raise ConfigError(f"{source}: a number has more than {limit} digits") from None
-    if not isinstance(value, dict):
-        raise ConfigError(
-            f"{source}: holds {check.shown(value)}; a configuration is an object {{…}}"
-        )
-    return value

@@ -82,6 +82,16 @@ def read_photograph(
     return torch.from_numpy(np.ascontiguousarray(rgba, dtype=np.float32))
 
 
+def read_size(path: Path) -> tuple[int, int]:
+    """(height, width) of a picture, pixels.
+
+    Raises:
+        DataError: unreadable file.
+    """
+    pixels = _decode(path)
+    return int(pixels.shape[0]), int(pixels.shape[1])
+
+
 def _decode(path: Path) -> NDArray[Any]:
     """uint8 or uint16 pixels [H, W, 3 or 4], RGB order; grey is repeated to three channels."""
     try:
@@ -126,7 +136,7 @@ def _without_profile(data: bytes) -> bytes:
 
 def _linear(pixels: NDArray[Any]) -> NDArray[np.float32]:
     if pixels.dtype == np.uint8:
-        return SRGB_TO_LINEAR[pixels]
+        return np.asarray(SRGB_TO_LINEAR[pixels], dtype=np.float32)
     value = _unit(pixels)
     return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(
         np.float32
