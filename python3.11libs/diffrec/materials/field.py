@@ -1,0 +1,99 @@
+"""A material as a neural field: hash grid and a small MLP, over space."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from diffrec.materials.surface import MaterialRange, MaterialSample, Surface
+from diffrec.ops.hashgrid import HashGridLayout, hashgrid
+
+HIDDEN = 32
+OUTPUTS = 9
+# The table learns from an eighth of its gradient, the MLP from all of its own.
+TABLE_GRADIENT_SCALE = 1 / 8
+
+
+class NeuralMaterial(nn.Module):
+    """kd, ks and normal at any point of a box (Munkberg et al. 2022, section 4).
+
+    Instant-NGP hash grid (16 levels, 2 features, 2^19 entries, 16 to 4096 cells), an MLP with two
+    hidden layers of 32, ReLU and no biases, nine outputs through a sigmoid into the range of the
+    configuration. Points outside the box get the value of the nearest point on it.
+    """
+
+    low: Tensor
+    high: Tensor
+    box_min: Tensor
+    box_size: Tensor
+
+    def __init__(
+        self,
+        config: Any | None,
+        box: tuple[Tensor, Tensor] | Tensor,
+        *,
+        layout: HashGridLayout | None = None,
+        seed: int | None = None,
+        backend: str | None = None,
+    ) -> None:
+        """`config` holds `kd_min` ... `nrm_max`, None means the defaults.
+
+        `box`: smallest and largest corner, [3] each, world. `seed` of the initial weights; None
+        takes PyTorch's default generator. Raises ValueError for a flat or inverted box.
+        """
+        super().__init__()
+        low, high = (torch.as_tensor(end, dtype=torch.float32).reshape(3) for end in box)
+        if not bool(torch.all(high > low)):
+            raise ValueError("the box of a neural material must have a positive size on each axis")
+        limits = MaterialRange.of(config)
+        self.layout = layout or HashGridLayout.geometric()
+        self.backend = backend
+        generator = None if seed is None else torch.Generator().manual_seed(seed)
+        self.table = nn.Parameter(self.layout.new_table(generator=generator))
+        widths = [(HIDDEN, self.layout.channels), (HIDDEN, HIDDEN), (OUTPUTS, HIDDEN)]
+        self.weights = nn.ParameterList(
+            nn.Parameter(_initial_weight(rows, columns, generator)) for rows, columns in widths
+        )
+        self.register_buffer("low", torch.tensor(limits.low)[:, None], persistent=False)
+        self.register_buffer("high", torch.tensor(limits.high)[:, None], persistent=False)
+        self.register_buffer("box_min", low.clone())
+        self.register_buffer("box_size", (high - low).clone())
+
+    def sample(self, surface: Surface) -> MaterialSample:
+        """The material at `surface.position`; gradients to weights, table and positions."""
+        kd, ks, normal = self._evaluate(surface.position, OUTPUTS).split(3)
+        return MaterialSample(kd.t(), ks.t(), normal.t())
+
+    def albedo(self, surface: Surface) -> Tensor:
+        """kd [P, 3] alone."""
+        return self._evaluate(surface.position, 3).t()
+
+    def clamp_(self) -> None:
+        """Nothing to do: the sigmoid keeps the range."""
+
+    def _evaluate(self, position: Tensor, outputs: int) -> Tensor:
+        """The first `outputs` channels, [outputs, P]: one point per column, so that the hash
+        grid's columns and the products' operands are contiguous without a copy."""
+        encoded = hashgrid(
+            (position - self.box_min) / self.box_size,
+            self.table,
+            self.layout,
+            backend=self.backend,
+            accumulate=True,
+            gradient_scale=TABLE_GRADIENT_SCALE,
+        )
+        first, second, last = self.weights
+        hidden = torch.relu_(first @ encoded.t())
+        hidden = torch.relu_(second @ hidden)
+        unit = torch.sigmoid(last[:outputs] @ hidden)
+        low, high = self.low[:outputs], self.high[:outputs]
+        return torch.addcmul(low, unit, high - low)
+
+
+def _initial_weight(rows: int, columns: int, generator: torch.Generator | None) -> Tensor:
+    """He et al. 2015: uniform, variance 2 / fan-in, for ReLU."""
+    bound = math.sqrt(6 / columns)
+    return torch.empty(rows, columns).uniform_(-bound, bound, generator=generator)

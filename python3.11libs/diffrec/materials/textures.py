@@ -1,0 +1,225 @@
+"""A material as three mip-mapped textures."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from diffrec.materials.surface import MaterialRange, MaterialSample, Surface
+from diffrec.ops.texture import build_mips, texture2d
+
+# Random textures lie near the middle of the range, with normals near the smooth one.
+RANDOM_NORMAL_TILT = 0.05
+
+
+class TextureMaterial(nn.Module):
+    """kd (linear), ks and tangent-space normal, [H, W, 3] each, fetched trilinearly.
+
+    Without `custom_mip` the one parameter of a texture is its finest level and the coarser ones
+    are averages of it, made anew whenever it has changed. With it every level is a parameter of
+    its own.
+    """
+
+    low: Tensor
+    high: Tensor
+
+    def __init__(
+        self,
+        kd: Tensor,
+        ks: Tensor,
+        normal: Tensor,
+        config: Any | None = None,
+        *,
+        custom_mip: bool | None = None,
+        backend: str | None = None,
+    ) -> None:
+        """`kd`, `ks`, `normal`: [H, W, 3], sizes may differ; copied, and clamped to the range.
+
+        `config` holds `kd_min` ... `nrm_max` and `custom_mip`; None means the defaults. Raises
+        ValueError when a texture is not [H, W, 3].
+        """
+        super().__init__()
+        limits = MaterialRange.of(config)
+        if custom_mip is None:
+            custom_mip = bool(getattr(config, "custom_mip", False))
+        self.backend = backend
+        self.register_buffer("low", torch.tensor(limits.low), persistent=False)
+        self.register_buffer("high", torch.tensor(limits.high), persistent=False)
+        self._textures = nn.ModuleList()
+        for name, image in (("kd", kd), ("ks", ks), ("normal", normal)):
+            if image.ndim != 3 or image.shape[2] != 3 or image.numel() == 0:
+                raise ValueError(f"texture {name} must be [H, W, 3], not {list(image.shape)}")
+            levels = [image.detach().float()]
+            if custom_mip:
+                levels = build_mips(levels[0])
+            self._textures.append(
+                nn.ParameterList(nn.Parameter(level.detach().clone()) for level in levels)
+            )
+        self.custom_mip = custom_mip
+        self._pyramids: _Pyramids | None = None
+        self.clamp_()
+
+    @staticmethod
+    def from_constants(
+        kd: tuple[float, float, float] = (0.5, 0.5, 0.5),
+        ks: tuple[float, float, float] = (0.0, 0.5, 0.0),
+        normal: tuple[float, float, float] = (0.0, 0.0, 1.0),
+        config: Any | None = None,
+        *,
+        resolution: tuple[int, int] = (1, 1),
+    ) -> TextureMaterial:
+        """The same material everywhere; `resolution` (H, W) of the textures."""
+        kd_map, ks_map, normal_map = (
+            torch.tensor(value, dtype=torch.float32).expand(*resolution, 3)
+            for value in (kd, ks, normal)
+        )
+        return TextureMaterial(kd_map, ks_map, normal_map, config)
+
+    @staticmethod
+    def from_images(
+        kd: Tensor, ks: Tensor, normal: Tensor, config: Any | None = None
+    ) -> TextureMaterial:
+        """From read maps [H, W, >=3]: kd already linear, normal already in [-1, 1]."""
+        return TextureMaterial(kd[..., :3], ks[..., :3], normal[..., :3], config)
+
+    @staticmethod
+    def random(
+        config: Any | None = None,
+        *,
+        resolution: tuple[int, int] | None = None,
+        seed: int = 0,
+    ) -> TextureMaterial:
+        """Uniform noise over the range of kd and ks, smooth normals with a slight tilt.
+
+        `resolution` (H, W) defaults to the configuration's `texture_res`.
+        """
+        if resolution is None:
+            height, width = (1024, 1024) if config is None else config.texture_res[:2]
+            resolution = (int(height), int(width))
+        generator = torch.Generator().manual_seed(seed)
+        limits = MaterialRange.of(config)
+        low, high = torch.tensor(limits.low), torch.tensor(limits.high)
+        noise = torch.rand((*resolution, 9), generator=generator)
+        values = low + noise * (high - low)
+        tilt = (noise[..., 6:8] * 2 - 1) * RANDOM_NORMAL_TILT
+        normal = torch.cat([tilt, torch.ones_like(tilt[..., :1])], dim=-1)
+        return TextureMaterial(values[..., :3], values[..., 3:6], normal, config)
+
+    @property
+    def kd(self) -> nn.Parameter:
+        """Albedo [H, W, 3], linear RGB; the finest level."""
+        return self._levels(0)[0]
+
+    @property
+    def ks(self) -> nn.Parameter:
+        """Occlusion, roughness, metalness [H, W, 3]; the finest level."""
+        return self._levels(1)[0]
+
+    @property
+    def normal(self) -> nn.Parameter:
+        """Tangent-space normal [H, W, 3] in [-1, 1]; the finest level."""
+        return self._levels(2)[0]
+
+    def sample(self, surface: Surface) -> MaterialSample:
+        """The material at `surface.uv`; gradients to texels (and uv). Raises ValueError without uv.
+
+        With `surface.lod` None the finest level is read.
+        """
+        kd, ks, normal = self._fetch(surface, (0, 1, 2))
+        return MaterialSample(kd, ks, normal)
+
+    def albedo(self, surface: Surface) -> Tensor:
+        """kd [P, 3] alone."""
+        return self._fetch(surface, (0,))[0]
+
+    @torch.no_grad()
+    def clamp_(self) -> None:
+        """Clamp every texture to its range, then bring the normals to unit length."""
+        for index in range(3):
+            low, high = (end[3 * index : 3 * index + 3] for end in (self.low, self.high))
+            for level in self._levels(index):
+                level.clamp_(low, high)
+                if index == 2:
+                    _normalise_(level)
+        self._pyramids = None
+
+    def _levels(self, index: int) -> list[nn.Parameter]:
+        return list(self._textures[index])  # type: ignore[arg-type]
+
+    def _fetch(self, surface: Surface, wanted: tuple[int, ...]) -> list[Tensor]:
+        if surface.uv is None:
+            raise ValueError("textures need a mesh with texture coordinates, this one has none")
+        pyramids = self._current_pyramids()
+        fetched: dict[int, Tensor] = {}
+        for members, levels in pyramids.groups:
+            used = [index for index in members if index in wanted]
+            if not used:
+                continue
+            lod = surface.lod
+            if lod is not None:
+                height, width = levels[0].shape[:2]
+                lod = lod + math.log2(max(height, width))
+            if len(used) < len(members):
+                begin = 3 * members.index(used[0])
+                levels = [level[..., begin : begin + 3 * len(used)] for level in levels]
+            values = texture2d(levels, surface.uv, lod, backend=self.backend)
+            for position, index in enumerate(used):
+                fetched[index] = values[:, 3 * position : 3 * position + 3]
+        return [fetched[index] for index in wanted]
+
+    def _current_pyramids(self) -> _Pyramids:
+        """The mip maps; kept as long as nothing has changed and no gradient has passed."""
+        parameters = list(self.parameters())
+        state = (
+            torch.is_grad_enabled(),
+            tuple((id(p), p._version, p.requires_grad, p.device) for p in parameters),
+        )
+        current = self._pyramids
+        if current is None or current.spent or current.state != state:
+            current = self._pyramids = _Pyramids(self, state)
+        return current
+
+
+class _Pyramids:
+    """Mip maps of a material's textures; those of one size share theirs, channel by channel.
+
+    Samples of one iteration share them and so their graph; once gradients have passed through it
+    the graph is spent.
+    """
+
+    def __init__(self, material: TextureMaterial, state: object) -> None:
+        self.state = state
+        self.spent = False
+        by_size: dict[tuple[int, ...], list[int]] = {}
+        for index in range(3):
+            by_size.setdefault(material._levels(index)[0].shape, []).append(index)
+        self.groups: list[tuple[list[int], list[Tensor]]] = []
+        for members in by_size.values():
+            levels = [
+                torch.cat(level, dim=-1) if len(level) > 1 else level[0]
+                for level in zip(*(material._levels(index) for index in members), strict=True)
+            ]
+            if not material.custom_mip:
+                if len(members) == 1:
+                    # A node of our own to watch: the parameter itself outlives the iteration.
+                    levels[0] = levels[0].view_as(levels[0])
+                if levels[0].requires_grad:
+                    levels[0].register_hook(self._spend)
+                levels = build_mips(levels[0])
+            elif levels[0].requires_grad and len(members) > 1:
+                for level in levels:
+                    level.register_hook(self._spend)
+            self.groups.append((members, levels))
+
+    def _spend(self, gradient: Tensor) -> None:
+        self.spent = True
+
+
+def _normalise_(normal: Tensor) -> None:
+    """Unit length in place; what is shorter than 1e-6 becomes (0, 0, 1)."""
+    length = torch.linalg.vector_norm(normal, dim=-1, keepdim=True)
+    straight = normal.new_tensor([0.0, 0.0, 1.0])
+    normal.copy_(torch.where(length > 1e-6, normal / length.clamp_min(1e-6), straight))

@@ -1,0 +1,202 @@
+"""Hash grid as Warp kernels, one thread per point and level; for CUDA, and the CPU in tests.
+
+The gradient of the table is summed with atomics: on CUDA its last bits vary from run to run.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from diffrec.ops.backends import launch, warp
+from diffrec.ops.hashgrid import HashGridLayout
+
+wp = warp()
+wp.set_module_options({"enable_backward": False})
+
+
+def forward(points: Tensor, table: Tensor, layout: HashGridLayout, encoded: Tensor) -> None:
+    """Encode points [N, 3] into `encoded` [levels * 2, N]."""
+    _launch(_forward, points, layout, [table, encoded])
+
+
+def backward_table(
+    points: Tensor, gradient: Tensor, layout: HashGridLayout, scale: float, target: Tensor
+) -> None:
+    """Add scale x the table's gradient to `target` [entries, 2]."""
+    _launch(_backward_table, points, layout, [gradient, float(scale), target])
+
+
+def backward_points(
+    points: Tensor, table: Tensor, gradient: Tensor, layout: HashGridLayout, target: Tensor
+) -> None:
+    """Write the points' gradient to `target` [N, 3]."""
+    if points.shape[0]:
+        levels = _levels(layout, points.device)
+        inputs = [points, levels, _mask(layout), table, gradient, target]
+        launch(_backward_points, points.shape[0], inputs, points.device)
+
+
+_levels_on: dict[tuple[HashGridLayout, torch.device], Tensor] = {}
+
+
+def _levels(layout: HashGridLayout, device: torch.device) -> Tensor:
+    """`layout.level_table` on the device, uploaded once: an upload each time would wait."""
+    key = (layout, device)
+    if key not in _levels_on:
+        _levels_on[key] = torch.from_numpy(layout.level_table).int().to(device)
+    return _levels_on[key]
+
+
+def _mask(layout: HashGridLayout) -> int:
+    return (1 << layout.log2_entries) - 1
+
+
+def _launch(kernel: object, points: Tensor, layout: HashGridLayout, rest: list[object]) -> None:
+    if points.shape[0]:
+        shape = (len(layout.resolutions), points.shape[0])
+        levels = _levels(layout, points.device)
+        launch(kernel, shape, [points, levels, _mask(layout), *rest], points.device)
+
+
+@wp.func
+def _cell(coordinate: wp.float32, resolution: wp.int32):  # type: ignore[no-untyped-def]
+    """Cell index along one axis; the last cell is closed."""
+    scaled = wp.clamp(coordinate, 0.0, 1.0) * wp.float32(resolution)
+    return wp.min(wp.int32(scaled), resolution - 1)
+
+
+@wp.func
+def _fraction(coordinate: wp.float32, resolution: wp.int32, cell: wp.int32):  # type: ignore[no-untyped-def]
+    return wp.clamp(coordinate, 0.0, 1.0) * wp.float32(resolution) - wp.float32(cell)
+
+
+@wp.func
+def _row(  # type: ignore[no-untyped-def]
+    x: wp.int32, y: wp.int32, z: wp.int32, resolution: wp.int32, dense: wp.int32, mask: wp.int32
+):
+    """Row of a corner within its level."""
+    if dense != 0:
+        edge = resolution + 1
+        return x + edge * (y + edge * z)
+    mixed = (
+        wp.uint32(x)
+        ^ (wp.uint32(y) * wp.uint32(2654435761))
+        ^ (wp.uint32(z) * wp.uint32(805459861))
+    )
+    return wp.int32(mixed & wp.uint32(mask))
+
+
+@wp.kernel
+def _forward(
+    points: wp.array2d(dtype=wp.float32),
+    levels: wp.array2d(dtype=wp.int32),
+    mask: wp.int32,
+    table: wp.array2d(dtype=wp.float32),
+    encoded: wp.array2d(dtype=wp.float32),
+):
+    level, i = wp.tid()
+    n = levels[level, 0]
+    start = levels[level, 1]
+    dense = levels[level, 2]
+    x = _cell(points[i, 0], n)
+    y = _cell(points[i, 1], n)
+    z = _cell(points[i, 2], n)
+    fx = _fraction(points[i, 0], n, x)
+    fy = _fraction(points[i, 1], n, y)
+    fz = _fraction(points[i, 2], n, z)
+    a = wp.float32(0.0)
+    b = wp.float32(0.0)
+    for corner in range(8):
+        sx = corner & 1
+        sy = (corner >> 1) & 1
+        sz = corner >> 2
+        weight = (
+            wp.where(sx == 1, fx, 1.0 - fx)
+            * wp.where(sy == 1, fy, 1.0 - fy)
+            * wp.where(sz == 1, fz, 1.0 - fz)
+        )
+        row = start + _row(x + sx, y + sy, z + sz, n, dense, mask)
+        a += weight * table[row, 0]
+        b += weight * table[row, 1]
+    encoded[2 * level, i] = a
+    encoded[2 * level + 1, i] = b
+
+
+@wp.kernel
+def _backward_table(
+    points: wp.array2d(dtype=wp.float32),
+    levels: wp.array2d(dtype=wp.int32),
+    mask: wp.int32,
+    gradient: wp.array2d(dtype=wp.float32),
+    scale: wp.float32,
+    target: wp.array2d(dtype=wp.float32),
+):
+    level, i = wp.tid()
+    n = levels[level, 0]
+    start = levels[level, 1]
+    dense = levels[level, 2]
+    x = _cell(points[i, 0], n)
+    y = _cell(points[i, 1], n)
+    z = _cell(points[i, 2], n)
+    fx = _fraction(points[i, 0], n, x)
+    fy = _fraction(points[i, 1], n, y)
+    fz = _fraction(points[i, 2], n, z)
+    a = scale * gradient[2 * level, i]
+    b = scale * gradient[2 * level + 1, i]
+    for corner in range(8):
+        sx = corner & 1
+        sy = (corner >> 1) & 1
+        sz = corner >> 2
+        weight = (
+            wp.where(sx == 1, fx, 1.0 - fx)
+            * wp.where(sy == 1, fy, 1.0 - fy)
+            * wp.where(sz == 1, fz, 1.0 - fz)
+        )
+        row = start + _row(x + sx, y + sy, z + sz, n, dense, mask)
+        wp.atomic_add(target, row, 0, weight * a)
+        wp.atomic_add(target, row, 1, weight * b)
+
+
+@wp.kernel
+def _backward_points(
+    points: wp.array2d(dtype=wp.float32),
+    levels: wp.array2d(dtype=wp.int32),
+    mask: wp.int32,
+    table: wp.array2d(dtype=wp.float32),
+    gradient: wp.array2d(dtype=wp.float32),
+    target: wp.array2d(dtype=wp.float32),
+):
+    i = wp.tid()
+    total = wp.vec3(0.0, 0.0, 0.0)
+    for level in range(levels.shape[0]):
+        n = levels[level, 0]
+        start = levels[level, 1]
+        dense = levels[level, 2]
+        x = _cell(points[i, 0], n)
+        y = _cell(points[i, 1], n)
+        z = _cell(points[i, 2], n)
+        fx = _fraction(points[i, 0], n, x)
+        fy = _fraction(points[i, 1], n, y)
+        fz = _fraction(points[i, 2], n, z)
+        slope = wp.vec3(0.0, 0.0, 0.0)
+        for corner in range(8):
+            sx = corner & 1
+            sy = (corner >> 1) & 1
+            sz = corner >> 2
+            row = start + _row(x + sx, y + sy, z + sz, n, dense, mask)
+            along = (
+                table[row, 0] * gradient[2 * level, i] + table[row, 1] * gradient[2 * level + 1, i]
+            )
+            wx = wp.where(sx == 1, fx, 1.0 - fx)
+            wy = wp.where(sy == 1, fy, 1.0 - fy)
+            wz = wp.where(sz == 1, fz, 1.0 - fz)
+            slope += along * wp.vec3(
+                wp.where(sx == 1, wy * wz, -wy * wz),
+                wp.where(sy == 1, wx * wz, -wx * wz),
+                wp.where(sz == 1, wx * wy, -wx * wy),
+            )
+        total += slope * wp.float32(n)
+    for axis in range(3):
+        inside = points[i, axis] >= 0.0 and points[i, axis] <= 1.0
+        target[i, axis] = wp.where(inside, total[axis], 0.0)
