@@ -1,0 +1,1 @@
+"""Cooks a TOP network of a .hip scene without Houdini."""

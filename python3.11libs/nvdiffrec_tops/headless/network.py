@@ -1,0 +1,419 @@
+"""From a scene to a graph that can be cooked: which nodes, wired how, with which parameters."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ..expressions import ExpressionError, number_text
+from ..houfiles import HouFileError, Node, Scene, load
+from . import nodes, pdg
+from .nodes.localscheduler import JOB_PARAMETERS, PARAMETERS
+from .parameters import NodeParameters, Surroundings
+from .parmtable import NUMERIC, Kind, ParmTable
+
+_MAX_CHANNELS = 50
+
+
+class NetworkError(pdg.CookError):
+    """Something in the scene or on the command line that keeps the network from being cooked.
+
+    ``problems`` holds one sentence each.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+@dataclass
+class Network:
+    """A TOP network that is ready to generate."""
+
+    context: pdg.GraphContext
+    scheduler: NodeParameters
+    path: str
+    surroundings: Surroundings
+    notes: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Override:
+    """``--set NODE.PARM=VALUE``."""
+
+    node: str
+    parm: str
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Override:
+        name, equals, value = text.partition("=")
+        node, dot, parm = name.rpartition(".")
+        if not equals or not dot or not node or not parm:
+            raise NetworkError(f"--set {text}: write it as NODE.PARM=VALUE")
+        return cls(node, parm, value)
+
+
+def open_network(
+    scene_path: str | os.PathLike[str],
+    *,
+    top: str | None = None,
+    end_nodes: Sequence[str] = (),
+    all_ends: bool = False,
+    overrides: Iterable[Override] = (),
+    variables: Mapping[str, str] | None = None,
+    allow_unknown: bool = False,
+) -> Network:
+    """Read a scene and build the graph of one of its TOP networks.
+
+    ``end_nodes`` names the nodes to cook with everything upstream of them; without it the display
+    node is cooked, and without a display node, or with ``all_ends``, every end of the network.
+    ``variables`` replace ``$`` variables. Raises NetworkError or HouFileError; nothing has run.
+    """
+    path = Path(scene_path)
+    if not path.is_file():
+        raise HouFileError(f"the scene {path} does not exist")
+    scene = load(path)
+    topnet = _topnet(scene, top)
+    around = Surroundings(_variables(scene, path, variables or {}), _frame(scene))
+    children = {child.name: child for child in topnet.children}
+    values: dict[str, NodeParameters] = {}
+    for child in [topnet, *topnet.children]:
+        values[child.path] = _parameters(child, around, topnet)
+    _apply(overrides, topnet, children, values)
+    around.channel = _channels(values)
+    chosen, notes = _end_nodes(topnet, children, end_nodes, all_ends)
+    order = _upstream(chosen, children)
+    scheduler, problems = _scheduler(topnet, children, values, around, order)
+    for child in order:
+        problems += _type_problems(child, values[child.path], allow_unknown)
+    if topnet.path in values:
+        problems += nodes.TOPNET.problems(values[topnet.path], allow_unknown=allow_unknown)
+    problems += nodes.TYPES["localscheduler"].problems(scheduler, allow_unknown=allow_unknown)
+    if problems:
+        raise NetworkError(*dict.fromkeys(problems))
+    context = _graph(topnet, order, children, values)
+    return Network(context, scheduler, topnet.path, around, notes)
+
+
+# -- finding things -------------------------------------------------------------------------
+def _topnet(scene: Scene, top: str | None) -> Node:
+    networks = [node for node in _walk(scene) if node.type == "topnet"]
+    if top is not None:
+        found = next((node for node in networks if node.path == "/" + top.strip("/")), None)
+        if found is None:
+            listed = ", ".join(node.path for node in networks) or "none"
+            raise NetworkError(f"--top {top}: the scene has no such TOP network; it has {listed}")
+        return found
+    if len(networks) != 1:
+        listed = ", ".join(node.path for node in networks)
+        raise NetworkError(
+            f"the scene has {len(networks)} TOP networks ({listed}); choose one with --top PATH"
+            if networks
+            else "the scene has no TOP network"
+        )
+    return networks[0]
+
+
+def _walk(scene: Scene) -> list[Node]:
+    found: list[Node] = []
+    stack = list(scene.roots)
+    while stack:
+        node = stack.pop(0)
+        found.append(node)
+        stack = [*node.children, *stack]
+    return found
+
+
+def _variables(scene: Scene, path: Path, given: Mapping[str, str]) -> dict[str, str]:
+    """``$`` variables: the environment, the scene's own, what opening the file sets, the given."""
+    found = {name: value for name, value in os.environ.items() if re.fullmatch(r"\w+", name)}
+    found.update({n: v for n, v in scene.variables.items() if not n.startswith("_HIP_")})
+    home = os.environ.get("HOME") or os.path.expanduser("~")
+    absolute = path.absolute()
+    found.update(
+        HOME=home,
+        HIP=str(absolute.parent),
+        HIPFILE=str(absolute),
+        HIPNAME=absolute.stem,
+    )
+    found.setdefault("JOB", str(absolute.parent))
+    found.setdefault("HOUDINI_TEMP_DIR", os.path.join(tempfile.gettempdir(), "houdini_temp"))
+    if "TEMP" not in found:
+        found["TEMP"] = tempfile.gettempdir()
+    found.update(given)
+    return found
+
+
+def _frame(scene: Scene) -> float:
+    """The scene's current frame: ``tcur`` seconds at ``fps``."""
+    text = scene.members.get(".start")
+    data = text.decode("utf-8", "replace") if isinstance(text, bytes) else ""
+    second = re.search(r"^tcur ([-\d.e]+)$", data, re.MULTILINE)
+    rate = re.search(r"^fps ([\d.e]+)$", data, re.MULTILINE)
+    try:
+        return float(second[1]) * float(rate[1]) + 1.0 if second and rate else 1.0
+    except ValueError:
+        return 1.0
+
+
+def _table(node: Node) -> ParmTable:
+    known = nodes.TOPNET if node.type == "topnet" else nodes.TYPES.get(node.type)
+    if known is None:
+        return ParmTable([])
+    extra = JOB_PARAMETERS if known.kind is pdg.nodeType.Processor else ParmTable([])
+    return ParmTable([*known.table, *(spec for spec in extra if spec.name not in known.table.specs)])
+
+
+def _parameters(node: Node, around: Surroundings, _topnet: Node) -> NodeParameters:
+    values = {name: parm.values for name, parm in node.parms.items()}
+    return NodeParameters(_table(node), node.path, values, around)
+
+
+def _nearest(name: str, names: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(names), 1, 0.4)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
+def _apply(
+    overrides: Iterable[Override],
+    topnet: Node,
+    children: Mapping[str, Node],
+    values: Mapping[str, NodeParameters],
+) -> None:
+    for override in overrides:
+        short = override.node.removeprefix(topnet.path + "/")
+        node = topnet if short in (topnet.name, topnet.path) else children.get(short)
+        shown = f"--set {override.node}.{override.parm}"
+        if node is None:
+            raise NetworkError(
+                f"{shown}: {topnet.path} has no node '{override.node}'"
+                + _nearest(short, [*children, topnet.name])
+            )
+        parameters = values[node.path]
+        spec = parameters.spec(override.parm)
+        if spec is None and not parameters.isSet(override.parm):
+            close = parameters.table.nearest(override.parm)
+            hint = f"; did you mean '{close}'?" if close else ""
+            raise NetworkError(f"{shown}: {node.path} has no parameter '{override.parm}'{hint}")
+        if spec is not None and spec.kind in (Kind.LAYOUT, Kind.BUTTON):
+            raise NetworkError(f"{shown}: '{override.parm}' has no value that could be set")
+        number = parameters.table.instance(override.parm)
+        if spec is not None and spec.owner and number:
+            count = parameters.count(spec.owner)
+            if not 1 <= number <= count:
+                raise NetworkError(
+                    f"{shown}: {node.path} has {count} entries in '{spec.owner}'; raise it first "
+                    f"with --set {node.name}.{spec.owner}={number}"
+                )
+        size = len(spec.default) if spec is not None else 1
+        texts = override.value.split() if size > 1 else [override.value]
+        if spec is not None and spec.kind in NUMERIC and len(texts) < size:
+            texts += ["0"] * (size - len(texts))
+        parameters.set(override.parm, texts)
+        if spec is not None and (found := parameters._value_problems(override.parm, spec, texts)):
+            raise NetworkError(*(f"{shown}: {one}" for one in found))
+
+
+def _channels(
+    values: Mapping[str, NodeParameters],
+) -> Callable[[str, str, pdg.WorkItem | None], str]:
+    depth = 0
+
+    def follow(origin: str, path: str, item: pdg.WorkItem | None) -> str:
+        nonlocal depth
+        where, _slash, name = path.rpartition("/")
+        target = os.path.normpath(os.path.join(origin, where)).replace(os.sep, "/")
+        parameters = values.get(target)
+        if parameters is None or not parameters.has(name):
+            raise ExpressionError(f'ch("{path}") leads to no parameter of this network')
+        if depth >= _MAX_CHANNELS:
+            raise ExpressionError(f'ch("{path}") leads back to itself')
+        depth += 1
+        try:
+            spec = parameters.spec(name)
+            if spec is None or spec.kind is Kind.STRING:
+                return parameters.string(name, item)
+            if spec.kind is Kind.MENU:
+                return str(parameters.menu(name, item))
+            if spec.kind is Kind.TOGGLE:
+                return str(int(parameters.toggle(name, item)))
+            return number_text(parameters.number(name, item))
+        finally:
+            depth -= 1
+
+    return follow
+
+
+# -- which nodes ----------------------------------------------------------------------------
+def _sources(node: Node, children: Mapping[str, Node]) -> list[Node]:
+    """The nodes wired into a node, seen through bypassed ones, in input order."""
+    found: list[Node] = []
+    for wire in sorted(node.inputs, key=lambda one: one.input_index):
+        source = children.get(wire.source)
+        if source is None:
+            continue
+        for one in _through(source, children, ()):
+            if one not in found:
+                found.append(one)
+    return found
+
+
+def _through(node: Node, children: Mapping[str, Node], seen: tuple[str, ...]) -> list[Node]:
+    """A node itself, or, when it is bypassed, what its first input leads to."""
+    if not node.flags.get("bypass") or node.name in seen:
+        return [] if node.name in seen else [node]
+    first = sorted(node.inputs, key=lambda one: one.input_index)[:1]
+    return [
+        one
+        for wire in first
+        if wire.source in children
+        for one in _through(children[wire.source], children, (*seen, node.name))
+    ]
+
+
+def _is_task(node: Node) -> bool:
+    known = nodes.TYPES.get(node.type)
+    return not node.type.endswith("scheduler") and (
+        known is None or known.kind is not pdg.nodeType.Mapper
+    )
+
+
+def _end_nodes(
+    topnet: Node, children: Mapping[str, Node], names: Sequence[str], all_ends: bool
+) -> tuple[list[Node], list[str]]:
+    tasks = [node for node in topnet.children if _is_task(node)]
+    if not tasks:
+        raise NetworkError(f"{topnet.path} has no nodes to cook")
+    fed = {wire.source for node in tasks for wire in node.inputs}
+    ends = [node for node in tasks if node.name not in fed]
+    if names:
+        chosen = []
+        for name in names:
+            node = children.get(name.removeprefix(topnet.path + "/"))
+            if node is None or node not in tasks:
+                raise NetworkError(
+                    f"--node {name}: {topnet.path} has no such node"
+                    + _nearest(name, [one.name for one in tasks])
+                )
+            chosen.append(node)
+    else:
+        chosen = [node for node in tasks if node.flags.get("display")]
+        if all_ends or not chosen:
+            chosen = ends
+    if not chosen:
+        raise NetworkError(f"the nodes of {topnet.path} are wired in a circle")
+    start = [one for node in chosen for one in _through(node, children, ())]
+    covered = {node.name for node in _upstream(start, children)}
+    left = [node.name for node in ends if node.name not in covered and node not in chosen]
+    notes = []
+    if left and not names:
+        notes.append(
+            f"not cooked, because the display flag is elsewhere: {', '.join(left)} "
+            "(--node NAME or --all-ends cooks them)"
+        )
+    return start, notes
+
+
+def _upstream(ends: Sequence[Node], children: Mapping[str, Node]) -> list[Node]:
+    """The ends and everything upstream of them, upstream first. Raises NetworkError on a loop."""
+    order: list[Node] = []
+    done: set[str] = set()
+
+    def visit(node: Node, below: tuple[str, ...]) -> None:
+        if node.name in below:
+            raise NetworkError(f"{node.path} is wired in a circle")
+        if node.name in done:
+            return
+        for source in _sources(node, children):
+            visit(source, (*below, node.name))
+        done.add(node.name)
+        order.append(node)
+
+    for end in ends:
+        visit(end, ())
+    return order
+
+
+# -- building -------------------------------------------------------------------------------
+def _scheduler(
+    topnet: Node,
+    children: Mapping[str, Node],
+    values: Mapping[str, NodeParameters],
+    around: Surroundings,
+    order: Sequence[Node],
+) -> tuple[NodeParameters, list[str]]:
+    """The network's local scheduler; nodes may only override it with the same one."""
+    problems: list[str] = []
+    name = values[topnet.path].string("topscheduler").strip()
+    short = name.removeprefix(topnet.path + "/").removeprefix("./")
+    node = children.get(short)
+    if node is None:
+        schedulers = [one for one in topnet.children if one.type == "localscheduler"]
+        node = schedulers[0] if len(schedulers) == 1 else None
+        if name and name != "localscheduler":
+            problems.append(
+                f"{topnet.path}, parameter 'topscheduler': there is no scheduler '{name}'"
+            )
+    if node is not None and node.type != "localscheduler":
+        problems.append(
+            f"{node.path} is of type '{node.type}'; only the local scheduler runs here. Choose "
+            f"another one with --set {topnet.name}.topscheduler=NAME"
+        )
+        node = None
+    for one in order:
+        parameters = values[one.path]
+        if not parameters.has("topscheduler"):
+            continue
+        other = parameters.string("topscheduler").strip()
+        if other and (node is None or other not in (node.path, node.name, f"../{node.name}")):
+            problems.append(
+                f"{one.path}, parameter 'topscheduler': '{other}' is not the network's scheduler; "
+                "one cook uses one local scheduler"
+            )
+    if node is None:
+        return NodeParameters(PARAMETERS, f"{topnet.path}/localscheduler", {}, around), problems
+    return values[node.path], problems
+
+
+def _type_problems(node: Node, parameters: NodeParameters, allow_unknown: bool) -> list[str]:
+    known = nodes.TYPES.get(node.type)
+    if known is None or known.callbacks is None:
+        supported = ", ".join(sorted(n for n, one in nodes.TYPES.items() if one.callbacks))
+        return [
+            f"{node.path} is of type '{node.type}', which cannot be cooked without Houdini; "
+            f"supported are {supported}. Bypass it, or cook up to another node with --node"
+        ]
+    return known.problems(parameters, allow_unknown=allow_unknown)
+
+
+def _graph(
+    topnet: Node,
+    order: Sequence[Node],
+    children: Mapping[str, Node],
+    values: Mapping[str, NodeParameters],
+) -> pdg.GraphContext:
+    context = pdg.GraphContext(topnet.name)
+    made: dict[str, pdg.Node] = {}
+    top = values[topnet.path]
+    for node in order:
+        known = nodes.TYPES[node.type]
+        assert known.callbacks is not None
+        parameters = values[node.path]
+        one = pdg.Node(context.graph, node.name, known.kind, parameters, node.path)
+        one.typeName = node.type
+        one.callbacks = known.callbacks(one)
+        context.graph.addNode(one)
+        made[node.name] = one
+        for source in _sources(node, children):
+            one.connect(made[source.name])
+    if top.toggle("usedefaultlabel"):
+        label = top.raw("defaultlabel")
+        for one in made.values():
+            one.defaultLabel = label
+    return context

@@ -1,0 +1,28 @@
+"""The supported node types, one file each."""
+
+from __future__ import annotations
+
+from . import attributecreate, environmentedit, genericgenerator, localscheduler, waitforall
+from .base import NodeType
+
+TYPES: dict[str, NodeType] = {
+    one.name: one
+    for one in (
+        attributecreate.TYPE,
+        environmentedit.TYPE,
+        genericgenerator.TYPE,
+        waitforall.TYPE,
+        localscheduler.TYPE,
+    )
+}
+"""Node types that a cook understands, by Houdini's type name."""
+
+TOPNET: NodeType = localscheduler.TOPNET
+
+
+def register(node_type: NodeType) -> None:
+    """Let a cook understand one more node type."""
+    TYPES[node_type.name] = node_type
+
+
+__all__ = ["TOPNET", "TYPES", "NodeType", "register"]

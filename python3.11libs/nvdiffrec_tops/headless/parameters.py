@@ -1,0 +1,237 @@
+"""Evaluation of a node's parameters, for one work item at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ..expressions import ExpressionError, Scope, evaluate, evaluate_number, expand, number_text
+from . import pdg
+from .parmtable import NUMERIC, Kind, ParmSpec, ParmTable, toggle_value
+
+
+class SceneExpression(Protocol):
+    """An expression on a channel, as the scene reader gives it."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def language(self) -> str: ...
+
+
+class SceneValue(Protocol):
+    """One component of a parameter, as the scene reader gives it."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def expression(self) -> SceneExpression | None: ...
+
+
+@dataclass(frozen=True)
+class TypedValue:
+    """A component given on the command line or taken from a table."""
+
+    text: str
+    expression: SceneExpression | None = None
+
+
+@dataclass
+class Surroundings:
+    """What all parameters of a network share.
+
+    ``variables``: ``$`` variables; ``frame``: the scene's current frame; ``channel``: follows
+    ``ch("../node/parm")`` from a node path; ``warn``: one sentence for the artist.
+    """
+
+    variables: dict[str, str] = field(default_factory=dict)
+    frame: float = 1.0
+    channel: Callable[[str, str, pdg.WorkItem | None], str] | None = None
+    warn: Callable[[str], None] = lambda _message: None
+
+
+class NodeParameters:
+    """The parameters of one node: the scene's values over the table's defaults."""
+
+    def __init__(
+        self,
+        table: ParmTable,
+        path: str,
+        values: Mapping[str, Sequence[SceneValue]],
+        surroundings: Surroundings,
+    ) -> None:
+        self.table, self.path, self.surroundings = table, path, surroundings
+        self._values: dict[str, Sequence[SceneValue]] = dict(values)
+
+    # -- what is set ------------------------------------------------------------------------
+    def names(self) -> list[str]:
+        fixed = {spec.name for spec in self.table if "#" not in spec.name}
+        return sorted(fixed | set(self._values))
+
+    def has(self, name: str) -> bool:
+        return name in self._values or self.table.find(name) is not None
+
+    def isSet(self, name: str) -> bool:
+        """True when the scene or the command line gives the parameter a value of its own."""
+        return name in self._values
+
+    def set(self, name: str, texts: Sequence[str]) -> None:
+        self._values[name] = [TypedValue(text) for text in texts]
+
+    def spec(self, name: str) -> ParmSpec | None:
+        return self.table.find(name)
+
+    def components(self, name: str) -> Sequence[SceneValue]:
+        """The stored components, or the table's defaults."""
+        found = self._values.get(name)
+        if found:
+            return found
+        spec = self.table.find(name)
+        if spec is None:
+            raise pdg.CookError(f"{self.path} has no parameter '{name}'")
+        return [TypedValue(text) for text in spec.default]
+
+    def raw(self, name: str) -> str:
+        """The text as it stands in the scene: nothing expanded."""
+        components = self.components(name)
+        return components[0].text if components else ""
+
+    def isDefault(self, name: str) -> bool:
+        """True when the parameter has its default value and no expression."""
+        spec = self.table.find(name)
+        if spec is None or not self.isSet(name):
+            return spec is not None
+        values = self.components(name)
+        if any(value.expression is not None for value in values):
+            return False
+        return spec.normal(value.text for value in values) == spec.normal(spec.default)
+
+    # -- evaluation -------------------------------------------------------------------------
+    def scope(self, item: pdg.WorkItem | None) -> Scope:
+        around = self.surroundings
+        frame = item.frame if item is not None and item.hasFrame else around.frame
+        name = self.path.rsplit("/", 1)[-1]
+        channel = around.channel
+
+        def report(message: str) -> None:
+            around.warn(f"{self.path}: {message}")
+
+        return Scope(
+            variables={**around.variables, "OS": name},
+            attribute=None if item is None else item.expressionValues,
+            frame=frame,
+            channel=None if channel is None else lambda path: channel(self.path, path, item),
+            report=report,
+        )
+
+    def _wrap(self, name: str, error: ExpressionError) -> pdg.CookError:
+        return pdg.CookError(f"{self.path}, parameter '{name}': {error}")
+
+    def string(self, name: str, item: pdg.WorkItem | None = None) -> str:
+        return self.stringOf(name, self._first(name), self.scope(item))
+
+    def _first(self, name: str) -> SceneValue:
+        components = self.components(name)
+        if not components:
+            raise pdg.CookError(f"{self.path}: the parameter '{name}' has no value")
+        return components[0]
+
+    def stringOf(self, name: str, value: SceneValue, scope: Scope) -> str:
+        try:
+            if value.expression is not None:
+                result = evaluate(self._hscript(name, value.expression), scope)
+                return result if isinstance(result, str) else number_text(result)
+            return expand(value.text, scope)
+        except ExpressionError as error:
+            raise self._wrap(name, error) from None
+
+    def expanded(self, text: str, item: pdg.WorkItem | None = None) -> str:
+        """A text of another place, evaluated as if it stood in a parameter of this node."""
+        return self.stringOf("label", TypedValue(text), self.scope(item))
+
+    def _hscript(self, name: str, expression: SceneExpression) -> str:
+        if expression.language.lower() != "hscript":
+            raise ExpressionError(
+                f"it is driven by a {expression.language} expression, which is not run outside "
+                f"Houdini; replace it, or give the value with --set "
+                f"{self.path.rsplit('/', 1)[-1]}.{name}=VALUE"
+            )
+        return expression.text
+
+    def number(self, name: str, item: pdg.WorkItem | None = None, component: int = 0) -> float:
+        components = self.components(name)
+        if component >= len(components):
+            return 0.0
+        value = components[component]
+        scope = self.scope(item)
+        try:
+            if value.expression is not None:
+                return evaluate_number(self._hscript(name, value.expression), scope)
+            text = value.text
+            if "`" in text:
+                text = expand(text, scope)
+            return evaluate_number(text, scope) if text.strip() else 0.0
+        except ExpressionError as error:
+            raise self._wrap(name, error) from None
+
+    def integer(self, name: str, item: pdg.WorkItem | None = None, component: int = 0) -> int:
+        return int(self.number(name, item, component))
+
+    def toggle(self, name: str, item: pdg.WorkItem | None = None) -> bool:
+        value = self._first(name)
+        if value.expression is None and (state := toggle_value(value.text)) is not None:
+            return state
+        return bool(self.number(name, item))
+
+    def menu(self, name: str, item: pdg.WorkItem | None = None) -> int:
+        """The menu's number: the position of the entry, or its token where tokens are values."""
+        value = self._first(name)
+        spec = self.table.find(name)
+        if value.expression is None and spec is not None and spec.kind is Kind.MENU:
+            number = spec.menu_value(value.text)
+            if number is None:
+                raise pdg.CookError(
+                    f"{self.path}, parameter '{name}': the menu has no entry '{value.text}'"
+                    + (f", only {', '.join(spec.tokens)}" if spec.tokens else "")
+                )
+            return number
+        return self.integer(name, item)
+
+    def count(self, name: str) -> int:
+        """The number of instances of a multiparm."""
+        number = self.integer(name)
+        if not 0 <= number <= 10_000:
+            raise pdg.CookError(f"{self.path}: '{name}' asks for {number} entries")
+        return number
+
+    # -- questions asked before a cook ------------------------------------------------------
+    def problems(self, *, allow_unknown: bool = False) -> list[str]:
+        """Parameters that this program does not know, and values that a menu does not have."""
+        found: list[str] = []
+        for name, values in self._values.items():
+            spec = self.table.find(name)
+            if spec is None:
+                if not allow_unknown:
+                    shown = " ".join(value.text for value in values)
+                    found.append(
+                        f"{self.path}: the parameter '{name}' (value '{shown}') is not known "
+                        "here; it belongs to another Houdini version or was added by hand. "
+                        "Pass --allow-unknown-parms if the cook does not depend on it"
+                    )
+                continue
+            if any(value.expression is not None for value in values):
+                continue
+            found.extend(self._value_problems(name, spec, [value.text for value in values]))
+        return found
+
+    def _value_problems(self, name: str, spec: ParmSpec, texts: list[str]) -> list[str]:
+        where = f"{self.path}, parameter '{name}'"
+        if spec.kind is Kind.MENU and texts and spec.menu_value(texts[0]) is None:
+            listed = f"; it has {', '.join(spec.tokens)}" if spec.tokens else ""
+            return [f"{where}: the menu has no entry '{texts[0]}'{listed}"]
+        if spec.kind is Kind.TOGGLE and texts and toggle_value(texts[0]) is None:
+            return [f"{where}: '{texts[0]}' is neither on nor off"]
+        if spec.kind in NUMERIC and len(texts) > len(spec.default):
+            return [f"{where}: {len(texts)} values, it takes {len(spec.default)}"]
+        return []

@@ -1,0 +1,379 @@
+"""Work items: ``pdg.WorkItem``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .attributes import Attribute, AttributeOwner, File, text_of
+from .enums import (
+    EventType,
+    attribFlag,
+    attribType,
+    platform,
+    workItemCookType,
+    workItemExecutionType,
+    workItemLogType,
+    workItemState,
+    workItemType,
+)
+from .events import Event, EventEmitter
+
+if TYPE_CHECKING:
+    from .graph import Graph, GraphContext, Node
+
+COMMAND_ATTRIBUTE = "__pdg_commandstring"
+_COOKED = (workItemState.CookedSuccess, workItemState.CookedCache)
+_UNSUCCESSFUL = (workItemState.CookedFail, workItemState.CookedCancel)
+
+
+class WorkItem(AttributeOwner, EventEmitter):
+    """One task: attributes, an optional command, files, dependencies and a state."""
+
+    def __init__(self, node: Node, item_id: int, name: str, *, static: bool) -> None:
+        AttributeOwner.__init__(self)
+        EventEmitter.__init__(self)
+        self.node, self.id, self.name = node, item_id, name
+        self.isStatic = static
+        self.index = 0
+        self.label = ""
+        self.type = workItemType.Regular
+        self.executionType = workItemExecutionType.Regular
+        self.priority = 0
+        self.frame = 0.0
+        self.frameStep = 1
+        self.hasFrame = False
+        self.parent: WorkItem | None = None
+        self.isNoGenerate = False
+        self.isPostCook = False
+        self.shouldRunInShell = False
+        self.batchIndex = -1
+        self.partitionItems: list[WorkItem] = []
+        self.ignoresFailures = False
+        self.customState = ""
+        self.cookPercent = 0.0
+        self.cookDuration = 0.0
+        self.logPath: Path | None = None
+        self.failure = ""
+        self.state = workItemState.Uncooked
+        self._cook_type = workItemCookType.Automatic
+        self._platform_commands: dict[platform, str] = {}
+        self._dependencies: dict[int, WorkItem] = {}
+        self._dependents: dict[int, WorkItem] = {}
+        self._outputs: list[File] = []
+        self._expected: list[File] = []
+        self._log: list[tuple[workItemLogType, str]] = []
+
+    def __repr__(self) -> str:
+        return f"<WorkItem {self.name} id={self.id} {self.state.name}>"
+
+    # -- identity ---------------------------------------------------------------------------
+    @property
+    def graph(self) -> Graph:
+        return self.node.graph
+
+    @property
+    def context(self) -> GraphContext:
+        return self.graph.context
+
+    def setLabel(self, label: str) -> None:
+        self.label = label
+
+    def setFrame(self, frame: float, step: int = 1) -> None:
+        self.frame, self.frameStep, self.hasFrame = frame, step, True
+
+    # -- inheritance ------------------------------------------------------------------------
+    def copyFrom(self, parent: WorkItem) -> None:
+        """Take over the parent's attributes (those not flagged NoCopy), frame and priority."""
+        for attribute in parent._all():
+            if not attribute.hasFlag(attribFlag.NoCopy):
+                self._attributes[attribute.name] = attribute.copy()
+        if parent.hasFrame:
+            self.setFrame(parent.frame, parent.frameStep)
+        self.priority = parent.priority
+
+    # -- environment ------------------------------------------------------------------------
+    def addEnvironmentVar(self, name: str, value: Any) -> None:
+        self.setStringAttrib(name, text_of(value))
+        self.setAttribFlag(name, attribFlag.EnvExport, True)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Every attribute flagged EnvExport: its first value as text."""
+        return {
+            one.name: text_of(one.value(0))
+            for one in sorted(self._all(), key=lambda attribute: attribute.name)
+            if one.hasFlag(attribFlag.EnvExport) and one.size
+        }
+
+    def envLookup(self, name: str) -> str | None:
+        return self.environment.get(name)
+
+    def hasEnvironmentVar(self, name: str) -> bool:
+        return name in self.environment
+
+    def clearEnvironment(self) -> None:
+        for name in self.environment:
+            self.eraseAttrib(name)
+
+    # -- command ----------------------------------------------------------------------------
+    def setCommand(self, command: str) -> None:
+        """Make the item run a command out of process; kept as an internal, uncopied attribute."""
+        attribute = Attribute(COMMAND_ATTRIBUTE, attribType.String)
+        attribute.setValue(command)
+        attribute.setFlags(attribFlag.NoCopy | attribFlag.Internal)
+        self._attributes[COMMAND_ATTRIBUTE] = attribute
+
+    @property
+    def command(self) -> str:
+        return str(self._value(COMMAND_ATTRIBUTE) or "")
+
+    @property
+    def hasCommand(self) -> bool:
+        return bool(self.command or any(self._platform_commands.values()))
+
+    def setPlatformCommands(self, commands: Mapping[platform, str]) -> None:
+        self._platform_commands = dict(commands)
+
+    def platformCommand(self, which: platform) -> str:
+        return self._platform_commands.get(which) or self.command
+
+    @property
+    def hasPlatformCommand(self) -> bool:
+        return bool(self._platform_commands)
+
+    def setShouldRunInShell(self, on: bool) -> None:
+        self.shouldRunInShell = on
+
+    def setCookType(self, kind: workItemCookType) -> None:
+        self._cook_type = kind
+
+    @property
+    def cookType(self) -> workItemCookType:
+        """Automatic resolves to OutOfProcess with a command and to Generate without one."""
+        if self._cook_type is not workItemCookType.Automatic:
+            return self._cook_type
+        return workItemCookType.OutOfProcess if self.hasCommand else workItemCookType.Generate
+
+    @property
+    def isInProcess(self) -> bool:
+        return self.cookType is workItemCookType.InProcess
+
+    @property
+    def isOutOfProcess(self) -> bool:
+        return self.hasCommand and not self.isInProcess
+
+    @property
+    def isBatch(self) -> bool:
+        return self.type is workItemType.Batch
+
+    @property
+    def isPartition(self) -> bool:
+        return self.type is workItemType.Partition
+
+    # -- files ------------------------------------------------------------------------------
+    def addExpectedOutputFile(self, path: str, tag: str = "", own: bool = True) -> None:
+        self._expected.append(File(path, tag or tag_of(path), owned=own))
+
+    def addExpectedOutputFiles(self, paths: Iterable[str], tag: str = "", own: bool = True) -> None:
+        for path in paths:
+            self.addExpectedOutputFile(path, tag, own)
+
+    addExpectedResultData = addExpectedOutputFile
+
+    def addOutputFile(
+        self, path: str, tag: str = "", hash_code: int = 0, own: bool = False
+    ) -> None:
+        """Report a real result. A path that is reported again replaces its first report."""
+        size = Path(path).stat().st_size if Path(path).is_file() else 0
+        entry = File(path, tag or tag_of(path), hash_code, size, own)
+        self._outputs = [old for old in self._outputs if old.path != path] + [entry]
+        self.context.emit(
+            Event(EventType.WorkItemOutputFiles, path, self.node, self.context, self.id)
+        )
+
+    def addOutputFiles(self, paths: Iterable[str], tag: str = "", own: bool = False) -> None:
+        for path in paths:
+            self.addOutputFile(path, tag, own=own)
+
+    addResultData = addOutputFile
+
+    @property
+    def outputFiles(self) -> list[File]:
+        return list(self._outputs)
+
+    @property
+    def expectedOutputFiles(self) -> list[File]:
+        return list(self._expected)
+
+    @property
+    def inputFiles(self) -> list[File]:
+        """Output files of the items that this one depends on, of other nodes."""
+        files: dict[str, File] = {}
+        for item in self.dependencies:
+            if item.node is not self.node:
+                files.update({one.path: one for one in item.outputFiles})
+        return list(files.values())
+
+    @property
+    def expectedInputFiles(self) -> list[File]:
+        return [one for item in self.dependencies for one in item.expectedOutputFiles]
+
+    def outputFilesForTag(self, tag: str) -> list[File]:
+        return [one for one in self._outputs if has_tag(one, tag)]
+
+    def inputFilesForTag(self, tag: str) -> list[File]:
+        return [one for one in self.inputFiles if has_tag(one, tag)]
+
+    def clearOutputFiles(self) -> None:
+        self._outputs.clear()
+
+    def clearExpectedOutputFiles(self) -> None:
+        self._expected.clear()
+
+    def localizePath(self, path: str) -> str:
+        return path.replace("__PDG_DIR__", str(self.context.workingDir))
+
+    # -- dependencies and state -------------------------------------------------------------
+    def addDependency(self, item: WorkItem) -> None:
+        if item is not self:
+            self._dependencies[item.id] = item
+            item._dependents[self.id] = self
+
+    @property
+    def dependencies(self) -> list[WorkItem]:
+        return list(self._dependencies.values())
+
+    @property
+    def dependents(self) -> list[WorkItem]:
+        return list(self._dependents.values())
+
+    def hasDependency(self, item: WorkItem) -> bool:
+        return item.id in self._dependencies
+
+    @property
+    def failedDependencies(self) -> list[WorkItem]:
+        return [item for item in self.dependencies if item.isUnsuccessful]
+
+    @property
+    def isCooked(self) -> bool:
+        return self.state in _COOKED + _UNSUCCESSFUL
+
+    @property
+    def isSuccessful(self) -> bool:
+        return self.state in _COOKED
+
+    @property
+    def isUnsuccessful(self) -> bool:
+        return self.state in _UNSUCCESSFUL
+
+    def setState(self, state: workItemState) -> None:
+        """Change the state and tell the item's and the context's handlers."""
+        if state is self.state:
+            return
+        last, self.state = self.state, state
+        event = Event(
+            EventType.WorkItemStateChange,
+            node=self.node,
+            context=self.context,
+            workItemId=self.id,
+            currentState=state,
+            lastState=last,
+        )
+        self.emit(event)
+        self.context.emit(event)
+
+    def setCookPercent(self, percent: float) -> None:
+        """Progress between 0 and 1."""
+        self.cookPercent = min(max(float(percent), 0.0), 1.0)
+        event = EventType.WorkItemCookPercentUpdate
+        self.context.emit(Event(event, node=self.node, context=self.context, workItemId=self.id))
+
+    def setCustomState(self, state: str) -> None:
+        self.customState = state
+
+    # -- log --------------------------------------------------------------------------------
+    def addLog(self, message: str, kind: workItemLogType = workItemLogType.Message) -> None:
+        self._log.append((kind, message))
+        self.context.emit(Event(EventType.Log, message, self.node, self.context, self.id))
+
+    def addMessage(self, message: str) -> None:
+        self.addLog(message)
+
+    def addWarning(self, message: str) -> None:
+        self.addLog(message, workItemLogType.Warning)
+
+    cookWarning = addWarning
+
+    def addError(self, message: str, fail_task: bool = False, timestamp: bool = True) -> None:
+        self.addLog(message, workItemLogType.Error)
+        if fail_task:
+            self.failure = message
+            self.setState(workItemState.CookedFail)
+
+    @property
+    def logMessages(self) -> str:
+        return "\n".join(message for _kind, message in self._log)
+
+    def messagesOf(self, kind: workItemLogType) -> list[str]:
+        return [message for one, message in self._log if one is kind]
+
+    @property
+    def logURI(self) -> str:
+        return "" if self.logPath is None else self.logPath.absolute().as_uri()
+
+    # -- expressions ------------------------------------------------------------------------
+    def expressionValues(self, name: str) -> Sequence[object] | None:
+        """Values behind ``@name``: the built-ins, then the item's, then the graph's attributes."""
+        match name:
+            case "pdg_index":
+                return [self.index]
+            case "pdg_id":
+                return [self.id]
+            case "pdg_name":
+                return [self.name]
+            case "pdg_label":
+                return [self.label or self.name]
+            case "pdg_priority":
+                return [self.priority]
+            case "pdg_frame":
+                return [self.frame]
+            case "pdg_input":
+                return [one.path for one in self.inputFiles]
+            case "pdg_output":
+                return [one.path for one in self.outputFiles or self.expectedOutputFiles]
+        attribute = self.attrib(name) or self.graph.attrib(name)
+        if attribute is None:
+            return None
+        return [text_of(one) if not attribute.isNumeric else one for one in attribute.values]
+
+
+_TAGS = {
+    ".exr": "file/image",
+    ".hdr": "file/image",
+    ".jpg": "file/image",
+    ".json": "file/json",
+    ".obj": "file/geo",
+    ".ply": "file/geo",
+    ".png": "file/image",
+    ".tif": "file/image",
+    ".txt": "file/text",
+    ".usd": "file/usd",
+}
+
+
+def tag_of(path: str) -> str:
+    """The file tag that a file's extension suggests."""
+    return _TAGS.get(Path(path).suffix.lower(), "file")
+
+
+def has_tag(file: File, tag: str) -> bool:
+    """True when the file's tag is the tag or lies below it (``file/image`` is a ``file``)."""
+    return not tag or file.tag == tag or file.tag.startswith(tag + "/")
+
+
+def safe_name(text: str) -> str:
+    """The text with everything that may not stand in a file name replaced."""
+    return re.sub(r"[^A-Za-z0-9_.-]", "_", text).lstrip(".") or "item"
