@@ -35,7 +35,7 @@ ensure_environment() {
         python=$(find_python) || die "Python 3.11 or newer with the venv module is needed. On Debian:" \
             "apt-get install python3 python3-venv; or name an interpreter: PYTHON=/path/to/python3.11 $0"
         say "Creating the Python environment .venv with $("$python" --version 2>&1)"
-        "$python" -m venv --clear "$venv" || die "no environment could be made in $venv." \
+        "$python" -m venv "$venv" || die "no environment could be made in $venv." \
             "On Debian: apt-get install python3-venv"
     fi
     say "Installing the toolkit and what it needs into .venv (once; minutes on a slow connection)"

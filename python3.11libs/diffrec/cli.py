@@ -1,0 +1,74 @@
+"""The command `python -m diffrec`: nvdiffrec's command line, ours underneath."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from diffrec.errors import DiffrecError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Train one configuration; 0 on success, 1 for a mistake that the message names."""
+    from diffrec.commandline import parse, print_flags
+
+    try:
+        config = parse(sys.argv[1:] if argv is None else argv)
+    except DiffrecError as error:
+        return _failed(error)
+
+    import torch  # seconds to load: not for --help or a mistyped flag
+
+    from diffrec.reconstruct import reconstruct
+
+    def log(line: str) -> None:
+        print(line, flush=True)
+
+    try:
+        device = choose_device(config.diffrec.device)
+        print_flags(config)
+        log(f"diffrec on {device_name(device)}, PyTorch {torch.__version__}")
+        reconstruct(config, device, config.output_folder, log)
+    except DiffrecError as error:
+        return _failed(error)
+    except torch.OutOfMemoryError as error:
+        return _failed(
+            f"CUDA out of memory: {error}. Lower batch, train_res or layers in the configuration."
+        )
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def choose_device(name: str) -> torch.device:
+    """The torch device for auto, cpu or cuda; an error where CUDA is asked for and absent."""
+    import torch
+
+    from diffrec.config import ConfigError
+
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(
+            "--device cuda: this PyTorch sees no CUDA device. Install the CUDA build of torch and "
+            "check the driver with nvidia-smi, or use --device cpu"
+        )
+    return torch.device(name)
+
+
+def device_name(device: torch.device) -> str:
+    """How the log names a device."""
+    import torch
+
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"the CPU ({torch.get_num_threads()} threads)"
+
+
+def _failed(error: object) -> int:
+    print(f"Error: {error}", file=sys.stderr, flush=True)
+    return 1

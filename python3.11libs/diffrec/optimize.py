@@ -1,0 +1,238 @@
+"""The training loop of one pass: images in, gradients to geometry, material and light."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.profiler import record_function
+
+from diffrec import losses
+from diffrec.config import Config
+from diffrec.data.views import ViewBatch, Views, shuffled_indices
+from diffrec.geometry.mesh import Mesh
+from diffrec.log import iteration_line
+from diffrec.materials import Material
+from diffrec.ops.antialias import EdgeTopology
+from diffrec.render import Rendered, RenderOptions, render
+from diffrec.shading.light import EnvironmentLight, PrefilteredLight
+
+LOG_INTERVAL = 10
+WARM_UP_ITERATIONS = 100  # of pass 2
+LIGHT_GRADIENT_SCALE = 64.0
+FLEXICUBES_BETAS = (0.7, 0.9)
+
+
+class Geometry(Protocol):
+    """What a pass optimises the shape of."""
+
+    def mesh(self) -> Mesh:
+        """The present mesh, with normals (and tangents where it has UVs)."""
+
+    def parameters(self) -> Iterator[nn.Parameter]:
+        """The trainable tensors."""
+
+
+@dataclass(frozen=True)
+class PassPlan:
+    """What differs between the passes.
+
+    `index`: 0 or 1; `name`: the stem of its progress pictures; `regulariser(progress)` the shape
+    term for progress in [0, 1]; `topology`: the edges of a mesh whose triangles never change.
+    """
+
+    index: int
+    name: str
+    regulariser: Callable[[float], Tensor]
+    train_light: bool
+    topology: EdgeTopology | None = None
+
+
+@dataclass
+class Scene:
+    """Everything that is being recovered."""
+
+    geometry: Geometry
+    material: Material
+    light: EnvironmentLight
+    fixed_light: PrefilteredLight | None = None  # of a light that does not learn
+
+    def prefiltered(self) -> PrefilteredLight:
+        """The light ready for shading; kept when it does not learn."""
+        return self.fixed_light if self.fixed_light is not None else self.light.prefiltered()
+
+
+def render_options(config: Config) -> RenderOptions:
+    """The rendering options that the configuration asks for."""
+    return RenderOptions(
+        spp=config.spp, layers=config.layers, camera_space_light=config.camera_space_light
+    )
+
+
+def learning_rate_factor(iteration: int, warm_up: int) -> float:
+    """The schedule: linear warm-up, then 10^(-0.0002 i)."""
+    if iteration < warm_up:
+        return iteration / warm_up
+    return max(0.0, 10.0 ** (-(iteration - warm_up) * 0.0002))
+
+
+def train_pass(
+    config: Config,
+    plan: PassPlan,
+    scene: Scene,
+    views: Views,
+    *,
+    log: Callable[[str], None],
+    picture: Callable[[int, PassPlan], None],
+) -> None:
+    """Run iterations 0 to `config.iter`; the scene is changed in place.
+
+    `picture(number, plan)` is called every `save_interval` iterations with the picture's number.
+    """
+    optimizers = _optimizers(config, plan, scene)
+    schedulers = [
+        torch.optim.lr_scheduler.LambdaLR(
+            optimizer,
+            lambda i: learning_rate_factor(i, WARM_UP_ITERATIONS if plan.index else 0),
+        )
+        for optimizer in optimizers
+    ]
+    image_loss = losses.image_loss(config.loss)
+    device = scene.light.base.device
+    generator = torch.Generator().manual_seed(config.diffrec.seed + plan.index)
+    noise = torch.Generator(device).manual_seed(config.diffrec.seed + plan.index)
+    order = shuffled_indices(len(views), config.batch, generator)
+    scene.fixed_light = None
+    if not plan.train_light:
+        with torch.no_grad():
+            scene.fixed_light = scene.light.prefiltered()
+
+    durations: list[float] = []
+    logged: list[tuple[Tensor, Tensor]] = []
+    for iteration in range(config.iter + 1):
+        if config.save_interval and iteration % config.save_interval == 0:
+            picture(iteration // config.save_interval, plan)
+        began = time.perf_counter()
+        with record_function("views"):
+            batch = views.batch(next(order))
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        image_term, regulariser_term = _terms(
+            config, plan, scene, batch, iteration, image_loss, noise
+        )
+        with record_function("backward"):
+            torch.autograd.backward(image_term + regulariser_term)
+        with record_function("optimizer"):
+            if scene.light.base.grad is not None:
+                scene.light.base.grad *= LIGHT_GRADIENT_SCALE
+            for optimizer, scheduler in zip(optimizers, schedulers, strict=True):
+                optimizer.step()
+                scheduler.step()
+            scene.material.clamp_()
+            scene.light.clamp_()
+        logged.append((image_term.detach(), regulariser_term.detach()))
+        if iteration % LOG_INTERVAL == 0:
+            image_mean, regulariser_mean = (
+                float(torch.stack(column).mean()) for column in zip(*logged, strict=True)
+            )
+            durations.append(time.perf_counter() - began)
+            seconds = sum(durations) / len(durations)
+            log(
+                iteration_line(
+                    iteration,
+                    image_mean,
+                    regulariser_mean,
+                    schedulers[0].get_last_lr()[0],
+                    seconds,
+                    (config.iter - iteration) * seconds,
+                )
+            )
+            durations.clear()
+            logged.clear()
+        else:
+            durations.append(time.perf_counter() - began)
+
+
+def _optimizers(config: Config, plan: PassPlan, scene: Scene) -> list[torch.optim.Optimizer]:
+    rate_positions, rate_material = config.learning_rates(plan.index)
+    betas = (0.9, 0.999)
+    if config.isosurface == "flexicubes" and plan.index == 0:
+        betas = FLEXICUBES_BETAS
+    result: list[torch.optim.Optimizer] = []
+    shape = [p for p in scene.geometry.parameters() if p.requires_grad]
+    if shape:
+        result.append(torch.optim.Adam(shape, lr=rate_positions, betas=betas, fused=True))
+    surface = [p for p in scene.material.parameters() if p.requires_grad]
+    if surface:
+        result.append(torch.optim.Adam(surface, lr=rate_material, fused=True))
+    if plan.train_light:
+        result.append(torch.optim.Adam([scene.light.base], lr=rate_material, fused=True))
+    return result
+
+
+def _terms(
+    config: Config,
+    plan: PassPlan,
+    scene: Scene,
+    batch: ViewBatch,
+    iteration: int,
+    image_loss: losses.ImageLoss,
+    noise: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """The image term and the regularisers of one iteration, two scalars."""
+    if batch.image is None:
+        raise ValueError("training views need pictures")
+    device = scene.light.base.device
+    height, width = batch.image.shape[1:3]
+    background = torch.rand(
+        (batch.image.shape[0], height, width, 3), generator=noise, device=device
+    )
+    coverage = batch.image[..., 3:]
+    target = torch.cat([batch.image[..., :3] + (1 - coverage) * background, coverage], dim=-1)
+    with record_function("geometry"):
+        mesh = scene.geometry.mesh()
+    with record_function("light"):
+        light = scene.prefiltered()
+    rendered = render(
+        mesh,
+        scene.material,
+        light,
+        batch.clip_from_world,
+        batch.camera_from_world,
+        batch.camera_position,
+        (height, width),
+        background=background,
+        options=render_options(config),
+        topology=plan.topology,
+    )
+    with record_function("loss"):
+        image_term = image_loss(rendered.image, target)
+    with record_function("regularisers"):
+        regulariser_term = plan.regulariser(iteration / config.iter)
+        regulariser_term = regulariser_term + _material_terms(
+            scene.material, rendered, iteration, height * width * config.spp**2, noise
+        )
+        if plan.train_light:
+            regulariser_term = regulariser_term + losses.light_white_balance(scene.light.base)
+    return image_term, regulariser_term
+
+
+def _material_terms(
+    material: Material,
+    rendered: Rendered,
+    iteration: int,
+    pixels_per_view: int,
+    noise: torch.Generator,
+) -> Tensor:
+    """Albedo smoothness and occlusion, as means over all pixels of the frames."""
+    views = rendered.image.shape[0]
+    total = rendered.image.new_zeros(())
+    for layer in rendered.layers:
+        jittered = material.albedo(layer.surface.jittered(noise))
+        total = total + losses.albedo_smoothness(layer.sample.kd, jittered, iteration).sum()
+        total = total + losses.occlusion(layer.sample.ks, iteration).sum()
+    return total / (views * pixels_per_view)

@@ -1,0 +1,180 @@
+"""The whole method: two passes with charting and baking between them, and every output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from diffrec import contactsheet, imagefiles
+from diffrec.config import Config, ConfigError
+from diffrec.data.load import load_views
+from diffrec.data.views import Views
+from diffrec.export.result import write_result
+from diffrec.geometry.charts import chart
+from diffrec.geometry.dmtet import DMTetGeometry
+from diffrec.geometry.flexicubes import FlexiCubesGeometry
+from diffrec.geometry.mesh import Mesh
+from diffrec.geometry.vertices import VertexGeometry
+from diffrec.materials import NeuralMaterial, TextureMaterial
+from diffrec.materials.bake import bake
+from diffrec.ops.antialias import edge_topology
+from diffrec.optimize import PassPlan, Scene, train_pass
+from diffrec.reference import load_reference_mesh
+from diffrec.shading.light import EnvironmentLight
+from diffrec.validate import Pictures, ValidationResult, progress_picture, validate
+
+Log = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What a run ended with."""
+
+    folder: Path
+    first_pass: ValidationResult | None
+    final: ValidationResult | None
+    faces: int
+
+
+def reconstruct(config: Config, device: torch.device, folder: Path, log: Log) -> Reconstruction:
+    """Recover mesh, material and light; everything is written below `folder`.
+
+    Raises what the readers raise for bad input (all with a sentence for the artist), and
+    `diffrec.geometry.dmtet.EmptyMeshError` when the surface vanishes.
+    """
+    torch.manual_seed(config.diffrec.seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    training, held_out = load_views(config, device, log)
+    light = _starting_light(config, device)
+    run = _Run(config, device, folder, training, held_out, light, log)
+    first: ValidationResult | None = None
+    if config.base_mesh is None:
+        mesh, material, first = run.first_pass()
+    else:
+        mesh, material = run.from_base_mesh()
+    return run.second_pass(mesh, material, first)
+
+
+def _starting_light(config: Config, device: torch.device) -> EnvironmentLight:
+    if config.learn_light:
+        light = EnvironmentLight(config.diffrec.light_res)
+    elif config.envmap is not None:
+        panorama = imagefiles.read_hdr(Path(config.envmap)) * config.env_scale
+        light = EnvironmentLight.from_latlong(panorama, resolution=config.diffrec.light_res)
+    else:
+        raise ConfigError("learn_light is false, so envmap must name the light: a .hdr panorama")
+    return light.to(device)
+
+
+@dataclass
+class _Run:
+    config: Config
+    device: torch.device
+    folder: Path
+    training: Views
+    held_out: Views | None
+    light: EnvironmentLight
+    log: Log
+
+    def first_pass(self) -> tuple[Mesh, TextureMaterial, ValidationResult | None]:
+        """Topology, neural material and light; then UVs and baked textures."""
+        config = self.config
+        kind = FlexiCubesGeometry if config.isosurface == "flexicubes" else DMTetGeometry
+        geometry = kind(
+            config.dmtet_grid,
+            config.mesh_scale,
+            sdf_weight=config.sdf_regularizer,
+            seed=config.diffrec.seed,
+            device=self.device,
+        )
+        material = NeuralMaterial(config, geometry.box()).to(self.device)
+        scene = Scene(geometry, material, self.light)
+        plan = PassPlan(0, "img_dmtet_pass1", geometry.regulariser, train_light=config.learn_light)
+        self._train(plan, scene)
+        validation = self._validate(scene, "dmtet_validate")
+        with torch.no_grad():
+            surface = geometry.mesh().detach()
+        self.log(
+            f"Base mesh has {surface.triangles.shape[0]} triangles and "
+            f"{surface.positions.shape[0]} vertices."
+        )
+        mesh = self._charted(surface)
+        kd, ks, normal = bake(material, mesh, config.texture_res)
+        textures = TextureMaterial(kd, ks, normal, config)
+        textures = textures.to(self.device)
+        write_result(self.folder / "dmtet_mesh", mesh, textures, self.light, self.log)
+        return mesh, textures, validation
+
+    def from_base_mesh(self) -> tuple[Mesh, TextureMaterial]:
+        """The starting point of a run that knows the shape: base_mesh and its textures."""
+        config = self.config
+        assert config.base_mesh is not None
+        base = load_reference_mesh(Path(config.base_mesh), None, self.device)
+        mesh = base.mesh
+        if mesh.texcoords is None:
+            mesh = self._charted(mesh)
+        if config.random_textures:
+            material = TextureMaterial.random(config, seed=config.diffrec.seed)
+        else:
+            material = base.material
+        return mesh, material.to(self.device)
+
+    def second_pass(
+        self, mesh: Mesh, material: TextureMaterial, first: ValidationResult | None
+    ) -> Reconstruction:
+        """Vertex positions and textures on the fixed topology."""
+        config = self.config
+        geometry = VertexGeometry(mesh, laplace=config.laplace, locked=config.lock_pos)
+        geometry = geometry.to(self.device)
+        scene = Scene(geometry, material, self.light)
+        plan = PassPlan(
+            1,
+            "img_mesh_pass",
+            lambda progress: geometry.regulariser() * (config.laplace_scale * (1.0 - progress)),
+            train_light=config.learn_light and not config.lock_light,
+            topology=edge_topology(mesh.triangles),
+        )
+        self._train(plan, scene)
+        validation = self._validate(scene, "validate")
+        with torch.no_grad():
+            final = geometry.mesh().detach()
+        write_result(self.folder / "mesh", final, material, self.light, self.log)
+        self._contact_sheet(scene)
+        return Reconstruction(self.folder, first, validation, final.triangles.shape[0])
+
+    def _charted(self, mesh: Mesh) -> Mesh:
+        charted = chart(mesh, self.config.texture_res, timeout=self.config.diffrec.uv_timeout)
+        note = f" ({charted.note})" if charted.note else ""
+        self.log(
+            f"Texture coordinates: {charted.method}, {charted.charts} charts in "
+            f"{charted.seconds:.1f} s{note}"
+        )
+        return charted.mesh
+
+    def _train(self, plan: PassPlan, scene: Scene) -> None:
+        shown = self.held_out or self.training
+
+        def picture(number: int, plan: PassPlan) -> None:
+            view = shown.batch([number % len(shown)])
+            image = progress_picture(self.config, scene, view)
+            imagefiles.write_png(self.folder / f"{plan.name}_{number:06d}.png", image)
+
+        train_pass(self.config, plan, scene, self.training, log=self.log, picture=picture)
+
+    def _validate(self, scene: Scene, name: str) -> ValidationResult | None:
+        if not self.config.validate or self.held_out is None:
+            return None
+        return validate(self.config, scene, self.held_out, self.folder / name, self.log)
+
+    def _contact_sheet(self, scene: Scene) -> None:
+        views = self.held_out or self.training
+        pictures = Pictures(self.config, scene)
+        count = min(4, len(views))
+        rows = [
+            pictures.view(views.batch([i * len(views) // count]), every_channel=True)
+            for i in range(count)
+        ]
+        contactsheet.write(self.folder / "contact_sheet.png", rows, pictures.probe((256, 512)))

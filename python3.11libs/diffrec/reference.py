@@ -1,0 +1,51 @@
+"""A mesh with its material, read from OBJ and MTL files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from diffrec import imagefiles
+from diffrec.export.obj import MaterialFile, load_obj
+from diffrec.geometry.mesh import Mesh
+from diffrec.materials import TextureMaterial
+
+
+@dataclass(frozen=True)
+class ReferenceMesh:
+    """A mesh with smooth normals and tangents, and its textures."""
+
+    mesh: Mesh
+    material: TextureMaterial
+
+
+def load_reference_mesh(path: Path, mtl: Path | None, device: torch.device) -> ReferenceMesh:
+    """Read an OBJ with the material that it names, or with the MTL file `mtl` in its place.
+
+    Raises `diffrec.export.obj.ObjError` and `diffrec.imagefiles.ImageError`.
+    """
+    mesh, description = load_obj(path, mtl)
+    mesh = mesh.to(device)
+    if mesh.normals is None:
+        mesh = mesh.with_normals()
+    if mesh.texcoords is not None:
+        mesh = mesh.with_tangents()
+    return ReferenceMesh(mesh, _material(description).to(device))
+
+
+def _material(description: MaterialFile) -> TextureMaterial:
+    def texture(path: Path | None, constant: tuple[float, float, float]) -> torch.Tensor:
+        if path is None:
+            return torch.tensor(constant).reshape(1, 1, 3)
+        return imagefiles.read_linear(path)
+
+    kd = (
+        torch.tensor(description.kd).reshape(1, 1, 3)
+        if description.map_kd is None
+        else imagefiles.read_srgb(description.map_kd)
+    )
+    ks = texture(description.map_ks, description.ks)
+    normal = texture(description.bump, (0.5, 0.5, 1.0)) * 2 - 1
+    return TextureMaterial.from_images(kd[..., :3], ks[..., :3], normal[..., :3])

@@ -1,0 +1,211 @@
+"""Differentiable rendering of a mesh with a PBR material under an environment light.
+
+Everything after rasterisation works on flat lists of the P covered pixels, so the cost follows
+coverage and not resolution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor
+from torch.profiler import record_function
+
+from diffrec.geometry.mesh import Mesh
+from diffrec.materials import Material, MaterialSample, Surface
+from diffrec.ops.antialias import EdgeTopology, antialias, edge_topology
+from diffrec.ops.interpolate import interpolate, pixel_footprint
+from diffrec.ops.rasterize import Raster, barycentrics, covered_pixels, rasterize
+from diffrec.shading.light import PrefilteredLight
+from diffrec.shading.split_sum import perturbed_normal, shade
+
+CHANNELS = ("kd", "ks", "normal")
+
+
+@dataclass(frozen=True)
+class RenderOptions:
+    """How a frame is made: see the configuration fields of the same names.
+
+    `spp` is the edge of the square of samples in a pixel's place: spp 2 renders at twice the
+    width and height and averages.
+    """
+
+    spp: int = 1
+    layers: int = 1
+    camera_space_light: bool = False
+
+
+@dataclass(frozen=True)
+class ShadedLayer:
+    """The shaded pixels of one depth layer, for the regularisers. P pixels."""
+
+    pixels: Tensor  # [P] int64, flat index into B * H * W
+    surface: Surface
+    sample: MaterialSample
+
+
+@dataclass(frozen=True)
+class Rendered:
+    """A batch of rendered views.
+
+    `image`: [B, H, W, 4], linear RGB composited over the background, and coverage in [0, 1].
+    `channels`: name -> [B, H, W, 4], material channels over black and their coverage; `kd` linear,
+    `ks` as stored, `normal` the world-space shading normal in [-1, 1].
+    `layers`: nearest first.
+    """
+
+    image: Tensor
+    channels: dict[str, Tensor] = field(default_factory=dict)
+    layers: list[ShadedLayer] = field(default_factory=list)
+
+
+def project(positions: Tensor, clip_from_world: Tensor) -> Tensor:
+    """World positions [V, 3] to clip space [B, V, 4] by matrices [B, 4, 4]."""
+    rotation, translation = clip_from_world[:, :, :3], clip_from_world[:, :, 3]
+    return positions[None] @ rotation.transpose(1, 2) + translation[:, None]
+
+
+def render(
+    mesh: Mesh,
+    material: Material,
+    light: PrefilteredLight,
+    clip_from_world: Tensor,
+    camera_from_world: Tensor,
+    camera_position: Tensor,
+    resolution: tuple[int, int],
+    *,
+    background: Tensor | None = None,
+    options: RenderOptions | None = None,
+    channels: Sequence[str] = (),
+    topology: EdgeTopology | None = None,
+) -> Rendered:
+    """Render B views of a mesh; without normals it gets smooth ones, a normal map needs tangents.
+
+    `clip_from_world`, `camera_from_world`: [B, 4, 4]; `camera_position`: [B, 3], world;
+    `background`: [B, H, W, 3] linear RGB or None for black; `channels`: which of `CHANNELS` to
+    return beside the image; `topology`: `edge_topology(mesh.triangles)` when it is already known.
+    Gradients flow to positions, material and light, at silhouettes too (Laine et al. 2020).
+    """
+    options = options or RenderOptions()
+    batch = clip_from_world.shape[0]
+    height, width = resolution[0] * options.spp, resolution[1] * options.spp
+    if mesh.normals is None:
+        with record_function("geometry"):
+            mesh = mesh.with_normals()
+    triangles = mesh.triangles
+    with record_function("rasterize"):
+        clip = project(mesh.positions, clip_from_world)
+        rasters: list[Raster] = []
+        for _ in range(options.layers):
+            behind = rasters[-1] if rasters else None
+            rasters.append(rasterize(clip.detach(), triangles, (height, width), behind=behind))
+    with record_function("edge topology"):
+        topology = topology or edge_topology(triangles)
+
+    layers: list[ShadedLayer] = []
+    values: list[dict[str, Tensor]] = []
+    for raster in rasters:
+        pixels = covered_pixels(raster)
+        with record_function("interpolate"):
+            geometry = _surface(mesh, clip, raster, pixels)
+        with record_function("material"):
+            sample = material.sample(geometry.surface)
+        with record_function("shade"):
+            view = torch.div(pixels, height * width, rounding_mode="floor")
+            values.append(
+                _shade(geometry, sample, light, view, camera_position, camera_from_world, options)
+            )
+        layers.append(ShadedLayer(pixels, geometry.surface, sample))
+
+    def resolved(name: str, backdrop: Tensor | None) -> Tensor:
+        frame = _backdrop(backdrop, batch, height, width, values[0][name], options.spp)
+        for raster, layer, value in zip(
+            reversed(rasters), reversed(layers), reversed(values), strict=True
+        ):
+            opaque = torch.cat([value[name], torch.ones_like(value[name][:, :1])], dim=1)
+            flat = frame.reshape(-1, 4).index_copy(0, layer.pixels, opaque)
+            frame = antialias(
+                flat.reshape(batch, height, width, 4), raster, clip, triangles, topology=topology
+            )
+        if options.spp == 1:
+            return frame
+        shape = (batch, resolution[0], options.spp, resolution[1], options.spp, 4)
+        return frame.reshape(shape).mean(dim=(2, 4))
+
+    with record_function("antialias"):
+        image = resolved("color", background)
+        extra = {name: resolved(name, None) for name in channels}
+    return Rendered(image, extra, layers)
+
+
+@dataclass(frozen=True)
+class _Geometry:
+    surface: Surface
+    normal: Tensor  # [P, 3] smooth, world
+    tangent: Tensor | None  # [P, 3]
+
+
+def _surface(mesh: Mesh, clip: Tensor, raster: Raster, pixels: Tensor) -> _Geometry:
+    """Interpolated position, uv, mip level, smooth normal and tangent of the covered pixels."""
+    assert mesh.normals is not None
+    bary = barycentrics(clip, mesh.triangles, raster, pixels)
+    triangle = raster.triangle.reshape(-1)[pixels].long()
+
+    def at_pixels(attributes: Tensor, attribute_triangles: Tensor) -> Tensor:
+        return interpolate(attributes, attribute_triangles, triangle, bary)
+
+    position = at_pixels(mesh.positions, mesh.triangles)
+    normal = at_pixels(
+        mesh.normals, mesh.triangles if mesh.normal_triangles is None else mesh.normal_triangles
+    )
+    tangent = uv = lod = None
+    if mesh.texcoords is not None and mesh.texcoord_triangles is not None:
+        uv = at_pixels(mesh.texcoords, mesh.texcoord_triangles)
+        footprint = pixel_footprint(
+            clip.detach(), mesh.triangles, raster, pixels, mesh.texcoords, mesh.texcoord_triangles
+        )
+        lod = _footprint_level(footprint)
+    if mesh.tangents is not None and mesh.tangent_triangles is not None:
+        tangent = at_pixels(mesh.tangents, mesh.tangent_triangles)
+    return _Geometry(Surface(position=position, uv=uv, lod=lod), normal, tangent)
+
+
+def _footprint_level(footprint: Tensor) -> Tensor:
+    """log2 of the longer axis of a pixel's footprint [P, 4] (du/dx, du/dy, dv/dx, dv/dy)."""
+    along_x = footprint[:, 0].square() + footprint[:, 2].square()
+    along_y = footprint[:, 1].square() + footprint[:, 3].square()
+    return 0.5 * torch.log2(torch.maximum(along_x, along_y).clamp_min(1e-20))
+
+
+def _shade(
+    geometry: _Geometry,
+    sample: MaterialSample,
+    light: PrefilteredLight,
+    view: Tensor,
+    camera_position: Tensor,
+    camera_from_world: Tensor,
+    options: RenderOptions,
+) -> dict[str, Tensor]:
+    to_camera = camera_position[view] - geometry.surface.position
+    normal = perturbed_normal(sample.normal, geometry.normal, geometry.tangent, to_camera)
+    shading_normal, shading_view = normal, to_camera
+    if options.camera_space_light:
+        # The split sum is invariant under rotation: turn the frame, not the light.
+        rotation = camera_from_world[:, :3, :3][view]
+        shading_normal = (rotation @ normal[:, :, None])[:, :, 0]
+        shading_view = (rotation @ to_camera[:, :, None])[:, :, 0]
+    color = shade(shading_normal, shading_view, sample.kd, sample.ks, light)
+    return {"color": color, "kd": sample.kd, "ks": sample.ks, "normal": normal}
+
+
+def _backdrop(
+    background: Tensor | None, batch: int, height: int, width: int, like: Tensor, spp: int
+) -> Tensor:
+    frame = like.new_zeros((batch, height, width, 4))
+    if background is not None:
+        if spp > 1:
+            background = background.repeat_interleave(spp, 1).repeat_interleave(spp, 2)
+        frame[..., :3] = background
+    return frame
