@@ -20,7 +20,13 @@ from torch.nn import functional
 from diffrec.geometry.mesh import EmptyMeshError, Mesh
 from diffrec.geometry.tetrahedra import TET_EDGES, TetGrid, tetrahedral_grid
 
-__all__ = ["DMTetGeometry", "EmptyMeshError", "marching_tetrahedra", "sdf_regulariser"]
+__all__ = [
+    "DMTetGeometry",
+    "EmptyMeshError",
+    "marching_tetrahedra",
+    "sdf_regulariser",
+    "sign_change_entropy",
+]
 
 EMPTY_SURFACE = (
     "Got empty training triangle mesh (surface extraction found no surface). "
@@ -75,7 +81,11 @@ def sdf_regulariser(grid: TetGrid, sdf: Tensor, *, crossing: Tensor | None = Non
         crossing = crossing_edges(grid, sdf)
     if crossing.numel() == 0:
         return sdf.sum() * 0.0
-    values = sdf[grid.edges.index_select(0, crossing)]
+    return sign_change_entropy(sdf[grid.edges.index_select(0, crossing)])
+
+
+def sign_change_entropy(values: Tensor) -> Tensor:
+    """The sum of both directions' binary cross entropies of sdf values [C, 2] at edge ends."""
     outside = (values.detach() >= 0).to(values.dtype)
     first = functional.binary_cross_entropy_with_logits(values[:, 0], outside[:, 1])
     second = functional.binary_cross_entropy_with_logits(values[:, 1], outside[:, 0])

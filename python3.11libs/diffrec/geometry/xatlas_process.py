@@ -27,10 +27,12 @@ def main(source: Path, target: Path) -> None:
     packing.resolution = resolution
     packing.padding = PADDING
     packing.bilinear = True
-    # xatlas turns a chart by swapping u and v, which mirrors it; without that all charts keep
-    # one handedness and normal maps one bitangent.
+    # xatlas turns a chart by swapping u and v, which mirrors it; without that, and with the
+    # winding enforced, all charts have one handedness and normal maps one bitangent.
     packing.rotate_charts = False
-    atlas.generate(xatlas.ChartOptions(), packing)
+    charting = xatlas.ChartOptions()
+    charting.fix_winding = True
+    atlas.generate(charting, packing)
     if atlas.atlas_count != 1:
         raise RuntimeError(f"xatlas spread the charts over {atlas.atlas_count} textures")
     _, indices, uv = atlas[0]
