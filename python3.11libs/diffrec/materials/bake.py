@@ -46,8 +46,11 @@ def bake(
         sample = material.sample(Surface(position[part]))
         baked[texels[part]] = torch.cat([sample.kd, sample.ks, sample.normal], dim=1)
     baked = baked[nearest_covered(texels, (height, width))].reshape(height, width, 9)
-    kd, ks, normal = (channels.contiguous() for channels in baked.split(3, dim=-1))
-    return kd, ks, normal
+    return (
+        baked[..., 0:3].contiguous(),
+        baked[..., 3:6].contiguous(),
+        baked[..., 6:9].contiguous(),
+    )
 
 
 def _surface_points(mesh: Mesh, resolution: tuple[int, int]) -> tuple[Tensor, Tensor]:

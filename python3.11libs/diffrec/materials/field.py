@@ -51,6 +51,7 @@ class NeuralMaterial(nn.Module):
         limits = MaterialRange.of(config)
         self.layout = layout or HashGridLayout.geometric()
         self.backend = backend
+        self._kept_gradient: Tensor | None = None
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         self.table = nn.Parameter(self.layout.new_table(generator=generator))
         widths = [(HIDDEN, self.layout.channels), (HIDDEN, HIDDEN), (OUTPUTS, HIDDEN)]
@@ -64,8 +65,8 @@ class NeuralMaterial(nn.Module):
 
     def sample(self, surface: Surface) -> MaterialSample:
         """The material at `surface.position`; gradients to weights, table and positions."""
-        kd, ks, normal = self._evaluate(surface.position, OUTPUTS).split(3)
-        return MaterialSample(kd.t(), ks.t(), normal.t())
+        values = self._evaluate(surface.position, OUTPUTS)
+        return MaterialSample(values[0:3].t(), values[3:6].t(), values[6:9].t())
 
     def albedo(self, surface: Surface) -> Tensor:
         """kd [P, 3] alone."""
@@ -73,6 +74,14 @@ class NeuralMaterial(nn.Module):
 
     def clamp_(self) -> None:
         """Nothing to do: the sigmoid keeps the range."""
+
+    def _gradient_buffer(self) -> Tensor | None:
+        """Memory of the table's gradient; on CUDA PyTorch's own allocator keeps it as well."""
+        if self.table.is_cuda or not (torch.is_grad_enabled() and self.table.requires_grad):
+            return None
+        if self._kept_gradient is None or self._kept_gradient.device != self.table.device:
+            self._kept_gradient = torch.zeros_like(self.table, requires_grad=False)
+        return self._kept_gradient
 
     def _evaluate(self, position: Tensor, outputs: int) -> Tensor:
         """The first `outputs` channels, [outputs, P]: one point per column, so that the hash
@@ -82,7 +91,7 @@ class NeuralMaterial(nn.Module):
             self.table,
             self.layout,
             backend=self.backend,
-            accumulate=True,
+            gradient_buffer=self._gradient_buffer(),
             gradient_scale=TABLE_GRADIENT_SCALE,
         )
         first, second, last = self.weights

@@ -28,13 +28,16 @@ class Surface:
     lod: Tensor | None = None
 
     def jittered(self, generator: torch.Generator | None = None) -> Surface:
-        """The points moved by normal noise: 0.01 in the world, 0.005 in uv."""
+        """The points moved by normal noise: 0.01 in the world, 0.005 in uv.
+
+        Cut off from the graph: that the albedo be smooth is no reason to move the surface.
+        """
 
         def moved(value: Tensor, deviation: float) -> Tensor:
             noise = torch.randn(
                 value.shape, dtype=value.dtype, device=value.device, generator=generator
             )
-            return value + deviation * noise
+            return value.detach() + deviation * noise
 
         uv = None if self.uv is None else moved(self.uv, UV_NOISE)
         return Surface(moved(self.position, POSITION_NOISE), uv, self.lod)

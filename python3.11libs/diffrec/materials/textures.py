@@ -147,7 +147,9 @@ class TextureMaterial(nn.Module):
         self._pyramids = None
 
     def _levels(self, index: int) -> list[nn.Parameter]:
-        return list(self._textures[index])  # type: ignore[arg-type]
+        levels = self._textures[index]
+        assert isinstance(levels, nn.ParameterList)
+        return list(levels)
 
     def _fetch(self, surface: Surface, wanted: tuple[int, ...]) -> list[Tensor]:
         if surface.uv is None:

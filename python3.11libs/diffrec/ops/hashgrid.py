@@ -57,7 +57,7 @@ class HashGridLayout:
         log2_entries: int = 19,
         features: int = 2,
     ) -> HashGridLayout:
-        """Resolutions floor(coarsest * b^l) with b chosen so that the last is `finest` (eq. 2-3)."""
+        """Resolutions floor(coarsest * b^l), b such that the last is `finest` (eq. 2 and 3)."""
         growth = 1.0 if levels == 1 else (finest / coarsest) ** (1 / (levels - 1))
         # The small addend keeps rounding from turning 4096 into 4095.
         resolutions = tuple(math.floor(coarsest * growth**level + 1e-6) for level in range(levels))
@@ -117,7 +117,7 @@ def hashgrid(
     layout: HashGridLayout,
     *,
     backend: str | None = None,
-    accumulate: bool = False,
+    gradient_buffer: Tensor | None = None,
     gradient_scale: float = 1.0,
 ) -> Tensor:
     """Encode points [N, 3] in [0, 1]^3 (others are clamped) to [N, levels * features].
@@ -126,10 +126,11 @@ def hashgrid(
     points (zero where they were clamped). The columns are level-major. The result of the compiled
     backends is a transposed view: its columns are contiguous.
 
-    `accumulate`: the backward pass adds straight into `table.grad` of a leaf table (allocated
-    when None) instead of handing autograd a new dense gradient of the table's size, which spares
-    a CPU one allocation and two passes over it. `torch.autograd.grad` with respect to the table
-    and hooks on it see nothing then. The reference backend ignores it.
+    `gradient_buffer`: [entries, features] memory that is kept from one iteration to the next. With
+    it the backward pass adds straight into `table.grad` of a leaf table, which becomes this
+    buffer, zeroed, when it is None: a CPU would spend more time on a new dense gradient of the
+    table's size than on its contents. `torch.autograd.grad` with respect to the table and hooks
+    on it see nothing then. The reference backend ignores it.
 
     The compiled backends know two features in float32; everything else takes the reference.
 
@@ -144,8 +145,11 @@ def hashgrid(
     chosen = choose_backend(points, backend)
     if chosen == "reference" or table.dtype != torch.float32 or layout.features != 2:
         return hashgrid_reference(points, _scale_gradient(table, gradient_scale), layout)
-    direct = accumulate and table.is_leaf and table.requires_grad and torch.is_grad_enabled()
-    result: Tensor = _HashGrid.apply(points, table, layout, chosen, direct, gradient_scale)
+    if not table.is_leaf:
+        gradient_buffer = None
+    result: Tensor = _HashGrid.apply(  # type: ignore[no-untyped-call]
+        points, table, layout, chosen, gradient_buffer, gradient_scale
+    )
     return result
 
 
@@ -193,7 +197,7 @@ class _HashGrid(torch.autograd.Function):
         table: Tensor,
         layout: HashGridLayout,
         backend: str,
-        direct: bool,
+        gradient_buffer: Tensor | None,
         gradient_scale: float,
     ) -> Tensor:
         kernels = _kernels(backend)
@@ -202,15 +206,15 @@ class _HashGrid(torch.autograd.Function):
         kernels.forward(points, detached, layout, encoded)
         ctx.save_for_backward(points, detached)
         # The parameter itself, not a saved tensor: its .grad is written.
-        ctx.leaf = table if direct else None
-        ctx.settings = (layout, kernels, gradient_scale)
+        ctx.leaf = None if gradient_buffer is None else table
+        ctx.settings = (layout, kernels, gradient_buffer, gradient_scale)
         return encoded.t()
 
     @staticmethod
     @once_differentiable  # type: ignore[misc]
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         points, table = ctx.saved_tensors
-        layout, kernels, scale = ctx.settings
+        layout, kernels, buffer, scale = ctx.settings
         # [channels, N], which costs nothing when the MLP worked on columns.
         gradient = gradient.t().contiguous()
         to_points = to_table = None
@@ -220,7 +224,7 @@ class _HashGrid(torch.autograd.Function):
                 to_table = target = torch.zeros_like(table)
             else:
                 if leaf.grad is None:
-                    leaf.grad = torch.zeros_like(table)
+                    leaf.grad = buffer.zero_()
                 target = leaf.grad
             kernels.backward_table(points, gradient, layout, scale, target)
         if ctx.needs_input_grad[0]:

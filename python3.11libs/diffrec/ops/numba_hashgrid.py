@@ -10,10 +10,10 @@ import numba as nb
 import numpy as np
 from torch import Tensor
 
-from diffrec.ops.hashgrid import HashGridLayout
+from diffrec.ops.hashgrid import PRIMES, HashGridLayout
 
-_Y = np.uint32(2654435761)
-_Z = np.uint32(805459861)
+_Y = np.uint32(PRIMES[1])
+_Z = np.uint32(PRIMES[2])
 # Points that one task encodes: few enough to balance 16 levels over many cores.
 _CHUNK = 16384
 
@@ -28,7 +28,7 @@ def forward(points: Tensor, table: Tensor, layout: HashGridLayout, encoded: Tens
 def backward_table(
     points: Tensor, gradient: Tensor, layout: HashGridLayout, scale: float, target: Tensor
 ) -> None:
-    """Add scale x the table's gradient to `target` [entries, features]."""
+    """Add scale x the table's gradient to `target` [entries, 2]."""
     _backward_table(
         points.numpy(),
         gradient.numpy(),

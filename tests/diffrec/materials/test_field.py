@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from diffrec.materials.field import TABLE_GRADIENT_SCALE, NeuralMaterial
+from diffrec.materials.surface import Surface
+from diffrec.ops.hashgrid import HashGridLayout, hashgrid_reference
+from torch import Tensor
+
+LAYOUT = HashGridLayout.geometric(levels=6, coarsest=4, finest=128, log2_entries=12)
+BOX = (torch.tensor([-1.0, -2.0, -1.0]), torch.tensor([1.0, 2.0, 3.0]))
+RANGES = SimpleNamespace(
+    kd_min=(0.1, 0.0, 0.2, 0.0),
+    kd_max=(0.3, 1.0, 0.4, 1.0),
+    ks_min=(0.0, 0.25, 0.0),
+    ks_max=(0.0, 0.5, 1.0),
+    nrm_min=(-1.0, -1.0, 0.0),
+    nrm_max=(1.0, 1.0, 1.0),
+)
+
+
+def positions(count: int = 300) -> Tensor:
+    unit = torch.rand(count, 3, generator=torch.Generator().manual_seed(1))
+    return BOX[0] + unit * (BOX[1] - BOX[0])
+
+
+def material(**settings: object) -> NeuralMaterial:
+    return NeuralMaterial(None, BOX, layout=LAYOUT, seed=3, **settings)  # type: ignore[arg-type]
+
+
+def test_starts_in_the_middle_of_the_range() -> None:
+    sample = material().sample(Surface(positions()))
+    expected = ([0.5, 0.5, 0.5], [0.5, 0.54, 0.5], [0.0, 0.0, 0.5])
+    for value, middle in zip((sample.kd, sample.ks, sample.normal), expected, strict=True):
+        assert value.shape == (300, 3)
+        assert torch.allclose(value, torch.tensor(middle).expand(300, 3), atol=1e-3)
+
+
+def test_outputs_keep_the_range_of_the_configuration() -> None:
+    field = NeuralMaterial(RANGES, BOX, layout=LAYOUT, seed=3)
+    with torch.no_grad():
+        field.table.mul_(1e6)
+    sample = field.sample(Surface(positions()))
+    for value, low, high in (
+        (sample.kd, RANGES.kd_min[:3], RANGES.kd_max[:3]),
+        (sample.ks, RANGES.ks_min, RANGES.ks_max),
+        (sample.normal, RANGES.nrm_min, RANGES.nrm_max),
+    ):
+        assert bool((value >= torch.tensor(low)).all())
+        assert bool((value <= torch.tensor(high)).all())
+    assert float(sample.normal[:, 0].max() - sample.normal[:, 0].min()) > 1.0
+
+
+def test_equals_the_formula() -> None:
+    field = material()
+    with torch.no_grad():
+        field.table.mul_(1e4)
+    place = positions()
+    encoded = hashgrid_reference((place - BOX[0]) / (BOX[1] - BOX[0]), field.table, LAYOUT)
+    first, second, last = field.weights
+    hidden = torch.relu(torch.relu(encoded @ first.t()) @ second.t())
+    unit = torch.sigmoid(hidden @ last.t())
+    sample = field.sample(Surface(place))
+    assert torch.allclose(sample.kd, unit[:, :3], atol=1e-5)
+    assert torch.allclose(sample.ks[:, 1], 0.08 + 0.92 * unit[:, 4], atol=1e-5)
+    assert torch.allclose(sample.normal[:, :2], 2 * unit[:, 6:8] - 1, atol=1e-5)
+    assert torch.allclose(field.albedo(Surface(place)), sample.kd, atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", ["reference", "numba", "warp"])
+def test_the_table_learns_from_an_eighth_of_its_gradient(backend: str) -> None:
+    field = material(backend=backend)
+    place = positions().requires_grad_()
+    with torch.no_grad():
+        field.table.mul_(1e4)
+    field.sample(Surface(place)).kd.sum().backward()
+
+    plain = material()
+    table = field.table.detach().clone().requires_grad_()
+    other = positions().requires_grad_()
+    encoded = hashgrid_reference((other - BOX[0]) / (BOX[1] - BOX[0]), table, LAYOUT)
+    hidden = torch.relu(torch.relu(encoded @ plain.weights[0].t()) @ plain.weights[1].t())
+    torch.sigmoid(hidden @ plain.weights[2][:3].t()).sum().backward()
+    assert TABLE_GRADIENT_SCALE == 1 / 8
+    pairs = [(field.table.grad, table.grad / 8), (place.grad, other.grad)]
+    pairs += [(a.grad, b.grad) for a, b in zip(field.weights, plain.weights, strict=True)]
+    for got, expected in pairs:
+        assert torch.allclose(got, expected, rtol=1e-4, atol=1e-5 * float(expected.abs().max()))
+
+
+def test_gradients_do_not_pile_up_over_iterations() -> None:
+    field = material()
+    gradients = []
+    for _ in range(2):
+        field.zero_grad(set_to_none=True)
+        field.sample(Surface(positions())).kd.sum().backward()
+        assert field.table.grad is not None
+        gradients.append(field.table.grad.clone())
+    assert torch.equal(*gradients)
+
+
+def test_learns_a_field_of_color() -> None:
+    field = material()
+    optimizer = torch.optim.Adam(field.parameters(), lr=0.02)
+    place = positions(2000)
+    target = 0.5 + 0.4 * torch.sin(place * 2)
+    for _ in range(120):
+        optimizer.zero_grad(set_to_none=True)
+        error = (field.sample(Surface(place)).kd - target).square().mean()
+        error.backward()
+        optimizer.step()
+        field.clamp_()
+    assert float(error) < 1e-3
+
+
+def test_one_seed_one_field_and_a_state_that_travels() -> None:
+    first, second = material(), material()
+    assert torch.equal(first.table, second.table)
+    other = NeuralMaterial(None, (BOX[0] - 1, BOX[1]), layout=LAYOUT, seed=9)
+    assert not torch.equal(first.table, other.table)
+    other.load_state_dict(first.state_dict())
+    place = Surface(positions())
+    assert torch.equal(first.sample(place).kd, other.sample(place).kd)
+
+
+def test_a_flat_box_is_refused() -> None:
+    with pytest.raises(ValueError, match="box"):
+        NeuralMaterial(None, (BOX[0], BOX[0]), layout=LAYOUT)

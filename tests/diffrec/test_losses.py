@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from diffrec import losses
+
+
+def test_srgb_encoding_against_known_values() -> None:
+    linear = torch.tensor([0.0, 0.002, 0.0031308, 0.5, 1.0], dtype=torch.float64)
+    expected = [0.0, 0.02584, 0.0404499, 0.7353569, 1.0]
+    assert losses.srgb_encode(linear).tolist() == pytest.approx(expected, abs=1e-6)
+
+
+def test_srgb_encoding_has_a_finite_slope_at_and_below_zero() -> None:
+    linear = torch.tensor([-0.5, 0.0, 1e-8], requires_grad=True)
+    losses.srgb_encode(linear).sum().backward()
+    assert linear.grad is not None
+    assert linear.grad.tolist() == pytest.approx([12.92] * 3)
+
+
+def test_tonemap_is_srgb_of_log_and_clamps() -> None:
+    x = torch.tensor([-1.0, 0.0, 1.0, 1e6], dtype=torch.float64)
+    log2 = 1.055 * math.log(2) ** (1 / 2.4) - 0.055
+    top = 1.055 * math.log(65536) ** (1 / 2.4) - 0.055
+    assert losses.tonemap(x).tolist() == pytest.approx([0.0, 0.0, log2, top])
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("mse", (0.25 + 1.0) / 2),
+        ("smape", (0.5 / (0.5 + 1.0 + 0.01) + 1.0 / (2.0 + 1.0 + 0.01)) / 2),
+        ("relmse", (0.25 / (0.25 + 1.0 + 0.1) + 1.0 / (4.0 + 1.0 + 0.1)) / 2),
+    ],
+)
+def test_color_losses_by_hand(name: str, expected: float) -> None:
+    color, reference = torch.tensor([0.5, 2.0]), torch.tensor([1.0, 1.0])
+    assert float(losses.COLOR_LOSSES[name](color, reference)) == pytest.approx(expected)
+
+
+def test_log_losses_by_hand() -> None:
+    def encoded(x: float) -> float:
+        return 1.055 * math.log1p(x) ** (1 / 2.4) - 0.055
+
+    color, reference = torch.tensor([0.5, 2.0]), torch.tensor([1.0, 1.0])
+    steps = [encoded(0.5) - encoded(1.0), encoded(2.0) - encoded(1.0)]
+    assert float(losses.logl1(color, reference)) == pytest.approx(
+        (abs(steps[0]) + abs(steps[1])) / 2, rel=1e-5
+    )
+    assert float(losses.logl2(color, reference)) == pytest.approx(
+        (steps[0] ** 2 + steps[1] ** 2) / 2, rel=1e-5
+    )
+
+
+def test_image_loss_adds_coverage_and_ignores_color_outside() -> None:
+    image = torch.tensor([[0.2, 0.4, 0.6, 0.5], [0.9, 0.9, 0.9, 0.5]])
+    reference = torch.tensor([[0.1, 0.4, 0.8, 1.0], [0.0, 0.3, 0.1, 0.0]])
+    of_coverage = (0.25 + 0.25) / 2
+    # The second pixel is empty in the reference: its color counts nothing, its place does.
+    of_color = (0.01 + 0.0 + 0.04) / 6
+    got = losses.image_loss("mse")(image, reference)
+    assert float(got) == pytest.approx(of_coverage + of_color, rel=1e-5)
+
+
+@pytest.mark.parametrize("name", list(losses.COLOR_LOSSES))
+def test_image_losses_vanish_on_equal_images_and_have_right_gradients(name: str) -> None:
+    generator = torch.Generator().manual_seed(2)
+    reference = torch.rand(3, 5, 4, dtype=torch.float64, generator=generator)
+    loss = losses.image_loss(name)
+    assert float(loss(reference, reference)) == 0
+    image = torch.rand(3, 5, 4, dtype=torch.float64, generator=generator).requires_grad_()
+    assert torch.autograd.gradcheck(lambda x: loss(x, reference), (image,))
+
+
+def test_an_unknown_loss_names_the_choices() -> None:
+    with pytest.raises(ValueError, match="logl1, logl2, mse, smape, relmse"):
+        losses.image_loss("l3")
+
+
+def test_albedo_smoothness_is_ramped() -> None:
+    kd = torch.tensor([[0.1, 0.2, 0.3], [0.5, 0.5, 0.5]])
+    moved = torch.tensor([[0.4, 0.2, 0.0], [0.5, 0.5, 0.5]])
+    assert losses.albedo_smoothness(kd, moved, 0).tolist() == [0.0, 0.0]
+    assert losses.albedo_smoothness(kd, moved, 250).tolist() == pytest.approx([0.003, 0.0])
+    assert losses.albedo_smoothness(kd, moved, 9000).tolist() == pytest.approx([0.006, 0.0])
+
+
+def test_occlusion_is_ramped() -> None:
+    ks = torch.tensor([[0.5, 0.9, 0.9], [0.0, 0.9, 0.9]])
+    assert losses.occlusion(ks, 250).tolist() == pytest.approx([0.00025, 0.0])
+    assert losses.occlusion(ks, 500).tolist() == pytest.approx([0.0005, 0.0])
+
+
+def test_light_white_balance_measures_distance_from_its_own_grey() -> None:
+    base = torch.tensor([[1.0, 1.0, 1.0], [0.0, 0.3, 0.6]]).expand(6, 2, 3)
+    assert float(losses.light_white_balance(base)) == pytest.approx(0.005 * 0.1)
