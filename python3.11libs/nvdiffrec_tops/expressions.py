@@ -265,6 +265,11 @@ def _number_if_possible(text: str) -> Value:
 
 
 def _apply(operator: str, left: Value, right: Value) -> Value:
+    if isinstance(left, str) != isinstance(right, str):
+        # One side is text: text that reads as a number counts as one.
+        left, right = (
+            _number_if_possible(str(one)) if isinstance(one, str) else one for one in (left, right)
+        )
     if isinstance(left, str) or isinstance(right, str):
         if operator == "+":
             return _as_text(left) + _as_text(right)

@@ -135,7 +135,7 @@ def _variables(scene: Scene, path: Path, given: Mapping[str, str]) -> dict[str, 
     found = {name: value for name, value in os.environ.items() if re.fullmatch(r"\w+", name)}
     found.update({n: v for n, v in scene.variables.items() if not n.startswith("_HIP_")})
     home = os.environ.get("HOME") or os.path.expanduser("~")
-    absolute = path.absolute()
+    absolute = Path(os.path.abspath(path))
     found.update(
         HOME=home,
         HIP=str(absolute.parent),
@@ -167,7 +167,9 @@ def _table(node: Node) -> ParmTable:
     if known is None:
         return ParmTable([])
     extra = JOB_PARAMETERS if known.kind is pdg.nodeType.Processor else ParmTable([])
-    return ParmTable([*known.table, *(spec for spec in extra if spec.name not in known.table.specs)])
+    return ParmTable(
+        [*known.table, *(spec for spec in extra if spec.name not in known.table.specs)]
+    )
 
 
 def _parameters(node: Node, around: Surroundings, _topnet: Node) -> NodeParameters:

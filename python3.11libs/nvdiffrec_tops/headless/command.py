@@ -1,0 +1,190 @@
+"""``nvdiffrec-tops cook``: the command line of the headless cook."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import signal
+import sys
+from collections.abc import Callable
+from types import FrameType
+from typing import Any, TextIO
+
+from . import pdg, serialise
+from .cook import Cook, Watcher
+from .generation import Generation
+from .localscheduler import LocalScheduler
+from .network import Network, Override, open_network
+from .report import report, summary
+from .view import View, open_view
+
+INTERRUPTED = 130
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scene", metavar="SCENE.hip", help="the Houdini scene")
+    parser.add_argument("--top", metavar="PATH", help="the TOP network, e.g. /tasks/topnet1")
+    parser.add_argument(
+        "--node",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="cook this node and everything upstream of it; may be repeated "
+        "(default: the display node)",
+    )
+    parser.add_argument(
+        "--all-ends", action="store_true", help="cook every end of the network, not one node"
+    )
+    parser.add_argument(
+        "--set",
+        metavar="NODE.PARM=VALUE",
+        action="append",
+        default=[],
+        dest="overrides",
+        help="set a parameter before work items are generated; may be repeated",
+    )
+    parser.add_argument(
+        "--jobs", type=_positive, metavar="N", help="slots, in place of the scheduler's"
+    )
+    parser.add_argument(
+        "--grace",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="time that a stopped job gets to save its work (default 10)",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="generate the work items and show them; run nothing"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON on standard output")
+    parser.add_argument(
+        "--force", action="store_true", help="run items although their outputs exist"
+    )
+    parser.add_argument(
+        "--allow-unknown-parms",
+        action="store_true",
+        help="ignore parameters of other Houdini versions and parameters added by hand",
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
+    """Cook, or show what would be cooked. Returns the exit code. Raises CookError, HouFileError."""
+    network = open_network(
+        arguments.scene,
+        top=arguments.top,
+        end_nodes=arguments.node,
+        all_ends=arguments.all_ends,
+        overrides=[Override.parse(text) for text in arguments.overrides],
+        allow_unknown=arguments.allow_unknown_parms,
+    )
+    words = stderr if arguments.json else stdout
+    if arguments.dry_run:
+        return _dry_run(network, arguments.json, stdout, stderr)
+    view = open_view(network.context.graph, words)
+    network.surroundings.warn = _once(view)
+    for note in network.notes:
+        view.say(note)
+    scheduler = LocalScheduler(
+        network.scheduler, jobs=arguments.jobs, grace=arguments.grace, on_line=view.line
+    )
+    watcher = Watcher(
+        started=view.started,
+        ended=view.ended,
+        generated=view.generated,
+        warning=network.surroundings.warn,
+    )
+    cook = Cook(network.context, scheduler, watcher, force=arguments.force)
+    with _Signals(cook), view:
+        result = cook.run()
+    for line in summary(result):
+        words.write(line + "\n")
+    if arguments.json:
+        json.dump(report(result), stdout, indent=1)
+        stdout.write("\n")
+    if result.stopped:
+        return INTERRUPTED
+    return 0 if result.successful else 1
+
+
+def _once(view: View) -> Callable[[str], None]:
+    """Show each warning once, however many items it concerns."""
+    shown: set[str] = set()
+
+    def warn(message: str) -> None:
+        if message not in shown:
+            shown.add(message)
+            view.say(f"warning: {message}")
+
+    return warn
+
+
+class _Signals:
+    """While a cook runs, SIGINT and SIGTERM stop it; a second one stops it at once."""
+
+    def __init__(self, cook: Cook) -> None:
+        self._cook = cook
+        self._before: dict[int, Any] = {}
+
+    def __enter__(self) -> None:
+        def stop(_number: int, _frame: FrameType | None) -> None:
+            self._cook.request_stop()
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, stop)
+
+    def __exit__(self, *_error: object) -> None:
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+
+def generate_all(network: Network, warn: Callable[[str], None]) -> list[pdg.WorkItem]:
+    """Every work item of a network, without running any.
+
+    Items that are generated during a cook are made as if everything upstream had succeeded.
+    """
+    network.surroundings.warn = warn
+    LocalScheduler(network.scheduler)
+    generation = Generation(network.context.graph, lambda _items: None)
+    generation.static()
+    generation.dynamic(assume_cooked=True)
+    errors = [one for node in network.context.graph.nodes() for one in node.cookErrors]
+    if errors:
+        raise pdg.CookError("\n".join(errors))
+    return network.context.graph.workItems()
+
+
+def _dry_run(network: Network, as_json: bool, stdout: TextIO, stderr: TextIO) -> int:
+    view = View(network.context.graph, stderr)
+    for note in network.notes:
+        view.say(note)
+    items = generate_all(network, _once(view))
+    if as_json:
+        scheduler = network.scheduler.path.rsplit("/", 1)[-1]
+        json.dump([serialise.full(item, scheduler) for item in items], stdout, indent=1)
+        stdout.write("\n")
+        return 0
+    for item in items:
+        when = "" if item.isStatic else ", generated during the cook"
+        stdout.write(f"{item.name} (id {item.id}, index {item.index}{when})\n")
+        for name in item.attribNames():
+            attribute = item[name]
+            exported = "$" if attribute.hasFlag(pdg.attribFlag.EnvExport) else "@"
+            values = [attribute.asString(i) for i in range(attribute.size)]
+            stdout.write(f"  {exported}{name} = {' '.join(values)}\n")
+        if item.hasCommand:
+            shell = " (in the system shell)" if item.shouldRunInShell else ""
+            stdout.write(f"  command{shell}: {item.platformCommand(pdg.curPlatform())}\n")
+        for file in item.expectedOutputFiles:
+            stdout.write(f"  expects: {file.path} ({file.tag})\n")
+    return 0
+
+
+def main(arguments: argparse.Namespace) -> int:
+    return run(arguments, sys.stdout, sys.stderr)

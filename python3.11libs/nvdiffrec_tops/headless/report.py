@@ -1,0 +1,118 @@
+"""The end of a cook: a summary for people, a report for programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from . import pdg
+from .cook import CookResult
+from .view import STATE_WORDS, duration
+
+REPORT_VERSION = 1
+_TAIL_LINES = 12
+_TAIL_BYTES = 64 * 1024
+
+
+def tail(log: Path | None, lines: int = _TAIL_LINES) -> list[str]:
+    """The last lines of a log file that are not empty."""
+    if log is None or not log.is_file():
+        return []
+    with log.open("rb") as file:
+        file.seek(max(log.stat().st_size - _TAIL_BYTES, 0))
+        text = file.read().decode("utf-8", "replace")
+    return [line for line in text.splitlines() if line.strip()][-lines:]
+
+
+def cause(item: pdg.WorkItem) -> str:
+    """Why an item is not cooked, in one sentence."""
+    if item.failure:
+        return ". ".join([item.failure, *_explained(item.logPath)])
+    failed = [one.name for one in item.dependencies if not one.isSuccessful]
+    if failed:
+        return f"it waits for {', '.join(failed[:3])}" + (" and others" if len(failed) > 3 else "")
+    return STATE_WORDS.get(item.state, item.state.name)
+
+
+def _explained(log: Path | None) -> list[str]:
+    """What the job process said about its own failure: its cause and a cure."""
+    found: list[str] = []
+    for line in tail(log, 200):
+        for mark in ("Job: failed: ", "Cure: "):
+            if line.startswith(mark):
+                found.append(line.removeprefix("Job: failed: ").rstrip("."))
+    return found
+
+
+def summary(result: CookResult) -> list[str]:
+    """States per node, outputs per item, and each failure with its log's last lines."""
+    out: list[str] = []
+    for node in result.graph.nodes():
+        counts = Counter(STATE_WORDS[item.state].split(",")[0] for item in node.workItems)
+        shown = ", ".join(f"{number} {word}" for word, number in counts.items())
+        out.append(f"{node.name}: {shown or ('no items' if node.isGenerated else 'not generated')}")
+        for item in node.workItems:
+            for file in item.outputFiles:
+                out.append(f"  {item.name} -> {file.path} ({file.tag})")
+            for message in item.messagesOf(pdg.workItemLogType.Warning):
+                out.append(f"  {item.name}: warning: {message}")
+    for error in result.errors:
+        out.append(f"error: {error}")
+    for item in result.graph.workItems():
+        if item.state is pdg.workItemState.CookedFail:
+            out.append(f"FAILED {item.name}: {cause(item)}")
+            if item.logPath is not None:
+                out.append(f"  log: {item.logPath}")
+            out.extend(f"  | {line}" for line in tail(item.logPath))
+    blocked = [item for item in result.graph.workItems() if not item.isCooked]
+    for item in blocked[:10]:
+        out.append(f"not cooked {item.name}: {cause(item)}")
+    if len(blocked) > 10:
+        out.append(f"and {len(blocked) - 10} more that are not cooked")
+    word = "stopped" if result.stopped else "finished" if result.successful else "FAILED"
+    out.append(f"Cook {word} after {duration(result.seconds)}")
+    return out
+
+
+def report(result: CookResult) -> dict[str, Any]:
+    """The JSON report of a cook."""
+    return {
+        "version": REPORT_VERSION,
+        "successful": result.successful,
+        "stopped": result.stopped,
+        "seconds": round(result.seconds, 3),
+        "errors": list(result.errors),
+        "nodes": [
+            {
+                "name": node.name,
+                "type": node.typeName,
+                "generated": node.isGenerated,
+                "states": node.stats(),
+                "errors": list(node.cookErrors),
+            }
+            for node in result.graph.nodes()
+        ],
+        "items": [_item(item) for item in result.graph.workItems()],
+    }
+
+
+def _item(item: pdg.WorkItem) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "name": item.name,
+        "node": item.node.name,
+        "index": item.index,
+        "label": item.label,
+        "state": int(item.state),
+        "stateName": item.state.name,
+        "command": item.command,
+        "seconds": round(item.cookDuration, 3),
+        "outputs": [
+            {"path": file.path, "tag": file.tag, "size": file.size} for file in item.outputFiles
+        ],
+        "expectedOutputs": [file.path for file in item.expectedOutputFiles],
+        "log": None if item.logPath is None else str(item.logPath),
+        "warnings": item.messagesOf(pdg.workItemLogType.Warning),
+        "cause": "" if item.isSuccessful else cause(item),
+    }
