@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
 
+import torch
 from torch import Tensor
 
 from diffrec.ops import reference_antialias
@@ -24,6 +27,12 @@ class EdgeTopology:
 
 def edge_topology(triangles: Tensor, backend: str | None = None) -> EdgeTopology:
     """Find the neighbours of all triangles [F, 3]. Build it once per mesh and pass it on."""
+    # On CUDA the reference is a sort and a few element-wise steps: fast already, without waiting.
+    name = "numba" if backend is None and triangles.device.type == "cpu" else backend
+    if name == "numba":
+        from diffrec.ops import numba_antialias
+
+        return EdgeTopology(numba_antialias.neighbors(triangles))
     return EdgeTopology(reference_antialias.neighbors(triangles))
 
 
@@ -55,7 +64,33 @@ def antialias(
             f"image {list(image.shape)} and raster {list(raster.triangle.shape)} differ in size"
         )
     topology = topology or edge_topology(triangles)
-    choose_backend(image, backend)
-    return reference_antialias.antialias(
-        image, raster.triangle, raster.depth, clip, triangles, topology.neighbor
+    name = choose_backend(clip if clip.dtype == torch.float64 else image, backend)
+    if name == "reference":
+        return reference_antialias.antialias(
+            image, raster.triangle, raster.depth, clip, triangles, topology.neighbor
+        )
+    kernels = import_module(f"diffrec.ops.{name}_antialias")
+    silhouettes = kernels.find(
+        raster.triangle, raster.depth, clip.detach(), triangles, topology.neighbor
     )
+    result: Tensor = _Blend.apply(  # type: ignore[no-untyped-call]
+        image, silhouettes, clip, triangles, kernels
+    )
+    return result
+
+
+class _Blend(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, image: Tensor, silhouettes: Tensor, clip: Tensor, triangles: Tensor, kernels: Any
+    ) -> Tensor:
+        ctx.save_for_backward(image, silhouettes, clip, triangles)
+        ctx.kernels = kernels
+        result: Tensor = kernels.blend(image, silhouettes, clip, triangles)
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        for_image, for_clip = ctx.kernels.blend_backward(*ctx.saved_tensors, grad)
+        return for_image, None, for_clip, None, None

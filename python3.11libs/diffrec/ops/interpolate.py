@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor
 
 from diffrec.ops import reference_raster
 from diffrec.ops.backends import choose_backend
-from diffrec.ops.rasterize import Raster
+from diffrec.ops.rasterize import Raster, per_pixel
 
 
 def interpolate(
@@ -22,8 +25,33 @@ def interpolate(
     may differ from the triangles of positions, for instance along texture seams);
     `triangle_of_pixel`: [P]; `bary`: [P, 3]. Gradients flow to `attributes` and `bary`.
     """
-    choose_backend(attributes, backend)
-    return _reference(attributes, attribute_triangles, triangle_of_pixel, bary)
+    name = choose_backend(bary if bary.dtype == torch.float64 else attributes, backend)
+    if name == "reference":
+        return _reference(attributes, attribute_triangles, triangle_of_pixel, bary)
+    result: Tensor = _Interpolate.apply(  # type: ignore[no-untyped-call]
+        attributes, attribute_triangles, triangle_of_pixel, bary, name
+    )
+    return result
+
+
+class _Interpolate(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, attributes: Tensor, triangles: Tensor, faces: Tensor, bary: Tensor, name: str
+    ) -> Tensor:
+        ctx.save_for_backward(attributes, triangles, faces, bary)
+        ctx.name = name
+        result: Tensor = per_pixel(name).interpolate(attributes, triangles, faces, bary)
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        wants_attributes, wants_bary = ctx.needs_input_grad[0], ctx.needs_input_grad[3]
+        for_attributes, for_bary = per_pixel(ctx.name).interpolate_backward(
+            *ctx.saved_tensors, grad, wants_attributes, wants_bary
+        )
+        return for_attributes, None, None, for_bary, None
 
 
 def _reference(
@@ -50,7 +78,9 @@ def pixel_footprint(
     perspective projection (the derivative of the barycentrics of `reference_raster`).
     `texcoord_triangles`: [F, 3], rows of `texcoords`; the rest as in `barycentrics`. No gradient.
     """
-    choose_backend(clip, backend)
-    return reference_raster.footprint(
+    name = choose_backend(clip, backend)
+    run = reference_raster.footprint if name == "reference" else per_pixel(name).footprint
+    footprint: Tensor = run(
         clip.detach(), triangles, raster.triangle, pixels, texcoords.detach(), texcoord_triangles
     )
+    return footprint

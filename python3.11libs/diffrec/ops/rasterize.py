@@ -7,6 +7,7 @@ pixel (row r, column c) is at x = (2 c + 1) / W - 1, y = 1 - (2 r + 1) / H.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import torch
@@ -62,7 +63,7 @@ def rasterize(
             f"the raster to look behind is {list(behind.triangle.shape)}, this one {list(shape)}"
         )
     layer = None if behind is None else (behind.triangle, behind.depth)
-    run = _implementation(choose_backend(clip, backend)).rasterize
+    run = _rasterizer(choose_backend(clip, backend)).rasterize
     triangle, depth = run(clip.detach(), triangles, (height, width), layer)
     return Raster(triangle, depth)
 
@@ -110,16 +111,21 @@ class _Barycentrics(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(clip, triangles, triangle, pixels)
         ctx.name = name
-        bary: Tensor = _implementation(name).barycentrics(clip, triangles, triangle, pixels)
+        bary: Tensor = per_pixel(name).barycentrics(clip, triangles, triangle, pixels)
         return bary
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         clip, triangles, triangle, pixels = ctx.saved_tensors
-        run = _implementation(ctx.name).barycentrics_backward
+        run = per_pixel(ctx.name).barycentrics_backward
         return run(clip, triangles, triangle, pixels, grad.contiguous()), None, None, None, None
 
 
-def _implementation(name: str) -> Any:
-    return reference_raster
+def _rasterizer(name: str) -> Any:
+    return reference_raster if name == "reference" else import_module(f"diffrec.ops.{name}_raster")
+
+
+def per_pixel(name: str) -> Any:
+    """The module with one backend's kernels on lists of covered pixels."""
+    return import_module(f"diffrec.ops.{name}_interpolate")

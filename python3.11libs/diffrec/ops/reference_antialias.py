@@ -57,7 +57,8 @@ def find_silhouettes(
 ) -> Tensor:
     """Pairs of pixels to blend, [S, 4] int64: near pixel, far pixel, vertices a, b of the edge.
 
-    Pixels are flat indices into B * H * W, vertices into B * V. `triangle`, `depth`: [B, H, W]; `clip`: [B, V, 4].
+    Pixels are flat indices into B * H * W, vertices into B * V. `triangle`, `depth`: [B, H, W];
+    `clip`: [B, V, 4].
     """
     pixel = torch.arange(triangle.numel(), device=triangle.device).view(triangle.shape)
     found = []
@@ -170,4 +171,5 @@ def antialias(
     source = torch.where(reach >= 0, near, far)
     flat = image.reshape(-1, channels)
     change = flat.index_select(0, source) - flat.index_select(0, target)
-    return flat.index_add(0, target, reach.abs()[:, None] * change).view(image.shape)
+    weight = torch.where(reach >= 0, reach, -reach)
+    return flat.index_add(0, target, weight[:, None] * change).view(image.shape)

@@ -1,0 +1,219 @@
+"""Rasterisation on the CPU: bands of image rows, one per thread, triangles in order.
+
+The arithmetic of coverage and depth is that of `reference_raster`, operation by operation in
+float64, so both find the same triangles.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import torch
+from numba import njit, prange
+from torch import Tensor
+
+_SLACK = 1e-3  # pixels by which bounds are widened, so that rounding loses nothing
+_WIDE = 8  # pixels from which on a row's span is narrowed before its pixels are tested
+
+
+def rasterize(
+    clip: Tensor,
+    triangles: Tensor,
+    resolution: tuple[int, int],
+    behind: tuple[Tensor, Tensor] | None,
+) -> tuple[Tensor, Tensor]:
+    """(triangle, depth), each [B, H, W]; `behind`: (triangle, depth) of the layer to peel off."""
+    height, width = resolution
+    views, count = clip.shape[0], triangles.shape[0]
+    triangle = torch.empty((views, height, width), dtype=torch.int32)
+    depth = torch.empty((views, height, width), dtype=torch.float32)
+    bounds = torch.empty((views, count, 4), dtype=torch.int32)
+    seen = behind if behind is not None else (triangle[:0], depth[:0])
+    threads = numba.get_num_threads()
+    bands = max(1, min(height, -(-4 * threads // max(views, 1))))
+    _rasterize(
+        clip.contiguous().numpy(),
+        triangles.to(torch.int32).contiguous().numpy(),
+        threads,
+        bands,
+        bounds.numpy(),
+        seen[0].contiguous().numpy(),
+        seen[1].contiguous().numpy(),
+        triangle.numpy(),
+        depth.numpy(),
+    )
+    return triangle, depth
+
+
+@njit(cache=True)
+def _pixel_range(low, high, size):  # type: ignore[no-untyped-def]
+    """First and last pixel whose centre lies in [low, high] (-1..1), clamped to the image."""
+    first = max(0.0, np.ceil((low + 1.0) * (0.5 * size) - 0.5 - _SLACK))
+    last = min(size - 1.0, np.floor((high + 1.0) * (0.5 * size) - 0.5 + _SLACK))
+    if first <= last:  # false for NaN too
+        return np.int32(first), np.int32(last)
+    return np.int32(1), np.int32(0)
+
+
+@njit(cache=True)
+def _extent(a, b, c, wa, wb, wc):  # type: ignore[no-untyped-def]
+    """Range of coordinate / w over the part of a triangle with w > 0.
+
+    Where an edge passes through w = 0, the projection runs off to infinity on the side of the
+    crossing's coordinate.
+    """
+    a, b, c = np.float64(a), np.float64(b), np.float64(c)
+    wa, wb, wc = np.float64(wa), np.float64(wb), np.float64(wc)
+    low, high = np.inf, -np.inf
+    for p, wp in ((a, wa), (b, wb), (c, wc)):
+        if wp > 0.0:
+            low, high = min(low, p / wp), max(high, p / wp)
+    for p, q, wp, wq in ((a, b, wa, wb), (b, c, wb, wc), (c, a, wc, wa)):
+        if (wp > 0.0) != (wq > 0.0):
+            crossing = p * abs(wq) + q * abs(wp)
+            if crossing >= 0.0:
+                high = np.inf
+            if crossing <= 0.0:
+                low = -np.inf
+    return low, high
+
+
+@njit(cache=True)
+def _bound(clip, triangles, view, face, height, width, bounds):  # type: ignore[no-untyped-def]
+    """Pixel bounds (x0, x1, y0, y1) of one triangle; x0 > x1 if it cannot be seen."""
+    bounds[view, face, 0], bounds[view, face, 1] = 1, 0
+    bounds[view, face, 2], bounds[view, face, 3] = 1, 0
+    a, b, c = triangles[face, 0], triangles[face, 1], triangles[face, 2]
+    wa, wb, wc = clip[view, a, 3], clip[view, b, 3], clip[view, c, 3]
+    for axis in range(3):
+        pa, pb, pc = clip[view, a, axis], clip[view, b, axis], clip[view, c, axis]
+        if (pa > wa and pb > wb and pc > wc) or (pa < -wa and pb < -wb and pc < -wc):
+            return
+    if wa <= 0.0 and wb <= 0.0 and wc <= 0.0:
+        return
+    low, high = _extent(clip[view, a, 0], clip[view, b, 0], clip[view, c, 0], wa, wb, wc)
+    x0, x1 = _pixel_range(low, high, width)
+    low, high = _extent(clip[view, a, 1], clip[view, b, 1], clip[view, c, 1], wa, wb, wc)
+    y0, y1 = _pixel_range(-high, -low, height)
+    if x0 <= x1 and y0 <= y1:
+        bounds[view, face, 0], bounds[view, face, 1] = x0, x1
+        bounds[view, face, 2], bounds[view, face, 3] = y0, y1
+
+
+@njit(cache=True)
+def _sign(q, uxj, uyj, wj, uxk, uyk, wk):  # type: ignore[no-untyped-def]
+    """Side of an edge; on the edge, that of the centre moved by (e, e^2)."""
+    if q != 0.0:
+        return q
+    along_x = uyj * wk - wj * uyk
+    if along_x != 0.0:
+        return along_x
+    return wj * uxk - uxj * wk
+
+
+@njit(cache=True)
+def _draw(  # type: ignore[no-untyped-def]
+    clip, triangles, view, face, bounds, top, bottom, seen_triangle, seen_depth, triangle, depth
+):
+    height, width = triangle.shape[1], triangle.shape[2]
+    v0, v1, v2 = triangles[face, 0], triangles[face, 1], triangles[face, 2]
+    x0, y0 = np.float64(clip[view, v0, 0]), np.float64(clip[view, v0, 1])
+    z0, w0 = np.float64(clip[view, v0, 2]), np.float64(clip[view, v0, 3])
+    x1, y1 = np.float64(clip[view, v1, 0]), np.float64(clip[view, v1, 1])
+    z1, w1 = np.float64(clip[view, v1, 2]), np.float64(clip[view, v1, 3])
+    x2, y2 = np.float64(clip[view, v2, 0]), np.float64(clip[view, v2, 1])
+    z2, w2 = np.float64(clip[view, v2, 2]), np.float64(clip[view, v2, 3])
+    first, last = bounds[view, face, 0], bounds[view, face, 1]
+    for row in range(max(top, bounds[view, face, 2]), min(bottom, bounds[view, face, 3] + 1)):
+        py = 1.0 - (2 * row + 1) / height
+        uy0, uy1, uy2 = y0 - py * w0, y1 - py * w1, y2 - py * w2
+        left, right = first, last
+        if right - left >= _WIDE:
+            left, right = _span(
+                x0, uy0, w0, x1, uy1, w1, x2, uy2, w2, width, np.int64(first), np.int64(last)
+            )
+        for column in range(left, right + 1):
+            px = (2 * column + 1) / width - 1.0
+            ux0, ux1, ux2 = x0 - px * w0, x1 - px * w1, x2 - px * w2
+            q0 = ux1 * uy2 - uy1 * ux2
+            q1 = ux2 * uy0 - uy2 * ux0
+            q2 = ux0 * uy1 - uy0 * ux1
+            if not ((q0 > 0.0 and q1 > 0.0 and q2 > 0.0) or (q0 < 0.0 and q1 < 0.0 and q2 < 0.0)):
+                if q0 != 0.0 and q1 != 0.0 and q2 != 0.0:
+                    continue
+                s0 = _sign(q0, ux1, uy1, w1, ux2, uy2, w2)
+                s1 = _sign(q1, ux2, uy2, w2, ux0, uy0, w0)
+                s2 = _sign(q2, ux0, uy0, w0, ux1, uy1, w1)
+                if not (
+                    (s0 > 0.0 and s1 > 0.0 and s2 > 0.0) or (s0 < 0.0 and s1 < 0.0 and s2 < 0.0)
+                ):
+                    continue
+            sum_q = q0 + q1 + q2
+            sum_w = q0 * w0 + q1 * w1 + q2 * w2
+            if not ((sum_q > 0.0 and sum_w > 0.0) or (sum_q < 0.0 and sum_w < 0.0)):
+                continue
+            exact = (q0 * z0 + q1 * z1 + q2 * z2) / sum_w
+            if not (exact >= -1.0 and exact <= 1.0):
+                continue
+            rounded = np.float32(exact)
+            if seen_depth.shape[0] > 0 and not (
+                rounded > seen_depth[view, row, column] and seen_triangle[view, row, column] != face
+            ):
+                continue
+            if rounded < depth[view, row, column]:
+                depth[view, row, column] = rounded
+                triangle[view, row, column] = face
+
+
+@njit(cache=True)
+def _span(x0, uy0, w0, x1, uy1, w1, x2, uy2, w2, width, first, last):  # type: ignore[no-untyped-def]
+    """Pixels first..last of a row without those certainly outside the triangle."""
+    # Along the row every q is constant - px * slope; q0 w0 + q1 w1 + q2 w2 is the same everywhere.
+    c0, s0 = x1 * uy2 - uy1 * x2, w1 * uy2 - uy1 * w2
+    c1, s1 = x2 * uy0 - uy2 * x0, w2 * uy0 - uy2 * w0
+    c2, s2 = x0 * uy1 - uy0 * x1, w0 * uy1 - uy0 * w1
+    facing = c0 * w0 + c1 * w1 + c2 * w2
+    low, high = -2.0, 2.0
+    for constant, slope in ((c0, s0), (c1, s1), (c2, s2)):
+        if slope * facing > 0.0:
+            high = min(high, constant / slope)
+        elif slope * facing < 0.0:
+            low = max(low, constant / slope)
+    # A whole pixel of slack: this only saves time, the exact test follows.
+    left = max(first, np.int64(np.floor((low + 1.0) * (0.5 * width) - 1.5)))
+    right = min(last, np.int64(np.ceil((high + 1.0) * (0.5 * width) + 0.5)))
+    return left, right
+
+
+@njit(parallel=True, cache=True)
+def _rasterize(  # type: ignore[no-untyped-def]
+    clip, triangles, threads, bands, bounds, seen_triangle, seen_depth, triangle, depth
+):
+    views, height, width = triangle.shape
+    count = triangles.shape[0]
+    chunks = 4 * threads
+    for chunk in prange(chunks):
+        for item in range(chunk * views * count // chunks, (chunk + 1) * views * count // chunks):
+            _bound(clip, triangles, item // count, item % count, height, width, bounds)
+    for thread in prange(threads):
+        # Every thread takes bands all over the images, which evens out the work.
+        for task in range(thread, views * bands, threads):
+            view, band = task // bands, task % bands
+            top, bottom = band * height // bands, (band + 1) * height // bands
+            triangle[view, top:bottom] = -1
+            depth[view, top:bottom] = np.inf
+            for face in range(count):
+                if bounds[view, face, 2] < bottom and bounds[view, face, 3] >= top:
+                    _draw(
+                        clip,
+                        triangles,
+                        view,
+                        face,
+                        bounds,
+                        top,
+                        bottom,
+                        seen_triangle,
+                        seen_depth,
+                        triangle,
+                        depth,
+                    )
