@@ -50,18 +50,16 @@ def flexicubes(
     cells: int,
     vertices: Tensor,
     sdf: Tensor,
-    alpha: Tensor,
-    beta: Tensor,
-    gamma: Tensor,
+    weights: Tensor,
     *,
     subdivide: bool = False,
 ) -> FlexiSurface:
     """The zero level of `sdf` on a grid of cells^3 cubes.
 
     vertices: [(n+1)^3, 3] world units, deformed (`cube_grid` gives the order); sdf: [(n+1)^3],
-    positive outside; alpha: [n^3, 8] > 0, weights of the corners along the edges; beta:
-    [n^3, 12] > 0, weights of the edge crossings in the dual vertex, edges as in
-    `dualcases.EDGES`; gamma: [n^3] > 0, chooses how a quadrilateral is cut.
+    positive outside; weights: [n^3, 21] of the cubes, any real numbers (`positive` makes them
+    the paper's): 8 alpha, of the corners along the edges; 12 beta, of the edge crossings in the
+    dual vertex, edges as in `dualcases.EDGES`; gamma, how a quadrilateral is cut.
     subdivide: cut each quadrilateral into four triangles about a weighted middle, which makes
     gamma differentiable (training), instead of two along the heavier diagonal.
     Differentiable with respect to all tensors. Raises EmptyMeshError if nothing is crossed.
@@ -81,25 +79,34 @@ def flexicubes(
     first_dual = torch.cumsum(patches, 0) - patches
     dual_of_edge = torch.where(patch >= 0, patch + first_dual[:, None], -1)
 
+    # Only the cubes at the surface need weights: a few in a hundred.
+    chosen = positive(weights.index_select(0, cubes))
+    alpha, beta, gamma = chosen[:, :8], chosen[:, 8:20], chosen[:, 20]
+
     # Every (cube, cut edge) has its own crossing, because alpha belongs to the cube.
     cut = torch.nonzero(patch.reshape(-1) >= 0).reshape(-1)
     owner, edge = torch.div(cut, 12, rounding_mode="floor"), cut % 12
-    cube = cubes.index_select(0, owner)
     dual = dual_of_edge.reshape(-1).index_select(0, cut)
-    crossing = _crossings(cells, layout, vertices, sdf, alpha, cube, edge)
-    weight = beta.reshape(-1).index_select(0, cube * 12 + edge)[:, None]
+    crossing = _crossings(cells, layout, vertices, sdf, alpha, cubes, owner, edge)
+    weight = beta.reshape(-1).index_select(0, cut)[:, None]
     count = int(patches.sum())
     total = weight.new_zeros((count, 1)).index_add(0, dual, weight)
     points = crossing.new_zeros((count, 3)).index_add(0, dual, crossing * weight) / total
 
     deviation = _deviation(points, crossing, dual)
-    cube_of_dual = torch.repeat_interleave(cubes, patches)
+    owner_of_dual = torch.repeat_interleave(patches)
     quads = _quads(cells, layout, cubes, compact, case, dual_of_edge)
     if quads.numel() == 0:
         raise EmptyMeshError(EMPTY_SURFACE)
-    weights = gamma.index_select(0, cube_of_dual.index_select(0, quads.reshape(-1))).reshape(-1, 4)
+    corner_owner = owner_of_dual.index_select(0, quads.reshape(-1))
+    corner_gamma = gamma.index_select(0, corner_owner).reshape(-1, 4)
     cutter = _subdivided if subdivide else _halved
-    return FlexiSurface(cutter(points, quads, weights), deviation)
+    return FlexiSurface(cutter(points, quads, corner_gamma), deviation)
+
+
+def positive(weights: Tensor) -> Tensor:
+    """Raw weights squeezed into (0.01, 1.99), 1 at 0."""
+    return torch.tanh(weights) * 0.99 + 1.0
 
 
 @dataclass(frozen=True)
@@ -179,17 +186,21 @@ def _crossings(
     vertices: Tensor,
     sdf: Tensor,
     alpha: Tensor,
-    cube: Tensor,
+    cubes: Tensor,
+    owner: Tensor,
     edge: Tensor,
 ) -> Tensor:
-    """Zero crossings [C, 3] of cut edges, with sdf weighed by the cube's alpha (equation 4)."""
-    x, y, z = _position(cells, cube).unbind(1)
-    base = (x * (cells + 1) + y) * (cells + 1) + z
+    """Zero crossings [C, 3] of cut edges, with sdf weighed by the cube's alpha.
+
+    cubes: [S] surface cubes, alpha: [S, 8]; owner: [C] into cubes and edge: [C] of each crossing.
+    """
+    x, y, z = _position(cells, cubes).unbind(1)
+    base = ((x * (cells + 1) + y) * (cells + 1) + z).index_select(0, owner)
     ends = layout.ends.index_select(0, edge)
     values, places = [], []
     for k in range(2):
         corner = base + layout.corner.index_select(0, ends[:, k])
-        weight = alpha.reshape(-1).index_select(0, cube * 8 + ends[:, k])
+        weight = alpha.reshape(-1).index_select(0, owner * 8 + ends[:, k])
         values.append(sdf.index_select(0, corner) * weight)
         places.append(vertices.index_select(0, corner))
     return torch.lerp(places[0], places[1], (values[0] / (values[0] - values[1]))[:, None])
@@ -244,7 +255,7 @@ def _halved(points: Tensor, quads: Tensor, gamma: Tensor) -> Mesh:
 
 
 def _subdivided(points: Tensor, quads: Tensor, gamma: Tensor) -> Mesh:
-    """Four triangles about the weighted mean of the diagonals' middles (equation 7)."""
+    """Four triangles about the weighted mean of the diagonals' middles."""
     corner = points.index_select(0, quads.reshape(-1)).reshape(-1, 4, 3)
     first = (gamma[:, 0] * gamma[:, 2])[:, None]
     second = (gamma[:, 1] * gamma[:, 3])[:, None]
@@ -304,14 +315,11 @@ class FlexiCubesGeometry(nn.Module):
         Quadrilaterals are cut in four while gradients are recorded, in two under no_grad and
         in eval mode. Raises EmptyMeshError if the field has one sign everywhere.
         """
-        weights = torch.tanh(self.weights) * 0.99 + 1.0
         surface = flexicubes(
             self.resolution,
             self.vertices(),
             self.sdf,
-            weights[:, :8],
-            weights[:, 8:20],
-            weights[:, 20],
+            self.weights,
             subdivide=self.training and torch.is_grad_enabled(),
         )
         self._deviation = (self._state(), surface.deviation)
