@@ -1,0 +1,19 @@
+"""Starts the job process by path or with ``-m``, with nothing on the Python path."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+if not __package__:
+    # Started by path: this folder would be searched first and its module names would stand bare.
+    _here = os.path.dirname(os.path.abspath(__file__))
+    _libraries = os.path.dirname(os.path.dirname(_here))
+    sys.path[:] = [_libraries] + [
+        entry for entry in sys.path if not entry or os.path.abspath(entry) != _here
+    ]
+
+from nvdiffrec_tops.job.commandline import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,164 @@
+"""One job per output folder: a lock file that names its owner.
+
+The lock is the system's own lock on that file, which vanishes with its holder however it ends. A
+network disk may not pass such locks between machines, so the file also carries the holder's host
+and process and is touched at intervals: a file of another host that is being touched is respected.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import time
+from types import TracebackType
+from typing import Any
+
+from nvdiffrec_tops.job.failures import EXIT_BUSY, EXIT_OUTPUT, JobError
+
+NAME = ".job.lock"
+HEARTBEAT = 10.0
+
+
+class OutputLock:
+    """Holds the lock of ``output`` from ``__enter__`` to ``__exit__``.
+
+    Attributes:
+        taken_over: who held it before without giving it back, as a phrase; None otherwise.
+
+    Raises:
+        JobError: another job holds it, or the folder cannot be written.
+    """
+
+    def __init__(self, output: str, heartbeat: float = HEARTBEAT) -> None:
+        self.path = os.path.join(output, NAME)
+        self.taken_over: str | None = None
+        self._heartbeat = heartbeat
+        self._touched = 0.0
+        self._descriptor = -1
+
+    def __enter__(self) -> OutputLock:
+        while self._descriptor < 0:
+            descriptor = self._open()
+            if not _system_lock(descriptor):
+                owner = _owner(descriptor)
+                os.close(descriptor)
+                raise self._busy(owner)
+            # The former holder may have deleted the file between our open and our lock.
+            if _same_file(descriptor, self.path):
+                self._descriptor = descriptor
+            else:
+                os.close(descriptor)
+        owner = _owner(self._descriptor)
+        if owner:
+            if owner.get("host") != socket.gethostname() and self._is_touched():
+                os.close(self._descriptor)
+                self._descriptor = -1
+                raise self._busy(owner)
+            self.taken_over = _phrase(owner)
+        self._write({"pid": os.getpid(), "host": socket.gethostname(), "since": int(time.time())})
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._write({})
+        if os.name == "posix":
+            with contextlib.suppress(OSError):
+                os.unlink(self.path)  # while it is still locked: see the loop in __enter__
+        os.close(self._descriptor)
+        self._descriptor = -1
+
+    def touch(self) -> None:
+        """Show other hosts that we are alive; cheap, call it often."""
+        now = time.monotonic()
+        if now - self._touched >= self._heartbeat:
+            self._touched = now
+            with contextlib.suppress(OSError):
+                os.utime(self.path)
+
+    def _open(self) -> int:
+        try:
+            return os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+        except OSError as error:
+            raise JobError(
+                "output-unwritable",
+                f"the output folder {os.path.dirname(self.path)} cannot be written: "
+                f"{error.strerror or error}",
+                "correct its permissions, or choose another output folder",
+                EXIT_OUTPUT,
+            ) from None
+
+    def _write(self, owner: dict[str, Any]) -> None:
+        data = json.dumps(owner).encode() if owner else b""
+        try:
+            os.ftruncate(self._descriptor, 0)
+            os.lseek(self._descriptor, 0, os.SEEK_SET)
+            os.write(self._descriptor, data)
+        except OSError:
+            pass  # a full disk must not keep the job from saying so later
+        self._touched = time.monotonic()
+
+    def _is_touched(self) -> bool:
+        """Whether the file's time changes within two heartbeats (no clock is compared)."""
+        before = os.stat(self.path).st_mtime_ns
+        deadline = time.monotonic() + 2.0 * self._heartbeat
+        while time.monotonic() < deadline:
+            time.sleep(min(0.25, self._heartbeat / 4))
+            if os.stat(self.path).st_mtime_ns != before:
+                return True
+        return False
+
+    def _busy(self, owner: dict[str, Any]) -> JobError:
+        return JobError(
+            "busy",
+            f"another job writes to {os.path.dirname(self.path)}: {_phrase(owner)}",
+            "wait for it or end it, or give this work item another output folder",
+            EXIT_BUSY,
+        )
+
+
+def _phrase(owner: dict[str, Any]) -> str:
+    return f"process {owner.get('pid', '?')} on {owner.get('host', '?')}"
+
+
+def _owner(descriptor: int) -> dict[str, Any]:
+    try:
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        owner = json.loads(os.read(descriptor, 4096).decode())
+    except (OSError, ValueError):
+        return {}
+    return owner if isinstance(owner, dict) else {}
+
+
+def _same_file(descriptor: int, path: str) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except OSError:
+        return False
+
+
+def _system_lock(descriptor: int) -> bool:
+    """Lock the file; False when another process holds it. A disk without locks counts as free."""
+    if os.name == "posix":
+        import fcntl
+
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError:
+            return True
+        return True
+    import msvcrt
+
+    try:
+        os.lseek(descriptor, 1 << 20, os.SEEK_SET)  # far behind the text, which stays readable
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
+    except OSError:
+        return False
+    return True

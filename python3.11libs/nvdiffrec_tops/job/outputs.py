@@ -1,0 +1,239 @@
+"""Puts a run's files into the output folder as one set, and takes back a change cut short.
+
+Order of a change: every file that will be replaced or removed is first given a second name in the
+run folder (a hard link, else a copy), and a journal lists the whole plan. Then each new file is
+renamed onto its place, so that at no moment a file is missing, and the result file last. Removing
+the journal completes the change. One that was cut short leaves its journal, from which
+:func:`recover` restores the previous set.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from nvdiffrec_tops.job.failures import EXIT_OUTPUT, JobError
+from nvdiffrec_tops.job.result import NAME as RESULT
+from nvdiffrec_tops.job.result import sha256, write_json
+
+RUN_PREFIX = ".run-"
+MARKER = "job.json"
+JOURNAL = ".job.journal.json"
+
+# Left by a trainer for itself, not for the artist.
+_NOT_COLLECTED = ("checkpoint", ".")
+
+
+def produced(folder: str) -> list[str]:
+    """Paths, with ``/``, of the files below ``folder`` that are to be collected, sorted."""
+    found = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(_NOT_COLLECTED)]
+        for name in files:
+            if not name.startswith(_NOT_COLLECTED) and not name.endswith((".tmp", ".part")):
+                path = os.path.relpath(os.path.join(parent, name), folder)
+                found.append(path.replace(os.sep, "/"))
+    return sorted(found)
+
+
+def replace_set(
+    output: str,
+    run_folder: str,
+    new_folder: str,
+    new: Sequence[str],
+    previous: Mapping[str, str],
+    result: Mapping[str, Any],
+    note: Callable[[str], None] = lambda _: None,
+) -> None:
+    """Move ``new`` (paths below ``new_folder``) into ``output`` and write ``result`` there.
+
+    Args:
+        run_folder: on the same disk as ``output``; takes the second names of the old files.
+        previous: path to SHA-256 of the files that an earlier job made. Those that are not in
+            ``new`` are removed. A file that is not listed, or was changed since, is not ours: it
+            is kept under another name beside the new one, or left where it is.
+        note: takes a sentence about each file that is kept aside.
+
+    Raises:
+        JobError: the output folder cannot be written; it holds the previous set then.
+    """
+    backup = os.path.join(run_folder, "previous")
+    run_id = os.path.basename(run_folder)[len(RUN_PREFIX) :]
+    entries: list[dict[str, Any]] = []
+    wanted = set(new)
+    for name in [*new, *(name for name in previous if name not in wanted)]:
+        path = os.path.join(output, *name.split("/"))
+        entry: dict[str, Any] = {"path": name, "new": name in wanted, "backup": None, "aside": None}
+        if os.path.lexists(path):
+            ours = name in previous and os.path.isfile(path) and sha256(path) == previous[name]
+            if ours:
+                entry["backup"] = f"previous/{name}"
+            elif name in wanted:
+                entry["aside"] = _free_name(name, run_id, output)
+            else:
+                continue  # changed by someone since: left alone
+        elif name not in wanted:
+            continue
+        entries.append(entry)
+    entries.append(
+        {
+            "path": RESULT,
+            "new": True,
+            "backup": f"previous/{RESULT}"
+            if os.path.isfile(os.path.join(output, RESULT))
+            else None,
+            "aside": None,
+        }
+    )
+    try:
+        for entry in entries:
+            if entry["backup"]:
+                source = os.path.join(output, *entry["path"].split("/"))
+                target = os.path.join(backup, *entry["path"].split("/"))
+                os.makedirs(os.path.dirname(target), exist_ok=True)
+                _second_name(source, target)
+        staged = os.path.join(run_folder, "new-" + RESULT)
+        write_json(staged, result)
+        journal = {"run": os.path.basename(run_folder), "entries": entries}
+        write_json(os.path.join(output, JOURNAL), journal)
+        for entry in entries:
+            path = os.path.join(output, *entry["path"].split("/"))
+            if entry["aside"]:
+                os.rename(path, os.path.join(output, *entry["aside"].split("/")))
+                note(f"{entry['path']} is not from an earlier job: kept as {entry['aside']}")
+            if entry["path"] == RESULT:
+                os.replace(staged, path)
+            elif entry["new"]:
+                os.makedirs(os.path.dirname(path), exist_ok=True)
+                os.replace(os.path.join(new_folder, *entry["path"].split("/")), path)
+            else:
+                os.unlink(path)
+        os.unlink(os.path.join(output, JOURNAL))
+    except OSError as error:
+        recover(output)
+        raise JobError(
+            "output-unwritable",
+            f"the results cannot be put into {output}: {error.strerror or error}"
+            f" ({error.filename})",
+            "check the folder's permissions and free space, and that no program holds the files; "
+            "the previous results are still in place",
+            EXIT_OUTPUT,
+        ) from error
+    except BaseException:
+        recover(output)
+        raise
+    for entry in entries:
+        if not entry["new"]:
+            _remove_empty(os.path.dirname(os.path.join(output, entry["path"])), output)
+
+
+def recover(output: str) -> bool:
+    """Restore the previous set when a change of it was cut short; whether there was one.
+
+    Safe to be cut short itself: it can be run again.
+    """
+    path = os.path.join(output, JOURNAL)
+    try:
+        with open(path, encoding="utf-8") as stream:
+            journal = json.load(stream)
+        entries = [dict(entry) for entry in journal["entries"]]
+        run_folder = os.path.join(output, os.path.basename(str(journal["run"])))
+    except FileNotFoundError:
+        return False
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise JobError(
+            "journal",
+            f"the journal of an interrupted change cannot be read: {path} ({error})",
+            f"look at the files in {output}, delete the journal, and cook again with --force",
+            EXIT_OUTPUT,
+        ) from None
+    for entry in reversed(entries):
+        target = _below(output, entry["path"])
+        if entry["backup"]:
+            source = _below(run_folder, entry["backup"])
+            if os.path.exists(source):
+                _put_back(source, target)
+        elif entry["aside"]:
+            source = _below(output, entry["aside"])
+            if os.path.lexists(source):
+                os.replace(source, target)
+        elif entry["new"] and os.path.isfile(target):  # there was none before
+            os.unlink(target)
+            _remove_empty(os.path.dirname(target), output)
+    os.unlink(path)
+    return True
+
+
+def remove_run_folder(folder: str) -> None:
+    """Remove a run folder, but never what its link to a checkout's data shows."""
+    link = os.path.join(folder, "data")
+    if os.path.islink(link):
+        os.unlink(link)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def abandoned(output: str) -> list[str]:
+    """Run folders of earlier jobs; to be called with the output's lock held."""
+    try:
+        names = sorted(os.listdir(output))
+    except OSError:
+        return []
+    folders = [os.path.join(output, name) for name in names if name.startswith(RUN_PREFIX)]
+    return [folder for folder in folders if os.path.isfile(os.path.join(folder, MARKER))]
+
+
+def _below(folder: str, name: str) -> str:
+    """``name`` below ``folder``; a journal that points elsewhere is refused."""
+    path = os.path.normpath(os.path.join(folder, *str(name).split("/")))
+    if not path.startswith(os.path.normpath(folder) + os.sep):
+        raise JobError(
+            "journal",
+            f"the journal of an interrupted change names a file outside {folder}",
+            "delete .job.journal.json there and cook again with --force",
+            EXIT_OUTPUT,
+        )
+    return path
+
+
+def _second_name(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a disk without hard links
+        shutil.copy2(source, target)
+
+
+def _put_back(source: str, target: str) -> None:
+    """Rename a copy of ``source`` onto ``target``; a rename of two names of one file does nothing,
+    so this can be repeated."""
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    part = target + ".part"
+    if os.path.lexists(part):
+        os.unlink(part)
+    _second_name(source, part)
+    os.replace(part, target)
+    if os.path.lexists(part):
+        os.unlink(part)
+
+
+def _free_name(name: str, run_id: str, output: str) -> str:
+    stem, ending = os.path.splitext(name)
+    candidate = f"{stem}.before-{run_id}{ending}"
+    count = 1
+    while os.path.lexists(os.path.join(output, *candidate.split("/"))):
+        count += 1
+        candidate = f"{stem}.before-{run_id}-{count}{ending}"
+    return candidate
+
+
+def _remove_empty(folder: str, output: str) -> None:
+    """Remove ``folder`` and its parents below ``output`` while they are empty."""
+    folder = os.path.normpath(folder)
+    while folder != os.path.normpath(output) and folder.startswith(os.path.normpath(output)):
+        try:
+            os.rmdir(folder)
+        except OSError:
+            return
+        folder = os.path.dirname(folder)

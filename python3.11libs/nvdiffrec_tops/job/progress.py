@@ -1,0 +1,208 @@
+"""Reads nvdiffrec's log lines and tells how far a training run is.
+
+Both engines print the same lines (the flags between two rules, ``iter=`` lines counted from zero in
+each of the two passes, validation, mesh export), so one state machine serves both. It is fed line
+by line and keeps no history.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+from dataclasses import dataclass
+
+# Share of the whole job's time at the end of each stage, from a full run of 2 x 1000 iterations
+# with validation: start 2 %, first pass, validation and export, second pass, validation, export.
+TWO_PASSES = {1: (2.0, 58.0), 2: (64.0, 97.0)}
+ONE_PASS = {1: (3.0, 95.0)}
+# Seconds of an iteration of the second pass relative to the first (measured 101 ms : 166 ms).
+SECOND_PASS_COST = 0.6
+
+_NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf)"
+_ITERATION = re.compile(
+    rf"iter=\s*(?P<iter>\d+),\s*img_loss=\s*(?P<img>{_NUMBER}),\s*reg_loss=\s*(?P<reg>{_NUMBER}),"
+    rf"\s*lr=\s*(?P<lr>{_NUMBER}),\s*time=\s*(?P<time>{_NUMBER})\s*(?P<time_unit>ms|s|m|h),"
+    rf"\s*rem=\s*(?P<rem>{_NUMBER})\s*(?P<rem_unit>ms|s|m|h)\s*$",
+    re.IGNORECASE,
+)
+_MEANS = re.compile(rf"\s*({_NUMBER}),\s*({_NUMBER})\s*$", re.IGNORECASE)
+_BASE_MESH = re.compile(r"Base mesh has (\d+) triangles and (\d+) vertices")
+_WRITING = re.compile(r"\s+writing (\d+) (vertices|faces)\s*$")
+_FLAG = re.compile(r"(iter|base_mesh|validate) (.*)$")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+@dataclass(frozen=True)
+class Progress:
+    """State of a training run. Losses are as printed; times are seconds, ``percent`` is 0 to 100.
+
+    ``stage`` is one of starting, training, validating, exporting, done. ``remaining`` is an
+    estimate for the whole job, both passes, without validation. ``psnr`` (dB) and ``mse`` are the
+    newest means over the validation views, ``psnr_pass1`` those after the first of two passes.
+    """
+
+    stage: str = "starting"
+    pass_number: int = 0
+    pass_count: int = 2
+    iteration: int = 0
+    iterations: int | None = None
+    image_loss: float | None = None
+    regularizer_loss: float | None = None
+    learning_rate: float | None = None
+    iteration_seconds: float | None = None
+    remaining: float | None = None
+    mse: float | None = None
+    psnr: float | None = None
+    psnr_pass1: float | None = None
+    faces: int | None = None
+    vertices: int | None = None
+    percent: float = 0.0
+
+    @property
+    def pass_name(self) -> str:
+        """``pass 1`` or ``pass 2``; empty before training."""
+        return f"pass {self.pass_number}" if self.pass_number else ""
+
+
+class ProgressParser:
+    """State machine over the lines of one run.
+
+    Args:
+        iterations: iterations of each pass, when known beforehand; the flags in the log replace it.
+        pass_count: 2, or 1 for a configuration with ``base_mesh``.
+    """
+
+    def __init__(self, iterations: int | None = None, pass_count: int = 2) -> None:
+        self.progress = Progress(iterations=iterations, pass_count=pass_count)
+        self._in_flags = False
+        self._flags_announced = False
+        self._means_next = False
+        self._exported = False
+
+    def feed(self, line: str) -> Progress | None:
+        """The new state when ``line`` says something about it, else None. Never raises."""
+        line = line.rstrip("\r\n")
+        if (self._in_flags or self._flags_announced) and self._flag_line(line):
+            return None
+        if self._means_next:
+            self._means_next = False
+            means = _MEANS.match(line)
+            if means:
+                return self._validated(float(means.group(1)), float(means.group(2)))
+        match = _ITERATION.search(line)
+        if match:
+            return self._iterated(match)
+        if line.startswith("Config / Flags:"):
+            self._flags_announced = True
+            return self._set(percent=1.0)
+        if line.startswith("Running validation"):
+            return self._set(stage="validating", percent=self._after_pass(0.0))
+        if re.match(r"MSE,\s+PSNR\s*$", line):
+            self._means_next = True
+            return None
+        match = _BASE_MESH.match(line)
+        if match:
+            return self._set(
+                faces=int(match.group(1)),
+                vertices=int(match.group(2)),
+                percent=self._after_pass(0.5),
+            )
+        if line.startswith("Writing mesh:"):
+            return self._set(stage="exporting", percent=self._after_pass(0.7))
+        match = _WRITING.match(line)
+        if match:
+            count = int(match.group(1))
+            if match.group(2) == "faces":
+                return self._set(faces=count)
+            return self._set(vertices=count)
+        if line.startswith("Done exporting mesh"):
+            return self._done_exporting()
+        return None
+
+    def _flag_line(self, line: str) -> bool:
+        """Whether ``line`` belongs to the block of flags."""
+        if re.match(r"-{5,}\s*$", line):
+            self._in_flags, self._flags_announced = self._flags_announced, False
+            return True
+        if not self._in_flags:
+            self._flags_announced = False
+            return False
+        match = _FLAG.match(line)
+        if match:
+            try:
+                value = ast.literal_eval(match.group(2).strip())
+            except (ValueError, SyntaxError, MemoryError, RecursionError):
+                value = match.group(2).strip()
+            if match.group(1) == "iter" and isinstance(value, int) and value > 0:
+                self._set(iterations=value)
+            elif match.group(1) == "base_mesh":
+                self._set(pass_count=2 if value is None else 1)
+        return True
+
+    def _iterated(self, match: re.Match[str]) -> Progress:
+        iteration = int(match.group("iter"))
+        number = max(self.progress.pass_number, 1)
+        again = self.progress.pass_number and iteration < self.progress.iteration
+        if number == 1 and self.progress.pass_count == 2 and (self._exported or again):
+            number = 2
+        seconds = float(match.group("time")) * _SECONDS[match.group("time_unit").lower()]
+        left = float(match.group("rem")) * _SECONDS[match.group("rem_unit").lower()]
+        total = self.progress.iterations
+        if total is None and seconds > 0 and left == left:
+            total_now: int | None = iteration + round(left / seconds)
+        else:
+            total_now = total
+        done = min(iteration / total_now, 1.0) if total_now else 0.0
+        low, high = self._span(number)
+        remaining = left
+        if number < self.progress.pass_count and total_now:
+            remaining += total_now * seconds * SECOND_PASS_COST
+        return self._set(
+            stage="training",
+            pass_number=number,
+            iteration=iteration,
+            image_loss=float(match.group("img")),
+            regularizer_loss=float(match.group("reg")),
+            learning_rate=float(match.group("lr")),
+            iteration_seconds=seconds,
+            remaining=remaining,
+            percent=low + (high - low) * done,
+        )
+
+    def _validated(self, mse: float, psnr: float) -> Progress:
+        first = self.progress.pass_count == 2 and self.progress.pass_number == 1
+        return self._set(
+            mse=mse,
+            psnr=psnr,
+            psnr_pass1=psnr if first else self.progress.psnr_pass1,
+            percent=self._after_pass(0.4),
+        )
+
+    def _done_exporting(self) -> Progress:
+        self._exported = True
+        if self.progress.pass_number >= self.progress.pass_count:
+            return self._set(stage="done", remaining=0.0, percent=100.0)
+        return self._set(percent=self._after_pass(1.0))
+
+    def _span(self, number: int) -> tuple[float, float]:
+        spans = TWO_PASSES if self.progress.pass_count == 2 else ONE_PASS
+        low, high = spans[min(number, self.progress.pass_count)]
+        return float(low), float(high)
+
+    def _after_pass(self, share: float) -> float:
+        """Percentage at ``share`` (0 to 1) of what follows the current pass."""
+        if not self.progress.pass_number:
+            return self.progress.percent
+        end = self._span(self.progress.pass_number)[1]
+        last = self.progress.pass_number >= self.progress.pass_count
+        following = 99.0 if last else self._span(self.progress.pass_number + 1)[0]
+        return end + (following - end) * share
+
+    def _set(self, **changes: object) -> Progress:
+        percent = changes.get("percent", self.progress.percent)
+        assert isinstance(percent, float)
+        # A log that counts back (a resumed run, a wrong guess of the total) must not.
+        changes["percent"] = max(self.progress.percent, percent)
+        self.progress = dataclasses.replace(self.progress, **changes)  # type: ignore[arg-type]
+        return self.progress

@@ -1,0 +1,138 @@
+"""Where the job speaks, and the signals that it listens to."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import Any, TextIO
+
+from nvdiffrec_tops.job.child import Child, Stopped
+from nvdiffrec_tops.job.failures import EXIT_OUTPUT, Failure, JobError
+
+SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
+
+
+class Report:
+    """Where the job speaks: the scheduler's log (standard output and error) and ``job.log``."""
+
+    def __init__(self, out: TextIO, error: TextIO) -> None:
+        self._out: TextIO | None = out
+        self._error: TextIO | None = error
+        self._log: TextIO | None = None
+        self._broken_log: OSError | None = None
+
+    def open_log(self, path: str) -> None:
+        """Begin the log file anew."""
+        try:
+            self._log = open(path, "w", encoding="utf-8", errors="replace", newline="")  # noqa: SIM115
+        except OSError as error:
+            raise output_error(os.path.dirname(path), error) from None
+
+    def close(self) -> None:
+        """Close the log file."""
+        log, self._log = self._log, None
+        if log is not None:
+            with suppress(OSError):
+                log.close()
+
+    def say(self, text: str) -> None:
+        """One line to standard output and the log."""
+        self.write(text + "\n")
+
+    def log(self, text: str) -> None:
+        """One line to the log alone."""
+        self._to_log(text + "\n")
+
+    def write(self, text: str) -> None:
+        """``text`` as it is to standard output and the log."""
+        self._out = _put(self._out, text)
+        self._to_log(text)
+
+    def protocol(self, text: str) -> None:
+        """One line to standard output alone, for the scheduler."""
+        self._out = _put(self._out, text + "\n")
+
+    def complain(self, text: str) -> None:
+        """One line to standard error and the log."""
+        self._error = _put(self._error, text + "\n")
+        self._to_log(text + "\n")
+
+    def _to_log(self, text: str) -> None:
+        if self._log is not None and self._broken_log is None:
+            try:
+                self._log.write(text)
+                self._log.flush()
+            except OSError as error:  # the disk is full: training may still end well elsewhere
+                self._broken_log = error
+
+
+def _put(stream: TextIO | None, text: str) -> TextIO | None:
+    """Write and flush; None in place of a stream that nobody reads any more."""
+    if stream is None:
+        return None
+    try:
+        stream.write(text)
+        stream.flush()
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        return _put(stream, text.encode(encoding, "replace").decode(encoding))
+    except (OSError, ValueError):
+        return None
+    return stream
+
+
+def tell_failure(report: Report, failure: Failure) -> None:
+    """The lines that an artist reads first."""
+    report.complain(f"Job: failed: {failure.cause}")
+    report.complain(f"Cure: {failure.cure}")
+
+
+def output_error(path: str, error: OSError) -> JobError:
+    """What to say of an output that cannot be written."""
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
+        cause, cure = f"the disk of {path} is full", "make room on it, or use another output folder"
+    else:
+        cause = f"{path} cannot be written: {error.strerror or error}"
+        cure = "correct its permissions, or choose another output folder"
+    return JobError("output-unwritable", cause, cure, EXIT_OUTPUT)
+
+
+class StopFlag:
+    """Set by a signal; passed on to the child that is running."""
+
+    def __init__(self) -> None:
+        self.number = 0
+        self.child: Child | None = None
+
+    def __call__(self, number: int, _: FrameType | None) -> None:
+        self.number = number
+        if self.child is not None:
+            self.child.stop(number)
+
+    def check(self) -> None:
+        """Raise :class:`Stopped` once a signal has come."""
+        if self.number:
+            raise Stopped(self.number)
+
+
+@contextmanager
+def signals() -> Iterator[StopFlag]:
+    """Ending signals set a flag for as long as the context lasts."""
+    flag = StopFlag()
+    before: dict[int, Any] = {}
+    for name in SIGNALS:
+        number = getattr(signal, name, None)
+        if number is not None:
+            try:
+                before[number] = signal.signal(number, flag)
+            except ValueError:  # not the main thread
+                break
+    try:
+        yield flag
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,203 @@
+"""The result file ``result.json``: what a job made, from what, with which versions, or why not.
+
+Top level: ``format``, ``version``, ``status`` (done or failed), ``engine``, ``job`` (the whole job
+file), ``digest``, ``config_sha256``, ``inputs``, ``started`` and ``ended`` (UTC), ``seconds``,
+``metrics``, ``versions``, ``environment``, ``notes``, ``log``, ``outputs`` (path below the output
+folder, tag, size in bytes, sha256), ``failure`` (null, or id, cause, cure, exit_code, lines) and
+``previous``: after a failure, the result of the run whose files are still in place.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+FORMAT = "tops-nvdiffrec-result"
+VERSION = 1
+NAME = "result.json"
+
+# Pictures are told apart by size and time: a scene may have gigabytes of them.
+_BY_CONTENT = (".json", ".npy", ".npz", ".txt", ".mtl", ".obj")
+
+
+def sha256(path: str) -> str:
+    """SHA-256 of a file's content, hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of plain data, independent of the order of names."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def input_digest(path: str) -> str:
+    """Digest of an input: a file by content (a mesh with the materials and textures it names), a
+    folder by names, sizes and times, with its tables of cameras by content.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if os.path.isdir(path):
+        return digest_of(_listing(path))
+    if path.lower().endswith(".obj"):
+        return digest_of([[os.path.basename(one), sha256(one)] for one in _mesh_files(path)])
+    return sha256(path)
+
+
+def _listing(folder: str) -> list[list[Any]]:
+    listing: list[list[Any]] = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if name.startswith("."):
+                continue
+            path = os.path.join(parent, name)
+            shown = os.path.relpath(path, folder).replace(os.sep, "/")
+            state = os.stat(path)
+            if name.lower().endswith(_BY_CONTENT):
+                listing.append([shown, sha256(path)])
+            else:
+                listing.append([shown, state.st_size, int(state.st_mtime)])
+    return listing
+
+
+def _mesh_files(path: str) -> list[str]:
+    """The mesh, and those material libraries and textures beside it that exist."""
+    found = [path]
+    folder = os.path.dirname(path)
+    for library in _named(path, rb"mtllib\s+(.+)"):
+        file = os.path.join(folder, library)
+        if os.path.isfile(file):
+            found.append(file)
+            for texture in _named(file, rb"\s*(?:map_\w+|bump|norm)\s+(.+)"):
+                picture = os.path.join(os.path.dirname(file), texture)
+                if os.path.isfile(picture):
+                    found.append(picture)
+    return list(dict.fromkeys(found))
+
+
+def _named(path: str, pattern: bytes) -> list[str]:
+    expression = re.compile(pattern)
+    names = []
+    with open(path, "rb") as stream:
+        for line in stream:
+            match = expression.match(line)
+            if match and b"\0" not in line:
+                names.append(match.group(1).decode("utf-8", "surrogateescape").strip())
+    return names
+
+
+def job_digest(
+    engine: str,
+    script: str | None,
+    device: str,
+    seed: int | None,
+    config: Mapping[str, Any],
+    inputs: Mapping[str, str],
+) -> str:
+    """Digest of everything that decides the results; ``inputs`` maps fields to their digests."""
+    return digest_of(
+        {
+            "version": VERSION,
+            "engine": engine,
+            "script": script,
+            "device": device,
+            "seed": seed,
+            "config": config,
+            "inputs": dict(inputs),
+        }
+    )
+
+
+def read(output: str) -> dict[str, Any] | None:
+    """The result file of an output folder; None when there is none that this version can read."""
+    try:
+        with open(os.path.join(output, NAME), encoding="utf-8") as stream:
+            document = json.load(stream)
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        return None
+    return document if document.get("version") == VERSION else None
+
+
+def last_done(document: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The newest successful result: the document itself, or the one that it carries."""
+    if document is None:
+        return None
+    if document.get("status") == "done":
+        return dict(document)
+    previous = document.get("previous")
+    return previous if isinstance(previous, dict) else None
+
+
+def manifest(document: Mapping[str, Any] | None) -> dict[str, str]:
+    """Path to SHA-256 of the files that stand in the output folder by a job's doing."""
+    done = last_done(document)
+    entries = done.get("outputs") if done else None
+    found = {}
+    for entry in entries if isinstance(entries, list) else []:
+        path, digest = (
+            (entry.get("path"), entry.get("sha256")) if isinstance(entry, dict) else ("", "")
+        )
+        if isinstance(path, str) and isinstance(digest, str) and _is_below(path):
+            found[path] = digest
+    return found
+
+
+def _is_below(path: str) -> bool:
+    parts = path.split("/")
+    return bool(path) and not os.path.isabs(path) and all(p not in ("", ".", "..") for p in parts)
+
+
+def up_to_date(output: str, document: Mapping[str, Any] | None, digest: str) -> bool:
+    """Whether the files in place are those that a job with ``digest`` made, unchanged."""
+    done = last_done(document)
+    if done is None or done.get("digest") != digest:
+        return False
+    files = manifest(done)
+    if not files or len(files) != len(done["outputs"]):
+        return False
+    try:
+        return all(
+            sha256(os.path.join(output, *path.split("/"))) == expected
+            for path, expected in files.items()
+        )
+    except OSError:
+        return False
+
+
+def describe(folder: str, paths: Sequence[str], tag: Any) -> list[dict[str, Any]]:
+    """The entries of ``outputs`` for files below ``folder``; ``tag`` maps a path to its tag."""
+    entries = []
+    for path in paths:
+        file = os.path.join(folder, *path.split("/"))
+        entries.append(
+            {
+                "path": path,
+                "tag": tag(path),
+                "size": os.path.getsize(file),
+                "sha256": sha256(file),
+            }
+        )
+    return entries
+
+
+def write_json(path: str, document: Mapping[str, Any]) -> None:
+    """Write JSON under a temporary name, then rename it into place."""
+    part = path + ".part"
+    with open(part, "w", encoding="utf-8") as stream:
+        json.dump(document, stream, indent=1, ensure_ascii=True)
+        stream.write("\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(part, path)

@@ -1,0 +1,370 @@
+"""One job from its job file to its result file."""
+
+from __future__ import annotations
+
+import collections
+import os
+import platform
+import secrets
+import shlex
+import signal
+import sys
+import time
+from dataclasses import replace
+from typing import Any
+
+from nvdiffrec_tops.job import outputs, probe, result, trainer
+from nvdiffrec_tops.job.child import Child, Stopped, TimedOut
+from nvdiffrec_tops.job.environment import EnvironmentPolicy, EnvironmentReport, clean_environment
+from nvdiffrec_tops.job.failures import (
+    EXIT_ENVIRONMENT,
+    EXIT_OUTPUT,
+    EXIT_TIMEOUT,
+    Failure,
+    JobError,
+    ended,
+)
+from nvdiffrec_tops.job.jobfile import JobFile
+from nvdiffrec_tops.job.lock import OutputLock
+from nvdiffrec_tops.job.progress import ProgressParser
+from nvdiffrec_tops.job.report import Report, StopFlag, output_error, signals, tell_failure
+
+LOG = "job.log"
+KEPT_LINES = 500
+
+
+def run(job: JobFile, force: bool = False, report: Report | None = None) -> int:
+    """Run ``job``, whose paths are absolute; returns the exit code (see ``failures``)."""
+    report = report or Report(sys.stdout, sys.stderr)
+    try:
+        try:
+            os.makedirs(job.output, exist_ok=True)
+        except OSError as error:
+            raise output_error(job.output, error) from None
+        with signals() as stop, OutputLock(job.output) as lock:
+            return _Run(job, force, report, lock, stop).go()
+    except JobError as error:
+        tell_failure(report, error.failure)
+        return error.failure.exit_code
+    except Stopped as stopped:
+        return 128 + stopped.number
+    finally:
+        report.close()
+
+
+class _Run:
+    """State of one job while it runs, with the lock of its output held."""
+
+    def __init__(
+        self, job: JobFile, force: bool, report: Report, lock: OutputLock, stop: StopFlag
+    ) -> None:
+        self.job = job
+        self.force = force
+        self.report = report
+        self.lock = lock
+        self.stop = stop
+        self.started = time.time()
+        self.id = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
+        self.folder = os.path.join(job.output, outputs.RUN_PREFIX + self.id)
+        self.notes: list[str] = []
+        self.document: dict[str, Any] = {}
+        self.previous: dict[str, Any] | None = None
+        count = 1 if isinstance(job.config, dict) and job.config.get("base_mesh") else 2
+        self.parser = ProgressParser(pass_count=count)
+        self._percent = -1
+
+    def go(self) -> int:
+        recovered = outputs.recover(self.job.output)
+        self.previous = result.read(self.job.output)
+        self.document = self._new_document()
+        try:
+            training = trainer.prepare(self.job)
+            self._digest(training)
+            if not self.force and result.up_to_date(
+                self.job.output, self.previous, self.document["digest"]
+            ):
+                return self._skip()
+            self.report.open_log(os.path.join(self.job.output, LOG))
+            if recovered:
+                self._note(
+                    "an earlier job was ended while it put its results in place; "
+                    "the results before it are restored"
+                )
+            if self.lock.taken_over:
+                self._note(f"took over a stale lock of {self.lock.taken_over}")
+            for folder in outputs.abandoned(self.job.output):
+                outputs.remove_run_folder(folder)
+            for text in training.notes:
+                self._note(text)
+            self._train(training)
+        except JobError as error:
+            self._failed(error.failure)
+            raise
+        except Stopped as stopped:
+            name = signal.Signals(stopped.number).name
+            self._failed(
+                Failure(
+                    "stopped",
+                    f"the job was ended by {name}",
+                    "cook again; the results of the last finished run are still in place",
+                    128 + stopped.number,
+                )
+            )
+            self.report.complain(f"Job: failed: ended by {name}")
+            raise
+        finally:
+            outputs.remove_run_folder(self.folder)
+        return 0
+
+    def _new_document(self) -> dict[str, Any]:
+        return {
+            "format": result.FORMAT,
+            "version": result.VERSION,
+            "status": "failed",
+            "engine": self.job.engine,
+            "job": self.job.document(),
+            "digest": None,
+            "config_sha256": None,
+            "inputs": [],
+            "started": _utc(self.started),
+            "ended": None,
+            "seconds": None,
+            "metrics": {},
+            "versions": {"job_python": platform.python_version()},
+            "host": platform.node(),
+            "environment": {},
+            "notes": self.notes,
+            "log": LOG,
+            "outputs": [],
+            "failure": None,
+            "previous": None,
+        }
+
+    def _digest(self, training: trainer.Training) -> None:
+        digests = {}
+        for name, path in training.inputs.items():
+            self.stop.check()
+            try:
+                digests[name] = result.input_digest(path)
+            except OSError as error:
+                raise JobError(
+                    "input-unreadable",
+                    f"{name}: {error.filename or path} cannot be read: {error.strerror or error}",
+                    "check the path and its permissions",
+                    EXIT_ENVIRONMENT,
+                ) from None
+        script = result.sha256(training.script) if training.script else None
+        self.document["config_sha256"] = result.digest_of(training.asked)
+        self.document["inputs"] = [
+            {"field": name, "path": path, "sha256": digests[name]}
+            for name, path in training.inputs.items()
+        ]
+        seed = self.job.seed if self.job.engine == "diffrec" else None
+        self.document["digest"] = result.job_digest(
+            self.job.engine, script, self.job.device, seed, training.asked, digests
+        )
+
+    def _skip(self) -> int:
+        assert self.previous is not None
+        done = result.last_done(self.previous)
+        assert done is not None
+        if self.previous is not done and self.previous.get("status") != "done":
+            self._write_result(done)
+        self._announce(done)
+        self._progress(100)
+        self.report.say(f"Job: up to date, outputs in {self.job.output}")
+        return 0
+
+    def _train(self, training: trainer.Training) -> None:
+        python = probe.interpreter(self.job.python)
+        try:
+            os.mkdir(self.folder)
+            result.write_json(os.path.join(self.folder, outputs.MARKER), self.job.document())
+            config = trainer.make_run_folder(self.job, training, self.folder, self.id)
+        except OSError as error:
+            raise output_error(self.job.output, error) from None
+        policy = probe.with_prefix(self.job.environment, python)
+        environment, changes = clean_environment(os.environ, policy)
+        answer = probe.ask(python, environment, self.folder)
+        probe.check(self.job.engine, python, answer)
+        if self.job.engine == "diffrec" and not answer["diffrec"]:
+            environment, changes = self._with_own_diffrec(policy)
+        self.document["environment"] = {"python": python, **changes.document()}
+        self.document["versions"].update(answer["versions"])
+        command = trainer.command(self.job, training, python, config)
+        self.report.log(f"Job: {self.job.engine} in {self.folder}")
+        self.report.log("Job: command: " + shlex.join(command))
+        self.report.log(
+            "Job: versions: "
+            + ", ".join(f"{name} {text}" for name, text in self.document["versions"].items())
+        )
+        for line in changes.lines():
+            self.report.log("Job: " + line)
+        for text in changes.warnings:
+            self._note(text)
+        deadline = None if self.job.timeout is None else time.monotonic() + self.job.timeout
+        for attempt in range(self.job.retries + 1):
+            failure = self._attempt(command, environment, deadline)
+            if failure is None:
+                break
+            if not failure.retry or attempt == self.job.retries:
+                raise JobError.of(failure)
+            self._note(f"{failure.cause}; starting again ({attempt + 1} of {self.job.retries})")
+            outputs.remove_run_folder(os.path.join(self.folder, "out"))
+        self._collect()
+
+    def _with_own_diffrec(
+        self, policy: EnvironmentPolicy
+    ) -> tuple[dict[str, str], EnvironmentReport]:
+        """The environment with the trainer of this toolkit's own folder importable."""
+        here = os.path.dirname(os.path.abspath(__file__))
+        libraries = os.path.dirname(os.path.dirname(here))
+        if not os.path.isdir(os.path.join(libraries, "diffrec")):
+            raise JobError(
+                "diffrec-missing",
+                "the diffrec trainer is neither installed in the training environment nor beside "
+                f"the toolkit in {libraries}",
+                "install the toolkit whole",
+                EXIT_ENVIRONMENT,
+            )
+        given = policy.set.get("PYTHONPATH")
+        value = libraries + (os.pathsep + given if given else "")
+        return clean_environment(
+            os.environ, replace(policy, set={**policy.set, "PYTHONPATH": value})
+        )
+
+    def _attempt(
+        self, command: list[str], environment: dict[str, str], deadline: float | None
+    ) -> Failure | None:
+        """Run the trainer once; None when it ended well."""
+        lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
+        self.stop.check()
+        try:
+            child = Child(command, environment, self.folder)
+        except OSError as error:
+            raise JobError(
+                "trainer-not-started",
+                f"the trainer cannot be started: {error.strerror or error}: {command[0]}",
+                "check the training environment",
+                EXIT_ENVIRONMENT,
+            ) from None
+        with child:
+            self.stop.child = child
+            try:
+                self.stop.check()
+                left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
+                for line in child.lines(left, self.lock.touch):
+                    self._line(line)
+                    lines.append(line.rstrip("\r\n"))
+            except TimedOut:
+                return Failure(
+                    "timeout",
+                    f"the training took longer than its limit of {self.job.timeout:g} s",
+                    "raise the time-out, lower iter or train_res, or use a faster machine",
+                    EXIT_TIMEOUT,
+                    lines=tuple(lines)[-20:],
+                )
+            finally:
+                self.stop.child = None
+            code = child.wait()
+        if code == 0:
+            return None
+        return ended(code, list(lines), os.path.join(self.job.output, LOG))
+
+    def _line(self, line: str) -> None:
+        self.report.write(line)
+        progress = self.parser.feed(line)
+        if progress is not None:
+            self._progress(min(int(progress.percent), 99))
+
+    def _progress(self, percent: int) -> None:
+        if percent > self._percent:
+            self._percent = percent
+            self.report.protocol(f"ALF_PROGRESS {percent}%")
+
+    def _collect(self) -> None:
+        made = os.path.join(self.folder, "out", self.id)
+        found = outputs.produced(made)
+        missing = [name for name in trainer.REQUIRED if name not in found]
+        if missing:
+            raise JobError(
+                "outputs-missing",
+                "the trainer ended without an error but did not write " + ", ".join(missing),
+                f"read the log: {os.path.join(self.job.output, LOG)}",
+                EXIT_OUTPUT,
+            )
+        found = [name for name in found if name not in (result.NAME, LOG)]
+        state = self.parser.progress
+        self.document["metrics"] = {
+            name: value
+            for name, value in (
+                ("psnr", state.psnr),
+                ("psnr_pass1", state.psnr_pass1),
+                ("mse", state.mse),
+                ("faces", state.faces),
+                ("vertices", state.vertices),
+                ("image_loss", state.image_loss),
+                ("iterations", state.iterations),
+            )
+            if value is not None and value == value
+        }
+        try:
+            self.document["outputs"] = result.describe(made, found, trainer.tag)
+        except OSError as error:
+            raise output_error(made, error) from None
+        self._times("done")
+        self.stop.check()
+        outputs.replace_set(
+            self.job.output,
+            self.folder,
+            made,
+            found,
+            result.manifest(self.previous),
+            self.document,
+            self._note,
+        )
+        self._announce(self.document)
+        self._progress(100)
+        psnr = f", PSNR {state.psnr:.1f} dB" if state.psnr is not None else ""
+        self.report.say(
+            f"Job: done in {self.document['seconds']:.0f} s{psnr}, outputs in {self.job.output}"
+        )
+
+    def _times(self, status: str) -> None:
+        self.document["status"] = status
+        self.document["ended"] = _utc(time.time())
+        self.document["seconds"] = round(time.time() - self.started, 3)
+
+    def _failed(self, failure: Failure) -> None:
+        self._times("failed")
+        self.document["failure"] = failure.document()
+        self.document["outputs"] = []
+        self.document["previous"] = result.last_done(self.previous)
+        self._write_result(self.document)
+
+    def _write_result(self, document: dict[str, Any]) -> None:
+        try:
+            result.write_json(os.path.join(self.job.output, result.NAME), document)
+        except OSError as error:
+            self.report.complain(f"Job: the result file cannot be written: {error}")
+
+    def _announce(self, document: dict[str, Any]) -> None:
+        """One line per output for PDG, which takes fields between semicolons."""
+        item = os.environ.get("PDG_ITEM_ID")
+        if not item:
+            return
+        entries = [*document["outputs"], {"path": result.NAME, "tag": "file/json"}]
+        for entry in entries:
+            path = os.path.join(self.job.output, *entry["path"].split("/")).replace(os.sep, "/")
+            if any(character in path for character in ";\r\n"):
+                self._note(f"PDG cannot take a path with ; or a line end: {path!r}")
+                return
+            self.report.protocol(f"PDG_RESULT: {item};-1;{path};{entry['tag']};0")
+
+    def _note(self, text: str) -> None:
+        self.notes.append(text)
+        self.report.say(f"Job: note: {text}")
+
+
+def _utc(seconds: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

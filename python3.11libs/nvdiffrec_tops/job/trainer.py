@@ -1,0 +1,321 @@
+"""What the job process knows of the two trainers: configuration, command, run folder, files."""
+
+from __future__ import annotations
+
+import copy
+import json
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from nvdiffrec_tops.job.failures import EXIT_ENVIRONMENT, JobError
+from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand, nearest, parse_json, shown
+
+# Fields of a training configuration, those of the command line and those of the JSON alone.
+CONFIG_FIELDS = (
+    "iter",
+    "batch",
+    "spp",
+    "layers",
+    "train_res",
+    "display_res",
+    "texture_res",
+    "display_interval",
+    "save_interval",
+    "learning_rate",
+    "min_roughness",
+    "custom_mip",
+    "random_textures",
+    "background",
+    "loss",
+    "out_dir",
+    "ref_mesh",
+    "base_mesh",
+    "validate",
+    "isosurface",
+    "mtl_override",
+    "dmtet_grid",
+    "mesh_scale",
+    "env_scale",
+    "envmap",
+    "display",
+    "camera_space_light",
+    "lock_light",
+    "lock_pos",
+    "sdf_regularizer",
+    "laplace",
+    "laplace_scale",
+    "pre_load",
+    "kd_min",
+    "kd_max",
+    "ks_min",
+    "ks_max",
+    "nrm_min",
+    "nrm_max",
+    "cam_near_far",
+    "learn_light",
+    "diffrec",
+    "config",
+    "multi_gpu",
+    "local_rank",
+)
+PATH_FIELDS = ("ref_mesh", "base_mesh", "envmap", "mtl_override")
+
+# Files of a finished run, relative to its folder; the first six are always made.
+MESH_FILES = (
+    ("mesh.obj", "file/geo/obj"),
+    ("mesh.mtl", "file/text/mtl"),
+    ("texture_kd.png", "file/image/png"),
+    ("texture_ks.png", "file/image/png"),
+    ("texture_n.png", "file/image/png"),
+    ("probe.hdr", "file/image/hdr"),
+)
+REQUIRED = tuple(f"mesh/{name}" for name, _ in MESH_FILES)
+
+_TAGS = {
+    ".obj": "file/geo/obj",
+    ".mtl": "file/text/mtl",
+    ".png": "file/image/png",
+    ".jpg": "file/image/jpg",
+    ".hdr": "file/image/hdr",
+    ".exr": "file/image/exr",
+    ".json": "file/json",
+    ".txt": "file/text",
+    ".log": "file/text",
+    ".html": "file/html",
+    ".usd": "file/geo/usd",
+    ".usda": "file/geo/usd",
+    ".usdc": "file/geo/usd",
+    ".usdz": "file/geo/usd",
+    ".glb": "file/geo/gltf",
+    ".gltf": "file/geo/gltf",
+}
+
+
+def tag(path: str) -> str:
+    """The PDG tag of an output file, by its ending."""
+    return _TAGS.get(os.path.splitext(path)[1].lower(), "file")
+
+
+def outputs_of(config: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """(path below the output folder, tag) of the files that a run of ``config`` always makes."""
+    found = [(f"mesh/{name}", file_tag) for name, file_tag in MESH_FILES]
+    if not config.get("base_mesh"):
+        found += [(f"dmtet_mesh/{name}", file_tag) for name, file_tag in MESH_FILES]
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Training:
+    """A job's configuration made ready.
+
+    ``config`` is complete but for ``out_dir``, with absolute paths; ``asked`` is the same with the
+    paths as written, which stay the same when a project moves. ``inputs`` maps the field of each
+    file that is read to its absolute path.
+    """
+
+    config: dict[str, Any]
+    asked: dict[str, Any]
+    inputs: dict[str, str]
+    working_dir: str
+    script: str | None = None
+    notes: tuple[str, ...] = field(default=())
+
+
+def prepare(job: JobFile) -> Training:
+    """Read the configuration, apply the overrides and resolve its paths.
+
+    Raises:
+        JobError: the configuration or a file that it names cannot be read or used.
+    """
+    folders = []
+    if job.working_dir:
+        if not os.path.isdir(job.working_dir):
+            raise JobFileError(
+                f"the working directory {job.working_dir} does not exist or is no folder",
+                "correct WORKING_DIR (working_dir): the nvdiffrec checkout, or the folder that "
+                "relative paths in the configuration are read from",
+            )
+        folders.append(job.working_dir)
+    config, config_path = _configuration(job, folders)
+    if config_path:
+        folders.append(os.path.dirname(config_path))
+    if not folders:
+        folders.append(os.getcwd())
+    notes = _merge(config, job.overrides)
+    config.pop("out_dir", None)
+    config.pop("config", None)
+    script = None
+    if job.engine == "nvdiffrec":
+        script = _checkout(job)
+        config.pop("diffrec", None)
+        if job.device == "cpu":
+            raise JobFileError(
+                'the engine nvdiffrec needs an NVIDIA GPU; "device" is cpu',
+                "set the device to auto, or use the diffrec engine, which also runs on a CPU",
+            )
+        if job.seed is not None:
+            notes.append("nvdiffrec has no seed; the job's is not used")
+    elif config.get("diffrec") is not None and not isinstance(config["diffrec"], dict):
+        raise JobFileError(
+            f'"diffrec" in the configuration must be an object, not {shown(config["diffrec"])}'
+        )
+    asked = copy.deepcopy(config)
+    inputs: dict[str, str] = {}
+    for name in PATH_FIELDS:
+        if config.get(name) is not None:
+            config[name] = inputs[name] = _find(config[name], name, folders)
+    display = config.get("display")
+    for index, column in enumerate(display if isinstance(display, list) else []):
+        if isinstance(column, dict) and column.get("relight") is not None:
+            name = f"display[{index}].relight"
+            column["relight"] = inputs[name] = _find(column["relight"], name, folders)
+    if not config.get("ref_mesh"):
+        raise JobFileError(
+            'the configuration has no "ref_mesh": nothing says what to train from',
+            'name a mesh (.obj) or a folder of photographs in "ref_mesh"',
+        )
+    for index, path in enumerate(job.inputs):
+        inputs[f"inputs[{index}]"] = path
+    return Training(config, asked, inputs, folders[0], script, tuple(notes))
+
+
+def _configuration(job: JobFile, folders: list[str]) -> tuple[dict[str, Any], str | None]:
+    if isinstance(job.config, dict):
+        return copy.deepcopy(job.config), None
+    candidates = [os.path.join(folder, job.config) for folder in folders]
+    candidates.append(os.path.abspath(job.config))
+    path = next((one for one in candidates if os.path.isfile(one)), None)
+    if path is None:
+        raise JobFileError(
+            "the configuration does not exist: " + " or ".join(dict.fromkeys(candidates)),
+            "correct CONFIG_NAME (config): a .json file, relative to the working directory",
+        )
+    try:
+        with open(path, "rb") as stream:
+            document = parse_json(stream.read(), f"the configuration {path}")
+    except OSError as error:
+        raise JobFileError(
+            f"the configuration {path} cannot be read: {error.strerror or error}",
+            "check its permissions",
+        ) from None
+    if not isinstance(document, dict):
+        raise JobFileError(f"the configuration {path} must be one JSON object")
+    return document, os.path.abspath(path)
+
+
+def _merge(config: dict[str, Any], overrides: Mapping[str, Any]) -> list[str]:
+    """Apply the overrides in place; notes on fields that neither trainer knows."""
+    notes = [
+        f"the configuration's field \"{name}\" is not one of nvdiffrec's"
+        f"{nearest(name, CONFIG_FIELDS)}"
+        for name in config
+        if name not in CONFIG_FIELDS
+    ]
+    for name, value in overrides.items():
+        outer, _, inner = name.partition(".")
+        if inner and outer == "diffrec":
+            section = config.setdefault("diffrec", {})
+            if not isinstance(section, dict):
+                raise JobFileError(
+                    f'"diffrec" in the configuration is {shown(section)}, '
+                    "so its fields cannot be set"
+                )
+            section[inner] = value
+            continue
+        if name not in CONFIG_FIELDS and name not in config:
+            raise JobFileError(
+                f"an override names the field {shown(name)}, which no configuration has"
+                f"{nearest(name, CONFIG_FIELDS)}",
+                "correct the name of the override",
+            )
+        config[name] = value
+    return notes
+
+
+def _find(path: Any, name: str, folders: list[str]) -> str:
+    if not isinstance(path, str) or not path or "\0" in path:
+        raise JobFileError(f'"{name}" in the configuration must be a path, not {shown(path)}')
+    path = expand(path)
+    candidates = [os.path.abspath(os.path.join(folder, path)) for folder in folders]
+    for candidate in candidates:
+        if os.path.exists(candidate):
+            return candidate
+    raise JobFileError(
+        f'"{name}" in the configuration names a file or folder that does not exist: '
+        + " or ".join(dict.fromkeys(candidates)),
+        "put it there or correct the path; relative paths are read from the working directory, "
+        "then from the configuration's folder",
+    )
+
+
+def _checkout(job: JobFile) -> str:
+    if not job.working_dir:
+        raise JobFileError(
+            "the engine nvdiffrec needs a working directory: the folder of its checkout",
+            "set WORKING_DIR (working_dir)",
+        )
+    script = os.path.join(job.working_dir, expand(job.script or "train.py"))
+    if not os.path.isfile(script):
+        raise JobFileError(
+            f"there is no training script {script}",
+            "set WORKING_DIR (working_dir) to the nvdiffrec checkout and SCRIPT_NAME (script) to "
+            "train.py, or get it: git clone --recursive https://github.com/NVlabs/nvdiffrec",
+        )
+    if not os.path.isdir(os.path.join(job.working_dir, "data")):
+        raise JobFileError(
+            f"{job.working_dir} is no complete nvdiffrec checkout: it has no folder data",
+            "get it whole: git clone --recursive https://github.com/NVlabs/nvdiffrec",
+        )
+    return os.path.abspath(script)
+
+
+def command(job: JobFile, training: Training, python: str, config: str) -> list[str]:
+    """The trainer's argument list. Never more flags than nvdiffrec's JSON leaves room for."""
+    if job.engine == "nvdiffrec":
+        assert training.script is not None
+        return [python, "-u", training.script, "--config", config]
+    arguments = [python, "-u", "-m", "diffrec", "--config", config]
+    if job.device != "auto":
+        arguments += ["--device", job.device]
+    if job.seed is not None:
+        arguments += ["--seed", str(job.seed)]
+    return arguments
+
+
+def make_run_folder(job: JobFile, training: Training, folder: str, out_dir: str) -> str:
+    """Fill the run folder and return the path of the configuration in it.
+
+    The trainer writes to ``out/<out_dir>`` there.
+    """
+    config = os.path.join(folder, "config.json")
+    with open(config, "w", encoding="utf-8") as stream:
+        json.dump({**training.config, "out_dir": out_dir}, stream, indent=2, ensure_ascii=False)
+    if job.engine == "nvdiffrec":
+        link_folder(os.path.join(training.working_dir, "data"), os.path.join(folder, "data"))
+    return config
+
+
+def link_folder(source: str, link: str) -> None:
+    """Make ``link`` show ``source``: a symbolic link, on Windows else a junction."""
+    try:
+        os.symlink(source, link, target_is_directory=True)
+        return
+    except (OSError, NotImplementedError) as error:
+        reason = str(error)
+    if sys.platform == "win32":
+        try:
+            import _winapi
+
+            _winapi.CreateJunction(source, link)
+            return
+        except OSError as error:
+            reason = str(error)
+    raise JobError(
+        "no-link",
+        f"the run folder cannot link to {source}: {reason}",
+        "use an output folder on a disk that supports links",
+        EXIT_ENVIRONMENT,
+    )
