@@ -261,7 +261,9 @@ def load_config(path: str | Path | None, flags: Mapping[str, Any] | None = None)
     _known(values, CHECKS.keys() - {"config"} | {"diffrec"}, source)
     nested = values.pop("diffrec", {})
     if not isinstance(nested, dict):
-        raise ConfigError(f'{source}: "diffrec" is {check.shown(nested)}; allowed: an object {{…}}')
+        raise ConfigError(
+            f'{source}: "diffrec": found {check.shown(nested)}; allowed: an object {{…}}'
+        )
     return from_mapping(
         {**flags, **values, "config": source, "diffrec": {**nested, **ours}}, source
     )
