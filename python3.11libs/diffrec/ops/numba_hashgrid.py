@@ -63,26 +63,27 @@ def _cell(coordinate, resolution):  # type: ignore[no-untyped-def]
 
 @nb.njit(inline="always")
 def _rows(x, y, z, resolution, start, dense, mask):  # type: ignore[no-untyped-def]
-    """Rows of a cell's eight corners; x varies fastest."""
+    """Rows of a cell's eight corners; x varies fastest. Unsigned: no test for negative ones."""
     if dense:
-        edge = np.int64(resolution + 1)
+        one = np.uint64(1)
+        edge = np.uint64(resolution + 1)
         slab = edge * edge
-        a = start + np.int64(x) + edge * np.int64(y) + slab * np.int64(z)
+        a = start + np.uint64(x) + edge * np.uint64(y) + slab * np.uint64(z)
         b, c, d = a + edge, a + slab, a + slab + edge
-        return a, a + 1, b, b + 1, c, c + 1, d, d + 1
+        return a, a + one, b, b + one, c, c + one, d, d + one
     x0, x1 = np.uint32(x), np.uint32(x + 1)
     y0, y1 = np.uint32(y) * _Y, np.uint32(y + 1) * _Y
     z0, z1 = np.uint32(z) * _Z, np.uint32(z + 1) * _Z
     p, q, r, s = y0 ^ z0, y1 ^ z0, y0 ^ z1, y1 ^ z1
     return (
-        start + np.int64((x0 ^ p) & mask),
-        start + np.int64((x1 ^ p) & mask),
-        start + np.int64((x0 ^ q) & mask),
-        start + np.int64((x1 ^ q) & mask),
-        start + np.int64((x0 ^ r) & mask),
-        start + np.int64((x1 ^ r) & mask),
-        start + np.int64((x0 ^ s) & mask),
-        start + np.int64((x1 ^ s) & mask),
+        start + np.uint64((x0 ^ p) & mask),
+        start + np.uint64((x1 ^ p) & mask),
+        start + np.uint64((x0 ^ q) & mask),
+        start + np.uint64((x1 ^ q) & mask),
+        start + np.uint64((x0 ^ r) & mask),
+        start + np.uint64((x1 ^ r) & mask),
+        start + np.uint64((x0 ^ s) & mask),
+        start + np.uint64((x1 ^ s) & mask),
     )
 
 
@@ -101,7 +102,8 @@ def _forward(points, table, levels, log2_entries, encoded):  # type: ignore[no-u
     chunks = (count + _CHUNK - 1) // _CHUNK
     for task in nb.prange(levels.shape[0] * chunks):
         level, chunk = task // chunks, task % chunks
-        resolution, start, dense = levels[level, 0], levels[level, 1], levels[level, 2] != 0
+        resolution, start = levels[level, 0], np.uint64(levels[level, 1])
+        dense = levels[level, 2] != 0
         for i in range(chunk * _CHUNK, min(count, (chunk + 1) * _CHUNK)):
             x, fx = _cell(points[i, 0], resolution)
             y, fy = _cell(points[i, 1], resolution)
@@ -127,7 +129,8 @@ def _backward_table(points, gradient, levels, log2_entries, scale, target):  # t
     count = points.shape[0]
     mask = np.uint32((1 << log2_entries) - 1)
     for level in nb.prange(levels.shape[0]):
-        resolution, start, dense = levels[level, 0], levels[level, 1], levels[level, 2] != 0
+        resolution, start = levels[level, 0], np.uint64(levels[level, 1])
+        dense = levels[level, 2] != 0
         for i in range(count):
             g0, g1 = scale * gradient[2 * level, i], scale * gradient[2 * level + 1, i]
             x, fx = _cell(points[i, 0], resolution)
@@ -156,7 +159,8 @@ def _backward_points(points, table, gradient, levels, log2_entries, target):  # 
         target[begin:end] = zero
         # Level by level over the chunk: one level's table in the cache at a time.
         for level in range(levels.shape[0]):
-            resolution, start, dense = levels[level, 0], levels[level, 1], levels[level, 2] != 0
+            resolution, start = levels[level, 0], np.uint64(levels[level, 1])
+            dense = levels[level, 2] != 0
             factor = np.float32(resolution)
             for i in range(begin, end):
                 g0, g1 = gradient[2 * level, i] * factor, gradient[2 * level + 1, i] * factor
