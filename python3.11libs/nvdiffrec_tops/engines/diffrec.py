@@ -1,0 +1,25 @@
+"""The embedded trainer: ``python -m diffrec``, on a CPU or with CUDA."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from nvdiffrec_tops.engines import Engine, ExpectedOutput
+from nvdiffrec_tops.job import trainer
+
+
+def outputs(config: Mapping[str, Any]) -> tuple[ExpectedOutput, ...]:
+    """The final mesh's files, and the first pass's when ``config`` has two passes."""
+    return tuple(ExpectedOutput(path, tag) for path, tag in trainer.outputs_of(config))
+
+
+ENGINE = Engine(
+    name="diffrec",
+    label="diffrec (built in)",
+    default_script=None,
+    needs_checkout=False,
+    devices=("auto", "cpu", "cuda"),
+    licence="Apache-2.0: free for commercial use",
+    outputs=outputs,
+)
