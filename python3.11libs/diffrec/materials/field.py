@@ -65,8 +65,8 @@ class NeuralMaterial(nn.Module):
 
     def sample(self, surface: Surface) -> MaterialSample:
         """The material at `surface.position`; gradients to weights, table and positions."""
-        values = self._evaluate(surface.position, OUTPUTS)
-        return MaterialSample(values[0:3].t(), values[3:6].t(), values[6:9].t())
+        kd, ks, normal = self._evaluate(surface.position, OUTPUTS).reshape(3, 3, -1).unbind(0)
+        return MaterialSample(kd.t(), ks.t(), normal.t())
 
     def albedo(self, surface: Surface) -> Tensor:
         """kd [P, 3] alone."""

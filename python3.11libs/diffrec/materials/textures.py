@@ -7,12 +7,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from diffrec.materials.surface import MaterialRange, MaterialSample, Surface
 from diffrec.ops.texture import build_mips, texture2d
 
 # Random textures lie near the middle of the range, with normals near the smooth one.
 RANDOM_NORMAL_TILT = 0.05
+# Too short to change any other float32 number of a normal.
+_SHORTEST = 1e-12
 
 
 class TextureMaterial(nn.Module):
@@ -141,7 +144,9 @@ class TextureMaterial(nn.Module):
         for index in range(3):
             low, high = (end[3 * index : 3 * index + 3] for end in (self.low, self.high))
             for level in self._levels(index):
-                level.clamp_(low, high)
+                # Whole rows: bounds of three numbers would be broadcast texel by texel.
+                width = level.shape[1]
+                level.view(level.shape[0], -1).clamp_(low.repeat(width), high.repeat(width))
                 if index == 2:
                     _normalise_(level)
         self._pyramids = None
@@ -168,8 +173,9 @@ class TextureMaterial(nn.Module):
                 begin = 3 * members.index(used[0])
                 levels = [level[..., begin : begin + 3 * len(used)] for level in levels]
             values = texture2d(levels, surface.uv, lod, backend=self.backend)
-            for position, index in enumerate(used):
-                fetched[index] = values[:, 3 * position : 3 * position + 3]
+            # Unbinding joins the gradients in one copy, where slices would add zeros to zeros.
+            for index, value in zip(used, values.reshape(-1, len(used), 3).unbind(1), strict=True):
+                fetched[index] = value
         return [fetched[index] for index in wanted]
 
     def _current_pyramids(self) -> _Pyramids:
@@ -221,7 +227,6 @@ class _Pyramids:
 
 
 def _normalise_(normal: Tensor) -> None:
-    """Unit length in place; what is shorter than 1e-6 becomes (0, 0, 1)."""
-    length = torch.linalg.vector_norm(normal, dim=-1, keepdim=True)
-    straight = normal.new_tensor([0.0, 0.0, 1.0])
-    normal.copy_(torch.where(length > 1e-6, normal / length.clamp_min(1e-6), straight))
+    """Unit length in place; a vector of no length becomes (0, 0, 1)."""
+    normal[..., 2] += _SHORTEST
+    functional.normalize(normal, dim=-1, eps=_SHORTEST, out=normal)
