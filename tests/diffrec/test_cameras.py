@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from diffrec import cameras
@@ -82,3 +85,24 @@ def test_random_poses_depend_on_the_generator_alone() -> None:
     assert rotation.mean(dim=0).abs().max() < 0.05
     places = cameras.camera_position(poses)
     assert torch.allclose(places.norm(dim=1), torch.full((2000,), 3.0), atol=0.45)
+
+
+def test_the_turntable_is_that_of_a_recorded_validation_view(shared: Path) -> None:
+    picture = cv2.imread(str(shared / "data/baseline_pictures/bob_view10_nvdiffrec.png"))
+    recorded = picture.min(axis=-1) < 250
+    positions, triangles = [], []
+    for line in (shared / "data/bob/bob_tri.obj").read_text(encoding="utf-8").splitlines():
+        kind, *rest = line.split() or [""]
+        if kind == "v":
+            positions.append([float(x) for x in rest[:3]])
+        elif kind == "f":
+            triangles.append([int(corner.split("/")[0]) - 1 for corner in rest])
+    projection = cameras.perspective(cameras.ORBIT_FOVY, 1.0, 0.1, 1000.0)
+    clip = torch.nn.functional.pad(torch.tensor(positions), (0, 1), value=1.0)
+    clip = clip @ (projection @ cameras.turntable_pose(10)).T
+    pixels = (clip[:, :2] / clip[:, 3:] * torch.tensor([1.0, -1.0]) + 1.0) * 256
+    drawn = np.zeros((512, 512), np.uint8)
+    for corners in pixels.numpy()[np.array(triangles)]:
+        cv2.fillConvexPoly(drawn, ((corners - 0.5) * 16).astype(np.int32), 1, shift=4)
+    both, either = (drawn & recorded).sum(), (drawn | recorded).sum()
+    assert both / either > 0.985
