@@ -172,7 +172,7 @@ def _mesh(lines: _Lines, path: Path, warnings: list[str]) -> Mesh:
 
 
 def _table(rows: list[list[float]], keyword: str, path: Path) -> Floats:
-    table = np.array(rows, dtype=np.float64).reshape(len(rows), -1)
+    table = np.array(rows, dtype=np.float64).reshape(-1, 2 if keyword == "vt" else 3)
     # What float32 cannot hold is as useless as an infinity.
     bad = ~(np.abs(table) < 1e30).all(axis=1)
     if bad.any():
@@ -202,7 +202,7 @@ def _material(lines: _Lines, path: Path, mtl: Path | None, warnings: list[str]) 
     library = mtl
     if library is None and lines.library:
         library = path.parent / lines.library.replace("\\", "/").replace("\0", "")
-        if not library.is_file():
+        if not os.path.isfile(library):  # False, where Path would raise, for impossible names
             warnings.append(f"{path}: its material library {library} is missing")
             library = None
     if library is None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -18,6 +20,7 @@ class UniformLaplacian(nn.Module):
     triangles: [F, 3]; count: number of vertices V. A vertex without neighbours contributes 0.
     """
 
+    __call__: Callable[[Tensor], Tensor]
     _first: Tensor
     _second: Tensor
     _inverse_degree: Tensor

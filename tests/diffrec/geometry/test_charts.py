@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from diffrec.geometry.charts import Charted, chart
+from diffrec.geometry.dmtet import DMTetGeometry
+from diffrec.geometry.mesh import EmptyMeshError, Mesh
+from torch import Tensor
+
+TEXELS = 512
+
+
+def surface(field: Callable[[Tensor], Tensor] | None, resolution: int = 24) -> Mesh:
+    geometry = DMTetGeometry(resolution)
+    if field is not None:
+        with torch.no_grad():
+            geometry.sdf.copy_(field(geometry.grid_vertices))
+    return geometry.mesh().detach()
+
+
+def coverage(charted: Charted, texels: int = TEXELS) -> np.ndarray:
+    """How many triangles cover each texel centre (strictly inside), [texels, texels]."""
+    mesh = charted.mesh
+    assert mesh.texcoords is not None
+    assert mesh.texcoord_triangles is not None
+    corners = mesh.texcoords.double().numpy()[mesh.texcoord_triangles.numpy()] * texels
+    count = np.zeros((texels, texels), dtype=int)
+    for a, b, c in corners:
+        low = np.floor(np.minimum(np.minimum(a, b), c)).astype(int)
+        high = np.ceil(np.maximum(np.maximum(a, b), c)).astype(int)
+        x, y = np.meshgrid(np.arange(low[0], high[0]) + 0.5, np.arange(low[1], high[1]) + 0.5)
+        side = [
+            (q[0] - p[0]) * (y - p[1]) - (q[1] - p[1]) * (x - p[0])
+            for p, q in ((a, b), (b, c), (c, a))
+        ]
+        inside = np.all([s < -1e-3 for s in side], axis=0) | np.all(
+            [s > 1e-3 for s in side], axis=0
+        )
+        count[low[1] : high[1], low[0] : high[0]] += inside
+    return count
+
+
+def assert_valid(charted: Charted, original: Mesh) -> None:
+    mesh = charted.mesh
+    assert mesh.texcoords is not None
+    assert mesh.texcoord_triangles is not None
+    assert torch.equal(mesh.triangles, original.triangles)
+    assert torch.equal(mesh.positions, original.positions)
+    assert mesh.texcoord_triangles.shape == original.triangles.shape
+    assert mesh.texcoords.min() >= 0
+    assert mesh.texcoords.max() <= 1
+    # A texture coordinate belongs to one position.
+    pairs = torch.stack([mesh.texcoord_triangles.reshape(-1), mesh.triangles.reshape(-1)], 1)
+    assert len(torch.unique(pairs, dim=0)) == len(torch.unique(pairs[:, 0]))
+    assert (coverage(charted) > 1).sum() == 0
+    # Not mirrored: counter-clockwise with v upward, that is clockwise with v downward.
+    a, b, c = (mesh.texcoords[mesh.texcoord_triangles[:, k]].double() for k in range(3))
+    turn = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
+    assert (turn > 1e-12).sum() == 0
+
+
+def test_xatlas_charts_a_torus(torus: Callable[[Tensor], Tensor]) -> None:
+    mesh = surface(torus)
+    charted = chart(mesh, TEXELS, timeout=60)
+    assert charted.method == "xatlas", charted.note
+    assert charted.note is None
+    assert charted.charts > 1
+    assert_valid(charted, mesh)
+    assert (coverage(charted) > 0).mean() > 0.4
+
+
+def test_projection_charts_a_torus(torus: Callable[[Tensor], Tensor]) -> None:
+    mesh = surface(torus)
+    charted = chart(mesh, (TEXELS, TEXELS), timeout=0)
+    assert charted.method == "box projection"
+    assert charted.charts < 40
+    assert_valid(charted, mesh)
+    assert (coverage(charted) > 0).mean() > 0.3
+
+
+def test_projection_charts_noise_without_overlap() -> None:
+    mesh = surface(None, 12)
+    charted = chart(mesh, TEXELS, timeout=0)
+    assert_valid(charted, mesh)
+
+
+def test_projection_parts_what_lies_over_itself() -> None:
+    """A spiral staircase of upward faces is connected and covers itself when projected."""
+    turns = torch.arange(0, 81) * (2 * torch.pi / 20)
+    inner = torch.stack([turns.cos() * 0.3, turns * 0.1, -turns.sin() * 0.3], 1)
+    outer = torch.stack([turns.cos(), turns * 0.1, -turns.sin()], 1)
+    positions = torch.stack([inner, outer], 1).reshape(-1, 3)
+    k = torch.arange(0, 160, 2)
+    triangles = torch.cat([torch.stack([k, k + 1, k + 3], 1), torch.stack([k, k + 3, k + 2], 1)])
+    mesh = Mesh(positions, triangles)
+    charted = chart(mesh, TEXELS, timeout=0)
+    assert charted.charts >= 4
+    assert_valid(charted, mesh)
+
+
+def test_more_charts_than_texels_still_end() -> None:
+    random = torch.Generator().manual_seed(0)
+    positions = torch.rand(3000, 3, generator=random)
+    mesh = Mesh(positions, torch.arange(3000).reshape(-1, 3))
+    charted = chart(mesh, 16, timeout=0)
+    assert charted.mesh.texcoords is not None
+    assert torch.isfinite(charted.mesh.texcoords).all()
+    assert (coverage(charted, 4096) > 1).sum() == 0
+
+
+def test_triangles_without_area_keep_their_place(torus: Callable[[Tensor], Tensor]) -> None:
+    mesh = surface(torus, 16)
+    flat = torch.tensor([[0, 0, 1], [2, 2, 2]])
+    mesh = Mesh(mesh.positions, torch.cat([mesh.triangles, flat]))
+    for timeout in (60.0, 0.0):
+        charted = chart(mesh, TEXELS, timeout=timeout)
+        assert charted.degenerate == 2
+        assert torch.equal(charted.mesh.triangles, mesh.triangles)
+        assert charted.mesh.texcoords is not None
+        assert torch.isfinite(charted.mesh.texcoords).all()
+
+
+def test_time_limit_ends_the_child(tmp_path: Path, torus: Callable[[Tensor], Tensor]) -> None:
+    pid_file = tmp_path / "pid"
+    script = tmp_path / "hang.py"
+    script.write_text(
+        "import os, sys, time\nopen(sys.argv[1], 'w').write(str(os.getpid()))\ntime.sleep(600)\n"
+    )
+    start = time.monotonic()
+    charted = chart(
+        surface(torus, 12), TEXELS, timeout=2, command=[sys.executable, str(script), str(pid_file)]
+    )
+    assert time.monotonic() - start < 30
+    assert charted.method == "box projection"
+    assert charted.note is not None
+    assert "longer than 2 s" in charted.note
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        ("import os; os.abort()", "code -6"),
+        ("raise RuntimeError('no luck')", "no luck"),
+        ("pass", "left no result"),
+        ("import sys; open(sys.argv[-1], 'w').write('rubbish')", "left no result"),
+        (
+            "import sys, numpy as np; np.savez(sys.argv[-1], texcoords=np.full((3, 2), np.nan), "
+            "triangles=np.load(sys.argv[-2])['triangles'] * 0, charts=1)",
+            "outside of the texture",
+        ),
+        (
+            "import sys, numpy as np; np.savez(sys.argv[-1], texcoords=np.zeros((3, 2)), "
+            "triangles=np.zeros((1, 3), int), charts=1)",
+            "another mesh",
+        ),
+    ],
+)
+def test_a_child_that_fails_is_replaced(
+    body: str, reason: str, torus: Callable[[Tensor], Tensor]
+) -> None:
+    mesh = surface(torus, 12)
+    charted = chart(mesh, TEXELS, timeout=30, command=[sys.executable, "-c", body])
+    assert charted.method == "box projection"
+    assert charted.note is not None
+    assert reason in charted.note
+    assert_valid(charted, mesh)
+
+
+def test_a_child_that_cannot_start_is_replaced(torus: Callable[[Tensor], Tensor]) -> None:
+    charted = chart(surface(torus, 12), TEXELS, command=["/nonexistent/python"])
+    assert charted.note is not None
+    assert "could not be started" in charted.note
+
+
+def test_no_triangles_is_an_error() -> None:
+    with pytest.raises(EmptyMeshError):
+        chart(Mesh(torch.zeros(0, 3), torch.zeros(0, 3, dtype=torch.int64)), TEXELS)
