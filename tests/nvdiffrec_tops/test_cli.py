@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 import pytest
-
 from nvdiffrec_tops import cli
 from nvdiffrec_tops.headless import command
 

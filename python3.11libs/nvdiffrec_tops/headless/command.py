@@ -126,7 +126,7 @@ def _once(view: View) -> Callable[[str], None]:
 
 
 class _Signals:
-    """While a cook runs, SIGINT and SIGTERM stop it; a second one stops it at once."""
+    """While a cook runs, SIGINT, SIGTERM and SIGHUP stop it; a second one stops it at once."""
 
     def __init__(self, cook: Cook) -> None:
         self._cook = cook
@@ -136,7 +136,10 @@ class _Signals:
         def stop(_number: int, _frame: FrameType | None) -> None:
             self._cook.request_stop()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            number = getattr(signal, name, None)
+            if number is None:
+                continue
             self._before[number] = signal.signal(number, stop)
 
     def __exit__(self, *_error: object) -> None:

@@ -195,10 +195,11 @@ class Cook:
 
     def _start_process(self, item: pdg.WorkItem) -> bool:
         if not self.scheduler.has_room(item):
+            if not self.scheduler.running:
+                self._warn_once("waiting for the Minimum Available Memory of the scheduler")
             return False
-        if item.shouldRunInShell and item.node.name not in self._announced:
-            self._announced.add(item.node.name)
-            self.watcher.warning(
+        if item.shouldRunInShell:
+            self._warn_once(
                 f"{item.node.path} has Run Command in System Shell turned on: its command is "
                 "interpreted by the shell"
             )
@@ -207,6 +208,11 @@ class Cook:
         item.setState(_State.Cooking)
         self.watcher.started(job)
         return True
+
+    def _warn_once(self, message: str) -> None:
+        if message not in self._announced:
+            self._announced.add(message)
+            self.watcher.warning(message)
 
     def _inherit_wrote(self, item: pdg.WorkItem) -> None:
         if any(one.id in self._wrote for one in item.dependencies):

@@ -31,23 +31,21 @@ def duration(seconds: float) -> str:
 class Running:
     """A running item's progress, read from its log lines."""
 
-    job: Job
+    item: pdg.WorkItem
     parser: ProgressParser = field(default_factory=ProgressParser)
     progress: Progress | None = None
     since: float = field(default_factory=time.monotonic)
 
     def feed(self, line: str) -> bool:
         """Take in a log line; True when it says something about the progress."""
-        percent = self.job.item.cookPercent
         found = self.parser.feed(line)
         if found is not None:
             self.progress = found
-            return True
-        return self.percent != percent * 100 or "ALF_PROGRESS" in line
+        return found is not None or "ALF_PROGRESS" in line
 
     @property
     def percent(self) -> float:
-        own = 100 * self.job.item.cookPercent
+        own = 100 * self.item.cookPercent
         return own or (self.progress.percent if self.progress else 0.0)
 
     def facts(self) -> str:
@@ -94,8 +92,7 @@ class View:
         self.say(f"{node.name}: {count} work item{'s' if count != 1 else ''}")
 
     def started(self, job: Job) -> None:
-        with self.lock:
-            self.running[job.item.id] = Running(job)
+        self._follow(job.item)
         self.say(f"{job.item.name}: started, log {job.log}")
 
     def ended(self, item: pdg.WorkItem) -> None:
@@ -109,13 +106,17 @@ class View:
 
     def line(self, item: pdg.WorkItem, line: str) -> None:
         with self.lock:
-            running = self.running.get(item.id)
-            if running is not None and running.feed(line):
-                self.progress(running)
+            # A quick command's first lines come before it is announced.
+            if not item.isCooked and self._follow(item).feed(line):
+                self.progress(self.running[item.id])
+
+    def _follow(self, item: pdg.WorkItem) -> Running:
+        with self.lock:
+            return self.running.setdefault(item.id, Running(item))
 
     def progress(self, running: Running) -> None:
         """Print at most one line per item in 5 s, sooner only after another 10 %."""
-        now, item = time.monotonic(), running.job.item
+        now, item = time.monotonic(), running.item
         then, percent = self._said.get(item.id, (running.since, 0.0))
         if now - then >= _LINE_SECONDS or running.percent - percent >= _LINE_PERCENT:
             self._said[item.id] = (now, running.percent)
@@ -163,8 +164,7 @@ class LiveView(View):
         """The table shows it."""
 
     def started(self, job: Job) -> None:
-        with self.lock:
-            self.running[job.item.id] = Running(job)
+        self._follow(job.item)
 
     def progress(self, running: Running) -> None:
         """The bars are read when the view is redrawn."""
@@ -208,7 +208,7 @@ class LiveView(View):
                 known = percent > 0
                 spent = time.monotonic() - running.since
                 bars.add_row(
-                    Text(running.job.item.name),
+                    Text(running.item.name),
                     ProgressBar(
                         total=100 if known else None, completed=percent, width=30, pulse=not known
                     ),

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from nvdiffrec_tops.cli import main
 
 Cook = Callable[..., dict[str, Any]]

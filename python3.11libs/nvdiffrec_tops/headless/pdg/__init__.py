@@ -8,6 +8,9 @@ names are therefore in camel case. What it models is the interface only: the wor
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import ModuleType
 
 from .attributes import Attribute, AttributeOwner, AttributeTypeError, File
 from .enums import (
@@ -44,6 +47,20 @@ def curPlatform() -> platform:
     if sys.platform == "win32":
         return platform.Windows
     return platform.Mac if sys.platform == "darwin" else platform.Linux
+
+
+@contextmanager
+def standing_in() -> Iterator[ModuleType]:
+    """While the context lasts, ``import pdg`` gives this module."""
+    before = sys.modules.get("pdg")
+    module = sys.modules["pdg"] = sys.modules[__name__]
+    try:
+        yield module
+    finally:
+        if before is not None:
+            sys.modules["pdg"] = before
+        else:
+            sys.modules.pop("pdg", None)
 
 
 def strData(item: WorkItem, field: str, index: int = 0) -> str | None:
@@ -106,6 +123,7 @@ __all__ = [
     "platform",
     "result",
     "safe_name",
+    "standing_in",
     "strData",
     "tag_of",
     "workItemCacheState",
