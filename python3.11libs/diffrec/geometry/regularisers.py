@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
@@ -20,7 +18,6 @@ class UniformLaplacian(nn.Module):
     triangles: [F, 3]; count: number of vertices V. A vertex without neighbours contributes 0.
     """
 
-    __call__: Callable[[Tensor], Tensor]
     _first: Tensor
     _second: Tensor
     _inverse_degree: Tensor
@@ -45,6 +42,11 @@ class UniformLaplacian(nn.Module):
         summed = torch.zeros_like(values).index_add(0, self._first, step)
         summed = summed.index_add(0, self._second, -step)
         return summed * self._inverse_degree.to(values.dtype)
+
+    def __call__(self, values: Tensor) -> Tensor:
+        """Same as `forward`, with a type."""
+        result: Tensor = super().__call__(values)
+        return result
 
     def forward(self, values: Tensor) -> Tensor:
         """Mean over vertices of the squared length of the Laplacian of values [V, C], scalar."""
