@@ -12,6 +12,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from diffrec.colour import linear_to_srgb
+
 ImageLoss = Callable[[Tensor, Tensor], Tensor]
 
 ALBEDO_WEIGHT = 0.03
@@ -24,18 +26,9 @@ _SMAPE_EPSILON = 0.01
 _RELMSE_EPSILON = 0.1
 
 
-def srgb_encode(linear: Tensor) -> Tensor:
-    """IEC 61966-2-1: 12.92 x below 0.0031308, else 1.055 x^(1/2.4) - 0.055. Any shape.
-
-    The slope is finite everywhere, at 0 and below too.
-    """
-    bright = linear.clamp_min(0.0031308).pow(1 / 2.4) * 1.055 - 0.055
-    return torch.where(linear <= 0.0031308, linear * 12.92, bright)
-
-
 def tonemap(linear: Tensor) -> Tensor:
     """srgb(log(1 + x)) with x clamped to [0, 65535]: linear radiance to what the log losses see."""
-    return srgb_encode(torch.log1p(linear.clamp(0.0, BRIGHTEST)))
+    return linear_to_srgb(torch.log1p(linear.clamp(0.0, BRIGHTEST)))
 
 
 def logl1(color: Tensor, reference: Tensor) -> Tensor:

@@ -42,7 +42,8 @@ def test_outputs_keep_the_range_of_the_configuration() -> None:
     field = NeuralMaterial(RANGES, BOX, layout=LAYOUT, seed=3)
     with torch.no_grad():
         field.table.mul_(1e6)
-    sample = field.sample(Surface(positions()))
+    with torch.no_grad():
+        sample = field.sample(Surface(positions()))
     for value, low, high in (
         (sample.kd, RANGES.kd_min[:3], RANGES.kd_max[:3]),
         (sample.ks, RANGES.ks_min, RANGES.ks_max),
