@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     network = open_network(
         arguments.scene,
         top=arguments.top,
-        end_nodes=arguments.node,
+        ends=arguments.node,
         all_ends=arguments.all_ends,
         overrides=[Override.parse(text) for text in arguments.overrides],
         allow_unknown=arguments.allow_unknown_parms,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
 import tempfile
@@ -16,19 +15,9 @@ from . import nodes, pdg
 from .nodes.localscheduler import JOB_PARAMETERS, PARAMETERS
 from .parameters import NodeParameters, Surroundings
 from .parmtable import NUMERIC, Kind, ParmTable
+from .wiring import NetworkError, end_nodes, nearest, sources, upstream
 
 _MAX_CHANNELS = 50
-
-
-class NetworkError(pdg.CookError):
-    """Something in the scene or on the command line that keeps the network from being cooked.
-
-    ``problems`` holds one sentence each.
-    """
-
-    def __init__(self, *problems: str) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = problems
 
 
 @dataclass
@@ -63,7 +52,7 @@ def open_network(
     scene_path: str | os.PathLike[str],
     *,
     top: str | None = None,
-    end_nodes: Sequence[str] = (),
+    ends: Sequence[str] = (),
     all_ends: bool = False,
     overrides: Iterable[Override] = (),
     variables: Mapping[str, str] | None = None,
@@ -71,7 +60,7 @@ def open_network(
 ) -> Network:
     """Read a scene and build the graph of one of its TOP networks.
 
-    ``end_nodes`` names the nodes to cook with everything upstream of them; without it the display
+    ``ends`` names the nodes to cook with everything upstream of them; without it the display
     node is cooked, and without a display node, or with ``all_ends``, every end of the network.
     ``variables`` replace ``$`` variables. Raises NetworkError or HouFileError; nothing has run.
     """
@@ -84,11 +73,11 @@ def open_network(
     children = {child.name: child for child in topnet.children}
     values: dict[str, NodeParameters] = {}
     for child in [topnet, *topnet.children]:
-        values[child.path] = _parameters(child, around, topnet)
+        values[child.path] = _parameters(child, around)
     _apply(overrides, topnet, children, values)
     around.channel = _channels(values)
-    chosen, notes = _end_nodes(topnet, children, end_nodes, all_ends)
-    order = _upstream(chosen, children)
+    chosen, notes = end_nodes(topnet, children, ends, all_ends)
+    order = upstream(chosen, children)
     scheduler, problems = _scheduler(topnet, children, values, around, order)
     for child in order:
         problems += _type_problems(child, values[child.path], allow_unknown)
@@ -172,14 +161,9 @@ def _table(node: Node) -> ParmTable:
     )
 
 
-def _parameters(node: Node, around: Surroundings, _topnet: Node) -> NodeParameters:
+def _parameters(node: Node, around: Surroundings) -> NodeParameters:
     values = {name: parm.values for name, parm in node.parms.items()}
     return NodeParameters(_table(node), node.path, values, around)
-
-
-def _nearest(name: str, names: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(names), 1, 0.4)
-    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def _apply(
@@ -195,7 +179,7 @@ def _apply(
         if node is None:
             raise NetworkError(
                 f"{shown}: {topnet.path} has no node '{override.node}'"
-                + _nearest(short, [*children, topnet.name])
+                + nearest(short, [*children, topnet.name])
             )
         parameters = values[node.path]
         spec = parameters.spec(override.parm)
@@ -218,7 +202,7 @@ def _apply(
         if spec is not None and spec.kind in NUMERIC and len(texts) < size:
             texts += ["0"] * (size - len(texts))
         parameters.set(override.parm, texts)
-        if spec is not None and (found := parameters._value_problems(override.parm, spec, texts)):
+        if spec is not None and (found := parameters.value_problems(override.parm, spec, texts)):
             raise NetworkError(*(f"{shown}: {one}" for one in found))
 
 
@@ -250,96 +234,6 @@ def _channels(
             depth -= 1
 
     return follow
-
-
-# -- which nodes ----------------------------------------------------------------------------
-def _sources(node: Node, children: Mapping[str, Node]) -> list[Node]:
-    """The nodes wired into a node, seen through bypassed ones, in input order."""
-    found: list[Node] = []
-    for wire in sorted(node.inputs, key=lambda one: one.input_index):
-        source = children.get(wire.source)
-        if source is None:
-            continue
-        for one in _through(source, children, ()):
-            if one not in found:
-                found.append(one)
-    return found
-
-
-def _through(node: Node, children: Mapping[str, Node], seen: tuple[str, ...]) -> list[Node]:
-    """A node itself, or, when it is bypassed, what its first input leads to."""
-    if not node.flags.get("bypass") or node.name in seen:
-        return [] if node.name in seen else [node]
-    first = sorted(node.inputs, key=lambda one: one.input_index)[:1]
-    return [
-        one
-        for wire in first
-        if wire.source in children
-        for one in _through(children[wire.source], children, (*seen, node.name))
-    ]
-
-
-def _is_task(node: Node) -> bool:
-    known = nodes.TYPES.get(node.type)
-    return not node.type.endswith("scheduler") and (
-        known is None or known.kind is not pdg.nodeType.Mapper
-    )
-
-
-def _end_nodes(
-    topnet: Node, children: Mapping[str, Node], names: Sequence[str], all_ends: bool
-) -> tuple[list[Node], list[str]]:
-    tasks = [node for node in topnet.children if _is_task(node)]
-    if not tasks:
-        raise NetworkError(f"{topnet.path} has no nodes to cook")
-    fed = {wire.source for node in tasks for wire in node.inputs}
-    ends = [node for node in tasks if node.name not in fed]
-    if names:
-        chosen = []
-        for name in names:
-            node = children.get(name.removeprefix(topnet.path + "/"))
-            if node is None or node not in tasks:
-                raise NetworkError(
-                    f"--node {name}: {topnet.path} has no such node"
-                    + _nearest(name, [one.name for one in tasks])
-                )
-            chosen.append(node)
-    else:
-        chosen = [node for node in tasks if node.flags.get("display")]
-        if all_ends or not chosen:
-            chosen = ends
-    if not chosen:
-        raise NetworkError(f"the nodes of {topnet.path} are wired in a circle")
-    start = [one for node in chosen for one in _through(node, children, ())]
-    covered = {node.name for node in _upstream(start, children)}
-    left = [node.name for node in ends if node.name not in covered and node not in chosen]
-    notes = []
-    if left and not names:
-        notes.append(
-            f"not cooked, because the display flag is elsewhere: {', '.join(left)} "
-            "(--node NAME or --all-ends cooks them)"
-        )
-    return start, notes
-
-
-def _upstream(ends: Sequence[Node], children: Mapping[str, Node]) -> list[Node]:
-    """The ends and everything upstream of them, upstream first. Raises NetworkError on a loop."""
-    order: list[Node] = []
-    done: set[str] = set()
-
-    def visit(node: Node, below: tuple[str, ...]) -> None:
-        if node.name in below:
-            raise NetworkError(f"{node.path} is wired in a circle")
-        if node.name in done:
-            return
-        for source in _sources(node, children):
-            visit(source, (*below, node.name))
-        done.add(node.name)
-        order.append(node)
-
-    for end in ends:
-        visit(end, ())
-    return order
 
 
 # -- building -------------------------------------------------------------------------------
@@ -412,7 +306,7 @@ def _graph(
         one.callbacks = known.callbacks(one)
         context.graph.addNode(one)
         made[node.name] = one
-        for source in _sources(node, children):
+        for source in sources(node, children):
             one.connect(made[source.name])
     if top.toggle("usedefaultlabel"):
         label = top.raw("defaultlabel")

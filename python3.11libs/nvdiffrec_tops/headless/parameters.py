@@ -222,10 +222,10 @@ class NodeParameters:
                 continue
             if any(value.expression is not None for value in values):
                 continue
-            found.extend(self._value_problems(name, spec, [value.text for value in values]))
+            found.extend(self.value_problems(name, spec, [value.text for value in values]))
         return found
 
-    def _value_problems(self, name: str, spec: ParmSpec, texts: list[str]) -> list[str]:
+    def value_problems(self, name: str, spec: ParmSpec, texts: list[str]) -> list[str]:
         where = f"{self.path}, parameter '{name}'"
         if spec.kind is Kind.MENU and texts and spec.menu_value(texts[0]) is None:
             listed = f"; it has {', '.join(spec.tokens)}" if spec.tokens else ""

@@ -51,7 +51,7 @@ def full(item: pdg.WorkItem, scheduler: str = "") -> dict[str, Any]:
 
 
 def _attributes(item: pdg.WorkItem) -> list[tuple[str, pdg.Attribute]]:
-    found = {one.name: one for one in item._all()}
+    found = {one.name: one for one in item.allAttribs()}
     flags = pdg.attribFlag.NoCopy | pdg.attribFlag.Internal
     for name, files in (
         ("__pdg_inputfiles", item.inputFiles),

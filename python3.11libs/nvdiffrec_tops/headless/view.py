@@ -213,7 +213,7 @@ class LiveView(View):
                         total=100 if known else None, completed=percent, width=30, pulse=not known
                     ),
                     Text(f"{percent:3.0f} %" if known else duration(spent)),
-                    Text(running.facts()),
+                    Text(running.facts(), no_wrap=True, overflow="ellipsis"),
                 )
             return Group(self._table(), bars)
 

@@ -341,7 +341,7 @@ class AttributeOwner:
     def lockAttributes(self) -> Iterator[AttributeOwner]:
         yield self
 
-    def _all(self) -> Iterable[Attribute]:
+    def allAttribs(self) -> Iterable[Attribute]:
         return self._attributes.values()
 
 

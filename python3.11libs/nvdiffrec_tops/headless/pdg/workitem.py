@@ -87,7 +87,7 @@ class WorkItem(AttributeOwner, EventEmitter):
     # -- inheritance ------------------------------------------------------------------------
     def copyFrom(self, parent: WorkItem) -> None:
         """Take over the parent's attributes (those not flagged NoCopy), frame and priority."""
-        for attribute in parent._all():
+        for attribute in parent.allAttribs():
             if not attribute.hasFlag(attribFlag.NoCopy):
                 self._attributes[attribute.name] = attribute.copy()
         if parent.hasFrame:
@@ -104,7 +104,7 @@ class WorkItem(AttributeOwner, EventEmitter):
         """Every attribute flagged EnvExport: its first value as text."""
         return {
             one.name: text_of(one.value(0))
-            for one in sorted(self._all(), key=lambda attribute: attribute.name)
+            for one in sorted(self.allAttribs(), key=lambda attribute: attribute.name)
             if one.hasFlag(attribFlag.EnvExport) and one.size
         }
 
