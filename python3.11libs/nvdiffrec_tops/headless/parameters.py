@@ -189,14 +189,17 @@ class NodeParameters:
         value = self._first(name)
         spec = self.table.find(name)
         if value.expression is None and spec is not None and spec.kind is Kind.MENU:
-            number = spec.menu_value(value.text)
-            if number is None:
-                raise pdg.CookError(
-                    f"{self.path}, parameter '{name}': the menu has no entry '{value.text}'"
-                    + (f", only {', '.join(spec.tokens)}" if spec.tokens else "")
-                )
-            return number
-        return self.integer(name, item)
+            shown, number = value.text, spec.menu_value(value.text)
+        else:
+            found = self.integer(name, item)
+            shown = str(found)
+            number = found if spec is None or spec.has_value(found) else None
+        if number is None:
+            listed = f", only {', '.join(spec.tokens)}" if spec is not None and spec.tokens else ""
+            raise pdg.CookError(
+                f"{self.path}, parameter '{name}': the menu has no entry '{shown}'{listed}"
+            )
+        return number
 
     def count(self, name: str) -> int:
         """The number of instances of a multiparm."""

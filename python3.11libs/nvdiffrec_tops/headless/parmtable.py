@@ -74,6 +74,12 @@ class ParmSpec:
             return None
         return number
 
+    def has_value(self, number: int) -> bool:
+        """Whether a menu has an entry for this number."""
+        if self.by_token:
+            return not self.tokens or str(number) in self.tokens
+        return 0 <= number < (len(self.tokens) or 10_000)
+
 
 def toggle_value(text: str) -> bool | None:
     """The state of a toggle written as on/off, 1/0 or true/false; None for anything else."""
