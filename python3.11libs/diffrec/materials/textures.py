@@ -59,7 +59,10 @@ class TextureMaterial(nn.Module):
             if custom_mip:
                 levels = build_mips(levels[0])
             self._textures.append(
-                nn.ParameterList(nn.Parameter(level.detach().clone()) for level in levels)
+                nn.ParameterList(
+                    nn.Parameter(level.detach().clone(memory_format=torch.contiguous_format))
+                    for level in levels
+                )
             )
         self.custom_mip = custom_mip
         self._pyramids: _Pyramids | None = None

@@ -113,7 +113,7 @@ def test_learns_a_field_of_color() -> None:
         error.backward()
         optimizer.step()
         field.clamp_()
-    assert float(error) < 1e-3
+    assert error.item() < 1e-3
 
 
 def test_one_seed_one_field_and_a_state_that_travels() -> None:
