@@ -70,6 +70,7 @@ class Cook:
         self.generation = Generation(self.graph, self._admit, watcher.generated)
         self._ready: list[tuple[int, int, pdg.WorkItem]] = []
         self._missing: dict[int, int] = {}
+        self._open: Counter[str] = Counter()
         self._wrote: set[int] = set()
         self._stops = 0
         self._announced: set[str] = set()
@@ -123,6 +124,7 @@ class Cook:
     def _admit(self, items: list[pdg.WorkItem]) -> None:
         """Take generated items in: ready at once, or waiting for their dependencies."""
         for item in items:
+            self._open[item.node.name] += 1
             missing = sum(not _satisfied(item, one) for one in item.dependencies)
             self._missing[item.id] = missing
             if missing:
@@ -135,9 +137,12 @@ class Cook:
 
     def _done(self, item: pdg.WorkItem, state: pdg.workItemState) -> None:
         item.setState(state)
-        if item.node.isCooked and not item.node.hasCooked:
-            item.node.hasCooked = True
-            self._emit(pdg.EventType.NodeCooked, item.node)
+        node = item.node
+        self._open[node.name] -= 1
+        last = self._open[node.name] == 0
+        if last and node.isGenerated and not node.hasCooked:
+            node.hasCooked = True
+            self._emit(pdg.EventType.NodeCooked, node)
         self.watcher.ended(item)
         for dependent in item.dependents:
             if dependent.id in self._missing and _satisfied(dependent, item):
@@ -145,7 +150,9 @@ class Cook:
                 if self._missing[dependent.id] == 0:
                     self._push(dependent)
         if not self._stops:
-            self.generation.dynamic()
+            self.generation.cooked(item)
+            if last:
+                self.generation.dynamic()
 
     # -- starting ---------------------------------------------------------------------------
     def _start_ready(self) -> None:

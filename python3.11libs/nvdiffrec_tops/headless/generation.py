@@ -53,6 +53,24 @@ class Generation:
                 self._admit(self._run(node, items))
                 self._finish(node)
 
+    def cooked(self, item: pdg.WorkItem) -> None:
+        """Generate at once from one cooked item where a node asks for each of them."""
+        for node in item.node.outputs:
+            used = self._used.setdefault(node.name, set())
+            if (
+                item.isSuccessful
+                and node.isDynamic
+                and node.generateWhen is _When.EachUpstreamCooked
+                and node.name not in self._failed
+                and item.id not in used
+            ):
+                used.add(item.id)
+                try:
+                    self._admit(self._run(node, [item]))
+                except pdg.CookError as error:
+                    self._failed.add(node.name)
+                    node.cookError(str(error))
+
     def dynamic(self, *, assume_cooked: bool = False) -> None:
         """Generate what has become possible. A failure is recorded on its node.
 
