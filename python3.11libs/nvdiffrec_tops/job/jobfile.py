@@ -92,8 +92,12 @@ class JobFile:
             python = absolute(python)
         config = self.config
         if isinstance(config, str):
-            beside = os.path.join(folder, expand(config))
-            config = os.path.abspath(beside) if os.path.isfile(beside) else expand(config)
+            # The working directory first: CONFIG_NAME is meant to be read from there.
+            for base in (absolute(self.working_dir), folder):
+                path = os.path.join(base or folder, expand(config))
+                if os.path.isfile(path):
+                    config = os.path.abspath(path)
+                    break
         return dataclasses.replace(
             self,
             output=str(absolute(self.output)),
@@ -158,7 +162,7 @@ def parse_json(data: bytes, what: str) -> Any:
 
 
 def from_document(document: Any) -> JobFile:
-    """A job out of parsed JSON.
+    """A job out of parsed JSON; its paths stay as they are written.
 
     Raises:
         JobFileError: a field is unknown, missing or wrong.

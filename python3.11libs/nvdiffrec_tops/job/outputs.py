@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -20,7 +21,7 @@ from nvdiffrec_tops.job.result import NAME as RESULT
 from nvdiffrec_tops.job.result import sha256, write_json
 
 RUN_PREFIX = ".run-"
-MARKER = "job.json"
+RUN_NAME = re.compile(r"\.run-\d{8}-\d{6}-[0-9a-f]{6}")
 JOURNAL = ".job.journal.json"
 
 # Left by a trainer for itself, not for the artist.
@@ -181,8 +182,7 @@ def abandoned(output: str) -> list[str]:
         names = sorted(os.listdir(output))
     except OSError:
         return []
-    folders = [os.path.join(output, name) for name in names if name.startswith(RUN_PREFIX)]
-    return [folder for folder in folders if os.path.isfile(os.path.join(folder, MARKER))]
+    return [os.path.join(output, name) for name in names if RUN_NAME.fullmatch(name)]
 
 
 def _below(folder: str, name: str) -> str:

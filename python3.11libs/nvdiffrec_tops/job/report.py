@@ -81,6 +81,9 @@ def _put(stream: TextIO | None, text: str) -> TextIO | None:
         encoding = stream.encoding or "ascii"
         return _put(stream, text.encode(encoding, "replace").decode(encoding))
     except (OSError, ValueError):
+        # What is left in the buffer would make the interpreter complain at its end.
+        with suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
         return None
     return stream
 
@@ -126,6 +129,9 @@ def signals() -> Iterator[StopFlag]:
     before: dict[int, Any] = {}
     for name in SIGNALS:
         number = getattr(signal, name, None)
+        # nohup has it ignored, and means it.
+        if name == "SIGHUP" and number is not None and signal.getsignal(number) == signal.SIG_IGN:
+            continue
         if number is not None:
             try:
                 before[number] = signal.signal(number, flag)

@@ -75,6 +75,8 @@ class _Run:
 
     def go(self) -> int:
         recovered = outputs.recover(self.job.output)
+        for folder in outputs.abandoned(self.job.output):
+            outputs.remove_run_folder(folder)
         self.previous = result.read(self.job.output)
         self.document = self._new_document()
         try:
@@ -92,8 +94,6 @@ class _Run:
                 )
             if self.lock.taken_over:
                 self._note(f"took over a stale lock of {self.lock.taken_over}")
-            for folder in outputs.abandoned(self.job.output):
-                outputs.remove_run_folder(folder)
             for text in training.notes:
                 self._note(text)
             self._train(training)
@@ -179,7 +179,7 @@ class _Run:
         python = probe.interpreter(self.job.python)
         try:
             os.mkdir(self.folder)
-            result.write_json(os.path.join(self.folder, outputs.MARKER), self.job.document())
+            result.write_json(os.path.join(self.folder, "job.json"), self.job.document())
             config = trainer.make_run_folder(self.job, training, self.folder, self.id)
         except OSError as error:
             raise output_error(self.job.output, error) from None

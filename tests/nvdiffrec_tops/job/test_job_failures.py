@@ -1,0 +1,90 @@
+"""Each known failure on a sample of the log in which it shows."""
+
+from __future__ import annotations
+
+import pytest
+from nvdiffrec_tops.job.failures import FAILURES, ended, recognise
+
+TRACE = 'Traceback (most recent call last):\n  File "/home/vfx/nvdiffrec/train.py", line 36\n'
+SAMPLES = {
+    "extension-lost": TRACE + "ModuleNotFoundError: No module named 'renderutils_plugin'",
+    "torch-missing": TRACE + "ModuleNotFoundError: No module named 'torch'",
+    "diffrec-missing": "/envs/nv/bin/python3: No module named diffrec",
+    "nvdiffrast-missing": TRACE + "ModuleNotFoundError: No module named 'nvdiffrast.torch'",
+    "tinycudann-missing": TRACE + "ModuleNotFoundError: No module named 'tinycudann'",
+    "numpy-mismatch": TRACE + "RuntimeError: Numpy is not available",
+    "torch-without-cuda": TRACE + "OSError: Unknown compute capability. Ensure PyTorch with CUDA "
+    "support is installed.",
+    "no-gpu": TRACE + "RuntimeError: No CUDA GPUs are available",
+    "gpu-busy": TRACE + "torch.AcceleratorError: CUDA error: all CUDA-capable devices are busy or "
+    "unavailable",
+    "gpu-architecture": TRACE + "RuntimeError: CUDA error: no kernel image is available for "
+    "execution on the device",
+    "out-of-gpu-memory": TRACE + "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate "
+    "2.00 GiB. GPU 0 has a total capacity of 7.79 GiB of which 1.02 GiB is free.",
+    "empty-mesh": TRACE + "AssertionError: Got empty training triangle mesh (unrecoverable "
+    "discontinuity)",
+    "hdr-reader": TRACE
+    + "imageio.core.fetching.NeedDownloadError: Need ths file for the freeimage "
+    "plugin",
+    "stale-build-lock": "waiting for lock /home/vfx/.cache/torch_extensions/py311_cu118/"
+    "nvdiffrast_plugin_gl/lock\nKilled",
+    "compiler-missing": TRACE + "RuntimeError: Ninja is required to load C++ extensions",
+    "extension-build": TRACE + "RuntimeError: Error building extension 'renderutils_plugin'",
+    "library-conflict": TRACE + "ImportError: /opt/hfs20.5/dsolib/libstdc++.so.6: version "
+    "`GLIBCXX_3.4.30' not found (required by /envs/nv/lib/libtorch.so)",
+    "disk-full": TRACE + "OSError: [Errno 28] No space left on device: 'out/bob/mesh/mesh.obj'",
+    "network-disk": TRACE + "OSError: [Errno 116] Stale file handle: 'data/bob/bob_tri.obj'",
+    "git-lfs": TRACE + "ValueError: Cannot load file containing pickled data when "
+    "allow_pickle=False",
+    "module-missing": TRACE + "ModuleNotFoundError: No module named 'xatlas'",
+    "file-missing": TRACE + "FileNotFoundError: [Errno 2] No such file or directory: "
+    "'data/irrmaps/none.hdr'",
+    "host-memory": TRACE + "RuntimeError: [enforce fail at alloc_cpu.cpp:117] . "
+    "DefaultCPUAllocator: can't allocate memory: you tried to allocate 8589934592 bytes.",
+    "configuration": 'Error: bob.json: "iter" must be a whole number above 0, not "many"',
+}
+
+
+def test_every_entry_has_a_sample():
+    assert set(SAMPLES) == {known.id for known in FAILURES}
+    assert len({known.id for known in FAILURES}) == len(FAILURES)
+
+
+@pytest.mark.parametrize("name", SAMPLES)
+def test_sample(name):
+    lines = ["iter=   10, img_loss=0.1", *SAMPLES[name].splitlines()]
+    failure = recognise(lines)
+    assert failure is not None and failure.id == name
+    assert failure.cause and failure.cure and failure.exit_code
+    assert "{" not in failure.cause + failure.cure
+    assert failure.lines[-1] == lines[-1]
+    assert failure.retry == (name in ("gpu-busy", "network-disk"))
+
+
+def test_details_are_taken_from_the_log():
+    lock = recognise(SAMPLES["stale-build-lock"].splitlines())
+    assert lock is not None and lock.cause.endswith("nvdiffrast_plugin_gl/lock")
+    module = recognise(SAMPLES["module-missing"].splitlines())
+    assert module is not None and "pip install xatlas" in module.cure
+    config = recognise(SAMPLES["configuration"].splitlines())
+    assert config is not None and config.cause.startswith('bob.json: "iter" must be')
+
+
+def test_a_good_log_shows_no_failure(shared):
+    lines = (shared / "data/bob/nvdiffrec_h100_log.txt").read_text().splitlines()
+    assert recognise(lines) is None
+
+
+def test_braces_in_a_message_are_passed_on():
+    failure = recognise(["Error: no field {x} in {}"])
+    assert failure is not None and failure.cause == "no field {x} in {}"
+
+
+def test_unknown_ends():
+    assert ended(7, ["a", "b "], "/o/job.log").cause.endswith("exit code 7; its last line: b")
+    assert "/o/job.log" in ended(7, [], "/o/job.log").cure
+    assert ended(-9, [], "").id == "killed"
+    assert ended(-11, [], "").id == "crashed"
+    assert ended(0xC0000005, [], "").id == "crashed"
+    assert ended(-15, [], "").cause == "the trainer ended with signal 15"
