@@ -135,5 +135,5 @@ def test_relative_paths_are_read_from_the_job_files_folder(tmp_path):
 def test_a_refusal_names_the_file(tmp_path):
     path = tmp_path / "job.json"
     path.write_text("{")
-    with pytest.raises(JobFileError, match="job.json is not JSON"):
+    with pytest.raises(JobFileError, match=r"job\.json is not JSON"):
         jobfile.load(str(path))

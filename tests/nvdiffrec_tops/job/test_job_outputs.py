@@ -46,6 +46,9 @@ class Change:
             self.new_result,
         )  # fmt: skip
 
+    def restore(self) -> bool:
+        return outputs.recover(str(self.output))
+
     def state(self) -> dict[str, str]:
         return {
             path.relative_to(self.output).as_posix(): path.read_text()
@@ -53,7 +56,7 @@ class Change:
             if path.is_file() and ".run-" not in str(path)
         }
 
-    def old(self, **changed: str) -> dict[str, str]:
+    def old(self) -> dict[str, str]:
         return {**OLD, **MINE, "result.json": json.dumps(self.old_result, indent=1) + "\n"}
 
     def new(self) -> dict[str, str]:
@@ -125,9 +128,9 @@ def test_killed_at_every_stage_of_the_restoration_it_can_be_repeated(tmp_path):
         change = Change(tmp_path / f"second{second}")
         assert killed_at(stages - 2, change.go)
         assert (change.output / outputs.JOURNAL).exists()
-        if not killed_at(second, lambda: outputs.recover(str(change.output))):
+        if not killed_at(second, change.restore):
             break
-        outputs.recover(str(change.output))
+        change.restore()
         state = {name: text for name, text in change.state().items() if ".part" not in name}
         assert state == change.old(), second
         second += 1

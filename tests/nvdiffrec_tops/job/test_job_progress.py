@@ -41,7 +41,7 @@ def test_a_complete_log(shared):
     # The first pass took 166 s and the second 101 s: the first estimate foresees both.
     assert first.remaining == pytest.approx(165 + 101, rel=0.05)
     assert training[-1].remaining == 0.0
-    halfway = [state for state in training if state.pass_number == 2][0]
+    halfway = next(state for state in training if state.pass_number == 2)
     assert 60 < halfway.percent < 68
 
 

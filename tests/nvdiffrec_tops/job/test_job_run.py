@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
@@ -322,4 +321,13 @@ def test_command_line_and_parse_agree(site, monkeypatch):
     monkeypatch.chdir(site.folder)
     job, force = commandline.parse([*site.arguments(), "--force", "--set", "iter=5"])
     assert force and job.overrides == {"iter": 5}
-    assert job.output == str(site.output) and sys.executable
+    assert job.output == str(site.output)
+    assert job.config == str(site.checkout / "configs/scene.json")
+
+
+def test_the_working_directorys_configuration_comes_before_one_beside_the_caller(site, monkeypatch):
+    (site.folder / "configs").mkdir()
+    (site.folder / "configs/scene.json").write_text("{}")
+    monkeypatch.chdir(site.folder)
+    job, _ = commandline.parse(site.arguments())
+    assert job.config == str(site.checkout / "configs/scene.json")
