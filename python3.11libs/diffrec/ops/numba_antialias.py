@@ -38,6 +38,7 @@ def find(
         clip.contiguous().numpy(),
         triangles.to(torch.int32).contiguous().numpy(),
         neighbor.contiguous().numpy(),
+        MAX_STEPS,  # an argument, since compiled code is cached for this file's own text
         found.numpy(),
         counts,
     )
@@ -138,13 +139,13 @@ def _line(clip, view, start, end, px, py):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _search(  # type: ignore[no-untyped-def]
-    axis, view, near, far, face, goal, clip, triangles, neighbor, height, width
+    axis, view, near, far, face, goal, clip, triangles, neighbor, steps, height, width
 ):
     """3 * triangle + edge of the silhouette between two pixel centres, or -1."""
     nx, ny = _centre(near, height, width)
     fx, fy = _centre(far, height, width)
     entry = -1
-    for _ in range(MAX_STEPS):
+    for _ in range(steps):
         facing = 0.0
         for i in range(3):
             j, k = triangles[face, (i + 1) % 3], triangles[face, (i + 2) % 3]
@@ -156,7 +157,8 @@ def _search(  # type: ignore[no-untyped-def]
                 j, k = triangles[face, (i + 1) % 3], triangles[face, (i + 2) % 3]
                 q_near, _, _, _, _ = _line(clip, view, j, k, nx, ny)
                 q_far, _, _, _, _ = _line(clip, view, j, k, fx, fy)
-                if q_near * facing >= 0.0 and q_far * facing < 0.0:
+                inside_near, inside_far = q_near * facing, q_far * facing
+                if inside_near >= 0.0 and inside_far <= 0.0 and inside_near > inside_far:
                     crossing = q_near / (q_near - q_far)
                     if crossing < first:
                         edge, first = i, crossing
@@ -183,7 +185,7 @@ def _search(  # type: ignore[no-untyped-def]
 
 
 @njit(parallel=True, cache=True)
-def _find(triangle, depth, clip, triangles, neighbor, found, counts):  # type: ignore[no-untyped-def]
+def _find(triangle, depth, clip, triangles, neighbor, steps, found, counts):  # type: ignore[no-untyped-def]
     views, height, width = triangle.shape
     parts = found.shape[0]
     for part in prange(parts):
@@ -215,6 +217,7 @@ def _find(triangle, depth, clip, triangles, neighbor, found, counts):  # type: i
                         clip,
                         triangles,
                         neighbor,
+                        steps,
                         height,
                         width,
                     )

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from diffrec.ops.reference_raster import edge_functions, pixel_centres
 
-MAX_STEPS = 8  # triangles followed between two pixel centres
+MAX_STEPS = 64  # triangles followed between two pixel centres
 
 
 def neighbors(triangles: Tensor) -> Tensor:
@@ -99,7 +99,8 @@ def _search(
         q_far, _ = edge_functions(corners, centres[far % (height * width)])
         facing = (q_near * corners[..., 3]).sum(-1, keepdim=True)
         inside_near, inside_far = q_near * facing, q_far * facing
-        leaves = (inside_near >= 0) & (inside_far < 0)
+        # The far centre may lie on the edge, but then not the near one too.
+        leaves = (inside_near >= 0) & (inside_far <= 0) & (inside_near > inside_far)
         leaves &= torch.arange(3, device=near.device) != entry[:, None]
         crossing = torch.where(leaves, q_near / (q_near - q_far), torch.inf)
         # The first of equal crossings, as the kernels take it.
@@ -130,6 +131,8 @@ def _search(
         keep = leaving & goes_on & (after != target)
         near, far, target = near[keep], far[keep], target[keep]
         current, entry = after[keep], after_edge[keep]
+        if near.shape[0] == 0:
+            break
     return torch.cat(found)
 
 

@@ -1,0 +1,296 @@
+# Kernels are in Warp's language: int(0) declares a variable that changes in a loop, annotations are
+# not types, and vectors and arrays have operations that their Python stand-ins lack.
+# ruff: noqa: UP018
+# mypy: disable-error-code="index, valid-type, no-untyped-def, misc, call-overload"
+"""Barycentrics, interpolation and footprints of covered pixels with NVIDIA Warp, with gradients.
+
+Formulas: `reference_raster`. Gradients that several pixels add to one vertex are summed atomically:
+on CUDA their last bits vary from run to run.
+"""
+
+from __future__ import annotations
+
+import torch
+import warp as wp
+from torch import Tensor
+
+from diffrec.ops.backends import launch
+from diffrec.ops.backends import warp as start_warp
+from diffrec.ops.warp_raster import centre
+
+start_warp()
+wp.set_module_options({"enable_backward": False})
+
+
+def _int32(indices: Tensor) -> Tensor:
+    return indices.to(torch.int32).contiguous()
+
+
+def _float32(values: Tensor) -> Tensor:
+    return values.detach().to(torch.float32).contiguous()
+
+
+def barycentrics(clip: Tensor, triangles: Tensor, triangle: Tensor, pixels: Tensor) -> Tensor:
+    """[P, 3]."""
+    bary = torch.empty((pixels.shape[0], 3), dtype=torch.float32, device=clip.device)
+    scene = [_float32(clip), _int32(triangles), triangle.contiguous(), pixels.contiguous()]
+    launch(_barycentrics, pixels.shape[0], [*scene, bary], clip.device)
+    return bary
+
+
+def barycentrics_backward(
+    clip: Tensor, triangles: Tensor, triangle: Tensor, pixels: Tensor, grad: Tensor
+) -> Tensor:
+    """Gradient [B, V, 4] for `clip`."""
+    total = torch.zeros(tuple(clip.shape), dtype=torch.float32, device=clip.device)
+    scene = [_float32(clip), _int32(triangles), triangle.contiguous(), pixels.contiguous()]
+    inputs = [*scene, _float32(grad), total]
+    launch(_barycentrics_backward, pixels.shape[0], inputs, clip.device)
+    return total
+
+
+def footprint(
+    clip: Tensor,
+    triangles: Tensor,
+    triangle: Tensor,
+    pixels: Tensor,
+    texcoords: Tensor,
+    texcoord_triangles: Tensor,
+) -> Tensor:
+    """[P, 4]."""
+    result = torch.empty((pixels.shape[0], 4), dtype=torch.float32, device=clip.device)
+    scene = [_float32(clip), _int32(triangles), triangle.contiguous(), pixels.contiguous()]
+    inputs = [*scene, _float32(texcoords), _int32(texcoord_triangles), result]
+    launch(_footprint, pixels.shape[0], inputs, clip.device)
+    return result
+
+
+def interpolate(
+    attributes: Tensor, attribute_triangles: Tensor, triangle_of_pixel: Tensor, bary: Tensor
+) -> Tensor:
+    """[P, C]."""
+    shape = (bary.shape[0], attributes.shape[1])
+    result = torch.empty(shape, dtype=torch.float32, device=bary.device)
+    inputs = [
+        _float32(attributes),
+        _int32(attribute_triangles),
+        _int32(triangle_of_pixel),
+        _float32(bary),
+        result,
+    ]
+    launch(_interpolate, shape, inputs, bary.device)
+    return result
+
+
+def interpolate_backward(
+    attributes: Tensor,
+    attribute_triangles: Tensor,
+    triangle_of_pixel: Tensor,
+    bary: Tensor,
+    grad: Tensor,
+    wants_attributes: bool,
+    wants_bary: bool,
+) -> tuple[Tensor | None, Tensor | None]:
+    """Gradients [V, C] for `attributes` and [P, 3] for `bary`, each where wanted."""
+    for_attributes = torch.zeros(
+        tuple(attributes.shape) if wants_attributes else (1, 1),
+        dtype=torch.float32,
+        device=bary.device,
+    )
+    for_bary = torch.empty(
+        tuple(bary.shape) if wants_bary else (1, 3), dtype=torch.float32, device=bary.device
+    )
+    inputs = [
+        _float32(attributes),
+        _int32(attribute_triangles),
+        _int32(triangle_of_pixel),
+        _float32(bary),
+        _float32(grad),
+        int(wants_attributes),
+        int(wants_bary),
+        for_attributes,
+        for_bary,
+    ]
+    launch(_interpolate_backward, bary.shape[0], inputs, bary.device)
+    return (for_attributes if wants_attributes else None), (for_bary if wants_bary else None)
+
+
+@wp.struct
+class _Place:
+    """Where a pixel is: its view, triangle and centre."""
+
+    view: int
+    face: int
+    p: wp.vec2d
+
+
+@wp.func
+def _place(pixel: wp.int64, triangle: wp.array3d(dtype=wp.int32)) -> _Place:
+    height = triangle.shape[1]
+    width = triangle.shape[2]
+    place = _Place()
+    place.view = int(pixel / wp.int64(height * width))
+    inside = int(pixel % wp.int64(height * width))
+    place.face = triangle[place.view, inside / width, inside % width]
+    place.p = centre(inside / width, inside % width, height, width)
+    return place
+
+
+@wp.func
+def corner(clip: wp.array3d(dtype=wp.float32), view: int, vertex: int, p: wp.vec2d) -> wp.vec3d:
+    """u (two components) and w of one vertex, in float64: u is a difference of near equals."""
+    w = wp.float64(clip[view, vertex, 3])
+    return wp.vec3d(
+        wp.float64(clip[view, vertex, 0]) - p[0] * w,
+        wp.float64(clip[view, vertex, 1]) - p[1] * w,
+        w,
+    )
+
+
+@wp.func
+def _edges(a: wp.vec3d, b: wp.vec3d, c: wp.vec3d) -> wp.vec3d:
+    """The three edge functions."""
+    return wp.vec3d(b[0] * c[1] - b[1] * c[0], c[0] * a[1] - c[1] * a[0], a[0] * b[1] - a[1] * b[0])
+
+
+@wp.kernel
+def _barycentrics(
+    clip: wp.array3d(dtype=wp.float32),
+    triangles: wp.array2d(dtype=wp.int32),
+    triangle: wp.array3d(dtype=wp.int32),
+    pixels: wp.array(dtype=wp.int64),
+    bary: wp.array2d(dtype=wp.float32),
+):
+    i = wp.tid()
+    place = _place(pixels[i], triangle)
+    a = corner(clip, place.view, triangles[place.face, 0], place.p)
+    b = corner(clip, place.view, triangles[place.face, 1], place.p)
+    c = corner(clip, place.view, triangles[place.face, 2], place.p)
+    q = _edges(a, b, c)
+    scale = wp.float64(1.0) / (q[0] + q[1] + q[2])
+    for k in range(3):
+        bary[i, k] = float(q[k] * scale)
+
+
+@wp.func
+def _add(
+    total: wp.array3d(dtype=wp.float32),
+    view: int,
+    vertex: int,
+    gx: wp.float64,
+    gy: wp.float64,
+    p: wp.vec2d,
+):
+    """Add the gradient for u of one vertex to those for its x, y and w."""
+    wp.atomic_add(total, view, vertex, 0, float(gx))
+    wp.atomic_add(total, view, vertex, 1, float(gy))
+    wp.atomic_add(total, view, vertex, 3, float(-(gx * p[0] + gy * p[1])))
+
+
+@wp.kernel
+def _barycentrics_backward(
+    clip: wp.array3d(dtype=wp.float32),
+    triangles: wp.array2d(dtype=wp.int32),
+    triangle: wp.array3d(dtype=wp.int32),
+    pixels: wp.array(dtype=wp.int64),
+    grad: wp.array2d(dtype=wp.float32),
+    total: wp.array3d(dtype=wp.float32),
+):
+    i = wp.tid()
+    place = _place(pixels[i], triangle)
+    p = place.p
+    va = triangles[place.face, 0]
+    vb = triangles[place.face, 1]
+    vc = triangles[place.face, 2]
+    a = corner(clip, place.view, va, p)
+    b = corner(clip, place.view, vb, p)
+    c = corner(clip, place.view, vc, p)
+    q = _edges(a, b, c)
+    scale = wp.float64(1.0) / (q[0] + q[1] + q[2])
+    g = wp.vec3d(wp.float64(grad[i, 0]), wp.float64(grad[i, 1]), wp.float64(grad[i, 2]))
+    mean = wp.dot(g, q) * scale
+    # Gradient for q, then for u by the product rule on the cross products.
+    h = wp.vec3d((g[0] - mean) * scale, (g[1] - mean) * scale, (g[2] - mean) * scale)
+    _add(total, place.view, va, h[2] * b[1] - h[1] * c[1], h[1] * c[0] - h[2] * b[0], p)
+    _add(total, place.view, vb, h[0] * c[1] - h[2] * a[1], h[2] * a[0] - h[0] * c[0], p)
+    _add(total, place.view, vc, h[1] * a[1] - h[0] * b[1], h[0] * b[0] - h[1] * a[0], p)
+
+
+@wp.kernel
+def _footprint(
+    clip: wp.array3d(dtype=wp.float32),
+    triangles: wp.array2d(dtype=wp.int32),
+    triangle: wp.array3d(dtype=wp.int32),
+    pixels: wp.array(dtype=wp.int64),
+    texcoords: wp.array2d(dtype=wp.float32),
+    texcoord_triangles: wp.array2d(dtype=wp.int32),
+    result: wp.array2d(dtype=wp.float32),
+):
+    i = wp.tid()
+    place = _place(pixels[i], triangle)
+    a = corner(clip, place.view, triangles[place.face, 0], place.p)
+    b = corner(clip, place.view, triangles[place.face, 1], place.p)
+    c = corner(clip, place.view, triangles[place.face, 2], place.p)
+    q = _edges(a, b, c)
+    scale = wp.float64(1.0) / (q[0] + q[1] + q[2])
+    across = wp.vec3d(
+        b[1] * c[2] - b[2] * c[1], c[1] * a[2] - c[2] * a[1], a[1] * b[2] - a[2] * b[1]
+    )
+    down = wp.vec3d(b[0] * c[2] - b[2] * c[0], c[0] * a[2] - c[2] * a[0], a[0] * b[2] - a[2] * b[0])
+    step_x = scale * wp.float64(2.0) / wp.float64(triangle.shape[2])
+    step_y = scale * wp.float64(2.0) / wp.float64(triangle.shape[1])
+    across = (across - q * (scale * (across[0] + across[1] + across[2]))) * step_x
+    down = (down - q * (scale * (down[0] + down[1] + down[2]))) * step_y
+    for k in range(2):
+        t = wp.vec3d(
+            wp.float64(texcoords[texcoord_triangles[place.face, 0], k]),
+            wp.float64(texcoords[texcoord_triangles[place.face, 1], k]),
+            wp.float64(texcoords[texcoord_triangles[place.face, 2], k]),
+        )
+        result[i, 2 * k] = float(wp.dot(across, t))
+        result[i, 2 * k + 1] = float(wp.dot(down, t))
+
+
+@wp.kernel
+def _interpolate(
+    attributes: wp.array2d(dtype=wp.float32),
+    triangles: wp.array2d(dtype=wp.int32),
+    faces: wp.array(dtype=wp.int32),
+    bary: wp.array2d(dtype=wp.float32),
+    result: wp.array2d(dtype=wp.float32),
+):
+    i, k = wp.tid()
+    face = faces[i]
+    result[i, k] = (
+        bary[i, 0] * attributes[triangles[face, 0], k]
+        + bary[i, 1] * attributes[triangles[face, 1], k]
+        + bary[i, 2] * attributes[triangles[face, 2], k]
+    )
+
+
+@wp.kernel
+def _interpolate_backward(
+    attributes: wp.array2d(dtype=wp.float32),
+    triangles: wp.array2d(dtype=wp.int32),
+    faces: wp.array(dtype=wp.int32),
+    bary: wp.array2d(dtype=wp.float32),
+    grad: wp.array2d(dtype=wp.float32),
+    wants_attributes: int,
+    wants_bary: int,
+    for_attributes: wp.array2d(dtype=wp.float32),
+    for_bary: wp.array2d(dtype=wp.float32),
+):
+    i = wp.tid()
+    face = faces[i]
+    for j in range(3):
+        vertex = triangles[face, j]
+        weight = bary[i, j]
+        total = float(0.0)
+        for k in range(grad.shape[1]):
+            g = grad[i, k]
+            if wants_bary != 0:
+                total += g * attributes[vertex, k]
+            if wants_attributes != 0:
+                wp.atomic_add(for_attributes, vertex, k, weight * g)
+        if wants_bary != 0:
+            for_bary[i, j] = total
