@@ -65,14 +65,14 @@ class EnvironmentReport:
     warnings: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
-        """One sentence per kind of change."""
+        """One sentence per kind of change; the warnings stand apart."""
         lines = []
         if self.removed:
             lines.append("taken out of the environment: " + ", ".join(self.removed))
         lines += [f"taken out of {name}: {entry}" for name, entry in self.removed_entries]
         if self.set:
             lines.append("set in the environment: " + ", ".join(self.set))
-        return lines + [f"warning: {text}" for text in self.warnings]
+        return lines
 
     def document(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -90,9 +90,16 @@ FAILURES = (
     ),
     KnownFailure(
         "diffrec-missing",
-        r"No module named '?diffrec'?(?:$|[.;])",
+        r"No module named (?:diffrec$|'diffrec'|diffrec\.__main__)",
         "the diffrec trainer is not importable in the training environment",
         "install the toolkit there: pip install -e 'FOLDER_OF_THE_TOOLKIT[diffrec]'",
+        exit_code=EXIT_ENVIRONMENT,
+    ),
+    KnownFailure(
+        "diffrec-incomplete",
+        r"No module named '(?P<module>diffrec\.[\w.]+)'",
+        "the diffrec trainer is incomplete: its module {module} is missing",
+        "install the toolkit again, whole",
         exit_code=EXIT_ENVIRONMENT,
     ),
     KnownFailure(

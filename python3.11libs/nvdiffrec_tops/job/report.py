@@ -26,7 +26,9 @@ class Report:
         self._broken_log: OSError | None = None
 
     def open_log(self, path: str) -> None:
-        """Begin the log file anew."""
+        """Begin the log file anew, unless it is open."""
+        if self._log is not None:
+            return
         try:
             self._log = open(path, "w", encoding="utf-8", errors="replace", newline="")  # noqa: SIM115
         except OSError as error:

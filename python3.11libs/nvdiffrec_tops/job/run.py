@@ -98,6 +98,7 @@ class _Run:
                 self._note(text)
             self._train(training)
         except JobError as error:
+            self.report.open_log(os.path.join(self.job.output, LOG))
             self._failed(error.failure)
             raise
         except Stopped as stopped:

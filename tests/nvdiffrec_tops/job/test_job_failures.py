@@ -10,6 +10,7 @@ SAMPLES = {
     "extension-lost": TRACE + "ModuleNotFoundError: No module named 'renderutils_plugin'",
     "torch-missing": TRACE + "ModuleNotFoundError: No module named 'torch'",
     "diffrec-missing": "/envs/nv/bin/python3: No module named diffrec",
+    "diffrec-incomplete": TRACE + "ModuleNotFoundError: No module named 'diffrec.ops.texture'",
     "nvdiffrast-missing": TRACE + "ModuleNotFoundError: No module named 'nvdiffrast.torch'",
     "tinycudann-missing": TRACE + "ModuleNotFoundError: No module named 'tinycudann'",
     "numpy-mismatch": TRACE + "RuntimeError: Numpy is not available",

@@ -295,6 +295,7 @@ def test_an_override_that_no_configuration_has_names_the_nearest(site):
     done = site.run(*site.arguments(), "--set", "itter=5")
     assert done.returncode == 2
     assert 'did you mean "iter"?' in done.stderr
+    assert 'did you mean "iter"?' in (site.output / "job.log").read_text()
 
 
 def test_an_output_that_cannot_be_written(site):
