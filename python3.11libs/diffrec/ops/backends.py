@@ -65,7 +65,7 @@ def warp() -> ModuleType:
         wp.config.log_level = 40
         wp.init()
         wp.config.log_level = 30
-    else:  # Warp before 1.12
+    else:  # older Warp
         wp.config.quiet = True
         wp.init()
     return wp

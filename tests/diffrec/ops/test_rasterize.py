@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from pathlib import Path
+
 import pytest
 import torch
 from diffrec.ops.backends import choose_backend
@@ -265,3 +268,19 @@ def test_the_backend_follows_device_and_precision() -> None:
     assert choose_backend(single, available=("reference", "warp")) == "reference"
     with pytest.raises(ValueError, match="CPU tensors only"):
         choose_backend(torch.zeros(1, device="meta"), "numba")
+
+
+def test_the_cuda_code_fuses_no_multiplications(tmp_path: Path) -> None:
+    """Fused, two triangles could disagree about their edge. Compiling needs no GPU."""
+    wp = pytest.importorskip("warp")
+    if not hasattr(wp, "compile_aot_module"):
+        pytest.skip("this Warp cannot compile ahead of time")
+    module = importlib.import_module("diffrec.ops.warp_raster")
+    try:
+        wp.compile_aot_module(module, arch=80, module_dir=str(tmp_path), use_ptx=True)
+    except RuntimeError as error:
+        pytest.skip(f"this Warp has no CUDA compiler: {error}")
+    (code,) = (path.read_text() for path in tmp_path.rglob("*.ptx"))
+    assert "atom.global.min.s64" in code
+    assert "mul.rn.f64" in code or "mul.f64" in code
+    assert "fma.rn.f64" not in code
