@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -10,6 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffrec.materials.surface import MaterialRange, MaterialSample, Surface
+from diffrec.ops.backends import choose_backend
+from diffrec.ops.pyramid import GradientBuffer, Pyramid
 from diffrec.ops.texture import build_mips, texture2d
 
 # Random textures lie near the middle of the range, with normals near the smooth one.
@@ -65,7 +68,8 @@ class TextureMaterial(nn.Module):
                 )
             )
         self.custom_mip = custom_mip
-        self._pyramids: _Pyramids | None = None
+        self._mip_maps: _MipMaps | None = None
+        self._gradient_memory: dict[int, GradientBuffer] = {}
         self.clamp_()
 
     @staticmethod
@@ -152,7 +156,7 @@ class TextureMaterial(nn.Module):
                 level.view(level.shape[0], -1).clamp_(low.repeat(width), high.repeat(width))
                 if index == 2:
                     _normalise_(level)
-        self._pyramids = None
+        self._mip_maps = None
 
     def _levels(self, index: int) -> list[nn.Parameter]:
         levels = self._textures[index]
@@ -162,71 +166,89 @@ class TextureMaterial(nn.Module):
     def _fetch(self, surface: Surface, wanted: tuple[int, ...]) -> list[Tensor]:
         if surface.uv is None:
             raise ValueError("textures need a mesh with texture coordinates, this one has none")
-        pyramids = self._current_pyramids()
+        groups = self._current_mip_maps().groups
         fetched: dict[int, Tensor] = {}
-        for members, levels in pyramids.groups:
-            used = [index for index in members if index in wanted]
-            if not used:
-                continue
-            lod = surface.lod
-            if lod is not None:
-                height, width = levels[0].shape[:2]
-                lod = lod + math.log2(max(height, width))
-            if len(used) < len(members):
-                begin = 3 * members.index(used[0])
-                levels = [level[..., begin : begin + 3 * len(used)] for level in levels]
-            values = texture2d(levels, surface.uv, lod, backend=self.backend)
-            # Unbinding joins the gradients in one copy, where slices would add zeros to zeros.
-            for index, value in zip(used, values.reshape(-1, len(used), 3).unbind(1), strict=True):
-                fetched[index] = value
+        for group in groups:
+            if any(index in wanted for index in group.members):
+                fetched.update(group.fetch(surface.uv, surface.lod, self.backend))
         return [fetched[index] for index in wanted]
 
-    def _current_pyramids(self) -> _Pyramids:
+    def _current_mip_maps(self) -> _MipMaps:
         """The mip maps; kept as long as nothing has changed and no gradient has passed."""
         parameters = list(self.parameters())
         state = (
             torch.is_grad_enabled(),
             tuple((id(p), p._version, p.requires_grad, p.device) for p in parameters),
         )
-        current = self._pyramids
-        if current is None or current.spent or current.state != state:
-            current = self._pyramids = _Pyramids(self, state)
+        current = self._mip_maps
+        if current is None or current.state != state or any(g.spent for g in current.groups):
+            current = self._mip_maps = _MipMaps(state, self._new_groups())
         return current
 
-
-class _Pyramids:
-    """Mip maps of a material's textures; those of one size share theirs, channel by channel.
-
-    Samples of one iteration share them and so their graph; once gradients have passed through it
-    the graph is spent.
-    """
-
-    def __init__(self, material: TextureMaterial, state: object) -> None:
-        self.state = state
-        self.spent = False
+    def _new_groups(self) -> list[_Group]:
+        """Textures of one size share their mip maps, channel by channel."""
         by_size: dict[tuple[int, ...], list[int]] = {}
         for index in range(3):
-            by_size.setdefault(material._levels(index)[0].shape, []).append(index)
-        self.groups: list[tuple[list[int], list[Tensor]]] = []
-        for members in by_size.values():
-            levels = [
-                torch.cat(level, dim=-1) if len(level) > 1 else level[0]
-                for level in zip(*(material._levels(index) for index in members), strict=True)
-            ]
-            if not material.custom_mip:
-                if len(members) == 1:
-                    # A node of our own to watch: the parameter itself outlives the iteration.
-                    levels[0] = levels[0].view_as(levels[0])
-                if levels[0].requires_grad:
-                    levels[0].register_hook(self._spend)
-                levels = build_mips(levels[0])
-            elif levels[0].requires_grad and len(members) > 1:
-                for level in levels:
-                    level.register_hook(self._spend)
-            self.groups.append((members, levels))
+            by_size.setdefault(self._levels(index)[0].shape, []).append(index)
+        # The first texture of a group names the memory of the group's gradient.
+        return [
+            _Group(self, members, self._gradient_memory.setdefault(members[0], GradientBuffer()))
+            for members in by_size.values()
+        ]
+
+
+@dataclass(frozen=True)
+class _MipMaps:
+    """Mip maps of all textures, shared by the samples of one iteration, and what they are of."""
+
+    state: object
+    groups: list[_Group]
+
+
+class _Group:
+    """Mip maps of the textures of one size: packed for a CPU, else a list of levels.
+
+    `spent`: gradients have gone through, and the graph is freed.
+    """
+
+    def __init__(
+        self, material: TextureMaterial, members: list[int], buffer: GradientBuffer
+    ) -> None:
+        self.members = members
+        textures = [material._levels(index) for index in members]
+        self._size = max(textures[0][0].shape[:2])
+        self._pyramid: Pyramid | None = None
+        self._levels: list[Tensor] = []
+        self._spent = False
+        on_cpu = choose_backend(textures[0][0], material.backend) == "numba"
+        if on_cpu and not material.custom_mip:
+            self._pyramid = Pyramid([levels[0] for levels in textures], buffer)
+            return
+        self._levels = [torch.cat(level, dim=-1) for level in zip(*textures, strict=True)]
+        for level in self._levels[: len(self._levels) if material.custom_mip else 1]:
+            if level.requires_grad:
+                level.register_hook(self._spend)  # type: ignore[no-untyped-call]
+        if not material.custom_mip:
+            self._levels = build_mips(self._levels[0])
+
+    @property
+    def spent(self) -> bool:
+        return self._spent if self._pyramid is None else self._pyramid.spent
+
+    def fetch(self, uv: Tensor, lod: Tensor | None, backend: str | None) -> dict[int, Tensor]:
+        """[P, 3] of each member, by its index."""
+        if lod is not None:
+            lod = lod + math.log2(self._size)
+        if self._pyramid is not None:
+            values = self._pyramid.fetch(uv, lod)
+        else:
+            values = texture2d(self._levels, uv, lod, backend=backend)
+        # Unbinding joins the gradients in one copy, where slices would add zeros to zeros.
+        channels = values.reshape(-1, len(self.members), 3).unbind(1)
+        return dict(zip(self.members, channels, strict=True))
 
     def _spend(self, gradient: Tensor) -> None:
-        self.spent = True
+        self._spent = True
 
 
 def _normalise_(normal: Tensor) -> None:

@@ -1,0 +1,186 @@
+"""Kernels of `diffrec.ops.pyramid`: all cores, and the same result for any number of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba as nb
+import numpy as np
+
+Array = np.ndarray[Any, Any]
+
+_CHUNK = 2048
+# Texels of one owner that lie side by side, when gradients are summed.
+_BLOCK = 64
+
+
+def fetch_backward(target: Array, levels: Array, uv: Array, level: Array, gradient: Array) -> None:
+    """Add the gradient of a fetch [P, C] to the packed `target`.
+
+    Each texel is owned by one thread, which visits the points in order.
+    """
+    _fetch_backward(target, levels, uv, level, gradient, nb.get_num_threads())
+
+
+@nb.njit(parallel=True, cache=True, nogil=True)
+def copy_in(texels: Array, packed: Array, first: int) -> None:
+    """Write texels [T, C] to the first T rows of `packed`, from column `first` on."""
+    count, channels = texels.shape
+    for chunk in nb.prange((count + _CHUNK - 1) // _CHUNK):
+        for i in range(chunk * _CHUNK, min(count, (chunk + 1) * _CHUNK)):
+            for c in range(channels):
+                packed[i, first + c] = texels[i, c]
+
+
+@nb.njit(parallel=True, cache=True, nogil=True)
+def copy_out(packed: Array, texels: Array, first: int) -> None:
+    """The inverse of `copy_in`."""
+    count, channels = texels.shape
+    for chunk in nb.prange((count + _CHUNK - 1) // _CHUNK):
+        for i in range(chunk * _CHUNK, min(count, (chunk + 1) * _CHUNK)):
+            for c in range(channels):
+                texels[i, c] = packed[i, first + c]
+
+
+@nb.njit(parallel=True, cache=True, nogil=True)
+def average(packed: Array, levels: Array) -> None:
+    """Fill each level with the means over 2 x 2 texels of the one before."""
+    channels = packed.shape[1]
+    for k in range(1, levels.shape[0]):
+        fine_height, fine_width, fine = levels[k - 1]
+        height, width, start = levels[k]
+        tall, wide = (2 if fine_height > 1 else 1), (2 if fine_width > 1 else 1)
+        share = np.float32(1.0 / (tall * wide))
+        for row in nb.prange(height):
+            for column in range(width):
+                for c in range(channels):
+                    total = np.float32(0)
+                    for r in range(tall):
+                        for s in range(wide):
+                            source = fine + (tall * row + r) * fine_width + wide * column + s
+                            total += packed[source, c]
+                    packed[start + row * width + column, c] = total * share
+
+
+@nb.njit(parallel=True, cache=True, nogil=True)
+def spread(gradient: Array, levels: Array) -> None:
+    """Hand the gradient of each level down to the finest: the transpose of `average`."""
+    channels = gradient.shape[1]
+    for back in range(1, levels.shape[0]):
+        k = levels.shape[0] - back
+        fine_height, fine_width, fine = levels[k - 1]
+        height, width, start = levels[k]
+        tall, wide = (2 if fine_height > 1 else 1), (2 if fine_width > 1 else 1)
+        share = np.float32(1.0 / (tall * wide))
+        for row in nb.prange(height):
+            for column in range(width):
+                for r in range(tall):
+                    for s in range(wide):
+                        source = fine + (tall * row + r) * fine_width + wide * column + s
+                        for c in range(channels):
+                            gradient[source, c] += share * gradient[start + row * width + column, c]
+
+
+@nb.njit(inline="always")
+def _blend(level, count):  # type: ignore[no-untyped-def]
+    """Lower of the two levels to read, and the share of the upper."""
+    clamped = min(max(level, np.float32(0)), np.float32(count - 1))
+    lower = min(np.int64(clamped), max(count - 2, 0))
+    return lower, clamped - np.float32(lower)
+
+
+@nb.njit(inline="always")
+def _axis(coordinate, size):  # type: ignore[no-untyped-def]
+    """The two texels around a coordinate, wrapped, and the share of the second."""
+    x = coordinate * np.float32(size) - np.float32(0.5)
+    floor = np.floor(x)
+    first = np.int64(floor) % size
+    second = first + 1 if first + 1 < size else 0
+    return first, second, x - floor
+
+
+@nb.njit(parallel=True, cache=True, nogil=True)
+def fetch(packed: Array, levels: Array, uv: Array, level: Array, result: Array) -> None:
+    """Trilinear fetch of all channels [P, C]."""
+    count, channels = result.shape
+    one = np.float32(1)
+    for chunk in nb.prange((count + _CHUNK - 1) // _CHUNK):
+        for i in range(chunk * _CHUNK, min(count, (chunk + 1) * _CHUNK)):
+            lower, fraction = _blend(level[i], levels.shape[0])
+            for c in range(channels):
+                result[i, c] = 0
+            for step in range(2):
+                share = fraction if step else one - fraction
+                if share == 0:
+                    continue
+                height, width, start = levels[lower + step]
+                x0, x1, fx = _axis(uv[i, 0], width)
+                y0, y1, fy = _axis(uv[i, 1], height)
+                top, bottom = start + y0 * width, start + y1 * width
+                wa, wb = share * (one - fy) * (one - fx), share * (one - fy) * fx
+                wc, wd = share * fy * (one - fx), share * fy * fx
+                for c in range(channels):
+                    result[i, c] += (
+                        wa * packed[top + x0, c]
+                        + wb * packed[top + x1, c]
+                        + wc * packed[bottom + x0, c]
+                        + wd * packed[bottom + x1, c]
+                    )
+
+
+@nb.njit(parallel=True, cache=True, nogil=True)
+def _fetch_backward(  # type: ignore[no-untyped-def]
+    target, levels, uv, level, gradient, owners
+):
+    count, channels = gradient.shape
+    one = np.float32(1)
+    for owner in nb.prange(owners):
+        for i in range(count):
+            lower, fraction = _blend(level[i], levels.shape[0])
+            for step in range(2):
+                share = fraction if step else one - fraction
+                if share == 0:
+                    continue
+                height, width, start = levels[lower + step]
+                x0, x1, fx = _axis(uv[i, 0], width)
+                y0, y1, fy = _axis(uv[i, 1], height)
+                for corner in range(4):
+                    y, wy = (y1, fy) if corner >> 1 else (y0, one - fy)
+                    x, wx = (x1, fx) if corner & 1 else (x0, one - fx)
+                    texel = start + y * width + x
+                    if (texel // _BLOCK) % owners == owner:
+                        weight = share * wy * wx
+                        for c in range(channels):
+                            target[texel, c] += weight * gradient[i, c]
+
+
+@nb.njit(parallel=True, cache=True, nogil=True)
+def fetch_backward_uv(
+    packed: Array, levels: Array, uv: Array, level: Array, gradient: Array, to_uv: Array
+) -> None:
+    """The gradient of a fetch with respect to uv, [P, 2]."""
+    count, channels = gradient.shape
+    one = np.float32(1)
+    for chunk in nb.prange((count + _CHUNK - 1) // _CHUNK):
+        for i in range(chunk * _CHUNK, min(count, (chunk + 1) * _CHUNK)):
+            lower, fraction = _blend(level[i], levels.shape[0])
+            du = dv = np.float32(0)
+            for step in range(2):
+                share = fraction if step else one - fraction
+                if share == 0:
+                    continue
+                height, width, start = levels[lower + step]
+                x0, x1, fx = _axis(uv[i, 0], width)
+                y0, y1, fy = _axis(uv[i, 1], height)
+                a = b = c = d = np.float32(0)
+                top, bottom = start + y0 * width, start + y1 * width
+                for channel in range(channels):
+                    g = gradient[i, channel]
+                    a += g * packed[top + x0, channel]
+                    b += g * packed[top + x1, channel]
+                    c += g * packed[bottom + x0, channel]
+                    d += g * packed[bottom + x1, channel]
+                du += share * np.float32(width) * ((one - fy) * (b - a) + fy * (d - c))
+                dv += share * np.float32(height) * ((one - fx) * (c - a) + fx * (d - b))
+            to_uv[i, 0] = du
+            to_uv[i, 1] = dv
