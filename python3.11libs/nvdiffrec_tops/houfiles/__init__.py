@@ -1,0 +1,21 @@
+"""Houdini scenes (``.hip``) as data: a strict reader that gives every byte back, and a writer."""
+
+from __future__ import annotations
+
+from .definition import Wire
+from .errors import HouFileError
+from .parms import Expression, Parm, ParmValue
+from .scene import Node, Scene, StickyNote, load, loads
+
+__all__ = [
+    "Expression",
+    "HouFileError",
+    "Node",
+    "Parm",
+    "ParmValue",
+    "Scene",
+    "StickyNote",
+    "Wire",
+    "load",
+    "loads",
+]

@@ -1,0 +1,151 @@
+"""Parameter values (``.parm``): one line each, ``name [ 0 locks=0 ] ( value value )``.
+
+Fields are separated by tabs. Menu and toggle values are quoted tokens, numbers are bare, strings
+are quoted when empty or with white space. A value that a channel drives stands as
+``[ channel value ]``; its expression is in the node's ``.chn`` member.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from .errors import MAX_ITEMS, HouFileError, shown
+from .quoting import BLANK, needs_quotes, word_at, written
+
+_HEAD = re.compile(r"(\S+)\t\[ (\d{1,9})\tlocks=(\d{1,20})((?:\t[^\s\]]++)*+) \]\t\(\t", re.ASCII)
+_VERSION = re.compile(r"\{\nversion (\S+)\n", re.ASCII)
+_CHANNEL = re.compile(r"\[ (\S+)\t", re.ASCII)
+_END = re.compile(r"\)\n")
+
+
+@dataclass(frozen=True)
+class Expression:
+    """What drives a value: ``language`` is ``hscript`` or ``python``."""
+
+    text: str
+    language: str = "hscript"
+
+
+@dataclass(frozen=True)
+class ParmValue:
+    """One component: ``text`` without quotes and escapes, ``channel`` the channel that drives it.
+
+    ``expression`` is that channel's expression, when it has one.
+    """
+
+    text: str
+    quoted: bool = False
+    channel: str | None = None
+    expression: Expression | None = None
+
+
+@dataclass(frozen=True)
+class Parm:
+    """A saved parameter and its components (none for a separator)."""
+
+    name: str
+    values: tuple[ParmValue, ...]
+    flag: int = 0
+    locks: int = 0
+    extra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ParmFile:
+    """A whole ``.parm`` member."""
+
+    parms: tuple[Parm, ...]
+    version: str = "0.8"
+
+
+def decode(text: str) -> ParmFile:
+    head = _VERSION.match(text)
+    if head is None:
+        raise HouFileError("it does not begin as a list of parameters")
+    at, found, seen = head.end(), [], set()
+    while not text.startswith("}", at):
+        if len(found) >= MAX_ITEMS:
+            raise HouFileError(f"it has more than {MAX_ITEMS} parameters")
+        parm, at = _parm(text, at)
+        if parm.name in seen:
+            raise HouFileError(f"the parameter '{shown(parm.name)}' occurs twice")
+        seen.add(parm.name)
+        found.append(parm)
+    if text[at:] != "}\n":
+        raise HouFileError("something follows the list of parameters")
+    return ParmFile(tuple(found), head[1])
+
+
+def _parm(text: str, at: int) -> tuple[Parm, int]:
+    head = _HEAD.match(text, at)
+    if head is None:
+        end = text.find("\n", at)
+        line = text[at : end if end > 0 else None]
+        raise HouFileError(f"this line is no parameter: '{shown(line)}'")
+    name, at = head[1], head.end()
+    values: list[ParmValue] = []
+    try:
+        while (end := _END.match(text, at)) is None:
+            value, at = _value(text, at)
+            values.append(value)
+    except HouFileError as error:
+        raise HouFileError(f"the parameter '{shown(name)}' is damaged ({error})") from None
+    extra = tuple(head[4].split("\t")[1:])
+    return Parm(name, tuple(values), int(head[2]), int(head[3]), extra), end.end()
+
+
+def _value(text: str, at: int) -> tuple[ParmValue, int]:
+    driven = _CHANNEL.match(text, at)
+    word, quoted, at = word_at(text, driven.end() if driven else at)
+    close = " ] \t" if driven else "\t"
+    if not text.startswith(close, at):
+        raise HouFileError("a value does not end where it should")
+    return ParmValue(word, quoted, driven[1] if driven else None), at + len(close)
+
+
+def encode(file: ParmFile) -> str:
+    lines = ["{", f"version {file.version}"]
+    for parm in file.parms:
+        if not parm.name or any(letter in BLANK for letter in parm.name):
+            raise HouFileError(f"'{shown(parm.name)}' is no name for a parameter")
+        state = "\t".join([f"{parm.flag}", f"locks={parm.locks}", *parm.extra])
+        lines.append("\t".join([parm.name, f"[ {state} ]", "(", *map(_written, parm.values), ")"]))
+    return "\n".join([*lines, "}", ""])
+
+
+def _written(value: ParmValue) -> str:
+    word = written(value.text, value.quoted)
+    return word if value.channel is None else f"[ {value.channel}\t{word} ] "
+
+
+def token(text: str) -> ParmValue:
+    """The value of a menu or toggle."""
+    return ParmValue(text, True)
+
+
+def string(text: str) -> ParmValue:
+    """The value of a string parameter."""
+    return ParmValue(text, needs_quotes(text))
+
+
+def number(value: int | float) -> ParmValue:
+    """The value of a numeric parameter, in the shortest form that reads back equal."""
+    text = repr(int(value)) if float(value).is_integer() else repr(value)
+    return ParmValue(text)
+
+
+def with_expressions(parms: Iterable[Parm], channels: dict[str, Expression]) -> tuple[Parm, ...]:
+    """The parms with the expressions of their channels filled in."""
+
+    def one(parm: Parm) -> Parm:
+        if all(value.channel is None for value in parm.values):
+            return parm
+        values: Sequence[ParmValue] = [
+            replace(value, expression=channels.get(value.channel)) if value.channel else value
+            for value in parm.values
+        ]
+        return replace(parm, values=tuple(values))
+
+    return tuple(one(parm) for parm in parms)
