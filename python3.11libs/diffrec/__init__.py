@@ -6,4 +6,10 @@ Materials, and Lighting From Images* (CVPR 2022), in plain PyTorch with Numba an
 
 from __future__ import annotations
 
+import os
+
+# PyTorch and Numba each bring an OpenMP; threads that spin while they wait would take each other's
+# cores. Read when those libraries load, so it must stand before any of their imports.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
 __version__ = "0.1.0"

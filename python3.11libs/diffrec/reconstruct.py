@@ -96,7 +96,7 @@ class _Run:
         self._train(plan, scene)
         validation = self._validate(scene, "dmtet_validate")
         with torch.no_grad():
-            surface = geometry.mesh().detach()
+            surface = geometry.mesh().with_normals().detach()
         self.log(
             f"Base mesh has {surface.triangles.shape[0]} triangles and "
             f"{surface.positions.shape[0]} vertices."

@@ -1,0 +1,100 @@
+"""Pictures on disk as float tensors [H, W, C], row 0 on top, channels RGB(A).
+
+Written to a temporary name and renamed, so that a reader never sees half a file.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffrec.colour import srgb_to_linear
+from diffrec.errors import DiffrecError
+
+# A picture of more pixels than this is refused: 1 GiB as floats.
+MAX_PIXELS = 1 << 26
+# Radiance files hold a shared exponent; above this they would overflow half precision readers.
+BRIGHTEST = 65504.0
+
+
+class ImageError(DiffrecError):
+    """A picture that cannot be read or written; the text names the file."""
+
+
+def read_linear(path: Path) -> Tensor:
+    """An 8- or 16-bit picture as stored, [H, W, 3 or 4] in [0, 1]. Raises ImageError."""
+    pixels = _read(path)
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise ImageError(f"{path} holds {pixels.dtype} values; an 8- or 16-bit picture is needed")
+    return torch.from_numpy(pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max))
+
+
+def read_srgb(path: Path) -> Tensor:
+    """An sRGB picture made linear, [H, W, 3 or 4]; alpha is linear already. Raises ImageError."""
+    image = read_linear(path)
+    image[..., :3] = srgb_to_linear(image[..., :3])
+    return image
+
+
+def read_hdr(path: Path) -> Tensor:
+    """A Radiance .hdr panorama, linear RGB [H, W, 3], never negative. Raises ImageError."""
+    pixels = _read(path)
+    if pixels.dtype != np.float32:
+        raise ImageError(f"{path} is not a high dynamic range picture; convert it to Radiance .hdr")
+    if not np.isfinite(pixels).all():
+        raise ImageError(f"{path} holds values that are not finite; write the panorama anew")
+    return torch.from_numpy(np.ascontiguousarray(pixels[..., :3].clip(0)))
+
+
+def write_png(path: Path, image: Tensor) -> None:
+    """Write [H, W, 3 or 4] in [0, 1] as 8 bits per channel, as it is. Raises ImageError."""
+    levels = image.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
+    _write(path, levels)
+
+
+def write_hdr(path: Path, image: Tensor) -> None:
+    """Write linear RGB [H, W, 3] as Radiance RGBE. Raises ImageError."""
+    _write(path, image.detach().float().clamp(0, BRIGHTEST).cpu().numpy())
+
+
+def _read(path: Path) -> Any:
+    try:
+        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ImageError(f"cannot read the picture {path}: {reason}") from None
+    try:
+        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        raise ImageError(
+            f"{path} is no picture that can be read (PNG, JPEG, TIFF, .hdr), or is cut"
+        )
+    if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
+        raise ImageError(f"{path} has more than {MAX_PIXELS} pixels; reduce it first")
+    if pixels.ndim == 2:
+        return np.repeat(pixels[..., None], 3, axis=2)
+    order = [2, 1, 0, 3][: pixels.shape[2]] if pixels.shape[2] >= 3 else [0, 0, 0]
+    return np.ascontiguousarray(pixels[..., order])
+
+
+def _write(path: Path, pixels: Any) -> None:
+    order = [2, 1, 0, 3][: pixels.shape[2]]
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        done, data = cv2.imencode(path.suffix, np.ascontiguousarray(pixels[..., order]))
+        if not done:
+            raise ImageError(f"cannot encode {path}")
+        temporary.write_bytes(data.tobytes())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise ImageError(f"cannot write {path}: {error.strerror or error}") from None
+    finally:
+        temporary.unlink(missing_ok=True)

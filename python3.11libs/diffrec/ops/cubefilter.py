@@ -1,0 +1,296 @@
+"""GGX and cosine filters of an environment cube map, as cheap linear operators.
+
+The lobe of a rough reflection, with the view along the normal (Karis 2013), depends on the angle
+alone and has a heavy tail; a sum of Gaussians whose widths double fits it well. So the pyramid of
+2 x 2 averages is blurred once per level by one small Gaussian, and the filtered chain for every
+roughness is a weighted sum of those levels, gathered from coarse to fine. Each step is a sparse
+matrix with a few entries per texel; its transpose is the gradient.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffrec.ops import cubemap
+
+SMALLEST = 16  # edge of the coarsest level of the chain
+_COARSEST_BLUR = 4  # edge of the coarsest blurred level
+_WIDTH = 0.9  # standard deviation of the blur, in mean texel angles
+_WIDE = 0.45  # lobes of more roughness are filtered exactly, from the coarsest level of the chain
+_CUT = 2.6  # the blur ends at so many standard deviations
+
+
+def roughness_of_levels(count: int) -> list[float]:
+    """0.08 to 0.5 evenly over the levels but the last, 1.0 for the last."""
+    if count == 1:
+        return [1.0]
+    steps = max(count - 2, 1)
+    return [0.08 + (0.5 - 0.08) * level / steps for level in range(count - 1)] + [1.0]
+
+
+def level_of_roughness(roughness: Tensor, count: int, lowest: float = 0.08) -> Tensor:
+    """The fractional level of the chain that holds a roughness (any shape), differentiable."""
+    if count == 1:
+        return torch.zeros_like(roughness)
+    clamped = roughness.clamp(max(lowest, 0.08), 1.0)
+    steps = max(count - 2, 1)
+    below = (clamped - 0.08) / (0.5 - 0.08) * steps
+    above = (clamped - 0.5) / 0.5 + steps
+    return torch.where(clamped < 0.5, below.clamp(max=steps), above).clamp(max=count - 1)
+
+
+def ggx_lobe(cosine: Tensor, roughness: float) -> Tensor:
+    """Unnormalised weight of light at an angle from the mirror direction: D(n . h) n . l.
+
+    Walter et al. 2007's GGX with alpha = roughness^2, half vector midway; zero behind.
+    """
+    alpha2 = roughness**4
+    half = ((1 + cosine) * 0.5).clamp(0, 1)  # cos^2 of half the angle
+    return cosine.clamp_min(0) / (half * (alpha2 - 1) + 1).square()
+
+
+def average_pool(cube: Tensor) -> Tensor:
+    """[6, R, R, C] to [6, R / 2, R / 2, C], means over 2 x 2."""
+    faces, size, _, channels = cube.shape
+    return cube.reshape(faces, size // 2, 2, size // 2, 2, channels).mean(dim=(2, 4))
+
+
+def pyramid(base: Tensor, smallest: int) -> list[Tensor]:
+    """The cube map and its averages, down to an edge of `smallest`."""
+    levels = [base]
+    while levels[-1].shape[1] > smallest:
+        levels.append(average_pool(levels[-1]))
+    return levels
+
+
+def dense_filter(size_out: int, size_in: int, roughness: float | None) -> Tensor:
+    """The exact filter as a matrix [6 Ro^2, 6 Ri^2], rows adding up to one, float64.
+
+    GGX of a roughness, or the cosine lobe (irradiance over pi) for None.
+    """
+    out = cubemap.texel_directions(size_out, torch.float64).reshape(-1, 3)
+    return exact_rows(out, size_in, roughness)
+
+
+def exact_rows(directions: Tensor, size_in: int, roughness: float | None) -> Tensor:
+    """Rows [P, 6 Ri^2] of the exact filter for directions [P, 3], float64."""
+    source = cubemap.texel_directions(size_in, torch.float64).reshape(-1, 3)
+    area = cubemap.solid_angles(size_in, torch.float64).reshape(-1).repeat(6)
+    cosine = directions.double() @ source.T
+    lobe = cosine.clamp_min(0) if roughness is None else ggx_lobe(cosine, roughness)
+    weight = lobe * area
+    return weight / weight.sum(1, keepdim=True)
+
+
+def prefilter_reference(base: Tensor) -> list[Tensor]:
+    """The exact chain of a small cube map [6, R, R, C]: what the fast one is measured by."""
+    levels = pyramid(base, SMALLEST)
+    result = []
+    for level, roughness in enumerate(roughness_of_levels(len(levels))):
+        size = levels[level].shape[1]
+        matrix = dense_filter(size, base.shape[1], roughness).to(base)
+        flat = matrix @ base.reshape(-1, base.shape[3])
+        result.append(flat.reshape(6, size, size, -1))
+    return result
+
+
+class CubeFilter:
+    """The filters for one base size, built once and kept per device."""
+
+    def __init__(self, size: int, device: torch.device) -> None:
+        self._size = size
+        self._sizes = [size]
+        while self._sizes[-1] > SMALLEST:
+            self._sizes.append(self._sizes[-1] // 2)
+        blurred = [size]
+        while blurred[-1] > _COARSEST_BLUR:
+            blurred.append(blurred[-1] // 2)
+        self._blurred = blurred
+        self._blur = {s: _SparseMap.of(_gaussian(s), device) for s in blurred[1:]}
+        self._raise = {s: _SparseMap.of(_upsampling(s), device) for s in blurred[:-1]}
+        self.roughness = roughness_of_levels(len(self._sizes))
+        self._weights = [
+            _mixture(roughness, self._sizes[level], blurred[level + 1 :])
+            for level, roughness in enumerate(self.roughness)
+            if roughness <= _WIDE
+        ]
+        last = self._sizes[-1]
+        self._wide = [
+            dense_filter(s, last, roughness).float().to(device)
+            for s, roughness in zip(self._sizes, self.roughness, strict=True)
+            if roughness > _WIDE
+        ]
+        self._cosine = dense_filter(last, last, None).float().to(device)
+
+    @staticmethod
+    def of(size: int, device: torch.device) -> CubeFilter:
+        """The filter of a base size; built on first use."""
+        return _cached(size, str(device))
+
+    def __call__(self, base: Tensor) -> tuple[list[Tensor], Tensor]:
+        """GGX levels [6, R, R, C], [6, R / 2, R / 2, C] … and irradiance over pi [6, 16, 16, C]."""
+        channels = base.shape[3]
+        averages = pyramid(base, _COARSEST_BLUR)
+        flat = {a.shape[1]: a.reshape(-1, channels) for a in averages}
+        blurred = {s: self._blur[s](flat[s]) for s in self._blurred[1:]}
+        result = []
+        for level, weights in enumerate(self._weights):
+            own, *shares = weights
+            size = self._sizes[level]
+            total: Tensor | None = None
+            for s, share in zip(
+                reversed(self._blurred[level + 1 :]), reversed(shares), strict=True
+            ):
+                raised = None if total is None else self._raise[s](total)
+                if share == 0 and raised is None:
+                    continue
+                term = blurred[s] * share
+                total = term if raised is None else raised + term
+            value = flat[size] * own
+            if total is not None:
+                value = value + self._raise[size](total)
+            result.append(value.reshape(6, size, size, channels))
+        last = self._sizes[-1]
+        for matrix in self._wide:
+            size = self._sizes[len(result)]
+            result.append((matrix @ flat[last]).reshape(6, size, size, channels))
+        irradiance = (self._cosine @ flat[last]).reshape(6, last, last, channels)
+        return result, irradiance
+
+
+@functools.lru_cache(maxsize=4)
+def _cached(size: int, device: str) -> CubeFilter:
+    return CubeFilter(size, torch.device(device))
+
+
+@dataclass(frozen=True)
+class _SparseMap:
+    """A linear map of texel lists [N, C] and its transpose, both compressed by rows."""
+
+    matrix: Tensor
+    transposed: Tensor
+
+    @staticmethod
+    def of(entries: tuple[Tensor, Tensor, Tensor, tuple[int, int]], device: torch.device) -> Any:
+        row, column, value, shape = entries
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the CSR layout calls itself a beta
+            forward = torch.sparse_coo_tensor(torch.stack([row, column]), value, shape)
+            backward = torch.sparse_coo_tensor(torch.stack([column, row]), value, shape[::-1])
+            return _SparseMap(
+                forward.coalesce().to_sparse_csr().to(device),
+                backward.coalesce().to_sparse_csr().to(device),
+            )
+
+    def __call__(self, values: Tensor) -> Tensor:
+        result: Tensor = _Apply.apply(values, self)  # type: ignore[no-untyped-call]
+        return result
+
+
+class _Apply(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, sparse: _SparseMap) -> Tensor:
+        ctx.sparse = sparse
+        return sparse.matrix @ values.contiguous()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
+        return ctx.sparse.transposed @ gradient.contiguous(), None
+
+
+def _mean_angle(size: int) -> float:
+    return math.pi / 2 / size
+
+
+def _gaussian(size: int) -> tuple[Tensor, Tensor, Tensor, tuple[int, int]]:
+    """A truncated Gaussian of the angle, rows adding up to one: row, column, value, shape."""
+    sigma = _WIDTH * _mean_angle(size)
+    directions = cubemap.texel_directions(size).reshape(-1, 3)
+    area = cubemap.solid_angles(size).reshape(-1).repeat(6)
+    # Texels at a face's corner are narrower than the mean by 0.42.
+    reach = min(size, math.ceil(_CUT * _WIDTH / 0.42))
+    table = cubemap.neighbour_table(size, reach)
+    count = 6 * size * size
+    rows = torch.arange(count).reshape(6, size, size)
+    found_rows, found_columns = [], []
+    window = range(2 * reach + 1)
+    nearest = math.cos(min(_CUT * sigma, math.pi))
+    for dy in window:
+        for dx in window:
+            column = table[:, dy : dy + size, dx : dx + size]
+            cosine = (directions[rows] * directions[column]).sum(-1)
+            close = cosine >= nearest
+            found_rows.append(rows[close])
+            found_columns.append(column[close])
+    # Beyond an edge two places may name the same texel: it counts once.
+    keys = torch.unique(torch.cat(found_rows) * count + torch.cat(found_columns))
+    row, column = torch.div(keys, count, rounding_mode="floor"), keys % count
+    chord2 = (directions[row] - directions[column]).square().sum(1)
+    angle = 2 * torch.asin((chord2.sqrt() * 0.5).clamp(max=1))
+    value = torch.exp(-angle.square() / (2 * sigma**2)) * area[column]
+    total = torch.zeros(count).index_add(0, row, value)
+    return row, column, value / total[row], (count, count)
+
+
+def _upsampling(size: int) -> tuple[Tensor, Tensor, Tensor, tuple[int, int]]:
+    """Bilinear, across edges, from an edge of size / 2 to size."""
+    directions = cubemap.texel_directions(size).reshape(-1, 3)
+    index, weight = cubemap.bilinear(directions, size // 2)
+    row = torch.arange(len(index))[:, None].expand_as(index)
+    shape = (6 * size * size, 6 * (size // 2) ** 2)
+    return row.reshape(-1), index.reshape(-1), weight.reshape(-1), shape
+
+
+def _mixture(roughness: float, size: int, blurred: list[int]) -> list[float]:
+    """Shares of the unblurred level and of each blurred one that make up the GGX lobe.
+
+    Least squares over the share of the lobe's energy within an angle, which also places what a
+    texel cannot resolve; no share is negative, all add up to one.
+    """
+    angle = torch.logspace(-4, math.log10(math.pi / 2), 2000, dtype=torch.float64)
+    target = _energy(ggx_lobe(torch.cos(angle), roughness), angle)
+    columns = []
+    # A fetched texel is a box seen through bilinear weights: it has a width of its own.
+    for s in [size, *blurred]:
+        variance = _mean_angle(s) ** 2 / 12
+        if s != size:
+            variance += (_effective_width() * _mean_angle(s)) ** 2
+            between = [b for b in blurred if b >= s]
+            variance += sum(_mean_angle(b) ** 2 / 8 for b in between)
+        columns.append(_energy(torch.exp(-angle.square() / (2 * variance)), angle))
+    shares = _nonnegative_least_squares(torch.stack(columns, dim=1), target)
+    return [float(share) for share in shares / shares.sum()]
+
+
+def _effective_width() -> float:
+    """The blur's standard deviation per axis after its cut, in mean texel angles."""
+    cut = _CUT**2 / 2
+    return _WIDTH * math.sqrt(1 - cut * math.exp(-cut) / (1 - math.exp(-cut)))
+
+
+def _energy(density: Tensor, angle: Tensor) -> Tensor:
+    """Share of a lobe's energy within each angle, from its density on the sphere."""
+    ring = density * torch.sin(angle)
+    steps = torch.diff(angle) * (ring[1:] + ring[:-1]) * 0.5
+    total = torch.cat([ring[:1] * angle[:1] * 0.5, steps]).cumsum(0)
+    return total / total[-1]
+
+
+def _nonnegative_least_squares(matrix: Tensor, target: Tensor) -> Tensor:
+    """Coordinate descent; the problem has some ten unknowns."""
+    columns, goal = matrix.numpy(), target.numpy()
+    gram, right = columns.T @ columns, columns.T @ goal
+    solution = np.zeros(len(right))
+    for _ in range(2000):
+        for k in range(len(right)):
+            slope = right[k] - gram[k] @ solution + gram[k, k] * solution[k]
+            solution[k] = max(0.0, slope / gram[k, k])
+    return torch.from_numpy(solution)

@@ -1,0 +1,75 @@
+"""The second factor of the split sum: GGX integrated over (n . v, roughness)."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import torch
+from torch import Tensor
+
+from diffrec.ops.gather import weighted_gather
+
+SIZE = 256
+_SAMPLES = 256
+LEAST_COSINE = 1e-3
+
+
+def integrate(cosine: Tensor, roughness: Tensor, samples: int = _SAMPLES) -> Tensor:
+    """Scale A and bias B of F0 [..., 2] under uniform white light (Karis 2013).
+
+    `cosine`: n . v in (0, 1], `roughness`, same shape. GGX with alpha = roughness^2 and the
+    separable Smith shadowing of Walter et al. 2007, Schlick's Fresnel term, importance sampled
+    with a Hammersley sequence.
+    """
+    number = torch.arange(samples, dtype=cosine.dtype)
+    first = (number + 0.5) / samples
+    second = _radical_inverse(samples).to(cosine.dtype)
+    alpha2 = roughness[..., None].pow(4).clamp_min(1e-8)
+    half_z2 = (1 - first) / (1 + (alpha2 - 1) * first)
+    half_z = half_z2.sqrt()
+    half_x = (1 - half_z2).clamp_min(0).sqrt() * torch.cos(2 * math.pi * second)
+    view_z = cosine[..., None]
+    view_x = (1 - view_z.square()).clamp_min(0).sqrt()
+    view_half = view_x * half_x + view_z * half_z
+    light_z = 2 * view_half * half_z - view_z
+
+    def smith(z: Tensor) -> Tensor:
+        squared = z.square().clamp_min(1e-12)
+        return 2 / (1 + (1 + alpha2 * (1 - squared) / squared).sqrt())
+
+    lit = (light_z > 0) & (view_half > 0)
+    visible = smith(view_z) * smith(light_z.clamp_min(0)) * view_half / (half_z * view_z)
+    visible = torch.where(lit, visible, torch.zeros_like(visible))
+    fresnel = (1 - view_half.clamp(0, 1)).pow(5)
+    return torch.stack([(visible * (1 - fresnel)).mean(-1), (visible * fresnel).mean(-1)], dim=-1)
+
+
+def _radical_inverse(count: int) -> Tensor:
+    """Van der Corput sequence in base 2, float64."""
+    value, scale = torch.zeros(count, dtype=torch.float64), 0.5
+    left = torch.arange(count)
+    while bool((left > 0).any()):
+        value += scale * (left % 2)
+        left, scale = left // 2, scale / 2
+    return value
+
+
+@functools.lru_cache(maxsize=4)
+def table(device: str) -> Tensor:
+    """A and B at texel centres, [256 * 256, 2]: rows are roughness, columns n . v."""
+    centre = (torch.arange(SIZE) + 0.5) / SIZE
+    rows = [integrate(centre, torch.full_like(centre, float(r))) for r in centre]
+    return torch.stack(rows).reshape(-1, 2).to(device)
+
+
+def lookup(cosine: Tensor, roughness: Tensor) -> Tensor:
+    """A and B [P, 2], bilinear; `cosine` and `roughness` [P] in [0, 1], differentiable."""
+    x = (cosine * SIZE - 0.5).clamp(0, SIZE - 1)
+    y = (roughness * SIZE - 0.5).clamp(0, SIZE - 1)
+    left, top = (v.detach().floor().clamp(max=SIZE - 2) for v in (x, y))
+    fx, fy = x - left, y - top
+    corner = (top * SIZE + left).long()
+    index = torch.stack([corner, corner + 1, corner + SIZE, corner + SIZE + 1], dim=1)
+    weight = torch.stack([v * u for v in (1 - fy, fy) for u in (1 - fx, fx)], dim=1)
+    return weighted_gather(table(str(cosine.device)).to(cosine.dtype), index, weight)
