@@ -9,6 +9,7 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
+# Entries of `levels` are read one by one below: unpacking a row is ten times as slow.
 _CHUNK = 2048
 # Texels of one owner that lie side by side, when gradients are summed.
 _BLOCK = 64
@@ -23,62 +24,83 @@ def fetch_backward(target: Array, levels: Array, uv: Array, level: Array, gradie
 
 
 @nb.njit(parallel=True, cache=True, nogil=True)
-def copy_in(texels: Array, packed: Array, first: int) -> None:
-    """Write texels [T, C] to the first T rows of `packed`, from column `first` on."""
-    count, channels = texels.shape
+def copy_in(textures: tuple[Array, ...], packed: Array) -> None:
+    """Write textures [T, C_i] side by side into the first T rows of `packed`."""
+    count = textures[0].shape[0]
     for chunk in nb.prange((count + _CHUNK - 1) // _CHUNK):
-        for i in range(chunk * _CHUNK, min(count, (chunk + 1) * _CHUNK)):
-            for c in range(channels):
-                packed[i, first + c] = texels[i, c]
+        # Texture by texture within a chunk, while its rows of `packed` are in the cache.
+        begin, end = chunk * _CHUNK, min(count, (chunk + 1) * _CHUNK)
+        first = 0
+        for t in range(len(textures)):
+            texels = textures[t]
+            for i in range(begin, end):
+                for c in range(texels.shape[1]):
+                    packed[i, first + c] = texels[i, c]
+            first += texels.shape[1]
 
 
 @nb.njit(parallel=True, cache=True, nogil=True)
-def copy_out(packed: Array, texels: Array, first: int) -> None:
+def copy_out(packed: Array, textures: tuple[Array, ...]) -> None:
     """The inverse of `copy_in`."""
-    count, channels = texels.shape
+    count = textures[0].shape[0]
     for chunk in nb.prange((count + _CHUNK - 1) // _CHUNK):
-        for i in range(chunk * _CHUNK, min(count, (chunk + 1) * _CHUNK)):
-            for c in range(channels):
-                texels[i, c] = packed[i, first + c]
+        begin, end = chunk * _CHUNK, min(count, (chunk + 1) * _CHUNK)
+        first = 0
+        for t in range(len(textures)):
+            texels = textures[t]
+            for i in range(begin, end):
+                for c in range(texels.shape[1]):
+                    texels[i, c] = packed[i, first + c]
+            first += texels.shape[1]
+
+
+@nb.njit(inline="always")
+def _children(row, column, fine_height, fine_width, fine):  # type: ignore[no-untyped-def]
+    """Rows of the packed array of the 2 x 2 finer texels; of a level one texel high or wide the
+    same one is named twice."""
+    top = fine + (2 * row * fine_width if fine_height > 1 else 0)
+    below = fine_width if fine_height > 1 else 0
+    left, beside = (2 * column, 1) if fine_width > 1 else (0, 0)
+    a = top + left
+    return a, a + beside, a + below, a + below + beside
 
 
 @nb.njit(parallel=True, cache=True, nogil=True)
 def average(packed: Array, levels: Array) -> None:
     """Fill each level with the means over 2 x 2 texels of the one before."""
     channels = packed.shape[1]
+    quarter = np.float32(0.25)
     for k in range(1, levels.shape[0]):
-        fine_height, fine_width, fine = levels[k - 1]
-        height, width, start = levels[k]
-        tall, wide = (2 if fine_height > 1 else 1), (2 if fine_width > 1 else 1)
-        share = np.float32(1.0 / (tall * wide))
+        fine_height, fine_width, fine = levels[k - 1, 0], levels[k - 1, 1], levels[k - 1, 2]
+        height, width, start = levels[k, 0], levels[k, 1], levels[k, 2]
         for row in nb.prange(height):
             for column in range(width):
-                for c in range(channels):
-                    total = np.float32(0)
-                    for r in range(tall):
-                        for s in range(wide):
-                            source = fine + (tall * row + r) * fine_width + wide * column + s
-                            total += packed[source, c]
-                    packed[start + row * width + column, c] = total * share
+                a, b, c, d = _children(row, column, fine_height, fine_width, fine)
+                mean = start + row * width + column
+                for i in range(channels):
+                    upper, lower = packed[a, i] + packed[b, i], packed[c, i] + packed[d, i]
+                    packed[mean, i] = quarter * (upper + lower)
 
 
 @nb.njit(parallel=True, cache=True, nogil=True)
 def spread(gradient: Array, levels: Array) -> None:
     """Hand the gradient of each level down to the finest: the transpose of `average`."""
     channels = gradient.shape[1]
+    quarter = np.float32(0.25)
     for back in range(1, levels.shape[0]):
         k = levels.shape[0] - back
-        fine_height, fine_width, fine = levels[k - 1]
-        height, width, start = levels[k]
-        tall, wide = (2 if fine_height > 1 else 1), (2 if fine_width > 1 else 1)
-        share = np.float32(1.0 / (tall * wide))
+        fine_height, fine_width, fine = levels[k - 1, 0], levels[k - 1, 1], levels[k - 1, 2]
+        height, width, start = levels[k, 0], levels[k, 1], levels[k, 2]
         for row in nb.prange(height):
             for column in range(width):
-                for r in range(tall):
-                    for s in range(wide):
-                        source = fine + (tall * row + r) * fine_width + wide * column + s
-                        for c in range(channels):
-                            gradient[source, c] += share * gradient[start + row * width + column, c]
+                a, b, c, d = _children(row, column, fine_height, fine_width, fine)
+                mean = start + row * width + column
+                for i in range(channels):
+                    share = quarter * gradient[mean, i]
+                    gradient[a, i] += share
+                    gradient[b, i] += share
+                    gradient[c, i] += share
+                    gradient[d, i] += share
 
 
 @nb.njit(inline="always")
@@ -113,7 +135,8 @@ def fetch(packed: Array, levels: Array, uv: Array, level: Array, result: Array) 
                 share = fraction if step else one - fraction
                 if share == 0:
                     continue
-                height, width, start = levels[lower + step]
+                k = lower + step
+                height, width, start = levels[k, 0], levels[k, 1], levels[k, 2]
                 x0, x1, fx = _axis(uv[i, 0], width)
                 y0, y1, fy = _axis(uv[i, 1], height)
                 top, bottom = start + y0 * width, start + y1 * width
@@ -141,7 +164,8 @@ def _fetch_backward(  # type: ignore[no-untyped-def]
                 share = fraction if step else one - fraction
                 if share == 0:
                     continue
-                height, width, start = levels[lower + step]
+                k = lower + step
+                height, width, start = levels[k, 0], levels[k, 1], levels[k, 2]
                 x0, x1, fx = _axis(uv[i, 0], width)
                 y0, y1, fy = _axis(uv[i, 1], height)
                 for corner in range(4):
@@ -169,7 +193,8 @@ def fetch_backward_uv(
                 share = fraction if step else one - fraction
                 if share == 0:
                     continue
-                height, width, start = levels[lower + step]
+                k = lower + step
+                height, width, start = levels[k, 0], levels[k, 1], levels[k, 2]
                 x0, x1, fx = _axis(uv[i, 0], width)
                 y0, y1, fy = _axis(uv[i, 1], height)
                 a = b = c = d = np.float32(0)

@@ -114,11 +114,11 @@ class _Pack(torch.autograd.Function):
         ctx.iteration = iteration
         ctx.shapes = [texture.shape for texture in textures]
         packed = textures[0].new_empty(iteration.shape)
-        first = 0
-        for texture in textures:
-            texels = texture.detach().reshape(-1, texture.shape[2]).contiguous()
-            numba_pyramid.copy_in(texels.numpy(), packed.numpy(), first)
-            first += texture.shape[2]
+        texels = tuple(
+            texture.detach().reshape(-1, texture.shape[2]).contiguous().numpy()
+            for texture in textures
+        )
+        numba_pyramid.copy_in(texels, packed.numpy())
         numba_pyramid.average(packed.numpy(), iteration.levels)
         return packed
 
@@ -132,16 +132,11 @@ class _Pack(torch.autograd.Function):
         if gradient is not None:
             total += gradient
         numba_pyramid.spread(total.numpy(), iteration.levels)
-        results: list[Tensor | None] = []
-        first = 0
-        for shape, wanted in zip(ctx.shapes, ctx.needs_input_grad[1:], strict=True):
-            result = None
-            if wanted:
-                result = total.new_empty(shape)
-                numba_pyramid.copy_out(total.numpy(), result.view(-1, shape[2]).numpy(), first)
-            results.append(result)
-            first += shape[2]
-        return None, *results
+        results = [total.new_empty(shape) for shape in ctx.shapes]
+        texels = tuple(result.view(-1, result.shape[2]).numpy() for result in results)
+        numba_pyramid.copy_out(total.numpy(), texels)
+        wanted = ctx.needs_input_grad[1:]
+        return None, *(r if needed else None for r, needed in zip(results, wanted, strict=True))
 
 
 class _Fetch(torch.autograd.Function):
