@@ -14,7 +14,7 @@ from ..houfiles import HouFileError, Node, Scene, load
 from . import nodes, pdg
 from .nodes.localscheduler import JOB_PARAMETERS, PARAMETERS
 from .parameters import NodeParameters, Surroundings
-from .parmtable import NUMERIC, Kind, ParmTable
+from .parmtable import NUMERIC, Kind, ParmSpec, ParmTable
 from .wiring import NetworkError, end_nodes, nearest, sources, upstream
 
 _MAX_CHANNELS = 50
@@ -92,7 +92,7 @@ def open_network(
 
 # -- finding things -------------------------------------------------------------------------
 def _topnet(scene: Scene, top: str | None) -> Node:
-    networks = [node for node in _walk(scene) if node.type == "topnet"]
+    networks = [node for node in scene.walk() if node.type == "topnet"]
     if top is not None:
         found = next((node for node in networks if node.path == "/" + top.strip("/")), None)
         if found is None:
@@ -107,16 +107,6 @@ def _topnet(scene: Scene, top: str | None) -> Node:
             else "the scene has no TOP network"
         )
     return networks[0]
-
-
-def _walk(scene: Scene) -> list[Node]:
-    found: list[Node] = []
-    stack = list(scene.roots)
-    while stack:
-        node = stack.pop(0)
-        found.append(node)
-        stack = [*node.children, *stack]
-    return found
 
 
 def _variables(scene: Scene, path: Path, given: Mapping[str, str]) -> dict[str, str]:
@@ -141,8 +131,7 @@ def _variables(scene: Scene, path: Path, given: Mapping[str, str]) -> dict[str, 
 
 def _frame(scene: Scene) -> float:
     """The scene's current frame: ``tcur`` seconds at ``fps``."""
-    text = scene.members.get(".start")
-    data = text.decode("utf-8", "replace") if isinstance(text, bytes) else ""
+    data = scene.members.get(".start", b"").decode("utf-8", "replace")
     second = re.search(r"^tcur ([-\d.e]+)$", data, re.MULTILINE)
     rate = re.search(r"^fps ([\d.e]+)$", data, re.MULTILINE)
     try:
@@ -152,13 +141,35 @@ def _frame(scene: Scene) -> float:
 
 
 def _table(node: Node) -> ParmTable:
+    """The type's own parameters, those of Add Job Parms, and those an artist has added."""
     known = nodes.TOPNET if node.type == "topnet" else nodes.TYPES.get(node.type)
     if known is None:
         return ParmTable([])
-    extra = JOB_PARAMETERS if known.kind is pdg.nodeType.Processor else ParmTable([])
-    return ParmTable(
-        [*known.table, *(spec for spec in extra if spec.name not in known.table.specs)]
-    )
+    specs = dict(known.table.specs)
+    if known.kind is pdg.nodeType.Processor:
+        for spec in JOB_PARAMETERS:
+            specs.setdefault(spec.name, spec)
+    for name in _added(node.spare_interface or ""):
+        if known.table.find(name) is None:
+            specs.setdefault(name, ParmSpec(name, Kind.STRING, ("",)))
+    return ParmTable(specs.values())
+
+
+def _added(interface: str) -> list[str]:
+    """Names of spare parameters: blocks of a saved interface without the word ``baseparm``."""
+    found: list[str] = []
+    name, own = "", False
+    for line in [*interface.splitlines(), "parm {"]:
+        words = line.split()
+        if words[:2] == ["parm", "{"]:
+            if name and own:
+                found.append(name)
+            name, own = "", True
+        elif words[:1] == ["name"] and len(words) == 2 and not name:
+            name = words[1].strip('"')
+        elif words[:1] == ["baseparm"]:
+            own = False
+    return found
 
 
 def _parameters(node: Node, around: Surroundings) -> NodeParameters:

@@ -22,6 +22,7 @@ class TopNode:
     inputs: Sequence[str] = ()
     flags: Sequence[str] = ()
     expressions: Mapping[str, str] = field(default_factory=dict)
+    interface: str = ""
 
 
 def _quoted(text: str) -> str:
@@ -100,6 +101,8 @@ def _members(prefix: str, node: TopNode) -> list[tuple[str, str]]:
         (f"{path}.init", f"type = {node.type}\nmatchesdef = 0\n"),
         (f"{path}.def", _definition(node)),
     ]
+    if node.interface:
+        found.append((f"{path}.spareparmdef", node.interface))
     if node.expressions:
         found.append((f"{path}.chn", _channels(node)))
     found.append((f"{path}.parm", "\n".join(["{", "version 0.8", *lines, "}", ""])))

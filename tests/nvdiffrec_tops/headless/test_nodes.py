@@ -319,3 +319,33 @@ def test_channel_references(scene, top, items) -> None:
     assert len(items(hip, "b", "--all-ends")) == 3
     with pytest.raises(RuntimeError, match="leads back to itself"):
         items(hip, "a", "--set", "a.basecommand=`chs('../a/basecommand')`")
+
+
+SPARE = """    group {
+        name    "processor4"
+        label   "Command Line"
+
+        parm {
+            name    "newparm22"
+            baseparm
+            label   "New in 22"
+            export  none
+        }
+        parm {
+            name    "shot"
+            label   "Shot"
+            type    string
+            default { "" }
+        }
+    }
+"""
+
+
+def test_added_parameters_are_known_and_newer_ones_are_not(scene, top, items) -> None:
+    parms = {"shot": "s010", "pdg_command": "run `chs('../a/shot')`", "local_single": "on"}
+    hip = scene(top("a", "genericgenerator", parms, interface=SPARE))
+    assert values(items(hip, "a")[0], "__pdg_commandstring") == ["run s010"]
+    newer = scene(top("a", "genericgenerator", {**parms, "newparm22": 1}, interface=SPARE))
+    with pytest.raises(RuntimeError, match="'newparm22'"):
+        items(newer, "a")
+    assert len(items(newer, "a", "--allow-unknown-parms")) == 1
