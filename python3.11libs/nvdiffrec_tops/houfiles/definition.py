@@ -10,9 +10,21 @@ from .errors import MAX_ITEMS, HouFileError, shown
 from .quoting import QUOTED, quote, unescape
 
 FLAGS = (
-    "lock model template footprint xray bypass display render highlight unload savedata compress "
-    "colordefault exposed"
-).split()
+    "lock",
+    "model",
+    "template",
+    "footprint",
+    "xray",
+    "bypass",
+    "display",
+    "render",
+    "highlight",
+    "unload",
+    "savedata",
+    "compress",
+    "colordefault",
+    "exposed",
+)
 """The flags of a node in the order of the file."""
 
 _INIT = re.compile(r"type = (\S+)\nmatchesdef = ([01])\n", re.ASCII)
@@ -42,7 +54,7 @@ def encode_init(init: Init) -> str:
     return f"type = {init.type}\nmatchesdef = {int(init.matches_definition)}\n"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Wire:
     """An input that is connected.
 
@@ -56,7 +68,7 @@ class Wire:
     mark: int = 1
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NamedOutput:
     """A wired output connector and its id."""
 
@@ -64,7 +76,7 @@ class NamedOutput:
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class NamedInput:
     """A wired input connector: its id, the node and the output id it comes from.
 
@@ -292,6 +304,8 @@ def _read(text: str, statements: Mapping[str, tuple[str, _Reader]]) -> _Lines:
             line = lines.line()
             if line != _END:
                 unknown.append(line)
+                if len(unknown) + len(lines.extra) > MAX_ITEMS:
+                    raise HouFileError(f"it has more than {MAX_ITEMS} lines")
                 continue
             name = _END
         else:

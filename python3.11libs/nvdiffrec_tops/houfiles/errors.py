@@ -10,6 +10,10 @@ MAX_NAME_BYTES = 4096
 """Longest member name."""
 MAX_DEPTH = 64
 """Deepest node path, and deepest nesting of an interface."""
+MAX_NODES = 250_000
+"""Most nodes of one scene."""
+MAX_SCENE_ITEMS = 4_000_000
+"""Most parameter values and wires of one scene."""
 MAX_TEXT_BYTES = 64 * 1024 * 1024
 """Largest member that is decoded; larger ones can only be kept as they are."""
 MAX_ITEMS = 1_000_000

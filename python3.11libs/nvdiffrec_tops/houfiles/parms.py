@@ -20,7 +20,7 @@ _CHANNEL = re.compile(r"\[ (\S+)\t", re.ASCII)
 _END = re.compile(r"\)\n")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Expression:
     """What drives a value: ``language`` is ``hscript`` or ``python``."""
 
@@ -28,7 +28,7 @@ class Expression:
     language: str = "hscript"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ParmValue:
     """One component: ``text`` without quotes and escapes, ``channel`` the channel that drives it.
 
@@ -41,7 +41,7 @@ class ParmValue:
     expression: Expression | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Parm:
     """A saved parameter and its components (none for a separator)."""
 
@@ -64,11 +64,15 @@ def decode(text: str) -> ParmFile:
     head = _VERSION.match(text)
     if head is None:
         raise HouFileError("it does not begin as a list of parameters")
-    at, found, seen = head.end(), [], set()
+    at = head.end()
+    found: list[Parm] = []
+    seen: set[str] = set()
+    room = MAX_ITEMS
     while not text.startswith("}", at):
-        if len(found) >= MAX_ITEMS:
-            raise HouFileError(f"it has more than {MAX_ITEMS} parameters")
-        parm, at = _parm(text, at)
+        parm, at = _parm(text, at, room)
+        room -= 1 + len(parm.values)
+        if room < 0:
+            raise HouFileError(f"it has more than {MAX_ITEMS} values")
         if parm.name in seen:
             raise HouFileError(f"the parameter '{shown(parm.name)}' occurs twice")
         seen.add(parm.name)
@@ -78,11 +82,11 @@ def decode(text: str) -> ParmFile:
     return ParmFile(tuple(found), head[1])
 
 
-def _parm(text: str, at: int) -> tuple[Parm, int]:
+def _parm(text: str, at: int, room: int) -> tuple[Parm, int]:
     head = _HEAD.match(text, at)
     if head is None:
-        end = text.find("\n", at)
-        line = text[at : end if end > 0 else None]
+        stop = text.find("\n", at)
+        line = text[at : stop if stop > 0 else None]
         raise HouFileError(f"this line is no parameter: '{shown(line)}'")
     name, at = head[1], head.end()
     values: list[ParmValue] = []
@@ -90,6 +94,8 @@ def _parm(text: str, at: int) -> tuple[Parm, int]:
         while (end := _END.match(text, at)) is None:
             value, at = _value(text, at)
             values.append(value)
+            if len(values) > room:
+                raise HouFileError(f"there are more than {MAX_ITEMS} values")
     except HouFileError as error:
         raise HouFileError(f"the parameter '{shown(name)}' is damaged ({error})") from None
     extra = tuple(head[4].split("\t")[1:])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,9 +11,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from . import channels, cpio, definition, options, parms, texts
+from . import channels, cpio, definition, dialogscript, options, parms, texts
 from .definition import Definition, Init, NoteDefinition, Wire
-from .errors import MAX_FILE_BYTES, HouFileError, shown, text_of
+from .dialogscript import Interface
+from .errors import MAX_FILE_BYTES, MAX_NODES, MAX_SCENE_ITEMS, HouFileError, shown, text_of
+from .indexdata import Library, decode_library, split_type
 from .options import DataBlock, OptionValue
 from .parms import Expression, Parm
 
@@ -104,7 +107,7 @@ class Scene:
 
     def __init__(self, archive: cpio.Archive, source: str = "the scene") -> None:
         self._source = source
-        self._replace(archive)
+        self.adopt(archive)
 
     @property
     def source(self) -> str:
@@ -115,22 +118,21 @@ class Scene:
     def archive(self) -> cpio.Archive:
         return self._archive
 
-    def _replace(self, archive: cpio.Archive) -> None:
+    def adopt(self, archive: cpio.Archive) -> None:
         """Take another archive; nothing changes when it cannot be read."""
         members = {one.name: one.data for one in archive.members}
         tree = _Tree(members, self._source)
         tree.build()
+        variables = tree.read(".variables", lambda data: texts.decode_variables(text_of(data)))
+        item = tree.read(".selectedworkitem", lambda data: texts.decode_work_item(text_of(data)))
         self._archive = archive
         self.members: Mapping[str, bytes] = MappingProxyType(members)
         self.roots: list[Node] = tree.roots
         self._nodes = tree.nodes
-        self.variables: dict[str, str] = (
-            tree.read(".variables", lambda data: texts.decode_variables(text_of(data))) or {}
-        )
-        self.selected_work_item: dict[str, Any] | None = tree.read(
-            ".selectedworkitem", lambda data: texts.decode_work_item(text_of(data))
-        )
+        self.variables: dict[str, str] = variables or {}
+        self.selected_work_item: dict[str, Any] | None = item
         self.__dict__.pop("fallbacks", None)
+        self.__dict__.pop("library", None)
 
     @cached_property
     def fallbacks(self) -> tuple[tuple[str, str], ...]:
@@ -139,6 +141,28 @@ class Scene:
         return _decoded(
             self._source, ".OPfallbacks", data, lambda one: texts.decode_fallbacks(text_of(one))
         )
+
+    @cached_property
+    def library(self) -> Library:
+        """The dummies of the asset types used; empty in a scene without them."""
+        data = self.members.get(".OPdummydefs")
+        if data is None:
+            return Library((), ())
+        return _decoded(self._source, ".OPdummydefs", data, decode_library)
+
+    def interface(self, type_name: str, table: str = "Top") -> Interface | None:
+        """The parameter interface of an asset type, from the dummies that the scene carries."""
+        namespace, base, version = split_type(type_name)
+        section = "::".join(one for one in (namespace, f"{table}/{base}", version) if one)
+        asset = self.library.definition(section)
+        if asset is None:
+            return None
+
+        def read(_data: bytes) -> Interface | None:
+            text = asset.text("DialogScript")
+            return None if text is None else dialogscript.decode(text)
+
+        return _decoded(self._source, f".OPdummydefs, {section}", b"", read)
 
     def find(self, path: str) -> Node | None:
         """The node at an absolute path, or None."""
@@ -165,6 +189,8 @@ def load(path: str | os.PathLike[str]) -> Scene:
     """Read a ``.hip`` file. Raises HouFileError: one sentence with the file and the member."""
     name = os.fspath(path)
     try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            raise HouFileError(f"{shown(name, 300)}: it is not a file")
         with open(path, "rb") as stream:
             data = stream.read(MAX_FILE_BYTES + 1)
     except (OSError, ValueError) as error:
@@ -205,6 +231,7 @@ class _Tree:
         self._source = source
         self.nodes: dict[str, Node] = {}
         self.roots: list[Node] = []
+        self._room = MAX_SCENE_ITEMS
 
     def read(self, name: str, decode: Callable[[bytes], _T]) -> _T | None:
         """A decoded member, None when the scene does not have it."""
@@ -260,7 +287,16 @@ class _Tree:
         node.complete = net is not None
         (parent.children if parent else self.roots).append(node)
         self.nodes[base] = node
+        self._spend(node)
         return node
+
+    def _spend(self, node: Node) -> None:
+        """Hold the whole scene to its limits."""
+        where = node.definition
+        wires = sum(len(one or ()) for one in (where.outputs, where.named_inputs, where.inputs))
+        self._room -= wires + sum(len(one.values) for one in node.parms.values())
+        if len(self.nodes) > MAX_NODES or self._room < 0:
+            raise HouFileError(f"{self._source}: the scene has too many nodes or values")
 
     def _note(self, base: str) -> None:
         note = self.read(f"{base}.postitdef", lambda data: definition.decode_note(text_of(data)))

@@ -1,0 +1,187 @@
+"""The shipped scene: one static object, trained by one chain of stock TOP nodes.
+
+Attribute Create names the environment, the data and the engine; Environment Edit exports what the
+job needs; Generic Generator runs the job process once; Wait for All gathers the results.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from .describe import NodeDescription, NoteDescription, SceneDescription, Token, Value
+
+NAME = "TOPs_nvdiffrec_Static"
+
+ATTRIBUTES: Mapping[str, str] = {
+    "MINICONDA_ENV": "$HIP/../.venv/",
+    "WORKING_DIR": "$HIP/../sample/",
+    "SCRIPT_NAME": "train.py",
+    "CONFIG_NAME": "sample.json",
+    "ENGINE": "diffrec",
+    "JOB_SCRIPT": "$HIP/../python3.11libs/nvdiffrec_tops/job/__main__.py",
+    "OUTPUT_DIR": "$HIP/../out/sample",
+}
+"""The attributes of the work item. The first four are the original workflow's."""
+
+# PYTHONHOME and PYTHONPATH must not stand here: every item downstream would inherit them, those
+# that run Houdini's own Python too. The job process sets up the trainer's environment alone.
+ENVIRONMENT: Mapping[str, str] = {
+    "CUDA_HOME": "`@MINICONDA_ENV`",
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONNOUSERSITE": "1",
+}
+"""The variables that are exported to the job."""
+
+OUTPUTS: Sequence[tuple[str, str]] = (
+    ("mesh/mesh.obj", "file/geo/obj"),
+    ("mesh/mesh.mtl", "file/text/mtl"),
+    ("mesh/texture_kd.png", "file/image/png"),
+    ("mesh/texture_ks.png", "file/image/png"),
+    ("mesh/texture_n.png", "file/image/png"),
+    ("mesh/probe.hdr", "file/image/hdr"),
+)
+"""Files below OUTPUT_DIR that every training makes, with their tags. Declared as expected outputs
+they flow downstream, and an item whose files all exist is not trained again."""
+
+NOTE = """TOPs nvdiffrec: photographs (or a mesh) in, mesh with PBR textures and HDR light out
+
+WHAT TO SET, in shell_tokens (Attribute Create)
+
+MINICONDA_ENV   the Python environment, with a slash at the end. A conda environment such as \
+$HOME/miniconda3/envs/nvdiffrec/ or the .venv of this toolkit. (A .venv on Windows keeps its \
+python.exe in Scripts: end the path with .venv/Scripts/)
+ENGINE   diffrec: the trainer that comes with this toolkit. nvdiffrec: your own checkout of \
+NVlabs nvdiffrec.
+WORKING_DIR   the folder that the configuration's paths start from. For nvdiffrec: the checkout.
+SCRIPT_NAME   the training script in WORKING_DIR; only the nvdiffrec engine uses it.
+CONFIG_NAME   the JSON configuration, relative to WORKING_DIR.
+OUTPUT_DIR   where mesh, textures, light and result.json are put.
+JOB_SCRIPT   the job process of this toolkit; leave it.
+
+HOW TO COOK
+
+In Houdini: press the orange triangle in the Tasks toolbar. The log of the work item shows the \
+training.
+Without Houdini: nvdiffrec-tops cook TOPs_nvdiffrec_Static.hip
+
+GOOD TO KNOW
+
+Houdini need not be started from an activated environment.
+PYTHONHOME and PYTHONPATH are not exported on purpose: the job sets up the environment for the \
+trainer alone, so other work items keep Houdini's own Python.
+A work item whose result files all exist counts as cooked. To train once more, delete OUTPUT_DIR \
+or choose another one.
+One training runs at a time on a machine (Single on localscheduler).
+"""
+
+_COMMAND = (
+    '"`@MINICONDA_ENV`{python}" -I -X utf8 "`@JOB_SCRIPT`" --engine "`@ENGINE`" '
+    '--working-dir "`@WORKING_DIR`" --script "`@SCRIPT_NAME`" --config "`@CONFIG_NAME`" '
+    '--output "`@OUTPUT_DIR`"'
+)
+_POSIX = _COMMAND.format(python="bin/python3")
+_WINDOWS = _COMMAND.format(python="python.exe")
+_REPLACE = Token("0")
+_AUTOMATIC = Token("2")
+_STRING = Token("2")
+_FILE_LIST = Token("2")
+_X = -0.25
+
+
+def _attributes() -> dict[str, Value]:
+    values: dict[str, Value] = {
+        "pdg_workitemgeneration": _AUTOMATIC,
+        "stringattribs": len(ATTRIBUTES),
+    }
+    for number, (name, value) in enumerate(ATTRIBUTES.items(), 1):
+        values[f"stringenable{number}"] = True
+        values[f"stringname{number}"] = name
+        values[f"stringconflict{number}"] = _REPLACE
+        values[f"stringvalue{number}"] = value
+    return values
+
+
+def _environment() -> dict[str, Value]:
+    values: dict[str, Value] = {
+        "pdg_workitemgeneration": _AUTOMATIC,
+        "environment": len(ENVIRONMENT),
+    }
+    for number, (name, value) in enumerate(ENVIRONMENT.items(), 1):
+        values[f"varenable{number}"] = True
+        values[f"varname{number}"] = name
+        values[f"vartype{number}"] = _STRING
+        values[f"varconflict{number}"] = _REPLACE
+        values[f"strvarvalue{number}"] = value
+    return values
+
+
+def _training() -> dict[str, Value]:
+    values: dict[str, Value] = {
+        "pdg_workitemgeneration": _AUTOMATIC,
+        "pdg_cachemode": Token("0"),
+        "sequential": True,
+        "itemcount": 1,
+        "usedelay": Token("off"),
+        "platformcommand": True,
+        "linuxcommand": _POSIX,
+        "maccommand": _POSIX,
+        "windowscommand": _WINDOWS,
+        "shellcommand": False,
+        "expectedoutputsfrom": _FILE_LIST,
+        "expectedoutputfiles": len(OUTPUTS),
+    }
+    for number, (path, tag) in enumerate(OUTPUTS, 1):
+        values[f"expectedoutputfile{number}"] = f"`@OUTPUT_DIR`/{path}"
+        values[f"useexpectedoutputtag{number}"] = True
+        values[f"expectedoutputtag{number}"] = tag
+    return values
+
+
+def describe() -> SceneDescription:
+    """The description of the shipped scene."""
+    scheduler = NodeDescription(
+        "localscheduler",
+        "localscheduler",
+        {
+            "maxprocsmenu": Token("0"),
+            "pdg_workingdir": "$HIP",
+            "local_single": True,
+            "local_envunset": "PYTHONHOME PYTHONPATH",
+        },
+        position=(4.37, 1.52),
+        color=(0.478, 0.478, 0.478),
+        flags=("render",),
+    )
+    attributes = NodeDescription(
+        "shell_tokens", "attributecreate", _attributes(), position=(_X, 2.8)
+    )
+    environment = NodeDescription(
+        "environmentedit",
+        "environmentedit",
+        _environment(),
+        inputs=("shell_tokens",),
+        position=(_X, 0.7),
+    )
+    training = NodeDescription(
+        "train_genericgenerator1",
+        "genericgenerator",
+        _training(),
+        inputs=("environmentedit",),
+        position=(_X, -1.4),
+    )
+    gather = NodeDescription(
+        "waitforall1",
+        "waitforall",
+        inputs=("train_genericgenerator1",),
+        position=(_X, -3.5),
+        flags=("display",),
+    )
+    network = NodeDescription(
+        "topnet1",
+        "topnet",
+        {"topscheduler": "localscheduler"},
+        children=(scheduler, attributes, environment, training, gather),
+        notes=(NoteDescription(NOTE, position=(-13.5, -6.5), size=(11.0, 12.0)),),
+        is_network=True,
+    )
+    return SceneDescription(NAME, (network,))
