@@ -58,6 +58,10 @@ class NeuralMaterial(nn.Module):
         self.weights = nn.ParameterList(
             nn.Parameter(_initial_weight(rows, columns, generator)) for rows, columns in widths
         )
+        with torch.no_grad():
+            # The first pass has no tangent frame, so nothing would train these: the middle of the
+            # range, which is the smooth normal by default, is what baking is to find.
+            self.weights[-1][6:] = 0.0
         self.register_buffer("low", torch.tensor(limits.low)[:, None], persistent=False)
         self.register_buffer("high", torch.tensor(limits.high)[:, None], persistent=False)
         self.register_buffer("box_min", low.clone())
