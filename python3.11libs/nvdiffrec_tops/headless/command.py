@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 import signal
+import socket
 import sys
+import threading
 from collections.abc import Callable
-from types import FrameType
 from typing import Any, TextIO
 
 from . import pdg, serialise
@@ -126,25 +127,42 @@ def _once(view: View) -> Callable[[str], None]:
 
 
 class _Signals:
-    """While a cook runs, SIGINT, SIGTERM and SIGHUP stop it; a second one stops it at once."""
+    """While a cook runs, SIGINT, SIGTERM and SIGHUP stop it; a second one stops it at once.
+
+    A handler in Python is not enough: a signal that arrives just before the cooking thread blocks
+    on its queue would only be handled when the queue moves. The wake-up socket is written to by
+    the signal itself, and a thread of its own listens to it.
+    """
 
     def __init__(self, cook: Cook) -> None:
         self._cook = cook
         self._before: dict[int, Any] = {}
+        self._reader, self._writer = socket.socketpair()
+        self._writer.setblocking(False)
+        self._thread = threading.Thread(target=self._listen, name="signals", daemon=True)
+        self._wakeup_before = -1
 
     def __enter__(self) -> None:
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            self._cook.request_stop()
-
+        self._thread.start()
+        self._wakeup_before = signal.set_wakeup_fd(self._writer.fileno(), warn_on_full_buffer=False)
         for name in ("SIGINT", "SIGTERM", "SIGHUP"):
             number = getattr(signal, name, None)
-            if number is None:
-                continue
-            self._before[number] = signal.signal(number, stop)
+            if number is not None:
+                self._before[number] = signal.signal(number, lambda _number, _frame: None)
+
+    def _listen(self) -> None:
+        while numbers := self._reader.recv(64):
+            for number in numbers:
+                if number in self._before:
+                    self._cook.request_stop()
 
     def __exit__(self, *_error: object) -> None:
+        signal.set_wakeup_fd(self._wakeup_before)
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        self._writer.close()
+        self._thread.join()
+        self._reader.close()
 
 
 def generate_all(network: Network, warn: Callable[[str], None]) -> list[pdg.WorkItem]:

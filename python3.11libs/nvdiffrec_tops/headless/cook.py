@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import heapq
 import queue
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -76,7 +75,7 @@ class Cook:
         self._announced: set[str] = set()
 
     def request_stop(self) -> None:
-        """Ask the cook to end every process and return; safe to call from a signal handler."""
+        """Ask the cook to end every process and return; safe to call from any thread."""
         self.scheduler.messages.put(Stop())
 
     def run(self) -> CookResult:
@@ -252,8 +251,6 @@ class Cook:
         waits = [self.scheduler.next_deadline()]
         if self._ready and not self.scheduler.running:
             waits.append(_POLL_WHEN_DEFERRED)
-        if sys.platform == "win32":
-            waits.append(1.0)
         limits = [one for one in waits if one is not None]
         try:
             return self.scheduler.messages.get(timeout=min(limits) if limits else None)

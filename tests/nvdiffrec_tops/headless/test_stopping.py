@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -56,17 +57,32 @@ def test_stop_ends_all_processes(scene, top, tmp_path, numbers, grace, stubborn)
         top("after", "genericgenerator", {"pdg_command": "never-started"}, ["run"]),
     )
     command = [sys.executable, "-m", "nvdiffrec_tops", "cook", str(hip), "--grace", grace]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as cook:
-        with pipe.open() as reader:
-            assert reader.readline() == "ready\n"
-            for number in numbers:
-                cook.send_signal(number)
-            # End of file comes when the last process of the job is gone.
-            assert reader.read() == ""
-        said, _none = cook.communicate(timeout=30)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    ours = os.open(pipe, os.O_WRONLY)
+    try:
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        ) as cook:
+            try:
+                assert _within(reader, 30) == b"ready\n"
+                os.close(ours)
+                for number in numbers:
+                    cook.send_signal(number)
+                # End of file comes when the last process of the job is gone.
+                assert _within(reader, 30) == b""
+                said, _none = cook.communicate(timeout=30)
+            finally:
+                cook.kill()
+    finally:
+        os.close(reader)
     assert cook.returncode == 130
     assert not output.exists()
     assert "run_1: cancelled" in said
     assert "Cook stopped" in said and "Traceback" not in said
+
+
+def _within(handle: int, seconds: float) -> bytes:
+    """What arrives first on a pipe, ``b""`` for its end; fails when nothing does."""
+    ready, _writable, _errors = select.select([handle], [], [], seconds)
+    assert ready, f"nothing came within {seconds} s"
+    return os.read(handle, 100)
