@@ -6,12 +6,14 @@ stack of their own, never by recursion, so that nesting cannot exhaust anything.
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from .errors import MAX_DEPTH, MAX_ITEMS, MAX_TEXT_BYTES, HouFileError, shown
+from .parms import Expression
 
 _TOKEN = re.compile(
     r'[ \t\r]++|(?P<comment>#[^\n]*+)|(?P<end>\n\s*+)|"(?P<quoted>(?:[^"\\]++|\\.)*+)"'
@@ -109,7 +111,8 @@ class Menu:
 class ParmTemplate:
     """A parameter of an interface; ``#`` in the name stands for a multiparm's instance number.
 
-    ``folders`` are the names of the groups around it, ``multiparm`` the innermost multiparm.
+    ``default`` has one text per component, and ``default_expressions`` the expression of those
+    components whose default is one. ``folders`` are the names of the groups around it, ``multiparm`` the innermost multiparm.
     """
 
     name: str
@@ -117,6 +120,7 @@ class ParmTemplate:
     type: str = ""
     size: int = 1
     default: tuple[str, ...] = ()
+    default_expressions: tuple[Expression | None, ...] = ()
     menu: Menu | None = None
     invisible: bool = False
     disable_when: str = ""
@@ -231,6 +235,7 @@ def _parm(block: list[Line], around: tuple[str, ...], multi: str | None) -> Parm
     if not re.fullmatch(r"\d{1,5}", size, re.ASCII):
         raise HouFileError(f"the parameter '{shown(head['name'])}' has no proper size")
     default: tuple[str, ...] = ()
+    expressions: tuple[Expression | None, ...] = ()
     menu = None
     tags: dict[str, str] = {}
     for line in block:
@@ -238,7 +243,7 @@ def _parm(block: list[Line], around: tuple[str, ...], multi: str | None) -> Parm
             continue
         inside = [word for one in line.block for word, _quoted in one.words]
         if line.key == "default":
-            default = tuple(inside)
+            default, expressions = _default(line.block)
         elif line.key == "parmtag":
             tags.update(zip(inside[::2], inside[1::2], strict=False))
         elif line.key in _MENUS:
@@ -249,6 +254,7 @@ def _parm(block: list[Line], around: tuple[str, ...], multi: str | None) -> Parm
         type=head.get("type", ""),
         size=int(size),
         default=default,
+        default_expressions=expressions,
         menu=menu,
         invisible="invisible" in head,
         disable_when=head.get("disablewhen", ""),
@@ -257,6 +263,26 @@ def _parm(block: list[Line], around: tuple[str, ...], multi: str | None) -> Parm
         folders=around,
         multiparm=multi,
     )
+
+
+def _default(block: list[Line]) -> tuple[tuple[str, ...], tuple[Expression | None, ...]]:
+    """The defaults; one that is an expression stands as ``[ "text" hscript-expr ]``."""
+    texts: list[str] = []
+    expressions: list[Expression | None] = []
+    words = iter([word for line in block for word in line.words])
+    for word in words:
+        expression = None
+        text = word[0]
+        if word == ("[", False):
+            inside = list(itertools.takewhile(lambda one: one != ("]", False), words))
+            if not inside:
+                raise HouFileError("a default of the interface is empty")
+            text = inside[0][0]
+            language = inside[1][0].removesuffix("-expr") if len(inside) > 1 else ""
+            expression = Expression(text, language) if language else None
+        texts.append(text)
+        expressions.append(expression)
+    return tuple(texts), tuple(expressions)
 
 
 def _menu(line: Line) -> Menu:

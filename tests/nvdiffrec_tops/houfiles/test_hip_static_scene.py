@@ -1,0 +1,133 @@
+"""The shipped scene: equal to its description, to the committed file, and to stock interfaces."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from nvdiffrec_tops.houfiles import dialogscript, loads, static
+from nvdiffrec_tops.houfiles.build import build, parm_values
+from nvdiffrec_tops.houfiles.scene import Node
+
+TOP = "/tasks/topnet1"
+INTERFACES = {
+    "attributecreate": "attributecreate__20.5.584",
+    "environmentedit": "environmentedit__20.5.445",
+    "genericgenerator": "genericgenerator__20.5.584",
+    "localscheduler": "localscheduler__20.5.584",
+    "waitforall": "waitforall__20.5.584",
+}
+
+
+@pytest.fixture
+def nodes(shipped: bytes) -> dict[str, Node]:
+    return {node.name: node for node in loads(shipped).node(TOP).children}
+
+
+def _value(node: Node, name: str) -> str:
+    return node.parms[name].values[0].text
+
+
+def test_building_is_deterministic(shipped: bytes) -> None:
+    assert build(static.describe()) == shipped
+
+
+def test_the_committed_file_is_the_built_one(root: Path, shipped: bytes) -> None:
+    assert (root / "hip" / f"{static.NAME}.hip").read_bytes() == shipped
+
+
+def test_the_build_script_says_that_the_file_is_up_to_date(root: Path) -> None:
+    script = root / "scripts" / "build_hip.py"
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True)
+    assert done.returncode == 0 and "up to date" in done.stdout
+
+
+def test_the_scene_reads_back_as_described(nodes: dict[str, Node], shipped: bytes) -> None:
+    described = static.describe().tasks[0]
+    assert list(nodes) == [one.name for one in described.children]
+    for one in described.children:
+        node = nodes[one.name]
+        assert node.type == one.type
+        assert [wire.source for wire in node.inputs] == list(one.inputs)
+        assert {name: parm.values for name, parm in node.parms.items()} == {
+            name: parm_values(value) for name, value in one.parms.items()
+        }
+        assert node.position == one.position and node.color == one.color
+    assert [one.text for one in loads(shipped).node(TOP).notes] == [static.NOTE]
+
+
+def test_it_is_the_original_graph(nodes: dict[str, Node]) -> None:
+    assert [wire.source for wire in nodes["waitforall1"].inputs] == ["train_genericgenerator1"]
+    assert [one.name for one in nodes.values() if one.flags["display"]] == ["waitforall1"]
+    tokens = nodes["shell_tokens"]
+    count = int(_value(tokens, "stringattribs"))
+    given = {
+        _value(tokens, f"stringname{i}"): _value(tokens, f"stringvalue{i}")
+        for i in range(1, count + 1)
+    }
+    assert given == static.ATTRIBUTES
+    assert list(given)[:4] == ["MINICONDA_ENV", "WORKING_DIR", "SCRIPT_NAME", "CONFIG_NAME"]
+
+
+def test_no_python_variable_leaks_to_other_items(nodes: dict[str, Node]) -> None:
+    environment = nodes["environmentedit"]
+    names = {parm.values[0].text for name, parm in environment.parms.items() if "varname" in name}
+    assert names == {"CUDA_HOME", "PYTHONUNBUFFERED", "PYTHONNOUSERSITE"}
+    assert _value(nodes["localscheduler"], "local_envunset") == "PYTHONHOME PYTHONPATH"
+    assert _value(nodes["localscheduler"], "local_single") == "on"
+
+
+@pytest.mark.parametrize("platform", ["linux", "mac", "windows"])
+def test_every_path_of_the_command_is_one_word(nodes: dict[str, Node], platform: str) -> None:
+    text = _value(nodes["train_genericgenerator1"], f"{platform}command")
+    for name in static.ATTRIBUTES:
+        text = text.replace(f"`@{name}`", f"/a folder/{name}/")
+    words = shlex.split(text)
+    python = "python.exe" if platform == "windows" else "bin/python3"
+    assert words == [
+        f"/a folder/MINICONDA_ENV/{python}",
+        *("-I", "-X", "utf8", "/a folder/JOB_SCRIPT/"),
+        *("--engine", "/a folder/ENGINE/"),
+        *("--working-dir", "/a folder/WORKING_DIR/"),
+        *("--script", "/a folder/SCRIPT_NAME/"),
+        *("--config", "/a folder/CONFIG_NAME/"),
+        *("--output", "/a folder/OUTPUT_DIR/"),
+    ]
+
+
+def test_the_declared_outputs(nodes: dict[str, Node]) -> None:
+    train = nodes["train_genericgenerator1"]
+    count = int(_value(train, "expectedoutputfiles"))
+    assert [_value(train, f"expectedoutputfile{i}") for i in range(1, count + 1)] == [
+        f"`@OUTPUT_DIR`/mesh/{name}"
+        for name in (
+            *("mesh.obj", "mesh.mtl", "texture_kd.png", "texture_ks.png", "texture_n.png"),
+            "probe.hdr",
+        )
+    ]
+
+
+def test_every_parameter_and_token_exists_in_houdini(nodes: dict[str, Node], shared: Path) -> None:
+    for node in nodes.values():
+        script = shared / f"data/stock_dialogscripts/{INTERFACES[node.type]}.ds"
+        interface = dialogscript.decode(script.read_text(encoding="utf-8"))
+        for name, parm in node.parms.items():
+            template = interface.find(name)
+            assert template is not None, f"{node.path}: {name}"
+            if isinstance(template, dialogscript.Folder):
+                inside = [one for one in interface.parms if one.multiparm == template.name]
+                assert inside and template.kind in dialogscript.MULTIPARMS
+                continue
+            assert len(parm.values) == template.size
+            for value in parm.values:
+                is_menu = template.type in ("ordinal", "toggle")
+                assert value.quoted or not is_menu
+                assert template.accepts(value.text), f"{node.path}: {name} = {value.text}"
+
+
+def test_no_path_of_the_machine_that_built_it(shipped: bytes, root: Path) -> None:
+    assert str(root).encode() not in shipped
+    assert str(Path.home()).encode() not in shipped.replace(b"$HOME", b"")
