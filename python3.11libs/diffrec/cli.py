@@ -52,9 +52,9 @@ def choose_device(name: str) -> torch.device:
 
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if name == "cuda" and not torch.cuda.is_available():
+    if name.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(
-            "--device cuda: this PyTorch sees no CUDA device. Install the CUDA build of torch and "
+            f"--device {name}: this PyTorch sees no CUDA device. Install the CUDA build of torch and "
             "check the driver with nvidia-smi, or use --device cpu"
         )
     return torch.device(name)

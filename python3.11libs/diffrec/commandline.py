@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     add("-si", "--save-interval", type=int, help="iterations between progress pictures (1000)")
     add("-lr", "--learning-rate", type=float, help="learning rate (0.01)")
     add("-mr", "--min-roughness", type=float, help="lowest roughness (0.08)")
-    add("-mip", "--custom-mip", action="store_true", help="accepted, without effect")
+    add("-mip", "--custom-mip", action="store_true", help="train every mip level of its own")
     add("-rt", "--random-textures", action="store_true", help="start from random textures")
     add("-bg", "--background", choices=BACKGROUNDS, help="background of validation (checker)")
     add("--loss", choices=LOSSES, help="image loss (logl1)")

@@ -22,9 +22,7 @@ from diffrec.render import Rendered, RenderOptions, render
 from diffrec.shading.light import EnvironmentLight, PrefilteredLight
 
 LOG_INTERVAL = 10
-WARM_UP_ITERATIONS = 100  # of pass 2
 LIGHT_GRADIENT_SCALE = 64.0
-FLEXICUBES_BETAS = (0.7, 0.9)
 
 
 class Geometry(Protocol):
@@ -41,14 +39,18 @@ class Geometry(Protocol):
 class PassPlan:
     """What differs between the passes.
 
-    `index`: 0 or 1; `name`: the stem of its progress pictures; `regulariser(progress)` the shape
-    term for progress in [0, 1]; `topology`: the edges of a mesh whose triangles never change.
+    `index`: counts the passes that run, from 0; `name`: the stem of its progress pictures;
+    `regulariser(progress)`: the shape term for progress in [0, 1]; `warm_up`: iterations until the
+    learning rate is reached; `betas`: Adam's, for the shape; `topology`: the edges of a mesh whose
+    triangles never change.
     """
 
     index: int
     name: str
     regulariser: Callable[[float], Tensor]
     train_light: bool
+    warm_up: int = 0
+    betas: tuple[float, float] = (0.9, 0.999)
     topology: EdgeTopology | None = None
 
 
@@ -77,7 +79,7 @@ def learning_rate_factor(iteration: int, warm_up: int) -> float:
     """The schedule: linear warm-up, then 10^(-0.0002 i)."""
     if iteration < warm_up:
         return iteration / warm_up
-    return max(0.0, 10.0 ** (-(iteration - warm_up) * 0.0002))
+    return float(10.0 ** (-(iteration - warm_up) * 0.0002))
 
 
 def train_pass(
@@ -96,8 +98,7 @@ def train_pass(
     optimizers = _optimizers(config, plan, scene)
     schedulers = [
         torch.optim.lr_scheduler.LambdaLR(
-            optimizer,
-            lambda i: learning_rate_factor(i, WARM_UP_ITERATIONS if plan.index else 0),
+            optimizer, lambda i: learning_rate_factor(i, plan.warm_up)
         )
         for optimizer in optimizers
     ]
@@ -146,7 +147,7 @@ def train_pass(
                     iteration,
                     image_mean,
                     regulariser_mean,
-                    schedulers[0].get_last_lr()[0],
+                    float(schedulers[0].get_last_lr()[0]),
                     seconds,
                     (config.iter - iteration) * seconds,
                 )
@@ -159,13 +160,10 @@ def train_pass(
 
 def _optimizers(config: Config, plan: PassPlan, scene: Scene) -> list[torch.optim.Optimizer]:
     rate_positions, rate_material = config.learning_rates(plan.index)
-    betas = (0.9, 0.999)
-    if config.isosurface == "flexicubes" and plan.index == 0:
-        betas = FLEXICUBES_BETAS
     result: list[torch.optim.Optimizer] = []
     shape = [p for p in scene.geometry.parameters() if p.requires_grad]
     if shape:
-        result.append(torch.optim.Adam(shape, lr=rate_positions, betas=betas, fused=True))
+        result.append(torch.optim.Adam(shape, lr=rate_positions, betas=plan.betas, fused=True))
     surface = [p for p in scene.material.parameters() if p.requires_grad]
     if surface:
         result.append(torch.optim.Adam(surface, lr=rate_material, fused=True))

@@ -28,6 +28,9 @@ from diffrec.validate import Pictures, ValidationResult, progress_picture, valid
 
 Log = Callable[[str], None]
 
+WARM_UP_ITERATIONS = 100  # of the pass over textures
+FLEXICUBES_BETAS = (0.7, 0.9)
+
 
 @dataclass(frozen=True)
 class Reconstruction:
@@ -60,10 +63,12 @@ def reconstruct(config: Config, device: torch.device, folder: Path, log: Log) ->
 
 def _starting_light(config: Config, device: torch.device) -> EnvironmentLight:
     if config.learn_light:
-        light = EnvironmentLight(config.diffrec.light_res)
+        light = EnvironmentLight(config.diffrec.light_res, least_roughness=config.min_roughness)
     elif config.envmap is not None:
         panorama = imagefiles.read_hdr(Path(config.envmap)) * config.env_scale
-        light = EnvironmentLight.from_latlong(panorama, resolution=config.diffrec.light_res)
+        light = EnvironmentLight.from_latlong(
+            panorama, config.diffrec.light_res, least_roughness=config.min_roughness
+        )
     else:
         raise ConfigError("learn_light is false, so envmap must name the light: a .hdr panorama")
     return light.to(device)
@@ -92,7 +97,13 @@ class _Run:
         )
         material = NeuralMaterial(config, geometry.box()).to(self.device)
         scene = Scene(geometry, material, self.light)
-        plan = PassPlan(0, "img_dmtet_pass1", geometry.regulariser, train_light=config.learn_light)
+        plan = PassPlan(
+            0,
+            "img_dmtet_pass1",
+            geometry.regulariser,
+            train_light=config.learn_light,
+            betas=FLEXICUBES_BETAS if config.isosurface == "flexicubes" else (0.9, 0.999),
+        )
         self._train(plan, scene)
         validation = self._validate(scene, "dmtet_validate")
         with torch.no_grad():
@@ -131,10 +142,11 @@ class _Run:
         geometry = geometry.to(self.device)
         scene = Scene(geometry, material, self.light)
         plan = PassPlan(
-            1,
+            0 if config.base_mesh else 1,
             "img_mesh_pass",
             lambda progress: geometry.regulariser() * (config.laplace_scale * (1.0 - progress)),
             train_light=config.learn_light and not config.lock_light,
+            warm_up=WARM_UP_ITERATIONS,
             topology=edge_topology(mesh.triangles),
         )
         self._train(plan, scene)

@@ -54,7 +54,9 @@ def _reference_views(
     if config.envmap is None:
         raise ConfigError("envmap is missing: a reference mesh needs a .hdr panorama to be lit by")
     panorama = imagefiles.read_hdr(Path(config.envmap)) * config.env_scale
-    light = EnvironmentLight.from_latlong(panorama, resolution=config.diffrec.light_res)
+    light = EnvironmentLight.from_latlong(
+        panorama, config.diffrec.light_res, least_roughness=config.min_roughness
+    )
     with torch.no_grad():
         lit = light.to(device).prefiltered()
     log(

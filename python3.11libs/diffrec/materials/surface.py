@@ -62,6 +62,9 @@ class Material(Protocol):
     def sample(self, surface: Surface) -> MaterialSample:
         """The material at the surface points, differentiable."""
 
+    def albedo(self, surface: Surface) -> Tensor:
+        """kd [P, 3] alone, differentiable."""
+
     def parameters(self) -> Iterator[nn.Parameter]:
         """The trainable tensors."""
 

@@ -54,7 +54,7 @@ def perturbed_normal(
             tangent - normal * (tangent * normal).sum(1, keepdim=True), dim=1
         )
         up = torch.linalg.cross(normal, along)
-        x, y, z = tangent_normal.split(1, dim=1)
+        x, y, z = tangent_normal[:, 0:1], tangent_normal[:, 1:2], tangent_normal[:, 2:3]
         normal = functional.normalize(along * x + up * y + normal * z, dim=1)
     return _facing(torch.where(away, -normal, normal), view)
 

@@ -6,12 +6,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from ..job import result as training
 from . import pdg
 from .cook import CookResult
 from .view import STATE_WORDS, duration
 
 REPORT_VERSION = 1
 _TAIL_LINES = 12
+_SHOWN_OUTPUTS = 8
 _TAIL_BYTES = 64 * 1024
 
 
@@ -53,8 +55,8 @@ def summary(result: CookResult) -> list[str]:
         shown = ", ".join(f"{number} {word}" for word, number in counts.items())
         out.append(f"{node.name}: {shown or ('no items' if node.isGenerated else 'not generated')}")
         for item in node.workItems:
-            for file in item.outputFiles:
-                out.append(f"  {item.name} -> {file.path} ({file.tag})")
+            if not item.isPartition:
+                out.extend(f"  {line}" for line in _outputs(item))
             for message in item.messagesOf(pdg.workItemLogType.Warning):
                 out.append(f"  {item.name}: warning: {message}")
     for error in result.errors:
@@ -73,6 +75,33 @@ def summary(result: CookResult) -> list[str]:
     word = "stopped" if result.stopped else "finished" if result.successful else "FAILED"
     out.append(f"Cook {word} after {duration(result.seconds)}")
     return out
+
+
+def _outputs(item: pdg.WorkItem) -> list[str]:
+    """What an item made: a training by its figures, anything else by its first files."""
+    files = item.outputFiles
+    for folder in dict.fromkeys(p for file in files for p in list(Path(file.path).parents)[:2]):
+        if (folder / training.NAME).is_file():
+            return [f"{item.name}: {line}" for line in _training(folder.resolve())]
+    lines = [f"{item.name} -> {file.path} ({file.tag})" for file in files[:_SHOWN_OUTPUTS]]
+    if len(files) > _SHOWN_OUTPUTS:
+        lines.append(f"{item.name} -> and {len(files) - _SHOWN_OUTPUTS} more")
+    return lines
+
+
+def _training(folder: Path) -> list[str]:
+    """Where a training's results are, and how good they are."""
+    lines = [f"results in {folder}"]
+    document = training.read(str(folder))
+    metrics = document.get("metrics", {}) if document else {}
+    first, final = metrics.get("psnr_pass1"), metrics.get("psnr")
+    if final is not None:
+        before = "" if first is None else f", {first:.2f} dB after the first pass"
+        lines.append(f"held-out views: PSNR {final:.2f} dB{before}")
+    sheet = folder / "contact_sheet.png"
+    if sheet.is_file():
+        lines.append(f"contact sheet {sheet}")
+    return lines
 
 
 def report(result: CookResult) -> dict[str, Any]:
