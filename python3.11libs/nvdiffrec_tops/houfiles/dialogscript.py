@@ -112,7 +112,8 @@ class ParmTemplate:
     """A parameter of an interface; ``#`` in the name stands for a multiparm's instance number.
 
     ``default`` has one text per component, and ``default_expressions`` the expression of those
-    components whose default is one. ``folders`` are the names of the groups around it, ``multiparm`` the innermost multiparm.
+    components whose default is one. ``folders`` are the names of the groups around it,
+    ``multiparm`` the innermost multiparm.
     """
 
     name: str

@@ -9,6 +9,7 @@ from nvdiffrec_tops.houfiles import (
     channels,
     cpio,
     definition,
+    dialogscript,
     indexdata,
     load,
     options,
@@ -152,8 +153,6 @@ def test_interfaces_in_the_original_scene(real: list[Path]) -> None:
 
 
 def test_every_stock_interface_is_read(shared: Path) -> None:
-    from nvdiffrec_tops.houfiles import dialogscript
-
     for path in sorted((shared / "data/stock_dialogscripts").glob("*.ds")):
         text = path.read_text(encoding="utf-8")
         found = dialogscript.decode(text)
