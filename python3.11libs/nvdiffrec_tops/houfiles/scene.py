@@ -124,15 +124,26 @@ class Scene:
         tree = _Tree(members, self._source)
         tree.build()
         variables = tree.read(".variables", lambda data: texts.decode_variables(text_of(data)))
-        item = tree.read(".selectedworkitem", lambda data: texts.decode_work_item(text_of(data)))
         self._archive = archive
         self.members: Mapping[str, bytes] = MappingProxyType(members)
         self.roots: list[Node] = tree.roots
         self._nodes = tree.nodes
         self.variables: dict[str, str] = variables or {}
-        self.selected_work_item: dict[str, Any] | None = item
-        self.__dict__.pop("fallbacks", None)
-        self.__dict__.pop("library", None)
+        for name in ("fallbacks", "library", "selected_work_item"):
+            self.__dict__.pop(name, None)
+
+    @cached_property
+    def selected_work_item(self) -> dict[str, Any] | None:
+        """Houdini's record of the work item that was selected when the scene was saved."""
+        data = self.members.get(".selectedworkitem")
+        if data is None:
+            return None
+        return _decoded(
+            self._source,
+            ".selectedworkitem",
+            data,
+            lambda one: texts.decode_work_item(text_of(one)),
+        )
 
     @cached_property
     def fallbacks(self) -> tuple[tuple[str, str], ...]:

@@ -69,8 +69,9 @@ GOOD TO KNOW
 Houdini need not be started from an activated environment.
 PYTHONHOME and PYTHONPATH are not exported on purpose: the job sets up the environment for the \
 trainer alone, so other work items keep Houdini's own Python.
-A work item whose result files all exist counts as cooked. To train once more, delete OUTPUT_DIR \
-or choose another one.
+A work item whose result files all exist counts as cooked, whatever the settings say. Give every \
+configuration its own OUTPUT_DIR; to train once more, delete that folder (without Houdini: \
+cook --force).
 One training runs at a time on a machine (Single on localscheduler).
 """
 

@@ -12,7 +12,7 @@ from .errors import MAX_ITEMS, HouFileError, shown
 
 _COUNT = re.compile(r"\d{1,7}", re.ASCII)
 _DOT = re.compile(r"(\d{1,7}) (\S+) (\S+) (.*)", re.ASCII)
-_SET = "set -g "
+_SET = re.compile(r"^set (?:-g )?(\S{1,1000}) = ", re.ASCII | re.MULTILINE)
 
 
 def _lines(text: str) -> list[str]:
@@ -92,16 +92,21 @@ def encode_links(links: Sequence[tuple[str, str]]) -> str:
 
 
 def decode_variables(text: str) -> dict[str, str]:
-    """``.variables``: ``set -g NAME = 'value'`` lines. A value may have several lines."""
+    """``.variables``: ``set -g NAME = 'value'`` lines; a value may have several lines.
+
+    HScript also allows a value without quotes; it reads as it stands.
+    """
     found: dict[str, str] = {}
-    if not text:
-        return found
-    if not text.startswith(_SET) or not text.endswith("'\n"):
+    starts = list(_SET.finditer(text))
+    if text[: starts[0].start() if starts else None].strip():
         raise HouFileError("it is not a list of variables")
-    for statement in text[len(_SET) : -2].split("'\n" + _SET):
-        name, equals, value = statement.partition(" = '")
-        if not equals or not name or any(letter.isspace() for letter in name):
-            raise HouFileError(f"this variable is damaged: '{shown(statement)}'")
+    ends = [one.start() for one in starts[1:]] + [len(text)] * bool(starts)
+    for start, end in zip(starts, ends, strict=True):
+        name, value = start[1], text[start.end() : end].removesuffix("\n")
+        if value.startswith("'"):
+            if len(value) < 2 or not value.endswith("'"):
+                raise HouFileError(f"the variable '{shown(name)}' has no end")
+            value = value[1:-1]
         if name in found:
             raise HouFileError(f"the variable '{shown(name)}' is set twice")
         found[name] = value
@@ -109,7 +114,7 @@ def decode_variables(text: str) -> dict[str, str]:
 
 
 def encode_variables(variables: dict[str, str]) -> str:
-    return "".join(f"{_SET}{name} = '{value}'\n" for name, value in variables.items())
+    return "".join(f"set -g {name} = '{value}'\n" for name, value in variables.items())
 
 
 def decode_fallbacks(text: str) -> tuple[tuple[str, str], ...]:

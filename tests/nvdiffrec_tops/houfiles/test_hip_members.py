@@ -223,6 +223,18 @@ def test_small_texts() -> None:
     variables = "set -g A = 'one'\nset -g B = 'it's\ntwo lines'\nset -g C = ''\n"
     assert texts.decode_variables(variables) == {"A": "one", "B": "it's\ntwo lines", "C": ""}
     assert texts.encode_variables(texts.decode_variables(variables)) == variables
+    assert texts.decode_variables("set -g A = 1\nset B = two words\n") == {
+        "A": "1",
+        "B": "two words",
+    }
+
+
+@pytest.mark.parametrize(
+    "text", ["x", "set -g A = 'a", "set -g A = '", "set -g A = 1\nset -g A = 2\n", "# A = 1\n"]
+)
+def test_damaged_variables(text: str) -> None:
+    with pytest.raises(HouFileError):
+        texts.decode_variables(text)
 
 
 @pytest.mark.parametrize("text", ["2\na\n", "2\na\na\n", "x\n", "-1\n", "1\na", "", "9999999\na\n"])

@@ -31,6 +31,7 @@ def read_all(data: bytes) -> Scene | None:
             for wire in node.inputs:
                 node.source(wire)
         assert scene.fallbacks is not None
+        assert isinstance(scene.selected_work_item, dict | None)
         for record in scene.library.records:
             scene.interface(record.name)
         for asset in scene.library.definitions:
