@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from nvdiffrec_tops.cli import main
 from nvdiffrec_tops.houfiles import dialogscript, loads, static
 from nvdiffrec_tops.houfiles.build import build, parm_values
 from nvdiffrec_tops.houfiles.scene import Node
@@ -131,3 +133,23 @@ def test_every_parameter_and_token_exists_in_houdini(nodes: dict[str, Node], sha
 def test_no_path_of_the_machine_that_built_it(shipped: bytes, root: Path) -> None:
     assert str(root).encode() not in shipped
     assert str(Path.home()).encode() not in shipped.replace(b"$HOME", b"")
+
+
+def test_the_cook_makes_one_training_item(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What the committed scene starts is this toolkit's job, whose options exist."""
+    assert main(["cook", "--dry-run", "--json", str(root / "hip" / f"{static.NAME}.hip")]) == 0
+    items = {
+        one["workitem"]["nodeName"]: one["workitem"] for one in json.loads(capsys.readouterr().out)
+    }
+    assert list(items) == [
+        *("shell_tokens", "environmentedit", "train_genericgenerator1", "waitforall1"),
+    ]
+    attributes = items["train_genericgenerator1"]["attributes"]
+    exported = {name for name, one in attributes.items() if one["flag"] == 2}
+    assert exported == set(static.ENVIRONMENT)
+    words = shlex.split(attributes["__pdg_commandstring"]["value"][0])
+    assert Path(words[4]).resolve() == (root / "python3.11libs/nvdiffrec_tops/job/__main__.py")
+    done = subprocess.run(
+        [sys.executable, *words[1:5], "--help"], capture_output=True, text=True, check=True
+    )
+    assert all(word in done.stdout for word in words[5:] if word.startswith("--"))
