@@ -54,8 +54,8 @@ def choose_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(
-            f"--device {name}: this PyTorch sees no CUDA device. Install the CUDA build of torch and "
-            "check the driver with nvidia-smi, or use --device cpu"
+            f"--device {name}: this PyTorch sees no CUDA device. Install the CUDA build of torch "
+            "and check the driver with nvidia-smi, or use --device cpu"
         )
     return torch.device(name)
 
