@@ -37,9 +37,10 @@ PARTS = (
 def measure(sample: Path, size: int, iterations: int, device_name: str) -> dict[str, object]:
     """Both passes at size x size; seconds per iteration (median), peak memory, shares."""
     import torch
+    from torch.profiler import ProfilerActivity, profile
+
     from diffrec.config import load_config
     from diffrec.reconstruct import prepare_first_pass, prepare_second_pass
-    from torch.profiler import ProfilerActivity, profile
 
     device = torch.device(device_name)
     config = load_config(sample / "sample.json")

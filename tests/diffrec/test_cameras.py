@@ -9,10 +9,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from diffrec import cameras
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor
+
+from diffrec import cameras
 
 
 def _projected(matrix: Tensor, point: list[float]) -> Tensor:

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from diffrec.commandline import parse, print_flags
-from diffrec.config import Config, ConfigError, Extensions, load_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from diffrec.commandline import parse, print_flags
+from diffrec.config import Config, ConfigError, Extensions, load_config
 
 
 def _file(folder: Path, values: Any) -> Path:

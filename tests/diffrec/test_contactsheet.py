@@ -9,9 +9,10 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+
 from diffrec import contactsheet
 from diffrec.contactsheet import Column, ContactSheetError, contact_sheet
-from torch import Tensor
 
 
 @dataclass

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from diffrec import metrics
-from diffrec.metrics import MetricsFileError, ViewMetrics
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import ndimage
+
+from diffrec import metrics
+from diffrec.metrics import MetricsFileError, ViewMetrics
 
 
 def test_mse_and_psnr_clip_to_the_displayable() -> None:

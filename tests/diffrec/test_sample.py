@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 import pytest
 import trimesh
+
 from diffrec.config import load_config
 from diffrec.errors import DiffrecError
 from diffrec.sample import write_sample

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from nvdiffrec_tops import cli
 from nvdiffrec_tops.headless import command
 

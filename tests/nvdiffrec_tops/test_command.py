@@ -10,6 +10,7 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nvdiffrec_tops.command import (
     CommandError,
     TrainingCommand,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from nvdiffrec_tops import engines
 from nvdiffrec_tops.job.jobfile import DEVICES, ENGINES
 from nvdiffrec_tops.job.trainer import REQUIRED

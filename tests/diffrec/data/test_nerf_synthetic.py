@@ -11,14 +11,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
 from diffrec import cameras
 from diffrec.config import Config
 from diffrec.data.nerf_synthetic import load_nerf_synthetic
 from diffrec.data.views import DataError
 from diffrec.sample.shape import sample_surface
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch import Tensor
 
 HEIGHT, WIDTH = 40, 60
 ANGLE = 0.9

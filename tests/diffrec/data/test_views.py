@@ -9,11 +9,12 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
 from diffrec import cameras
 from diffrec.data.photographs import SRGB_TO_LINEAR, list_pictures, read_photograph
 from diffrec.data.views import DataError, ImageViews, View, shuffled_indices
-from hypothesis import given
-from hypothesis import strategies as st
 
 
 def _view(index: int, size: tuple[int, int] = (4, 6)) -> View:

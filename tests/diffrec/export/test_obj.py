@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
 from diffrec.errors import DiffrecError
 from diffrec.export.obj import ObjError, load_obj, write_obj
 from diffrec.geometry.charts import chart
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.mesh import Mesh
-from hypothesis import HealthCheck, example, given, settings
-from hypothesis import strategies as st
 
 SQUARE = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\n"
 

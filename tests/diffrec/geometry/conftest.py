@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from diffrec.geometry.mesh import Mesh
 from torch import Tensor
+
+from diffrec.geometry.mesh import Mesh
 
 
 class Measures:

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
+
 from diffrec.geometry.charts import Charted, chart
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.mesh import EmptyMeshError, Mesh
-from torch import Tensor
 
 TEXELS = 512
 

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
 from diffrec.geometry.dualcases import EDGES, case_table
 from diffrec.geometry.flexicubes import FlexiCubesGeometry, cube_grid, flexicubes
 from diffrec.geometry.mesh import EmptyMeshError, triangle_normals
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 
 def with_field(resolution: int, field: Any) -> FlexiCubesGeometry:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from diffrec.geometry.mesh import (
     Mesh,
     bounding_box,

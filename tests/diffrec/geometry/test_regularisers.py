@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from diffrec.geometry.regularisers import UniformLaplacian
 
 # A square pyramid: the tip 4 over the ring 0..3.

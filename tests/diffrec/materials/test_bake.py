@@ -5,12 +5,13 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 import torch
+from scipy import ndimage
+from torch import Tensor, nn
+
 from diffrec.errors import DiffrecError
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials.bake import bake, nearest_covered
 from diffrec.materials.surface import MaterialSample, Surface
-from scipy import ndimage
-from torch import Tensor, nn
 
 
 class ColorOfSpace:

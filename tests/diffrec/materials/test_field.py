@@ -4,10 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import Tensor
+
 from diffrec.materials.field import TABLE_GRADIENT_SCALE, NeuralMaterial
 from diffrec.materials.surface import Surface
 from diffrec.ops.hashgrid import HashGridLayout, hashgrid_reference
-from torch import Tensor
 
 LAYOUT = HashGridLayout.geometric(levels=6, coarsest=4, finest=128, log2_entries=12)
 BOX = (torch.tensor([-1.0, -2.0, -1.0]), torch.tensor([1.0, 2.0, 3.0]))

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+
 from diffrec.materials.surface import MaterialRange, Surface
 
 

@@ -4,10 +4,11 @@ from types import SimpleNamespace
 
 import pytest
 import torch
+from torch import Tensor
+
 from diffrec.materials.surface import Surface
 from diffrec.materials.textures import TextureMaterial
 from diffrec.ops.texture import build_mips
-from torch import Tensor
 
 CONFIG = SimpleNamespace(
     kd_min=(0.0, 0.0, 0.0, 0.0),

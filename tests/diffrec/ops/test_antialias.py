@@ -6,11 +6,12 @@ import math
 
 import pytest
 import torch
-from diffrec.ops.antialias import EdgeTopology, antialias, edge_topology
-from diffrec.ops.rasterize import Raster, rasterize
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+
+from diffrec.ops.antialias import EdgeTopology, antialias, edge_topology
+from diffrec.ops.rasterize import Raster, rasterize
 
 FAST = ("numba", "warp")
 ALL = ("reference", *FAST)

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from diffrec.ops.hashgrid import INITIAL_RANGE, PRIMES, HashGridLayout, hashgrid
 from torch import Tensor
+
+from diffrec.ops.hashgrid import INITIAL_RANGE, PRIMES, HashGridLayout, hashgrid
 
 SMALL = HashGridLayout.geometric(levels=5, coarsest=4, finest=97, log2_entries=10)
 FAST = ["numba", "warp"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor
+
 from diffrec.ops.interpolate import interpolate, pixel_footprint
 from diffrec.ops.rasterize import (
     Raster,
@@ -12,7 +14,6 @@ from diffrec.ops.rasterize import (
     rasterize,
     triangle_of_pixel,
 )
-from torch import Tensor
 
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 ON = [("numba", "cpu"), *(("warp", device) for device in DEVICES)]

@@ -5,9 +5,10 @@ import weakref
 
 import pytest
 import torch
+from torch import Tensor
+
 from diffrec.ops.pyramid import GradientBuffer, Pyramid
 from diffrec.ops.texture import build_mips, texture2d
-from torch import Tensor
 
 SIZES = [(16, 16), (8, 32), (13, 6), (1, 7), (1, 1)]
 

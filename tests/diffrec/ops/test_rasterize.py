@@ -7,6 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
 from diffrec.ops.backends import choose_backend
 from diffrec.ops.rasterize import (
     Raster,
@@ -15,9 +19,6 @@ from diffrec.ops.rasterize import (
     rasterize,
     triangle_of_pixel,
 )
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from torch import Tensor
 
 FAST = ("numba", "warp")
 ALL = ("reference", *FAST)

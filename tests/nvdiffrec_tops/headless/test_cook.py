@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from nvdiffrec_tops.cli import main
 
 Cook = Callable[..., dict[str, Any]]

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from nvdiffrec_tops.headless import pdg
 from nvdiffrec_tops.headless.command import generate_all
 from nvdiffrec_tops.headless.network import Override, open_network

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from nvdiffrec_tops.headless import pdg
 from nvdiffrec_tops.headless.jobenvironment import (
     Folders,

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+
 from nvdiffrec_tops.headless import pdg
 from nvdiffrec_tops.headless.localscheduler import LocalScheduler
 from nvdiffrec_tops.headless.nodes.localscheduler import PARAMETERS

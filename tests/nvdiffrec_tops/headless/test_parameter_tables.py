@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+
 from nvdiffrec_tops.headless import nodes
 from nvdiffrec_tops.headless.parmtable import Kind, ParmSpec, toggle_value
 

@@ -6,6 +6,7 @@ import threading
 from typing import Any
 
 import pytest
+
 from nvdiffrec_tops.headless import pdg, serialise
 from nvdiffrec_tops.headless.cook import Cook, Watcher
 from nvdiffrec_tops.headless.localscheduler import LocalScheduler

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from nvdiffrec_tops.cli import main
 from nvdiffrec_tops.houfiles import load
 

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
+from rich.console import Console
+
 from nvdiffrec_tops.headless import pdg
 from nvdiffrec_tops.headless.localscheduler import Job
 from nvdiffrec_tops.headless.report import tail
 from nvdiffrec_tops.headless.view import LiveView, View, duration, open_view
-from rich.console import Console
 
 FLAGS = ["Config / Flags:", "---------", "iter 1000", "---------"]
 LINE = "iter=  {}, img_loss=0.007175, reg_loss=0.015584, lr=0.02660, time=247.0 ms, rem=3.05 m"

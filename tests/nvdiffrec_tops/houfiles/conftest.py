@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from nvdiffrec_tops.houfiles import static
 from nvdiffrec_tops.houfiles.build import build
 from nvdiffrec_tops.houfiles.describe import (

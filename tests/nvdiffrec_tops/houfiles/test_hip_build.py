@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nvdiffrec_tops.houfiles import Expression, HouFileError, ParmValue, definition, loads
 from nvdiffrec_tops.houfiles.build import build
 from nvdiffrec_tops.houfiles.describe import (

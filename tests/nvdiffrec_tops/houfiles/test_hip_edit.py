@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from nvdiffrec_tops.houfiles import HouFileError, Scene, load, loads
 from nvdiffrec_tops.houfiles.describe import NodeDescription, Token
 from nvdiffrec_tops.houfiles.edit import add_node, remove_node, rewire, set_parm

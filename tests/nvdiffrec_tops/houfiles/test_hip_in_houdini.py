@@ -9,6 +9,7 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+
 from nvdiffrec_tops.houfiles import static
 from nvdiffrec_tops.houfiles.describe import NodeDescription, Token, Value
 

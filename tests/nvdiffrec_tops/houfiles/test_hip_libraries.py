@@ -7,6 +7,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nvdiffrec_tops.houfiles import HouFileError, dialogscript, indexdata, loads
 from nvdiffrec_tops.houfiles.dialogscript import Folder, ParmTemplate
 from nvdiffrec_tops.houfiles.indexdata import Section

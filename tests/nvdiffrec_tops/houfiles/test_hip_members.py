@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nvdiffrec_tops.houfiles import HouFileError, channels, definition, options, parms, texts
 from nvdiffrec_tops.houfiles.parms import Expression, Parm, ParmFile, ParmValue
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from nvdiffrec_tops.cli import main
 from nvdiffrec_tops.houfiles import dialogscript, loads, static
 from nvdiffrec_tops.houfiles.build import build, parm_values

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from nvdiffrec_tops.houfiles import HouFileError, Scene, cpio, errors, load, loads
 from nvdiffrec_tops.houfiles.cpio import Archive, Header, Member
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from nvdiffrec_tops.job.failures import FAILURES, ended, recognise
 
 TRACE = 'Traceback (most recent call last):\n  File "/home/vfx/nvdiffrec/train.py", line 36\n'

@@ -7,6 +7,7 @@ import json
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nvdiffrec_tops.job import jobfile
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, from_document, parse_json

@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+
 from nvdiffrec_tops.job import lock
 from nvdiffrec_tops.job.failures import EXIT_BUSY, JobError
 from nvdiffrec_tops.job.lock import OutputLock

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from nvdiffrec_tops.job import outputs, result
 from nvdiffrec_tops.job.failures import JobError
 

@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+
 from nvdiffrec_tops.job.child import Child, Stopped, TimedOut
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX process groups")

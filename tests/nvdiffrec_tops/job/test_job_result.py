@@ -6,6 +6,7 @@ import os
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from nvdiffrec_tops.job import result
 
 

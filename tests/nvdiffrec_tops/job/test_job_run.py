@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from nvdiffrec_tops.job import commandline
 
 NAMES = {"mesh.obj", "mesh.mtl", "texture_kd.png", "texture_ks.png", "texture_n.png", "probe.hdr"}
