@@ -16,6 +16,9 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
+
+WARM_UP_ITERATIONS = 100
 
 PARTS = (
     "views",
@@ -34,46 +37,76 @@ PARTS = (
 )
 
 
-def measure(sample: Path, size: int, iterations: int, device_name: str) -> dict[str, object]:
-    """Both passes at size x size; seconds per iteration (median), peak memory, shares."""
+def measure(sample: Path, size: int, iterations: int, device_name: str) -> dict[str, Any]:
+    """Both passes at size x size: seconds per iteration, peak memory, shares of the parts."""
     import torch
     from torch.profiler import ProfilerActivity, profile
 
     from diffrec.config import load_config
-    from diffrec.reconstruct import prepare_first_pass, prepare_second_pass
+    from diffrec.data.load import load_views
+    from diffrec.geometry.dmtet import DMTetGeometry
+    from diffrec.geometry.vertices import VertexGeometry
+    from diffrec.materials import NeuralMaterial, TextureMaterial
+    from diffrec.optimize import PassPlan, Scene, train_pass
+    from diffrec.reference import load_reference_mesh
+    from diffrec.shading.light import EnvironmentLight
 
     device = torch.device(device_name)
-    config = load_config(sample / "sample.json")
     config = dataclasses.replace(
-        config,
+        load_config(sample / "sample.json"),
         train_res=(size, size),
-        display_res=(size, size),
-        iter=iterations,
+        texture_res=(1024, 1024),
+        dmtet_grid=64,
+        iter=iterations - 1,
         save_interval=0,
-        ref_mesh=str(sample / str(config.ref_mesh)),
-        envmap=str(sample / str(config.envmap)),
+        ref_mesh=str(sample / "sample.obj"),
+        envmap=str(sample / "sky.hdr"),
     )
-    result: dict[str, object] = {"size": size, "batch": config.batch, "passes": []}
-    first = prepare_first_pass(config, device)
-    for run in (first, None):
-        run = run or prepare_second_pass(config, device, first)
-        run.train()  # warms caches and compiled kernels up
-        times = run.train()
+    views, _ = load_views(config, device, lambda line: None)
+    light = EnvironmentLight(512).to(device)
+
+    grid = DMTetGeometry(config.dmtet_grid, config.mesh_scale, device=device)
+    field = NeuralMaterial(config, grid.box()).to(device)
+    first = (PassPlan(0, "", grid.regulariser, train_light=True), Scene(grid, field, light))
+    known = load_reference_mesh(Path(str(config.ref_mesh)), None, device).mesh
+    free = VertexGeometry(known).to(device)
+    textures = TextureMaterial.random(config).to(device)
+    second = (
+        PassPlan(1, "", lambda _: free.regulariser(), train_light=True),
+        Scene(free, textures, light),
+    )
+    passes = []
+    for (plan, scene), warm_up in ((first, WARM_UP_ITERATIONS), (second, iterations)):
+
+        def train(count: int, plan: PassPlan = plan, scene: Scene = scene) -> float:
+            shortened = dataclasses.replace(config, iter=count - 1)
+            began = time.perf_counter()
+            train_pass(
+                shortened, plan, scene, views, log=lambda line: None, picture=lambda *_: None
+            )
+            if device.type == "cuda":
+                torch.cuda.synchronize(device)
+            return (time.perf_counter() - began) / count
+
+        # The first surface is noise; what counts is the shape it soon becomes.
+        train(warm_up)
+        seconds = statistics.median(train(iterations) for _ in range(3))
         with profile(activities=[ProfilerActivity.CPU]) as profiler:
-            run.train()
+            train(iterations)
         totals = {e.key: e.cpu_time_total for e in profiler.key_averages() if e.key in PARTS}
-        whole = sum(totals.values())
-        result["passes"].append(  # type: ignore[attr-defined]
-            {
-                "seconds": statistics.median(times),
-                "shares": {part: totals.get(part, 0.0) / whole for part in PARTS},
-            }
-        )
-    scale = 1024 if sys.platform != "darwin" else 1
+        passes.append({"seconds": seconds, "shares": shares(totals)})
+    scale = 1 if sys.platform == "darwin" else 1024
+    result: dict[str, Any] = {"size": size, "batch": config.batch, "passes": passes}
     result["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
     if device.type == "cuda":
         result["peak_device_bytes"] = torch.cuda.max_memory_allocated(device)
     return result
+
+
+def shares(totals: dict[str, float]) -> dict[str, float]:
+    """The part of an iteration that each label takes; together they are everything measured."""
+    whole = sum(totals.values())
+    return {part: totals.get(part, 0.0) / whole for part in PARTS}
 
 
 def main() -> int:
@@ -100,7 +133,7 @@ def main() -> int:
     return 0
 
 
-def print_tables(rows: list[dict[str, object]]) -> None:
+def print_tables(rows: list[dict[str, Any]]) -> None:
     """The figures of all sizes as two Markdown tables."""
     import torch
 
@@ -109,16 +142,16 @@ def print_tables(rows: list[dict[str, object]]) -> None:
     print("| views | pass 1 per iteration | pass 2 per iteration | peak memory |")
     print("|---|---|---|---|")
     for row in rows:
-        first, second = row["passes"]  # type: ignore[misc]
+        first, second = row["passes"]
         print(
             f"| {row['batch']} x {row['size']}² | {first['seconds'] * 1e3:.0f} ms "
-            f"| {second['seconds'] * 1e3:.0f} ms | {row['peak_bytes'] / 2**30:.2f} GiB |"  # type: ignore[operator]
+            f"| {second['seconds'] * 1e3:.0f} ms | {row['peak_bytes'] / 2**30:.2f} GiB |"
         )
     head = " | ".join(f"{row['size']}² pass {n}" for row in rows for n in (1, 2))
     print(f"\n| share of an iteration | {head} |")
     print("|---" * (1 + 2 * len(rows)) + "|")
     for part in PARTS:
-        cells = [f"{p['shares'][part]:.0%}" for row in rows for p in row["passes"]]  # type: ignore[attr-defined]
+        cells = [f"{p['shares'][part]:.0%}" for row in rows for p in row["passes"]]
         print(f"| {part} | {' | '.join(cells)} |")
 
 

@@ -43,7 +43,7 @@ def test_outputs_keep_the_range_of_the_configuration() -> None:
     field = NeuralMaterial(RANGES, BOX, layout=LAYOUT, seed=3)
     with torch.no_grad():
         field.table.mul_(1e6)
-    with torch.no_grad():
+        field.weights[-1].normal_(generator=torch.Generator().manual_seed(4))
         sample = field.sample(Surface(positions()))
     for value, low, high in (
         (sample.kd, RANGES.kd_min[:3], RANGES.kd_max[:3]),
@@ -130,3 +130,11 @@ def test_one_seed_one_field_and_a_state_that_travels() -> None:
 def test_a_flat_box_is_refused() -> None:
     with pytest.raises(ValueError, match="box"):
         NeuralMaterial(None, (BOX[0], BOX[0]), layout=LAYOUT)
+
+
+def test_untrained_normals_are_the_smooth_one() -> None:
+    field = NeuralMaterial(None, BOX, layout=LAYOUT, seed=3)
+    with torch.no_grad():
+        field.table.normal_(generator=torch.Generator().manual_seed(4))
+        normal = field.sample(Surface(positions())).normal
+    assert torch.equal(normal, torch.tensor([0.0, 0.0, 0.5]).expand_as(normal))
