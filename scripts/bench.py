@@ -93,8 +93,7 @@ def measure(sample: Path, size: int, iterations: int, device_name: str) -> dict[
         seconds = statistics.median(train(iterations) for _ in range(3))
         with profile(activities=[ProfilerActivity.CPU]) as profiler:
             train(iterations)
-        totals = {e.key: e.cpu_time_total for e in profiler.key_averages() if e.key in PARTS}
-        passes.append({"seconds": seconds, "shares": shares(totals)})
+        passes.append({"seconds": seconds, "shares": shares(profiler.events())})
     scale = 1 if sys.platform == "darwin" else 1024
     result: dict[str, Any] = {"size": size, "batch": config.batch, "passes": passes}
     result["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
@@ -103,10 +102,17 @@ def measure(sample: Path, size: int, iterations: int, device_name: str) -> dict[
     return result
 
 
-def shares(totals: dict[str, float]) -> dict[str, float]:
-    """The part of an iteration that each label takes; together they are everything measured."""
+def shares(events: Any) -> dict[str, float]:
+    """The part of an iteration that each label takes, what stands inside another not counted."""
+    totals = dict.fromkeys(PARTS, 0.0)
+    for event in events:
+        parent = event.cpu_parent
+        while parent is not None and parent.name not in totals:
+            parent = parent.cpu_parent
+        if event.name in totals and parent is None:
+            totals[event.name] += event.cpu_time_total
     whole = sum(totals.values())
-    return {part: totals.get(part, 0.0) / whole for part in PARTS}
+    return {part: total / whole for part, total in totals.items()}
 
 
 def main() -> int:

@@ -11,15 +11,13 @@ from __future__ import annotations
 
 import functools
 import math
-import warnings
-from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from diffrec.ops import cubemap
+from diffrec.ops import cubemap, numba_cubefilter
+from diffrec.ops.sparsemap import Rows, SparseMap, average_pool
 
 SMALLEST = 16  # edge of the coarsest level of the chain
 _COARSEST_BLUR = 4  # edge of the coarsest blurred level
@@ -55,12 +53,6 @@ def ggx_lobe(cosine: Tensor, roughness: float) -> Tensor:
     alpha2 = roughness**4
     half = ((1 + cosine) * 0.5).clamp(0, 1)  # cos^2 of half the angle
     return cosine.clamp_min(0) / (half * (alpha2 - 1) + 1).square()
-
-
-def average_pool(cube: Tensor) -> Tensor:
-    """[6, R, R, C] to [6, R / 2, R / 2, C], means over 2 x 2."""
-    faces, size, _, channels = cube.shape
-    return cube.reshape(faces, size // 2, 2, size // 2, 2, channels).mean(dim=(2, 4))
 
 
 def pyramid(base: Tensor, smallest: int) -> list[Tensor]:
@@ -114,8 +106,8 @@ class CubeFilter:
         while blurred[-1] > _COARSEST_BLUR:
             blurred.append(blurred[-1] // 2)
         self._blurred = blurred
-        self._blur = {s: _SparseMap.of(_gaussian(s), device) for s in blurred[1:]}
-        self._raise = {s: _SparseMap.of(_upsampling(s), device) for s in blurred[:-1]}
+        self._blur = {s: SparseMap(_gaussian(s), device) for s in blurred[1:]}
+        self._raise = {s: SparseMap(_upsampling(s), device) for s in blurred[:-1]}
         self.roughness = roughness_of_levels(len(self._sizes))
         self._weights = [
             _mixture(roughness, self._sizes[level], blurred[level + 1 :])
@@ -171,82 +163,36 @@ def _cached(size: int, device: str) -> CubeFilter:
     return CubeFilter(size, torch.device(device))
 
 
-@dataclass(frozen=True)
-class _SparseMap:
-    """A linear map of texel lists [N, C] and its transpose, both compressed by rows."""
-
-    matrix: Tensor
-    transposed: Tensor
-
-    @staticmethod
-    def of(entries: tuple[Tensor, Tensor, Tensor, tuple[int, int]], device: torch.device) -> Any:
-        row, column, value, shape = entries
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the CSR layout calls itself a beta
-            forward = torch.sparse_coo_tensor(torch.stack([row, column]), value, shape)
-            backward = torch.sparse_coo_tensor(torch.stack([column, row]), value, shape[::-1])
-            return _SparseMap(
-                forward.coalesce().to_sparse_csr().to(device),
-                backward.coalesce().to_sparse_csr().to(device),
-            )
-
-    def __call__(self, values: Tensor) -> Tensor:
-        result: Tensor = _Apply.apply(values, self)  # type: ignore[no-untyped-call]
-        return result
-
-
-class _Apply(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, values: Tensor, sparse: _SparseMap) -> Tensor:
-        ctx.sparse = sparse
-        return sparse.matrix @ values.contiguous()
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return ctx.sparse.transposed @ gradient.contiguous(), None
-
-
 def _mean_angle(size: int) -> float:
     return math.pi / 2 / size
 
 
-def _gaussian(size: int) -> tuple[Tensor, Tensor, Tensor, tuple[int, int]]:
-    """A truncated Gaussian of the angle, rows adding up to one: row, column, value, shape."""
+def _gaussian(size: int) -> Rows:
+    """A truncated Gaussian of the angle, rows adding up to one."""
     sigma = _WIDTH * _mean_angle(size)
     directions = cubemap.texel_directions(size).reshape(-1, 3)
     area = cubemap.solid_angles(size).reshape(-1).repeat(6)
     # Texels at a face's corner are narrower than the mean by 0.42.
     reach = min(size, math.ceil(_CUT * _WIDTH / 0.42))
     table = cubemap.neighbour_table(size, reach)
-    count = 6 * size * size
-    rows = torch.arange(count).reshape(6, size, size)
-    found_rows, found_columns = [], []
-    window = range(2 * reach + 1)
     nearest = math.cos(min(_CUT * sigma, math.pi))
-    for dy in window:
-        for dx in window:
-            column = table[:, dy : dy + size, dx : dx + size]
-            cosine = (directions[rows] * directions[column]).sum(-1)
-            close = cosine >= nearest
-            found_rows.append(rows[close])
-            found_columns.append(column[close])
-    # Beyond an edge two places may name the same texel: it counts once.
-    keys = torch.unique(torch.cat(found_rows) * count + torch.cat(found_columns))
-    row, column = torch.div(keys, count, rounding_mode="floor"), keys % count
+    start, column = numba_cubefilter.neighbours(directions, table, reach, nearest)
+    count = len(directions)
+    row = torch.repeat_interleave(torch.arange(count), start.diff())
     chord2 = (directions[row] - directions[column]).square().sum(1)
     angle = 2 * torch.asin((chord2.sqrt() * 0.5).clamp(max=1))
     value = torch.exp(-angle.square() / (2 * sigma**2)) * area[column]
     total = torch.zeros(count).index_add(0, row, value)
-    return row, column, value / total[row], (count, count)
+    return Rows(start, column, value / total[row], count)
 
 
-def _upsampling(size: int) -> tuple[Tensor, Tensor, Tensor, tuple[int, int]]:
+def _upsampling(size: int) -> Rows:
     """Bilinear, across edges, from an edge of size / 2 to size."""
     directions = cubemap.texel_directions(size).reshape(-1, 3)
     index, weight = cubemap.bilinear(directions, size // 2)
-    row = torch.arange(len(index))[:, None].expand_as(index)
-    shape = (6 * size * size, 6 * (size // 2) ** 2)
-    return row.reshape(-1), index.reshape(-1), weight.reshape(-1), shape
+    start = torch.arange(0, index.numel() + 1, index.shape[1])
+    column = index.reshape(-1).to(torch.int32)
+    return Rows(start, column, weight.reshape(-1), 6 * (size // 2) ** 2)
 
 
 def _mixture(roughness: float, size: int, blurred: list[int]) -> list[float]:
