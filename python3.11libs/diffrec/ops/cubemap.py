@@ -77,7 +77,7 @@ def bilinear_levels(
     padded = size + 2
     column, row = left.long().clamp(min=0), top.long().clamp(min=0)
     column, row = torch.minimum(column, size), torch.minimum(row, size)
-    table, starts = _bordered_tables(tuple(sizes), str(device))
+    table, starts = bordered_tables(tuple(sizes), str(device))
     corner = starts[level] + (face * padded + row) * padded + column
     offsets = (corner, corner + 1, corner + padded, corner + padded + 1)
     index = table[torch.stack(offsets, dim=1)]
@@ -86,7 +86,7 @@ def bilinear_levels(
 
 
 @functools.lru_cache(maxsize=16)
-def _bordered_tables(sizes: tuple[int, ...], device: str) -> tuple[Tensor, Tensor]:
+def bordered_tables(sizes: tuple[int, ...], device: str) -> tuple[Tensor, Tensor]:
     """Flat indices of the texels of all levels, each face with a border of one from its
     neighbours, and where each level begins in that list."""
     tables, starts, begun, first = [], [], 0, 0

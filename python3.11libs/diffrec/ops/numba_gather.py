@@ -21,7 +21,7 @@ def backward_table(table: Tensor, index: Tensor, weight: Tensor, gradient: Tenso
     """Gradient of the table, [N, C]."""
     result = torch.zeros_like(table)
     threads = numba.get_num_threads()
-    _scatter(index.numpy(), weight.detach().numpy(), gradient.numpy(), result.numpy(), threads)
+    scatter(index.numpy(), weight.detach().numpy(), gradient.numpy(), result.numpy(), threads)
     return result
 
 
@@ -47,7 +47,7 @@ def _forward(table: Any, index: Any, weight: Any, result: Any) -> None:
 
 
 @numba.njit(parallel=True, cache=True)
-def _scatter(index: Any, weight: Any, gradient: Any, result: Any, threads: int) -> None:
+def scatter(index: Any, weight: Any, gradient: Any, result: Any, threads: int) -> None:
     # A thread owns a range of rows and passes over all pixels: no races, the same sum every time.
     rows = result.shape[0]
     channels = result.shape[1]

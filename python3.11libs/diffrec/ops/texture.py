@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from diffrec.ops import cubemap
+from diffrec.ops.backends import choose_backend
 from diffrec.ops.gather import weighted_gather
 
 
@@ -68,6 +69,10 @@ def texture_cube(
     Bilinear across the edges of faces too. `lod`: [P], clamped to the levels; None reads the
     first. Gradients to texels, directions and lod.
     """
+    if choose_backend(levels[0], backend) == "numba":
+        from diffrec.ops import numba_cube
+
+        return numba_cube.fetch(levels, directions, lod)
     if lod is None or len(levels) == 1:
         flat = levels[0].reshape(-1, levels[0].shape[3])
         index, weight = cubemap.bilinear(directions, levels[0].shape[1])
