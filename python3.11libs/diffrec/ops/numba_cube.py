@@ -89,13 +89,13 @@ class _Fetch(torch.autograd.Function):
 
 
 @njit(cache=True)
-def _project(x: float, y: float, z: float) -> tuple[int, float, float, float]:
+def _project(x: Any, y: Any, z: Any) -> tuple[int, Any, Any, Any]:
     """Face, s, t and 1 / |major|; the first of equal components is the major one."""
     ax = abs(x)
     ay = abs(y)
     az = abs(z)
-    least = np.float32(1e-20)
-    one = np.float32(1)
+    least: Any = np.float32(1e-20)
+    one: Any = np.float32(1)
     if not (ay > ax or az > ax):
         scale = one / max(ax, least)
         if x < 0:
@@ -113,7 +113,7 @@ def _project(x: float, y: float, z: float) -> tuple[int, float, float, float]:
 
 
 @njit(cache=True)
-def _cell(s: float, size: int) -> tuple[int, float]:
+def _cell(s: Any, size: int) -> tuple[int, Any]:
     """First column of two in the bordered table, and the share of the second."""
     place = (s + np.float32(1)) * np.float32(0.5) * np.float32(size) + np.float32(0.5)
     left = np.floor(place)
@@ -124,11 +124,11 @@ def _cell(s: float, size: int) -> tuple[int, float]:
 
 
 @njit(cache=True)
-def _lower(lod: float, count: int) -> tuple[int, float]:
+def _lower(lod: Any, count: int) -> tuple[int, Any]:
     """The level below, and the share of the one above."""
-    level = min(max(lod, np.float32(0)), np.float32(count - 1))
-    if not lod == lod:
+    if np.isnan(lod):
         return 0, lod
+    level: Any = min(max(lod, np.float32(0)), np.float32(count - 1))
     lower = min(int(np.floor(level)), max(count - 2, 0))
     return lower, level - np.float32(lower)
 

@@ -44,10 +44,10 @@ class SparseMap:
     """
 
     def __init__(self, rows: Rows, device: torch.device) -> None:
-        both = (rows, rows.transposed())
-        self._matrix, self._transposed = (
-            both if device.type == "cpu" else [r.as_torch(device) for r in both]
-        )
+        back = rows.transposed()
+        on_cpu = device.type == "cpu"
+        self._matrix: Rows | Tensor = rows if on_cpu else rows.as_torch(device)
+        self._transposed: Rows | Tensor = back if on_cpu else back.as_torch(device)
 
     def __call__(self, texels: Tensor) -> Tensor:
         result: Tensor = _Apply.apply(  # type: ignore[no-untyped-call]
