@@ -52,8 +52,8 @@ class TextureMaterial(nn.Module):
         if custom_mip is None:
             custom_mip = bool(getattr(config, "custom_mip", False))
         self.backend = backend
-        self.register_buffer("low", torch.tensor(limits.low), persistent=False)
-        self.register_buffer("high", torch.tensor(limits.high), persistent=False)
+        self.register_buffer("low", torch.tensor(limits.low, device=kd.device), persistent=False)
+        self.register_buffer("high", torch.tensor(limits.high, device=kd.device), persistent=False)
         self._textures = nn.ModuleList()
         for name, image in (("kd", kd), ("ks", ks), ("normal", normal)):
             if image.ndim != 3 or image.shape[2] != 3 or image.numel() == 0:
