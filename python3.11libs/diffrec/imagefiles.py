@@ -89,9 +89,12 @@ def _write(path: Path, pixels: Any) -> None:
     order = [2, 1, 0, 3][: pixels.shape[2]]
     temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
-        done, data = cv2.imencode(path.suffix, np.ascontiguousarray(pixels[..., order]))
+        try:
+            done, data = cv2.imencode(path.suffix, np.ascontiguousarray(pixels[..., order]))
+        except cv2.error:
+            done = False
         if not done:
-            raise ImageError(f"cannot encode {path}")
+            raise ImageError(f"cannot write {path}: no picture format is known by that ending")
         temporary.write_bytes(data.tobytes())
         os.replace(temporary, path)
     except OSError as error:

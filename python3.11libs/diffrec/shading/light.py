@@ -22,7 +22,7 @@ class PrefilteredLight:
 
     `specular`: levels [6, R, R, 3], GGX-filtered for growing roughness (see
     `diffrec.ops.cubefilter`); `irradiance`: [6, 16, 16, 3], divided by pi, so that it times the
-    albedo is radiance; `least_roughness`: smaller ones are shaded as this.
+    albedo is radiance; `least_roughness`: reflections of smaller ones are read as of this one.
     """
 
     specular: list[Tensor]
@@ -57,8 +57,9 @@ class EnvironmentLight(nn.Module):
         """
         light = EnvironmentLight(resolution, least_roughness=least_roughness)
         reduced = panorama[..., :3].float()
-        while reduced.shape[0] >= 8 * resolution:
-            reduced = functional.avg_pool2d(reduced.permute(2, 0, 1)[None], 2)[0].permute(1, 2, 0)
+        factor = math.ceil(reduced.shape[0] / (4 * resolution))
+        if factor > 1:
+            reduced = _reduced(reduced, factor)
         size = resolution * 2
         values = sample_latlong(reduced, cubemap.texel_directions(size).reshape(-1, 3))
         fine = values.reshape(6, resolution, 2, resolution, 2, 3)
@@ -81,6 +82,24 @@ class EnvironmentLight(nn.Module):
     def clamp_(self) -> None:
         """No negative radiance; called after every optimiser step."""
         self.base.clamp_(min=0.0)
+
+
+def _reduced(panorama: Tensor, factor: int) -> Tensor:
+    """Means over factor x factor pixels of [h, w, C]; over parts of pixels if need be."""
+    height, width = panorama.shape[:2]
+    if height % factor == 0 and width % factor == 0:
+        pooled = functional.avg_pool2d(panorama.permute(2, 0, 1)[None], factor)
+        return pooled[0].permute(1, 2, 0)
+    rows = _shares(height, height // factor)
+    columns = _shares(width, max(1, width // factor))
+    return (columns @ (rows @ panorama.permute(2, 0, 1)).mT).permute(2, 1, 0)
+
+
+def _shares(source: int, target: int) -> Tensor:
+    """[target, source]: share of each source pixel in each of fewer ones over the same length."""
+    begin, own = torch.arange(target)[:, None] / target, torch.arange(source) / source
+    end = torch.minimum(begin + 1 / target, own + 1 / source)
+    return (end - torch.maximum(begin, own)).clamp_min(0) * target
 
 
 def latlong_directions(height: int, width: int) -> Tensor:
