@@ -236,7 +236,10 @@ def _nonnegative_least_squares(matrix: Tensor, target: Tensor) -> Tensor:
     gram, right = columns.T @ columns, columns.T @ goal
     solution = np.zeros(len(right))
     for _ in range(2000):
+        before = solution.copy()
         for k in range(len(right)):
             slope = right[k] - gram[k] @ solution + gram[k, k] * solution[k]
             solution[k] = max(0.0, slope / gram[k, k])
+        if np.abs(solution - before).max() < 1e-12:
+            break
     return torch.from_numpy(solution)
