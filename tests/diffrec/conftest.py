@@ -1,0 +1,130 @@
+"""Mitsuba 3 as a reader of result folders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from diffrec import cameras
+
+
+@pytest.fixture
+def mitsuba_render() -> Callable[..., np.ndarray]:
+    """`rendered_by_mitsuba`."""
+    return rendered_by_mitsuba
+
+
+def rendered_by_mitsuba(
+    folder: Path,
+    camera_from_world: np.ndarray,
+    size: int,
+    *,
+    integrator: str = "direct",
+    samples: int = 64,
+) -> np.ndarray:
+    """The result under its own probe: linear RGB over black and coverage, [size, size, 4].
+
+    `folder` holds mesh.obj, texture_kd/ks/n.png and probe.hdr; `camera_from_world` [4, 4] is
+    OpenGL's. `integrator`: direct and path cast shadows, unshadowed does not.
+    """
+    mi = mitsuba()
+    # Mitsuba's cameras look down +z with x to the left; ours look down -z.
+    world_from_camera = np.linalg.inv(camera_from_world) @ np.diag([-1.0, 1.0, -1.0, 1.0])
+    ks = cv2.imread(str(folder / "texture_ks.png"), cv2.IMREAD_COLOR)
+
+    def bitmap(name: str, *, raw: bool) -> dict[str, object]:
+        return {"type": "bitmap", "filename": str(folder / name), "raw": raw}
+
+    def channel(index: int) -> dict[str, object]:
+        values = np.ascontiguousarray(ks[..., index : index + 1])
+        return {"type": "bitmap", "bitmap": mi.Bitmap(values), "raw": True}
+
+    surface = {
+        "type": "normalmap",
+        "normalmap": bitmap("texture_n.png", raw=True),
+        "bsdf": {
+            "type": "principled",
+            "base_color": bitmap("texture_kd.png", raw=False),
+            "roughness": channel(1),
+            "metallic": channel(0),
+            "specular": 0.5,
+        },
+    }
+    black = {"type": "diffuse", "reflectance": {"type": "rgb", "value": 0.0}}
+    scene = {
+        "type": "scene",
+        "integrator": {"type": integrator, "hide_emitters": True},
+        "sensor": {
+            "type": "perspective",
+            "fov": math.degrees(cameras.ORBIT_FOVY),
+            "fov_axis": "y",
+            "to_world": mi.ScalarTransform4f(world_from_camera),
+            "film": {
+                "type": "hdrfilm",
+                "width": size,
+                "height": size,
+                "pixel_format": "rgba",
+                "rfilter": {"type": "box"},
+            },
+            "sampler": {"type": "independent", "sample_count": samples},
+        },
+        # Mitsuba's panorama has -z at its edge, ours in its middle.
+        "light": {
+            "type": "envmap",
+            "filename": str(folder / "probe.hdr"),
+            "to_world": mi.ScalarTransform4f().rotate([0, 1, 0], 180),
+        },
+        "mesh": {
+            "type": "obj",
+            "filename": str(folder / "mesh.obj"),
+            "bsdf": {
+                "type": "twosided",
+                # Occlusion dims what the surface sends, whatever it is made of.
+                "material": {
+                    "type": "blendbsdf",
+                    "weight": channel(2),
+                    "open": surface,
+                    "shut": black,
+                },
+            },
+        },
+    }
+    return np.array(mi.render(mi.load_dict(scene)))
+
+
+@cache
+def mitsuba():  # type: ignore[no-untyped-def] # the module has no type before its variant is set
+    """Mitsuba on a CPU without LLVM, with an integrator that casts no shadows."""
+    import mitsuba as mi
+
+    mi.set_variant("scalar_rgb")
+    mi.set_log_level(mi.LogLevel.Error)
+
+    class Unshadowed(mi.SamplingIntegrator):
+        """The first hit under the whole sky, by multiple importance sampling."""
+
+        def sample(self, scene, sampler, ray, medium=None, active=True):  # type: ignore
+            hit = scene.ray_intersect(ray)
+            if not hit.is_valid():
+                return mi.Color3f(0.0), False, []
+            context, bsdf, sky = mi.BSDFContext(), hit.bsdf(), scene.environment()
+            light, weight = sky.sample_direction(hit, sampler.next_2d())
+            value, pdf = bsdf.eval_pdf(context, hit, hit.to_local(light.d))
+            radiance = value * weight * (light.pdf / (light.pdf + pdf))
+            chosen, weight = bsdf.sample(context, hit, sampler.next_1d(), sampler.next_2d())
+            if chosen.pdf > 0:
+                beyond, direction = mi.SurfaceInteraction3f(), mi.DirectionSample3f()
+                direction.d = hit.to_world(chosen.wo)
+                beyond.wi = -direction.d
+                pdf = sky.pdf_direction(hit, direction)
+                radiance += weight * sky.eval(beyond) * (chosen.pdf / (chosen.pdf + pdf))
+            return radiance, True, []
+
+    mi.register_integrator("unshadowed", lambda properties: Unshadowed(properties))
+    return mi
