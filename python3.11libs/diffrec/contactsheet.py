@@ -5,7 +5,6 @@ Columns: reference | result | albedo | roughness and metalness | normal, the lig
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from diffrec.errors import DiffrecError
+from diffrec.files import replace_file
 
 CAPTIONS = {
     "ref": "reference",
@@ -207,6 +207,4 @@ def _write_png(path: Path, picture: Picture) -> None:
     good, data = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))
     if not good:
         raise ContactSheetError(f"{path}: the picture cannot be encoded")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_bytes(data.tobytes())
-    os.replace(temporary, path)
+    replace_file(path, data.tobytes())

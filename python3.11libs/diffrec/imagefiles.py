@@ -5,7 +5,6 @@ Written to a temporary name and renamed, so that a reader never sees half a file
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from diffrec.colour import srgb_to_linear
 from diffrec.errors import DiffrecError
+from diffrec.files import replace_file
 
 # A picture of more pixels than this is refused: 1 GiB as floats.
 MAX_PIXELS = 1 << 26
@@ -87,17 +87,13 @@ def _read(path: Path) -> Any:
 
 def _write(path: Path, pixels: Any) -> None:
     order = [2, 1, 0, 3][: pixels.shape[2]]
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
     try:
-        try:
-            done, data = cv2.imencode(path.suffix, np.ascontiguousarray(pixels[..., order]))
-        except cv2.error:
-            done = False
-        if not done:
-            raise ImageError(f"cannot write {path}: no picture format is known by that ending")
-        temporary.write_bytes(data.tobytes())
-        os.replace(temporary, path)
+        done, data = cv2.imencode(path.suffix, np.ascontiguousarray(pixels[..., order]))
+    except cv2.error:
+        done = False
+    if not done:
+        raise ImageError(f"cannot write {path}: no picture format is known by that ending")
+    try:
+        replace_file(path, data.tobytes())
     except OSError as error:
         raise ImageError(f"cannot write {path}: {error.strerror or error}") from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -6,7 +6,6 @@ Pictures are sRGB-encoded, [H, W, C], and clipped to [0, 1] before they are comp
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from diffrec.errors import DiffrecError
+from diffrec.files import replace_file
 
 # Wang, Bovik, Sheikh, Simoncelli 2004.
 SSIM_WINDOW = 11
@@ -105,12 +105,7 @@ def write_metrics(path: Path, rows: Sequence[ViewMetrics]) -> None:
     mean_mse, mean_psnr = averages(rows)
     lines = [HEADER, *(f"{row.id}, {row.mse:.8f}, {row.psnr:.3f}" for row in rows)]
     lines.append(f"AVERAGES: {mean_mse:.8f}, {mean_psnr:.3f}")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_text("\n".join(lines) + "\n", encoding="utf-8")
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    replace_file(path, ("\n".join(lines) + "\n").encode())
 
 
 def read_metrics(path: Path) -> tuple[list[ViewMetrics], tuple[float, float]]:

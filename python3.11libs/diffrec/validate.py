@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +18,6 @@ from diffrec.optimize import Scene, render_options
 from diffrec.render import render
 from diffrec.shading.light import EnvironmentLight, PrefilteredLight
 
-PROBE_SIZE = (512, 1024)
-
 
 @dataclass(frozen=True)
 class ViewPictures:
@@ -30,12 +29,16 @@ class ViewPictures:
 
 
 class Pictures:
-    """Renders views of a scene with the display columns of the configuration."""
+    """Renders views of a scene, as it is now, with the display columns of the configuration."""
 
     def __init__(self, config: Config, scene: Scene) -> None:
         self._config = config
         self._scene = scene
-        self._relight: dict[str, PrefilteredLight] = {}
+        # The same for every view.
+        with torch.no_grad():
+            mesh = scene.geometry.mesh()
+            self._mesh = mesh if mesh.normals is not None else mesh.with_normals()
+            self._light = scene.prefiltered()
 
     def view(self, batch: ViewBatch, *, every_channel: bool = False) -> ViewPictures:
         """Pictures of a batch of one view; all material channels when asked for."""
@@ -47,12 +50,10 @@ class Pictures:
         if every_channel:
             wanted |= {"kd", "ks", "normal"}
         with torch.no_grad():
-            mesh = self._scene.geometry.mesh()
-            light = self._scene.prefiltered()
 
             def rendered_with(lit_by: PrefilteredLight, channels: list[str]) -> dict[str, Tensor]:
                 result = render(
-                    mesh,
+                    self._mesh,
                     self._scene.material,
                     lit_by,
                     batch.clip_from_world,
@@ -65,7 +66,7 @@ class Pictures:
                 )
                 return {"color": result.image, **result.channels}
 
-            shown = rendered_with(light, sorted(wanted))
+            shown = rendered_with(self._light, sorted(wanted))
             channels: dict[str, Tensor] = {}
             if "kd" in wanted:
                 channels["kd"] = linear_to_srgb(shown["kd"][0, ..., :3]).clamp(0, 1)
@@ -78,7 +79,8 @@ class Pictures:
                 if entry.get("latlong"):
                     channels["latlong"] = self.probe(resolution)
                 elif "relight" in entry:
-                    other = self._light_from(str(entry["relight"]))
+                    device = self._scene.light.base.device
+                    other = _light_from(str(entry["relight"]), config.diffrec.light_res, device)
                     relit = rendered_with(other, [])["color"]
                     channels["relight"] = linear_to_srgb(relit[0, ..., :3]).clamp(0, 1)
         reference = None
@@ -99,15 +101,13 @@ class Pictures:
             return batch.image.shape[1], batch.image.shape[2]
         return self._config.display_res[0], self._config.display_res[1]
 
-    def _light_from(self, path: str) -> PrefilteredLight:
-        if path not in self._relight:
-            device = self._scene.light.base.device
-            panorama = imagefiles.read_hdr(Path(path))
-            light = EnvironmentLight.from_latlong(
-                panorama, resolution=self._config.diffrec.light_res
-            )
-            self._relight[path] = light.to(device).prefiltered()
-        return self._relight[path]
+
+@functools.lru_cache(maxsize=8)
+def _light_from(path: str, resolution: int, device: torch.device) -> PrefilteredLight:
+    """The environment of a display column, read and filtered once for all pictures of a run."""
+    light = EnvironmentLight.from_latlong(imagefiles.read_hdr(Path(path)), resolution=resolution)
+    with torch.no_grad():
+        return light.to(device).prefiltered()
 
 
 def background_of(kind: str, resolution: tuple[int, int], image: Tensor | None) -> Tensor:
@@ -155,9 +155,7 @@ def validate(
         }.items():
             imagefiles.write_png(stem.with_name(f"{stem.name}_{name}.png"), picture)
     metrics.write_metrics(folder / "metrics.txt", rows)
-    result = ValidationResult(
-        sum(row.mse for row in rows) / len(rows), sum(row.psnr for row in rows) / len(rows)
-    )
+    result = ValidationResult(*metrics.averages(rows))
     log("MSE,      PSNR")
     log(f"{result.mse:1.8f}, {result.psnr:2.3f}")
     return result

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from diffrec.errors import DiffrecError
+from diffrec.files import replace_file
 
 __all__ = ["MaterialFile", "MtlError", "load_mtl", "write_mtl"]
 
@@ -93,13 +92,9 @@ def write_mtl(path: Path, *, log: Callable[[str], None] | None = None) -> None:
         "map_Ks texture_ks.png\n"
         "bump texture_n.png\n"
     )
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        temporary.write_text(text, encoding="utf-8")
-        temporary.replace(path)
+        replace_file(path, text.encode())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise MtlError(f"{path}: cannot write the material library: {error.strerror}") from error
 
 

@@ -6,7 +6,6 @@ the way in and out.
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from torch import Tensor
 
 from diffrec.errors import DiffrecError
 from diffrec.export.mtl import MaterialFile, load_mtl, write_mtl
+from diffrec.files import replace_file
 from diffrec.geometry.mesh import Mesh
 
 __all__ = ["MaterialFile", "ObjError", "load_obj", "write_obj"]
@@ -252,13 +252,9 @@ def write_obj(path: Path, mesh: Mesh, *, log: Callable[[str], None] | None = Non
     row = f"f {corner} {corner} {corner}\n"
     parts.append((row * len(faces)) % tuple(faces.reshape(-1).tolist()))
 
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        temporary.write_text("".join(parts), encoding="utf-8")
-        temporary.replace(path)
+        replace_file(path, "".join(parts).encode())
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         raise ObjError(f"{path}: cannot write the mesh: {error.strerror}") from error
     write_mtl(library, log=log)
     say("Done exporting mesh")

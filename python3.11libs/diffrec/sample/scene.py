@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffrec.errors import DiffrecError
+from diffrec.files import replace_file
 from diffrec.sample.pictures import sky, textures
 from diffrec.sample.shape import obj_text, sample_surface
 
@@ -68,9 +68,7 @@ def write_sample(folder: Path) -> list[str]:
             path = folder / name
             if path.is_file() and path.read_bytes() == data:
                 continue
-            temporary = folder / f".{name}.{os.getpid()}"
-            temporary.write_bytes(data)
-            os.replace(temporary, path)
+            replace_file(path, data)
             written.append(name)
     except OSError as error:
         raise DiffrecError(f"{folder}: the sample cannot be written: {error.strerror}") from None
