@@ -31,7 +31,7 @@ class Scope:
     """What an expression can see.
 
     ``variables`` holds ``$`` variables; ``attribute`` looks up the work item's attributes and the
-    built-ins ``pdg_index`` and so on; ``channel`` answers ``ch()``/``chs()``; ``report`` receives
+    built-ins ``pdg_index`` and so on; ``channel`` answers ``ch()``/``chs()``/``chsop()``; ``report`` receives
     one sentence for each thing Houdini would pass over in silence.
     """
 
@@ -399,6 +399,7 @@ _FUNCTIONS: Final[Mapping[str, Callable[..., Value]]] = {
     "ceil": _math(math.ceil),
     "ch": lambda scope, path: _as_number(_channel(scope, path), f'ch("{path}")'),
     "chs": _channel,
+    "chsop": _channel,
     "floor": _math(math.floor),
     "haspdgattrib": _haspdgattrib,
     "if": lambda _scope, test, yes, no: yes if _as_number(test, "if()") else no,

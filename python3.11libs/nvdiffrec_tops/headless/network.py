@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..expressions import ExpressionError, number_text
 from ..houfiles import HouFileError, Node, Scene, load
-from . import nodes, pdg
+from . import assets, hou, nodes, pdg
 from .nodes.localscheduler import JOB_PARAMETERS, PARAMETERS
 from .parameters import NodeParameters, Surroundings
 from .parmtable import NUMERIC, Kind, ParmSpec, ParmTable
@@ -74,6 +74,10 @@ def open_network(
     values: dict[str, NodeParameters] = {}
     for child in [topnet, *topnet.children]:
         values[child.path] = _parameters(child, around)
+        if (asset := assets.find(child.type)) is not None:
+            for inner in asset.inner():
+                inside = f"{child.path}/{inner.name}"
+                values[inside] = _parameters(inner, around, inside)
     _apply(overrides, topnet, children, values)
     around.channel = _channels(values)
     chosen, notes = end_nodes(topnet, children, ends, all_ends)
@@ -115,6 +119,7 @@ def _variables(scene: Scene, path: Path, given: Mapping[str, str]) -> dict[str, 
     found.update({n: v for n, v in scene.variables.items() if not n.startswith("_HIP_")})
     home = os.environ.get("HOME") or os.path.expanduser("~")
     absolute = Path(os.path.abspath(path))
+    found.setdefault("TOPS_NVDIFFREC", str(assets.ROOT))
     found.update(
         HOME=home,
         HIP=str(absolute.parent),
@@ -142,7 +147,7 @@ def _frame(scene: Scene) -> float:
 
 def _table(node: Node) -> ParmTable:
     """The type's own parameters, those of Add Job Parms, and those an artist has added."""
-    known = nodes.TOPNET if node.type == "topnet" else nodes.TYPES.get(node.type)
+    known = nodes.TOPNET if node.type == "topnet" else assets.node_type(node.type)
     if known is None:
         return ParmTable([])
     specs = dict(known.table.specs)
@@ -172,9 +177,9 @@ def _added(interface: str) -> list[str]:
     return found
 
 
-def _parameters(node: Node, around: Surroundings) -> NodeParameters:
+def _parameters(node: Node, around: Surroundings, path: str = "") -> NodeParameters:
     values = {name: parm.values for name, parm in node.parms.items()}
-    return NodeParameters(_table(node), node.path, values, around)
+    return NodeParameters(_table(node), path or node.path, values, around)
 
 
 def _apply(
@@ -289,7 +294,7 @@ def _scheduler(
 
 
 def _type_problems(node: Node, parameters: NodeParameters, allow_unknown: bool) -> list[str]:
-    known = nodes.TYPES.get(node.type)
+    known = assets.node_type(node.type)
     if known is None or known.callbacks is None:
         supported = ", ".join(sorted(n for n, one in nodes.TYPES.items() if one.callbacks))
         return [
@@ -307,20 +312,72 @@ def _graph(
 ) -> pdg.GraphContext:
     context = pdg.GraphContext(topnet.name)
     made: dict[str, pdg.Node] = {}
+    artists: dict[str, hou.OpNode] = {}
+    network = hou.OpNode(values[topnet.path])
     top = values[topnet.path]
+    label = top.raw("defaultlabel") if top.toggle("usedefaultlabel") else ""
     for node in order:
-        known = nodes.TYPES[node.type]
-        assert known.callbacks is not None
-        parameters = values[node.path]
-        one = pdg.Node(context.graph, node.name, known.kind, parameters, node.path)
-        one.typeName = node.type
-        one.callbacks = known.callbacks(one)
-        context.graph.addNode(one)
+        wired = sources(node, children)
+        above = [made[one.name] for one in wired]
+        inputs = tuple(artists[one.name] for one in wired)
+        artists[node.name] = hou.OpNode(values[node.path], network, inputs)
+        asset = assets.find(node.type)
+        if asset is None:
+            known = nodes.TYPES[node.type]
+            assert known.callbacks is not None
+            one = _node(context, node.name, known, values[node.path], known.callbacks, above)
+            one.houNode = artists[node.name]
+        else:
+            one = _inside(context, node, asset, values, above, artists[node.name])
         made[node.name] = one
-        for source in sources(node, children):
-            one.connect(made[source.name])
-    if top.toggle("usedefaultlabel"):
-        label = top.raw("defaultlabel")
-        for one in made.values():
-            one.defaultLabel = label
+    for one in context.graph.nodes():
+        one.defaultLabel = label
     return context
+
+
+def _node(
+    context: pdg.GraphContext,
+    name: str,
+    known: nodes.NodeType,
+    parameters: NodeParameters,
+    callbacks: nodes.Callbacks,
+    above: Sequence[pdg.Node],
+) -> pdg.Node:
+    one = pdg.Node(context.graph, name, known.kind, parameters, parameters.path)
+    one.typeName = known.name
+    one.callbacks = callbacks(one)
+    context.graph.addNode(one)
+    for source in above:
+        one.connect(source)
+    return one
+
+
+def _inside(
+    context: pdg.GraphContext,
+    node: Node,
+    asset: assets.Asset,
+    values: Mapping[str, NodeParameters],
+    above: Sequence[pdg.Node],
+    artist: hou.OpNode,
+) -> pdg.Node:
+    """The nodes inside an asset, in the asset's place; gives the one that feeds its output.
+
+    The last one takes the asset's name, which is what the artist knows.
+    """
+    inner = asset.inner()
+    made: dict[str, pdg.Node] = {}
+    for part in inner:
+        wired = [above if wire.source == "(0)" else [made[wire.source]] for wire in part.inputs]
+        known = nodes.TYPES[part.type]
+        last = part is inner[-1]
+        callbacks = known.callbacks
+        if part.type == "pythonprocessor":
+            callbacks = nodes.AssetProcessor
+        assert callbacks is not None
+        name = node.name if last else f"{node.name}_{part.name}"
+        parameters = values[f"{node.path}/{part.name}"]
+        one = _node(context, name, known, parameters, callbacks, [x for xs in wired for x in xs])
+        one.typeName = node.type if last else part.type
+        one.houNode = hou.OpNode(parameters, artist)
+        made[part.name] = one
+    return made[inner[-1].name]

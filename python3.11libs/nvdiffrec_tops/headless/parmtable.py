@@ -13,6 +13,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from ..houfiles.dialogscript import MULTIPARMS, Interface
+
 
 class Kind(Enum):
     LAYOUT = "layout"
@@ -170,3 +172,37 @@ def multiparm(name: str, *specs: ParmSpec, count: int = 0) -> tuple[ParmSpec, ..
 def later(version: str, *specs: ParmSpec) -> tuple[ParmSpec, ...]:
     """Parameters that only Houdini versions after 20.5 have."""
     return tuple(replace(spec, since=version) for spec in specs)
+
+
+_KINDS = {
+    "toggle": Kind.TOGGLE,
+    "integer": Kind.INTEGER,
+    "float": Kind.FLOAT,
+    "button": Kind.BUTTON,
+    "separator": Kind.LAYOUT,
+    "label": Kind.LAYOUT,
+}
+
+
+def from_interface(interface: Interface) -> ParmTable:
+    """The table of a digital asset, from its DialogScript."""
+    specs: list[ParmSpec] = []
+    for folder in interface.folders:
+        counted = folder.kind in MULTIPARMS
+        kind = Kind.COUNT if counted else Kind.LAYOUT
+        default = (str(folder.default),) if counted else ()
+        specs.append(ParmSpec(folder.name, kind, default, owner=folder.multiparm or ""))
+    for template in interface.parms:
+        menu_of = template.menu if template.type == "ordinal" else None
+        kind = Kind.MENU if menu_of else _KINDS.get(template.type, Kind.STRING)
+        specs.append(
+            ParmSpec(
+                template.name,
+                kind,
+                template.default or ("",),
+                tuple(token for token, _label in menu_of.items) if menu_of else (),
+                by_token=menu_of is not None and menu_of.use_token_value,
+                owner=template.multiparm or "",
+            )
+        )
+    return ParmTable(specs)

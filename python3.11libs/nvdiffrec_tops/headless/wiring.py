@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..houfiles import Node
-from . import nodes, pdg
+from . import assets, pdg
 
 
 class NetworkError(pdg.CookError):
@@ -53,7 +53,7 @@ def _through(node: Node, children: Mapping[str, Node], seen: tuple[str, ...]) ->
 
 
 def _is_task(node: Node) -> bool:
-    known = nodes.TYPES.get(node.type)
+    known = assets.node_type(node.type)
     return not node.type.endswith("scheduler") and (
         known is None or known.kind is not pdg.nodeType.Mapper
     )

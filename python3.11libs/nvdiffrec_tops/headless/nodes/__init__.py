@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from . import attributecreate, environmentedit, genericgenerator, localscheduler, waitforall
-from .base import NodeType
+from . import (
+    attributecreate,
+    environmentedit,
+    genericgenerator,
+    localscheduler,
+    pythonprocessor,
+    waitforall,
+)
+from .base import Callbacks, NodeType
+from .pythonprocessor import AssetProcessor
 
 TYPES: dict[str, NodeType] = {
     one.name: one
@@ -11,6 +19,7 @@ TYPES: dict[str, NodeType] = {
         attributecreate.TYPE,
         environmentedit.TYPE,
         genericgenerator.TYPE,
+        pythonprocessor.TYPE,
         waitforall.TYPE,
         localscheduler.TYPE,
     )
@@ -25,4 +34,4 @@ def register(node_type: NodeType) -> None:
     TYPES[node_type.name] = node_type
 
 
-__all__ = ["TOPNET", "TYPES", "NodeType", "register"]
+__all__ = ["TOPNET", "TYPES", "AssetProcessor", "Callbacks", "NodeType", "register"]

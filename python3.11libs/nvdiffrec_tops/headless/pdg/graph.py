@@ -134,6 +134,7 @@ class Node(EventEmitter):
         self.isGenerated = False
         self.callbacks: Any = None
         self.cookErrors: list[str] = []
+        self.houNode: Any = self
         self._items: list[WorkItem] = []
         self.hasStarted = False
         self.hasCooked = False
@@ -142,7 +143,7 @@ class Node(EventEmitter):
         return f"<Node {self.path}>"
 
     def topNode(self) -> Any:
-        return self
+        return self.houNode
 
     def connect(self, source: Node) -> None:
         if source not in self.inputs:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,8 @@ if TYPE_CHECKING:
     from .graph import Graph, GraphContext, Node
 
 COMMAND_ATTRIBUTE = "__pdg_commandstring"
+ACTIVE: ContextVar[WorkItem | None] = ContextVar("active work item", default=None)
+"""The work item that parameters read through ``hou`` are evaluated for, on this thread."""
 _COOKED = (workItemState.CookedSuccess, workItemState.CookedCache)
 _UNSUCCESSFUL = (workItemState.CookedFail, workItemState.CookedCancel)
 
@@ -325,6 +329,15 @@ class WorkItem(AttributeOwner, EventEmitter):
         return "" if self.logPath is None else self.logPath.absolute().as_uri()
 
     # -- expressions ------------------------------------------------------------------------
+    @contextmanager
+    def makeActive(self) -> Iterator[WorkItem]:
+        """While the context lasts, parameters read through ``hou`` see this item's attributes."""
+        before = ACTIVE.set(self)
+        try:
+            yield self
+        finally:
+            ACTIVE.reset(before)
+
     def expressionValues(self, name: str) -> Sequence[object] | None:
         """Values behind ``@name``: the built-ins, then the item's, then the graph's attributes."""
         match name:

@@ -1,0 +1,69 @@
+"""The parameters of a digital asset, as the processor inside it reads them.
+
+The processor is a node inside the asset; the parameters are the asset's own. They are evaluated
+with a work item made active, so that ``@attribute`` in a parameter means that item's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import hou
+
+    from nvdiffrec_tops.headless import pdg
+
+
+class ParameterError(LookupError):
+    """The asset has no such parameter: its library is of another version than the package."""
+
+
+class AssetParameters:
+    """The parameters of the asset around a processor (``self`` in its callbacks)."""
+
+    def __init__(self, processor: Any) -> None:
+        self.node: hou.OpNode = processor.topNode().parent()
+
+    @property
+    def name(self) -> str:
+        """The asset's name in its network."""
+        return self.node.name()
+
+    def is_wired(self) -> bool:
+        """Whether something is connected to the asset's first input."""
+        return any(one is not None for one in self.node.inputs())
+
+    def string(self, name: str, item: pdg.WorkItem | None = None) -> str:
+        """A text, or a menu's token."""
+        with _active(item):
+            return self._parm(name).evalAsString()
+
+    def integer(self, name: str, item: pdg.WorkItem | None = None) -> int:
+        with _active(item):
+            return int(self._parm(name).evalAsInt())
+
+    def number(self, name: str, item: pdg.WorkItem | None = None) -> float:
+        with _active(item):
+            return float(self._parm(name).evalAsFloat())
+
+    def toggle(self, name: str, item: pdg.WorkItem | None = None) -> bool:
+        return bool(self.integer(name, item))
+
+    def instances(self, name: str, item: pdg.WorkItem | None = None) -> Iterator[int]:
+        """The numbers of a multiparm's instances."""
+        return iter(range(1, self.integer(name, item) + 1))
+
+    def _parm(self, name: str) -> hou.Parm:
+        parm = self.node.parm(name)
+        if parm is None:
+            raise ParameterError(
+                f"{self.node.path()} has no parameter '{name}': the asset in this scene is of "
+                "another version than the installed package. Update one of them"
+            )
+        return parm
+
+
+def _active(item: pdg.WorkItem | None) -> AbstractContextManager[object]:
+    return nullcontext() if item is None else item.makeActive()

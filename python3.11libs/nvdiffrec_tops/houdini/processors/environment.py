@@ -1,0 +1,151 @@
+"""*nvdiffrec Environment*: the Python environment that each work item is trained in."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from nvdiffrec_tops import attributes, environment
+from nvdiffrec_tops.attributes import AttributesError
+from nvdiffrec_tops.environment import Environment
+from nvdiffrec_tops.houdini.parameters import AssetParameters
+from nvdiffrec_tops.houdini.processors.attributes import item_name
+from nvdiffrec_tops.houdini.processors.words import node_error, told_to_the_artist
+
+if TYPE_CHECKING:
+    from nvdiffrec_tops.headless import pdg
+
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def on_generate(
+    self: Any,
+    item_holder: pdg.WorkItemHolder,
+    upstream_items: Sequence[pdg.WorkItem],
+    generation_type: object,
+) -> None:
+    """One item per upstream item, with the environment's attributes and exported variables."""
+    import pdg
+
+    with told_to_the_artist():
+        parameters = AssetParameters(self)
+        for upstream in upstream_items:
+            prefix, found = _chosen(parameters, upstream)
+            in_process = parameters.toggle("checkwhencooking", upstream)
+            kind = pdg.workItemCookType.InProcess if in_process else None
+            item = item_holder.addWorkItem(
+                name=item_name(parameters.name, upstream, 0),
+                parent=upstream,
+                index=-1,
+                cloneOutputFiles=True,
+                **({} if kind is None else {"cookType": kind}),
+            )
+            if parameters.toggle("reset", upstream):
+                item.clearEnvironment()
+            item.setStringAttrib(attributes.ENVIRONMENT, _with_slash(prefix))
+            if parameters.toggle("describe", upstream):
+                for name, value in _description(found or environment.describe(prefix)).items():
+                    item.setStringAttrib(name, value)
+            if parameters.string("export", upstream) == "original":
+                exported = environment.exports(found or environment.describe(prefix))
+                for name, value in exported.items():
+                    _export(item, name, value)
+            for name, value in variables(parameters, upstream).items():
+                _export(item, name, value)
+
+
+def _chosen(parameters: AssetParameters, item: pdg.WorkItem) -> tuple[str, Environment | None]:
+    """The environment's folder, and its description where one was looked up."""
+    match parameters.string("source", item):
+        case "prefix":
+            prefix = parameters.string("prefix", item).strip()
+            if not prefix:
+                raise AttributesError("Folder is empty; it must name a conda environment or a venv")
+            return prefix, None
+        case "known":
+            found = environment.find(parameters.string("known", item).strip())
+            return found.prefix, found
+        case "active":
+            active = environment.active()
+            if active is None:
+                raise AttributesError(
+                    "Environment: none is active where Houdini was started; choose another "
+                    "source, or activate one before starting Houdini"
+                )
+            return active.prefix, active
+        case _:
+            prefix = item.stringAttribValue(attributes.ENVIRONMENT) or ""
+            if not prefix:
+                raise AttributesError(
+                    f"the work item has no attribute {attributes.ENVIRONMENT}; choose another "
+                    "source of the environment, or put an nvdiffrec Attributes node upstream"
+                )
+            return prefix, None
+
+
+def _description(found: Environment) -> dict[str, str]:
+    version = ".".join(str(one) for one in found.version or ())
+    return {
+        "ENV_KIND": found.kind,
+        "ENV_PYTHON": found.python,
+        "ENV_VERSION": version,
+        "ENV_SITE_PACKAGES": found.site_packages or "",
+        "ENV_CUDA_HOME": found.cuda_home or "",
+    }
+
+
+def variables(parameters: AssetParameters, item: pdg.WorkItem | None) -> dict[str, str]:
+    """The variables of the node's list.
+
+    Raises:
+        AttributesError: a name cannot be a variable's.
+    """
+    found: dict[str, str] = {}
+    for number in parameters.instances("variables", item):
+        if not parameters.toggle(f"varenable{number}", item):
+            continue
+        name = parameters.string(f"varname{number}", item).strip()
+        if not _VARIABLE.fullmatch(name):
+            raise AttributesError(
+                f"Variables: '{name}' cannot be the name of a variable; use letters, digits and _"
+            )
+        found[name] = parameters.string(f"varvalue{number}", item)
+    return found
+
+
+def _export(item: pdg.WorkItem, name: str, value: str) -> None:
+    import pdg
+
+    item.setStringAttrib(name, value)
+    item.setAttribFlag(name, pdg.attribFlag.EnvExport, True)
+
+
+def _with_slash(folder: str) -> str:
+    # An interpreter is named without one.
+    plain = os.path.isfile(folder) or folder.endswith(("/", "\\"))
+    return folder if plain else folder + "/"
+
+
+def on_cook_task(self: Any, work_item: pdg.WorkItem) -> None:
+    """Check When Cooking: fail the item when the doctor finds its environment broken."""
+    from nvdiffrec_tops import doctor
+
+    values = {
+        name: work_item.stringAttribValue(name) or None
+        for name in (attributes.ENVIRONMENT, attributes.WORKING_DIR, attributes.CONFIG)
+    }
+    findings = doctor.examine(
+        environment=values[attributes.ENVIRONMENT],
+        working_dir=values[attributes.WORKING_DIR],
+        config=values[attributes.CONFIG],
+        engine=work_item.stringAttribValue(attributes.ENGINE) or "diffrec",
+        quick=True,
+    )
+    broken = [one for one in findings if one.severity == "error"]
+    for one in findings:
+        if one.severity == "warning":
+            work_item.addWarning(f"{one.title}: {one.evidence}")
+    if broken:
+        raise node_error("\n".join(f"{one.title}: {one.evidence}. {one.cure}" for one in broken))

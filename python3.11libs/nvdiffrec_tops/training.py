@@ -1,0 +1,232 @@
+"""What Generic Generator does in the original workflow: from a scene's attributes to its command.
+
+Everything here is decided on the machine that cooks; the job process reads the same configuration
+again on the machine that trains.
+"""
+
+from __future__ import annotations
+
+import json
+import ntpath
+import os
+import posixpath
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+from nvdiffrec_tops import attributes, engines, environment
+from nvdiffrec_tops.command import TrainingCommand
+from nvdiffrec_tops.engines import ExpectedOutput
+
+GPU_MODES: Final = ("any", "these", "turn")
+_MAX_CONFIG_BYTES = 4 << 20
+
+
+class TrainingError(ValueError):
+    """A work item that cannot be trained as it is; names the attribute or parameter."""
+
+
+@dataclass(frozen=True)
+class TrainingSettings:
+    """The settings of an *nvdiffrec Train* node, evaluated for one work item.
+
+    ``engine`` and ``output_dir`` stand in where the item has no such attribute (an empty
+    ``engine``: what the item's attributes mean). ``timeout`` is in seconds. ``variables`` go into
+    the trainer's environment.
+    """
+
+    engine: str = ""
+    output_dir: str = ""
+    device: str = "auto"
+    gpu_mode: str = "any"
+    gpus: str = "0"
+    seed: int | None = None
+    force: bool = False
+    retries: int = 1
+    timeout: float | None = None
+    on_failure: str = "fail"
+    variables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class TrainingPlan:
+    """One training: its command, its folder, and the files that it always leaves there."""
+
+    command: TrainingCommand
+    output: str
+    outputs: tuple[ExpectedOutput, ...]
+
+    def path(self, output: ExpectedOutput) -> str:
+        """An expected file's whole path."""
+        return f"{self.output.rstrip('/')}/{output.path}"
+
+
+def plan(item: Mapping[str, str], index: int, settings: TrainingSettings) -> TrainingPlan:
+    """The training of a work item with these string attributes and this index.
+
+    Raises:
+        TrainingError: an attribute is missing or wrong, or the configuration cannot be read.
+    """
+    prefix = _required(item, attributes.ENVIRONMENT)
+    config = _required(item, attributes.CONFIG)
+    working_dir = item.get(attributes.WORKING_DIR, "")
+    script = item.get(attributes.SCRIPT, "") or None
+    engine = _engine(settings.engine or item.get(attributes.ENGINE, ""), working_dir, script)
+    output = item.get(attributes.OUTPUT, "") or _folder_for(settings.output_dir, config)
+    overrides = _overrides(item.get(attributes.OVERRIDES, ""))
+    if settings.device not in engine.devices:
+        raise TrainingError(
+            f"Device: the engine {engine.name} trains on {' or '.join(engine.devices)}, not on "
+            f"{settings.device}"
+        )
+    command = TrainingCommand(
+        python=interpreter(prefix),
+        engine=engine.name,
+        config=config,
+        output=output,
+        environment=prefix,
+        working_dir=working_dir or None,
+        script=script if engine.needs_checkout else None,
+        overrides=overrides,
+        device=settings.device,
+        seed=settings.seed,
+        variables={**_gpus(settings, index), **settings.variables},
+        retries=settings.retries,
+        timeout=settings.timeout,
+        on_failure=settings.on_failure,
+        force=settings.force,
+    )
+    document = {**configuration(working_dir, config), **overrides}
+    return TrainingPlan(command, output, engine.outputs(document))
+
+
+def _required(item: Mapping[str, str], name: str) -> str:
+    value = item.get(name, "")
+    if not value.strip():
+        raise TrainingError(
+            f"the work item has no attribute {name}; put an nvdiffrec Attributes node, or an "
+            f"Attribute Create that sets {name}, upstream"
+        )
+    return value
+
+
+def _engine(name: str, working_dir: str, script: str | None) -> engines.Engine:
+    """The engine; items of the original workflow name none and mean the checkout they point at."""
+    if not name:
+        original = script is not None and bool(working_dir)
+        name = "nvdiffrec" if original else "diffrec"
+    try:
+        return engines.engine(name)
+    except engines.EngineError as error:
+        raise TrainingError(f"{attributes.ENGINE}: {error}") from None
+
+
+def _folder_for(base: str, config: str) -> str:
+    if not base.strip():
+        raise TrainingError(
+            f"Output Folder is empty and the work item has no attribute {attributes.OUTPUT}; set "
+            "one of them"
+        )
+    stem = os.path.splitext(os.path.basename(config))[0]
+    return f"{base.rstrip('/')}/{stem}"
+
+
+def _overrides(text: str) -> dict[str, Any]:
+    if not text.strip():
+        return {}
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict):
+        raise TrainingError(
+            f'the attribute {attributes.OVERRIDES} must be a JSON object such as {{"iter": 500}}, '
+            f"not {text[:60]}"
+        )
+    return value
+
+
+def _gpus(settings: TrainingSettings, index: int) -> dict[str, str]:
+    """``CUDA_VISIBLE_DEVICES`` for the item."""
+    if settings.gpu_mode not in GPU_MODES:
+        raise TrainingError(f"Graphics Cards: there is no choice '{settings.gpu_mode}'")
+    if settings.gpu_mode == "any" or settings.device == "cpu":
+        return {}
+    names = settings.gpus.replace(",", " ").split()
+    if not names or not all(one.isascii() and one.isalnum() for one in _parts(names)):
+        raise TrainingError(
+            f"Card Numbers: '{settings.gpus}' must list cards as nvidia-smi numbers them, for "
+            "example 0 1"
+        )
+    chosen = [names[index % len(names)]] if settings.gpu_mode == "turn" else names
+    return {"CUDA_VISIBLE_DEVICES": ",".join(chosen)}
+
+
+def _parts(names: list[str]) -> list[str]:
+    # A card may also be named by its UUID: GPU-8f2c...-...
+    return [part for one in names for part in one.split("-")]
+
+
+def interpreter(prefix: str) -> str:
+    """The Python of an environment that is named by its folder or by its interpreter.
+
+    An environment that this machine does not have (it lies on the farm) is taken to have the
+    layout of this platform.
+    """
+    expanded = os.path.expanduser(prefix)
+    try:
+        stamp = os.stat(expanded).st_mtime_ns
+    except (OSError, ValueError):
+        join = ntpath.join if os.name == "nt" else posixpath.join
+        return join(expanded, "python.exe" if os.name == "nt" else join("bin", "python3"))
+    return _interpreter(expanded, stamp)
+
+
+@lru_cache(maxsize=256)
+def _interpreter(prefix: str, _stamp: int) -> str:
+    try:
+        return environment.describe(prefix).python
+    except environment.EnvironmentProblem as problem:
+        raise TrainingError(f"{attributes.ENVIRONMENT}: {problem}. {problem.cure}") from None
+
+
+def configuration(working_dir: str, config: str) -> Mapping[str, Any]:
+    """The training configuration, where this machine can read it.
+
+    A working folder that is not here (it lies on the farm) gives an empty configuration.
+
+    Raises:
+        TrainingError: the folder is here but the configuration is not, or it is no JSON object.
+    """
+    base = os.path.expanduser(working_dir) if working_dir else os.getcwd()
+    path = Path(base, os.path.expanduser(config))
+    try:
+        stamp = path.stat().st_mtime_ns
+    except (OSError, ValueError):
+        if not os.path.isdir(base):
+            return {}
+        raise TrainingError(
+            f"{attributes.CONFIG}: {path} does not exist; correct the configuration or the "
+            "working folder"
+        ) from None
+    return _configuration(path, stamp)
+
+
+@lru_cache(maxsize=256)
+def _configuration(path: Path, _stamp: int) -> Mapping[str, Any]:
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(_MAX_CONFIG_BYTES + 1)
+    except OSError as error:
+        raise TrainingError(f"the configuration {path} cannot be read: {error.strerror}") from None
+    try:
+        if len(data) > _MAX_CONFIG_BYTES:
+            raise ValueError("it is larger than 4 MB")
+        document = json.loads(data.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise TrainingError(f"the configuration {path} is not JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise TrainingError(f"the configuration {path} must be one JSON object")
+    return document
