@@ -1,0 +1,16 @@
+"""Conda environments and venvs: found, described, activated and created.
+
+What is described is read from files; no process is started for it.
+"""
+
+from __future__ import annotations
+
+from nvdiffrec_tops.environment.description import (
+    Environment,
+    EnvironmentProblem,
+    describe,
+    exports,
+)
+from nvdiffrec_tops.environment.discovery import active, find, known
+
+__all__ = ["Environment", "EnvironmentProblem", "active", "describe", "exports", "find", "known"]
