@@ -18,7 +18,15 @@ from diffrec.sample import write_sample
 from diffrec.sample.pictures import sky, textures
 from diffrec.sample.shape import sample_surface
 
-FILES = ["sample.obj", "sample.mtl", "sample_kd.png", "sample_ks.png", "sky.hdr", "sample.json"]
+FILES = [
+    "sample.obj",
+    "sample.mtl",
+    "sample_kd.png",
+    "sample_ks.png",
+    "sky.hdr",
+    "sample.json",
+    "sample_flexi.json",
+]
 
 
 @pytest.fixture(scope="module")

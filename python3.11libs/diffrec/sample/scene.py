@@ -59,7 +59,10 @@ def write_sample(folder: Path) -> list[str]:
         "sample_kd.png": _encoded(".png", np.rint(kd * 255).astype(np.uint8)),
         "sample_ks.png": _encoded(".png", np.rint(ks * 255).astype(np.uint8)),
         "sky.hdr": _encoded(".hdr", sky()),
-        "sample.json": (json.dumps(CONFIGURATION, indent=4) + "\n").encode("ascii"),
+        "sample.json": _json(CONFIGURATION),
+        "sample_flexi.json": _json(
+            {**CONFIGURATION, "isosurface": "flexicubes", "out_dir": "sample_flexi"}
+        ),
     }
     written = []
     try:
@@ -73,6 +76,10 @@ def write_sample(folder: Path) -> list[str]:
     except OSError as error:
         raise DiffrecError(f"{folder}: the sample cannot be written: {error.strerror}") from None
     return written
+
+
+def _json(configuration: dict[str, Any]) -> bytes:
+    return (json.dumps(configuration, indent=4) + "\n").encode("ascii")
 
 
 def _encoded(suffix: str, picture: NDArray[Any]) -> bytes:

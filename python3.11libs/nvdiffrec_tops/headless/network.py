@@ -11,11 +11,12 @@ from pathlib import Path
 
 from ..expressions import ExpressionError, number_text
 from ..houfiles import HouFileError, Node, Scene, load
-from . import assets, hou, nodes, pdg
+from . import assets, nodes, pdg
+from .building import build_graph
 from .nodes.localscheduler import JOB_PARAMETERS, PARAMETERS
 from .parameters import NodeParameters, Surroundings
 from .parmtable import NUMERIC, Kind, ParmSpec, ParmTable
-from .wiring import NetworkError, end_nodes, nearest, sources, upstream
+from .wiring import NetworkError, end_nodes, nearest, upstream
 
 _MAX_CHANNELS = 50
 
@@ -82,7 +83,7 @@ def open_network(
     around.channel = _channels(values)
     chosen, notes = end_nodes(topnet, children, ends, all_ends)
     order = upstream(chosen, children)
-    scheduler, problems = _scheduler(topnet, children, values, around, order)
+    scheduler, problems = _scheduler(topnet, children, values, around, order, notes)
     for child in order:
         problems += _type_problems(child, values[child.path], allow_unknown)
     if topnet.path in values:
@@ -90,7 +91,7 @@ def open_network(
     problems += nodes.TYPES["localscheduler"].problems(scheduler, allow_unknown=allow_unknown)
     if problems:
         raise NetworkError(*dict.fromkeys(problems))
-    context = _graph(topnet, order, children, values)
+    context = build_graph(topnet, order, children, values)
     return Network(context, scheduler, topnet.path, around, notes)
 
 
@@ -252,15 +253,19 @@ def _channels(
     return follow
 
 
-# -- building -------------------------------------------------------------------------------
+# -- checks ---------------------------------------------------------------------------------
 def _scheduler(
     topnet: Node,
     children: Mapping[str, Node],
     values: Mapping[str, NodeParameters],
     around: Surroundings,
     order: Sequence[Node],
+    notes: list[str],
 ) -> tuple[NodeParameters, list[str]]:
-    """The network's local scheduler; nodes may only override it with the same one."""
+    """The network's local scheduler; nodes may only override it with the same one.
+
+    Items of a network on an HQueue scheduler run on this machine too, which is noted.
+    """
     problems: list[str] = []
     name = values[topnet.path].string("topscheduler").strip()
     short = name.removeprefix(topnet.path + "/").removeprefix("./")
@@ -272,6 +277,13 @@ def _scheduler(
             problems.append(
                 f"{topnet.path}, parameter 'topscheduler': there is no scheduler '{name}'"
             )
+    if node is not None and node.type == "hqueuescheduler":
+        notes.append(
+            f"the items run on this machine, not on the farm of {node.path}; the job process is "
+            "the same"
+        )
+        local = [one for one in topnet.children if one.type == "localscheduler"]
+        node = local[0] if local else None
     if node is not None and node.type != "localscheduler":
         problems.append(
             f"{node.path} is of type '{node.type}'; only the local scheduler runs here. Choose "
@@ -302,82 +314,3 @@ def _type_problems(node: Node, parameters: NodeParameters, allow_unknown: bool) 
             f"supported are {supported}. Bypass it, or cook up to another node with --node"
         ]
     return known.problems(parameters, allow_unknown=allow_unknown)
-
-
-def _graph(
-    topnet: Node,
-    order: Sequence[Node],
-    children: Mapping[str, Node],
-    values: Mapping[str, NodeParameters],
-) -> pdg.GraphContext:
-    context = pdg.GraphContext(topnet.name)
-    made: dict[str, pdg.Node] = {}
-    artists: dict[str, hou.OpNode] = {}
-    network = hou.OpNode(values[topnet.path])
-    top = values[topnet.path]
-    label = top.raw("defaultlabel") if top.toggle("usedefaultlabel") else ""
-    for node in order:
-        wired = sources(node, children)
-        above = [made[one.name] for one in wired]
-        inputs = tuple(artists[one.name] for one in wired)
-        artists[node.name] = hou.OpNode(values[node.path], network, inputs)
-        asset = assets.find(node.type)
-        if asset is None:
-            known = nodes.TYPES[node.type]
-            assert known.callbacks is not None
-            one = _node(context, node.name, known, values[node.path], known.callbacks, above)
-            one.houNode = artists[node.name]
-        else:
-            one = _inside(context, node, asset, values, above, artists[node.name])
-        made[node.name] = one
-    for one in context.graph.nodes():
-        one.defaultLabel = label
-    return context
-
-
-def _node(
-    context: pdg.GraphContext,
-    name: str,
-    known: nodes.NodeType,
-    parameters: NodeParameters,
-    callbacks: nodes.Callbacks,
-    above: Sequence[pdg.Node],
-) -> pdg.Node:
-    one = pdg.Node(context.graph, name, known.kind, parameters, parameters.path)
-    one.typeName = known.name
-    one.callbacks = callbacks(one)
-    context.graph.addNode(one)
-    for source in above:
-        one.connect(source)
-    return one
-
-
-def _inside(
-    context: pdg.GraphContext,
-    node: Node,
-    asset: assets.Asset,
-    values: Mapping[str, NodeParameters],
-    above: Sequence[pdg.Node],
-    artist: hou.OpNode,
-) -> pdg.Node:
-    """The nodes inside an asset, in the asset's place; gives the one that feeds its output.
-
-    The last one takes the asset's name, which is what the artist knows.
-    """
-    inner = asset.inner()
-    made: dict[str, pdg.Node] = {}
-    for part in inner:
-        wired = [above if wire.source == "(0)" else [made[wire.source]] for wire in part.inputs]
-        known = nodes.TYPES[part.type]
-        last = part is inner[-1]
-        callbacks = known.callbacks
-        if part.type == "pythonprocessor":
-            callbacks = nodes.AssetProcessor
-        assert callbacks is not None
-        name = node.name if last else f"{node.name}_{part.name}"
-        parameters = values[f"{node.path}/{part.name}"]
-        one = _node(context, name, known, parameters, callbacks, [x for xs in wired for x in xs])
-        one.typeName = node.type if last else part.type
-        one.houNode = hou.OpNode(parameters, artist)
-        made[part.name] = one
-    return made[inner[-1].name]

@@ -1,4 +1,4 @@
-"""The shipped scene: one static object, trained by one chain of stock TOP nodes.
+"""The original workflow's graph: one static object, trained by one chain of stock TOP nodes.
 
 Attribute Create names the environment, the data and the engine; Environment Edit exports what the
 job needs; Generic Generator runs the job process once; Wait for All gathers the results.
@@ -6,11 +6,18 @@ job needs; Generic Generator runs the job process once; Wait for All gathers the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from .describe import NodeDescription, NoteDescription, SceneDescription, Token, Value
+from nvdiffrec_tops import engines
+from nvdiffrec_tops.houfiles.describe import (
+    NodeDescription,
+    NoteDescription,
+    SceneDescription,
+    Token,
+    Value,
+)
 
-NAME = "TOPs_nvdiffrec_Static"
+NAME = "TOPs_nvdiffrec_Static_Stock"
 
 ATTRIBUTES: Mapping[str, str] = {
     "MINICONDA_ENV": "$HIP/../.venv/",
@@ -18,7 +25,6 @@ ATTRIBUTES: Mapping[str, str] = {
     "SCRIPT_NAME": "train.py",
     "CONFIG_NAME": "sample.json",
     "ENGINE": "diffrec",
-    "JOB_SCRIPT": "$HIP/../python3.11libs/nvdiffrec_tops/job/__main__.py",
     "OUTPUT_DIR": "$HIP/../out/sample",
 }
 """The attributes of the work item. The first four are the original workflow's."""
@@ -32,18 +38,16 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 """The variables that are exported to the job."""
 
-OUTPUTS: Sequence[tuple[str, str]] = (
-    ("mesh/mesh.obj", "file/geo/obj"),
-    ("mesh/mesh.mtl", "file/text/mtl"),
-    ("mesh/texture_kd.png", "file/image/png"),
-    ("mesh/texture_ks.png", "file/image/png"),
-    ("mesh/texture_n.png", "file/image/png"),
-    ("mesh/probe.hdr", "file/image/hdr"),
-)
-"""Files below OUTPUT_DIR that every training makes, with their tags. Declared as expected outputs
-they flow downstream, and an item whose files all exist is not trained again."""
+OUTPUTS = engines.engine("diffrec").outputs({})
+"""Files below OUTPUT_DIR that every training of two passes makes, with their tags. Declared as
+expected outputs they flow downstream, and an item whose files all exist is not trained again."""
 
-NOTE = """TOPs nvdiffrec: photographs (or a mesh) in, mesh with PBR textures and HDR light out
+JOB_SCRIPT = "$HIP/../python3.11libs/nvdiffrec_tops/job/__main__.py"
+"""The job process of this toolkit, seen from the scene."""
+
+NOTE = """TOPs nvdiffrec: the original workflow's graph of stock nodes
+
+The same work as TOPs_nvdiffrec_Static.hip, without our digital assets.
 
 WHAT TO SET, in shell_tokens (Attribute Create)
 
@@ -56,13 +60,12 @@ WORKING_DIR   the folder that the configuration's paths start from. For nvdiffre
 SCRIPT_NAME   the training script in WORKING_DIR; only the nvdiffrec engine uses it.
 CONFIG_NAME   the JSON configuration, relative to WORKING_DIR.
 OUTPUT_DIR   where mesh, textures, light and result.json are put.
-JOB_SCRIPT   the job process of this toolkit; leave it.
 
 HOW TO COOK
 
 In Houdini: press the orange triangle in the Tasks toolbar. The log of the work item shows the \
 training.
-Without Houdini: nvdiffrec-tops cook TOPs_nvdiffrec_Static.hip
+Without Houdini: nvdiffrec-tops cook TOPs_nvdiffrec_Static_Stock.hip
 
 GOOD TO KNOW
 
@@ -71,17 +74,17 @@ PYTHONHOME and PYTHONPATH are not exported on purpose: the job sets up the envir
 trainer alone, so other work items keep Houdini's own Python.
 A work item whose result files all exist counts as cooked, whatever the settings say. Give every \
 configuration its own OUTPUT_DIR; to train once more, delete that folder (without Houdini: \
-cook --force).
+cook --force). The nvdiffrec Train node knows when the settings have changed.
 One training runs at a time on a machine (Single on localscheduler).
 """
 
 _COMMAND = (
-    '"`@MINICONDA_ENV`{python}" -I -X utf8 "`@JOB_SCRIPT`" --engine "`@ENGINE`" '
+    '"`@MINICONDA_ENV`{python}" -I -X utf8 "{job}" --engine "`@ENGINE`" '
     '--working-dir "`@WORKING_DIR`" --script "`@SCRIPT_NAME`" --config "`@CONFIG_NAME`" '
     '--output "`@OUTPUT_DIR`"'
 )
-_POSIX = _COMMAND.format(python="bin/python3")
-_WINDOWS = _COMMAND.format(python="python.exe")
+_POSIX = _COMMAND.format(python="bin/python3", job=JOB_SCRIPT)
+_WINDOWS = _COMMAND.format(python="python.exe", job=JOB_SCRIPT)
 _REPLACE = Token("0")
 _AUTOMATIC = Token("2")
 _STRING = Token("2")
@@ -131,16 +134,19 @@ def _training() -> dict[str, Value]:
         "expectedoutputsfrom": _FILE_LIST,
         "expectedoutputfiles": len(OUTPUTS),
     }
-    for number, (path, tag) in enumerate(OUTPUTS, 1):
-        values[f"expectedoutputfile{number}"] = f"`@OUTPUT_DIR`/{path}"
+    for number, output in enumerate(OUTPUTS, 1):
+        values[f"expectedoutputfile{number}"] = f"`@OUTPUT_DIR`/{output.path}"
         values[f"useexpectedoutputtag{number}"] = True
-        values[f"expectedoutputtag{number}"] = tag
+        values[f"expectedoutputtag{number}"] = output.tag
+    # Lets the job tell PDG its percentage, its files and its figures while it runs.
+    values["pdgnodedeps"] = 1
+    values["pdgnodedep1"] = "$HHP/pdgjob/pdgcmd.py"
     return values
 
 
-def describe() -> SceneDescription:
-    """The description of the shipped scene."""
-    scheduler = NodeDescription(
+def local_scheduler() -> NodeDescription:
+    """The local scheduler of the shipped scenes: one training at a time."""
+    return NodeDescription(
         "localscheduler",
         "localscheduler",
         {
@@ -153,6 +159,10 @@ def describe() -> SceneDescription:
         color=(0.478, 0.478, 0.478),
         flags=("render",),
     )
+
+
+def describe() -> SceneDescription:
+    """The description of the scene."""
     attributes = NodeDescription(
         "shell_tokens", "attributecreate", _attributes(), position=(_X, 2.8)
     )
@@ -181,7 +191,7 @@ def describe() -> SceneDescription:
         "topnet1",
         "topnet",
         {"topscheduler": "localscheduler"},
-        children=(scheduler, attributes, environment, training, gather),
+        children=(local_scheduler(), attributes, environment, training, gather),
         notes=(NoteDescription(NOTE, position=(-13.5, -6.5), size=(11.0, 12.0)),),
         is_network=True,
     )
