@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from nvdiffrec_tops.houfiles import static
 from nvdiffrec_tops.houfiles.build import build
 from nvdiffrec_tops.houfiles.describe import (
     AssetDescription,
@@ -15,6 +14,7 @@ from nvdiffrec_tops.houfiles.describe import (
     SceneDescription,
     Token,
 )
+from nvdiffrec_tops.scenes import stock
 
 DIALOG = """# Dialog script for demo::step::1.0 automatically generated
 
@@ -126,7 +126,7 @@ def rich() -> bytes:
 
 @pytest.fixture(scope="session")
 def shipped() -> bytes:
-    return build(static.describe())
+    return build(stock.describe())
 
 
 @pytest.fixture(scope="session")

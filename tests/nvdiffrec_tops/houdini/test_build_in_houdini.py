@@ -1,26 +1,17 @@
-"""The second way to the shipped scene: through Houdini's own interface, here a recording one."""
+"""The second way to the example scenes: through Houdini's own interface, here a recording one."""
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
+import sys
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
 
-from nvdiffrec_tops.houfiles import static
-from nvdiffrec_tops.houfiles.describe import NodeDescription, Token, Value
-
-
-@pytest.fixture(scope="module")
-def script(root: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location("build_hip", root / "scripts" / "build_hip.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription, Token, Value
+from nvdiffrec_tops.scenes.shipped import SCENES
 
 
 class FakeNode:
@@ -50,7 +41,10 @@ class FakeNode:
     def parmTuple(self, name: str) -> Any:
         if name == "unknown":
             return None
-        return SimpleNamespace(set=lambda values: self.parms.__setitem__(name, values))
+        return _Components(self.parms, name)
+
+    def parm(self, name: str) -> Any:
+        return None if name == "unknown" else SimpleNamespace(setExpression=lambda *_: None)
 
     def setInput(self, index: int, source: FakeNode) -> None:
         self.inputs[index] = source
@@ -64,6 +58,20 @@ class FakeNode:
         return lambda value: self.set.__setitem__(name, value)
 
 
+class _Components:
+    """As many components as the scene asks for; each keeps what it is set to."""
+
+    def __init__(self, parms: dict[str, tuple[Any, ...]], name: str) -> None:
+        self._parms, self._name = parms, name
+        self._parms[name] = ()
+
+    def __iter__(self) -> Any:
+        def put(value: Any) -> None:
+            self._parms[self._name] += (value,)
+
+        yield SimpleNamespace(set=put)
+
+
 class Recorder:
     def __init__(self, found: dict[str, Any]) -> None:
         self._found = found
@@ -72,12 +80,18 @@ class Recorder:
         return lambda value: self._found.__setitem__(name, value)
 
 
-def _fake() -> tuple[Any, FakeNode, list[str]]:
+@pytest.fixture
+def houdini(monkeypatch: pytest.MonkeyPatch) -> tuple[ModuleType, FakeNode, list[str]]:
+    """The module under test, ``/tasks``, and the names of the saved scenes."""
     tasks = FakeNode("tasks", "")
     saved: list[str] = []
     files = SimpleNamespace(clear=lambda suppress_save_prompt: None, save=saved.append)
-    hou = SimpleNamespace(hipFile=files, node={"/tasks": tasks}.get, Vector2=tuple, Color=tuple)
-    return hou, tasks, saved
+    hou: Any = ModuleType("hou")
+    hou.hipFile, hou.node, hou.Vector2, hou.Color = files, {"/tasks": tasks}.get, tuple, tuple
+    hou.exprLanguage = SimpleNamespace(Hscript="hscript")
+    monkeypatch.setitem(sys.modules, "hou", hou)
+    monkeypatch.delitem(sys.modules, "nvdiffrec_tops.houdini.build", raising=False)
+    return importlib.import_module("nvdiffrec_tops.houdini.build"), tasks, saved
 
 
 def _plain(value: Value) -> tuple[Any, ...]:
@@ -85,26 +99,30 @@ def _plain(value: Value) -> tuple[Any, ...]:
     return tuple(one.text if isinstance(one, Token) else one for one in values)
 
 
-def test_houdini_gets_the_same_network(script: ModuleType) -> None:
-    hou, tasks, saved = _fake()
-    script.build_in_houdini(hou, static.describe(), "out.hip")
+@pytest.mark.parametrize("name", SCENES)
+def test_houdini_gets_the_network_that_the_file_holds(
+    name: str, houdini: tuple[ModuleType, FakeNode, list[str]]
+) -> None:
+    module, tasks, saved = houdini
+    described = SCENES[name]()
+    assert module.build(described, "out.hip") == []
     assert saved == ["out.hip"]
-    described = static.describe().tasks[0]
+    network = described.tasks[0]
     top = tasks.children["topnet1"]
-    assert set(top.children) == {one.name for one in described.children}
-    for one in described.children:
+    assert set(top.children) == {one.name for one in network.children}
+    for one in network.children:
         node = top.children[one.name]
         assert node.type == one.type
         assert node.parms == {name: _plain(value) for name, value in one.parms.items()}
         assert [source.name for source in node.inputs.values()] == list(one.inputs)
         assert ("setDisplayFlag" in node.set) == ("display" in one.flags)
-    assert top.notes[0]["setText"] == static.NOTE
+    assert top.notes[0]["setText"] == network.notes[0].text
 
 
-def test_a_parameter_that_this_houdini_does_not_have(script: ModuleType) -> None:
-    hou, _tasks, saved = _fake()
-    scene = static.describe()
+def test_a_parameter_that_this_houdini_does_not_have_is_named(
+    houdini: tuple[ModuleType, FakeNode, list[str]],
+) -> None:
+    module, _tasks, saved = houdini
     node = NodeDescription("a", "merge", {"unknown": 1})
-    with pytest.raises(SystemExit, match="no parameter 'unknown'"):
-        script.build_in_houdini(hou, type(scene)("s", (node,)), "out.hip")
-    assert saved == []
+    assert module.build(SceneDescription("s", (node,)), "out.hip") == ["a/unknown"]
+    assert saved == ["out.hip"]
