@@ -10,12 +10,20 @@ from __future__ import annotations
 import ntpath
 import os
 import posixpath
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 # Names of which every variable goes. HOUDINI_MAXTHREADS and its like mean nothing outside Houdini.
-DROPPED_PREFIXES = ("PYTHON", "HOUDINI_", "QT_")
+DROPPED_PREFIXES = {
+    "PYTHON": "it configures another Python",
+    "_PYTHON_": "it configures another Python",
+    "__PYVENV_LAUNCHER__": "it makes macOS start another Python",
+    "HOUDINI_": "it means nothing outside Houdini",
+    "QT_": "its plug-ins fit Houdini's Qt alone",
+    "PIXI_": "another environment's activation set it",
+}
 # Not a setting of the interpreter: build scripts name an interpreter with it.
 KEPT_NAMES = ("PYTHON",)
 # Search paths from which the entries inside Houdini's installation go; the others stay.
@@ -34,9 +42,24 @@ ACTIVATION = (
     "CONDA_PREFIX",
     "CONDA_DEFAULT_ENV",
     "CONDA_PROMPT_MODIFIER",
+    "CONDA_SHLVL",
+)
+# conda stacks environments: CONDA_PREFIX_1 is the one below. CONDA_BACKUP_X is X before activation.
+_STACKED = re.compile(r"CONDA_PREFIX_\d+|CONDA_BACKUP_\w+")
+# Files or folders that go when they lie in Houdini's installation: another OpenSSL, another Tcl.
+PLACES = (
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "TCL_LIBRARY",
+    "TK_LIBRARY",
+    "OPENSSL_CONF",
 )
 # Where Houdini says that it is installed.
 INSTALLATION_NAMES = ("HFS", "ORIGINAL_HFS")
+# Where the active environment says that it is.
+PREFIX_NAMES = ("CONDA_PREFIX", "VIRTUAL_ENV")
 
 
 @dataclass(frozen=True)
@@ -56,13 +79,27 @@ class EnvironmentPolicy:
 
 
 @dataclass(frozen=True)
+class Decision:
+    """What became of one variable: ``action`` is dropped, edited, kept or set; ``why`` in words."""
+
+    name: str
+    action: str
+    why: str
+
+
+@dataclass(frozen=True)
 class EnvironmentReport:
-    """What :func:`clean_environment` did, for the log and the result file."""
+    """What :func:`clean_environment` did, for the log and the result file.
+
+    ``decisions`` has one entry for every variable there was or is. Values are never reported:
+    they may be secrets.
+    """
 
     removed: tuple[str, ...] = ()
     removed_entries: tuple[tuple[str, str], ...] = ()
     set: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
+    decisions: tuple[Decision, ...] = ()
 
     def lines(self) -> list[str]:
         """One sentence per kind of change; the warnings stand apart."""
@@ -74,9 +111,15 @@ class EnvironmentReport:
             lines.append("set in the environment: " + ", ".join(self.set))
         return lines
 
+    def explained(self) -> list[str]:
+        """One sentence for every variable, in the order of their names."""
+        return [f"{item.name}: {item.action}, {item.why}" for item in self.decisions]
+
     def document(self) -> dict[str, Any]:
-        """Plain data for JSON."""
-        return asdict(self)
+        """Plain data for JSON: what was changed, without what merely stayed."""
+        document = asdict(self)
+        del document["decisions"]
+        return document
 
 
 def clean_environment(
@@ -95,34 +138,55 @@ def clean_environment(
     removed: list[str] = []
     removed_entries: list[tuple[str, str]] = []
     changed: list[str] = []
+    decisions = {name: Decision(name, "kept", "nothing speaks against it") for name in inherited}
+
+    def decide(name: str, action: str, why: str) -> None:
+        decisions[name] = Decision(name, action, why)
+
+    def drop(name: str, why: str) -> None:
+        del environment[name]
+        removed.append(name)
+        decide(name, "dropped", why)
+
+    homes = _roots(inherited, same, INSTALLATION_NAMES)
+    # The libraries of the environment that was active before are no better than Houdini's.
+    others = _roots(inherited, same, PREFIX_NAMES)
     for name in inherited:
         plain = same(name)
-        if plain in keep or plain in KEPT_NAMES:
+        if plain in keep:
+            decide(name, "kept", "the settings ask for it")
             continue
-        if plain.startswith(DROPPED_PREFIXES) or plain in ACTIVATION:
-            del environment[name]
-            removed.append(name)
-    roots = [inherited[name] for name in inherited if same(name) in INSTALLATION_NAMES]
-    roots = [root for root in roots if root.strip().strip("/\\")]
+        why = _unwanted(plain, inherited[name], homes, windows)
+        if why:
+            drop(name, why)
     for name in list(environment):
-        if same(name) not in SEARCH_PATHS or same(name) in keep:
+        plain = same(name)
+        if plain not in SEARCH_PATHS or plain in keep:
             continue
+        # On PATH what stands behind the training environment does no harm, and may be wanted.
+        roots = homes if plain == "PATH" else homes + others
         kept = []
-        for entry, separator in _entries(same(name), environment[name], windows):
-            if any(_inside(entry, root, windows) for root in roots):
-                removed_entries.append((name, entry))
+        gone = []
+        for entry, separator in _entries(plain, environment[name], windows):
+            own = bool(policy.prefix) and _inside(entry, str(policy.prefix), windows)
+            if not own and any(_inside(entry, root, windows) for root in roots):
+                gone.append((name, entry))
             else:
                 kept.append(entry + separator)
-        if removed_entries and removed_entries[-1][0] == name:
-            environment[name] = "".join(kept).rstrip(_separators(same(name), windows))
-            if not environment[name] and same(name) != "PATH":
+        if gone:
+            removed_entries += gone
+            decide(name, "edited", "entries of Houdini or of another environment were taken out")
+            environment[name] = "".join(kept).rstrip(_separators(plain, windows))
+            if not environment[name] and plain != "PATH":
                 del environment[name]
 
-    def put(name: str, value: str) -> None:
+    def put(name: str, value: str, why: str) -> None:
         for other in [other for other in environment if same(other) == same(name)]:
             del environment[other]
+            decisions.pop(other, None)
         environment[name] = value
         changed.append(name)
+        decide(name, "set", why)
 
     if policy.prefix:
         join = ntpath.join if windows else posixpath.join
@@ -130,28 +194,50 @@ def clean_environment(
         path = next((name for name in environment if same(name) == "PATH"), "PATH")
         present = environment.get(path, "")
         separator = ";" if windows else ":"
-        put(path, separator.join(folders + ([present] if present else [])))
+        active = "the training environment is active"
+        put(path, separator.join(folders + ([present] if present else [])), active)
         if policy.kind == "conda":
-            put("CONDA_PREFIX", policy.prefix)
-            put("CONDA_DEFAULT_ENV", (ntpath if windows else posixpath).basename(policy.prefix))
+            put("CONDA_PREFIX", policy.prefix, active)
+            named = (ntpath if windows else posixpath).basename(policy.prefix.rstrip("/\\"))
+            put("CONDA_DEFAULT_ENV", named, active)
         elif policy.kind == "venv":
-            put("VIRTUAL_ENV", policy.prefix)
+            put("VIRTUAL_ENV", policy.prefix, active)
     # Lines must arrive as they are printed, and as UTF-8 whatever the machine's locale.
-    put("PYTHONUNBUFFERED", "1")
-    put("PYTHONIOENCODING", "utf-8")
+    put("PYTHONUNBUFFERED", "1", "the log must arrive line by line")
+    put("PYTHONIOENCODING", "utf-8", "the log must be UTF-8")
     for name in policy.unset:
         for other in [other for other in environment if same(other) == same(name)]:
-            del environment[other]
-            removed.append(other)
+            drop(other, "the settings unset it")
     for name, value in policy.set.items():
-        put(name, value)
+        put(name, value, "the settings set it")
     report = EnvironmentReport(
         tuple(sorted(set(removed))),
         tuple(removed_entries),
         tuple(dict.fromkeys(changed)),
         tuple(_warnings(environment, same)),
+        tuple(decisions[name] for name in sorted(decisions)),
     )
     return environment, report
+
+
+def _roots(inherited: Mapping[str, str], same: Any, names: tuple[str, ...]) -> list[str]:
+    """The folders that variables name; a root folder would take everything with it."""
+    roots = [inherited[name] for name in inherited if same(name) in names]
+    return [root for root in roots if root.strip().strip("/\\")]
+
+
+def _unwanted(plain: str, value: str, homes: list[str], windows: bool) -> str | None:
+    """Why a variable is not passed on; None when it is."""
+    if plain in KEPT_NAMES:
+        return None
+    for prefix, why in DROPPED_PREFIXES.items():
+        if plain.startswith(prefix):
+            return why
+    if plain in ACTIVATION or _STACKED.fullmatch(plain):
+        return "another environment's activation set it"
+    if plain in PLACES and any(_inside(value, root, windows) for root in homes):
+        return "it names a file of Houdini's installation"
+    return None
 
 
 def _executable_folders(policy: EnvironmentPolicy, windows: bool) -> list[tuple[str, ...]]:

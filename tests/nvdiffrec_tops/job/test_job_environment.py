@@ -7,6 +7,10 @@ from hypothesis import strategies as st
 
 from nvdiffrec_tops.job.environment import (
     ACTIVATION,
+    DROPPED_PREFIXES,
+    INSTALLATION_NAMES,
+    PLACES,
+    PREFIX_NAMES,
     SEARCH_PATHS,
     EnvironmentPolicy,
     clean_environment,
@@ -93,6 +97,54 @@ def test_the_artists_policy_has_the_last_word():
     assert "CUDA_VISIBLE_DEVICES" in report.removed
 
 
+def test_another_active_environment_leaves_nothing_behind():
+    inherited = {
+        "CONDA_PREFIX": "/home/a/miniconda3",
+        "CONDA_PREFIX_1": "/home/a/miniconda3",
+        "CONDA_SHLVL": "2",
+        "CONDA_BACKUP_CC": "gcc",
+        "CONDA_EXE": "/home/a/miniconda3/bin/conda",
+        "PIXI_PROJECT_ROOT": "/shows/x",
+        "LD_LIBRARY_PATH": "/home/a/miniconda3/lib:/home/a/miniconda3/envs/nv/lib:/opt/lib",
+        "PATH": "/home/a/miniconda3/condabin:/usr/bin",
+        "__PYVENV_LAUNCHER__": "/usr/bin/python3",
+    }
+    policy = EnvironmentPolicy("/home/a/miniconda3/envs/nv/", "conda")
+    environment, report = clean_environment(inherited, policy, windows=False)
+    assert environment == {
+        "CONDA_PREFIX": "/home/a/miniconda3/envs/nv/",
+        "CONDA_DEFAULT_ENV": "nv",
+        "CONDA_EXE": "/home/a/miniconda3/bin/conda",
+        "LD_LIBRARY_PATH": "/home/a/miniconda3/envs/nv/lib:/opt/lib",
+        "PATH": "/home/a/miniconda3/envs/nv/bin:/home/a/miniconda3/condabin:/usr/bin",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONIOENCODING": "utf-8",
+    }
+    assert report.removed_entries == (("LD_LIBRARY_PATH", "/home/a/miniconda3/lib"),)
+
+
+def test_certificates_of_houdini_stay_with_houdini():
+    inherited = {"HFS": HFS, "SSL_CERT_FILE": f"{HFS}/ssl/c.pem", "SSL_CERT_DIR": "/etc/ssl"}
+    environment, _ = clean_environment(inherited, EnvironmentPolicy(), windows=False)
+    assert "SSL_CERT_FILE" not in environment and environment["SSL_CERT_DIR"] == "/etc/ssl"
+
+
+def test_every_variable_is_explained_without_its_value():
+    secret = {**HOUDINI, "RENDER_TOKEN": "hunter2"}
+    policy = EnvironmentPolicy(set={"CUDA_VISIBLE_DEVICES": "0"}, unset=("TEMP",))
+    _, report = clean_environment(secret, policy, windows=False)
+    lines = report.explained()
+    assert "PYTHONHOME: dropped, it configures another Python" in lines
+    assert (
+        "LD_PRELOAD: edited, entries of Houdini or of another environment were taken out" in lines
+    )
+    assert "CUDA_VISIBLE_DEVICES: set, the settings set it" in lines
+    assert "TEMP: dropped, the settings unset it" in lines
+    assert "RENDER_TOKEN: kept, nothing speaks against it" in lines
+    assert "hunter2" not in "\n".join(lines) + str(report.document())
+    assert "decisions" not in report.document()
+
+
 def test_several_processes_are_warned_of():
     _, report = clean_environment({"WORLD_SIZE": "4"}, EnvironmentPolicy(), windows=False)
     assert "WORLD_SIZE is 4" in report.warnings[0]
@@ -120,12 +172,25 @@ def test_nothing_is_lost_or_changed_that_the_report_does_not_list(inherited, kin
             continue
         if name in report.removed:
             assert name not in environment
-            dropped = name.startswith(("PYTHON", "HOUDINI_", "QT_")) and name != "PYTHON"
-            assert dropped or name in ACTIVATION
+            dropped = name.startswith(tuple(DROPPED_PREFIXES)) and name != "PYTHON"
+            assert dropped or name in ACTIVATION or name in PLACES
         else:
             assert environment[name] == value
     assert edited <= set(SEARCH_PATHS)
     assert set(environment) <= set(inherited) | set(report.set)
-    roots = [inherited[name] for name in ("HFS", "ORIGINAL_HFS") if inherited.get(name)]
+    roots = [
+        inherited[name] for name in (*INSTALLATION_NAMES, *PREFIX_NAMES) if inherited.get(name)
+    ]
     assert not report.removed_entries or roots
     assert not any(name.startswith("QT_") for name in environment)
+    assert [item.name for item in report.decisions] == sorted({*inherited, *environment})
+    for item in report.decisions:
+        assert item.why
+        if item.action == "kept":
+            assert environment[item.name] == inherited[item.name]
+        elif item.action == "dropped":
+            assert item.name not in environment and item.name in report.removed
+        elif item.action == "set":
+            assert item.name in environment and item.name in report.set
+        else:
+            assert item.action == "edited" and item.name in edited
