@@ -10,6 +10,7 @@ import glob
 import hashlib
 import itertools
 import json
+import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -79,15 +80,16 @@ def scenes(settings: SceneSettings) -> list[SceneAttributes]:
         raise AttributesError(f"Preset: {error}") from None
     wedge = _wedge(settings.overrides)
     configs = configurations(settings.working_dir, settings.config_name)
-    combinations = list(itertools.product(*wedge.values()))
-    if len(configs) * len(combinations) > _MAX_ITEMS:
+    count = math.prod(len(values) for values in wedge.values())
+    if len(configs) * count > _MAX_ITEMS:
         raise AttributesError(
-            f"Overrides: {len(configs)} configurations and {len(combinations)} combinations of "
-            f"values make more than {_MAX_ITEMS} work items; list fewer values"
+            f"Overrides: {len(configs)} configurations and {count} combinations of values make "
+            f"more than {_MAX_ITEMS} work items; list fewer values"
         )
+    combinations = list(itertools.product(*wedge.values()))
     varied = [name for name, values in wedge.items() if len(values) > 1]
     stems = _stems(configs)
-    several = len(configs) * len(combinations) > 1
+    several = len(configs) * count > 1
     below = settings.layout == "always" or (settings.layout == "auto" and several)
     made = []
     for config, stem in zip(configs, stems, strict=True):
