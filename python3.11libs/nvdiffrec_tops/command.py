@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 from nvdiffrec_tops.job.commandline import ESCAPED, escape
+from nvdiffrec_tops.job.environment import EnvironmentPolicy
+from nvdiffrec_tops.job.jobfile import JobFile
 
 JOB_SCRIPT = Path(__file__).resolve().parent / "job" / "__main__.py"
 
@@ -36,7 +38,7 @@ class TrainingCommand:
     Paths are as the machine that runs the job sees them. ``python`` is the interpreter that runs
     the job process, ``environment`` the training environment (its folder or its interpreter;
     None: the same). ``overrides`` are configuration fields, ``variables`` go into the trainer's
-    environment.
+    environment. ``on_failure``: ``fail``, or ``warn`` to go on with a warning.
     """
 
     python: str
@@ -54,6 +56,7 @@ class TrainingCommand:
     retries: int | None = None
     timeout: float | None = None
     inputs: tuple[str, ...] = ()
+    on_failure: str = "fail"
     force: bool = False
     job_script: str = str(JOB_SCRIPT)
 
@@ -73,6 +76,7 @@ class TrainingCommand:
             ("seed", self.seed),
             ("retries", self.retries),
             ("timeout", self.timeout),
+            ("on-failure", None if self.on_failure == "fail" else self.on_failure),
         ]
         options += [("set", f"{name}={_json(value)}") for name, value in self.overrides.items()]
         options += [("env", f"{name}={value}") for name, value in self.variables.items()]
@@ -80,6 +84,31 @@ class TrainingCommand:
         options += [("input", path) for path in self.inputs]
         words = [f"--{name}={value}" for name, value in options if value is not None]
         return words + (["--force"] if self.force else [])
+
+    def job(self) -> JobFile:
+        """The job that the job process makes of these arguments, seen from this machine.
+
+        Raises:
+            JobFileError: a field is wrong.
+        """
+        given = {} if self.retries is None else {"retries": self.retries}
+        job = JobFile(
+            engine=self.engine,
+            output=self.output,
+            config=self.config,
+            python=self.environment,
+            working_dir=self.working_dir,
+            script=self.script,
+            overrides=dict(self.overrides),
+            device=self.device,
+            seed=self.seed,
+            environment=EnvironmentPolicy(set=dict(self.variables), unset=self.unset),
+            timeout=self.timeout,
+            inputs=self.inputs,
+            on_failure=self.on_failure,
+            **given,
+        )
+        return job.based_on(os.getcwd())
 
     def argv(self) -> list[str]:
         """The whole argument list.

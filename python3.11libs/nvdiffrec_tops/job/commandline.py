@@ -12,7 +12,7 @@ from typing import Any
 from nvdiffrec_tops.job import jobfile
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.failures import JobError
-from nvdiffrec_tops.job.jobfile import DEVICES, ENGINES, JobFile, JobFileError
+from nvdiffrec_tops.job.jobfile import DEVICES, ENGINES, ON_FAILURE, JobFile, JobFileError
 from nvdiffrec_tops.job.report import Report, tell_failure
 from nvdiffrec_tops.job.run import run
 
@@ -81,6 +81,7 @@ def parse(argv: Sequence[str]) -> tuple[JobFile, bool]:
         retries=given.retries,
         timeout=given.timeout,
         inputs=tuple(given.input),
+        on_failure=given.on_failure,
     )
     return job.based_on(os.getcwd()), given.force
 
@@ -169,6 +170,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--timeout", type=float, metavar="SECONDS")
     parser.add_argument(
         "--input", action="append", default=[], metavar="PATH", help="also train anew when changed"
+    )
+    parser.add_argument(
+        "--on-failure",
+        choices=ON_FAILURE,
+        default="fail",
+        help="what a failed training is: a failure of the job, or a warning (exit code 0)",
     )
     parser.add_argument("--force", action="store_true", help="train even when up to date")
     return parser

@@ -25,6 +25,7 @@ FORMAT = "tops-nvdiffrec-job"
 VERSION = 1
 ENGINES = ("diffrec", "nvdiffrec")
 DEVICES = ("auto", "cpu", "cuda")
+ON_FAILURE = ("fail", "warn")
 MAX_BYTES = 4 << 20
 
 _VARIABLE_FORBIDDEN = ("=", "\0")
@@ -57,6 +58,8 @@ class JobFile:
         retries: further attempts, made only after a failure that starting again can mend.
         timeout: seconds after which the training is ended; None never.
         inputs: further files or folders whose change makes the results out of date.
+        on_failure: ``fail``, or ``warn``: a failed training is a warning, leaves earlier results
+            as they are, and the job ends well.
     """
 
     engine: str
@@ -72,6 +75,7 @@ class JobFile:
     retries: int = 1
     timeout: float | None = None
     inputs: tuple[str, ...] = ()
+    on_failure: str = "fail"
 
     def __post_init__(self) -> None:
         _check(self)
@@ -236,6 +240,7 @@ def _check(job: JobFile) -> None:
     for name, value, choices in (
         ("engine", job.engine, ENGINES),
         ("device", job.device, DEVICES),
+        ("on_failure", job.on_failure, ON_FAILURE),
     ):
         if not isinstance(value, str) or value not in choices:
             near = nearest(value, choices) if isinstance(value, str) else ""

@@ -37,7 +37,8 @@ _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 class Progress:
     """State of a training run. Losses are as printed; times are seconds, ``percent`` is 0 to 100.
 
-    ``stage`` is one of starting, training, validating, exporting, done. ``remaining`` is an
+    ``stage`` is one of starting, training, validating, texturing (between the two passes),
+    exporting, done. ``remaining`` is an
     estimate for the whole job, both passes, without validation. ``psnr`` (dB) and ``mse`` are the
     newest means over the validation views, ``psnr_pass1`` those after the first of two passes.
     """
@@ -63,6 +64,13 @@ class Progress:
     def pass_name(self) -> str:
         """``pass 1`` or ``pass 2``; empty before training."""
         return f"pass {self.pass_number}" if self.pass_number else ""
+
+    @property
+    def phase(self) -> str:
+        """What is going on, in a word or two: ``pass 1`` and ``pass 2`` while they train."""
+        if self.stage == "training" and self.pass_count > 1:
+            return self.pass_name
+        return self.stage
 
 
 class ProgressParser:
@@ -104,6 +112,7 @@ class ProgressParser:
         match = _BASE_MESH.match(line)
         if match:
             return self._set(
+                stage="texturing",
                 faces=int(match.group(1)),
                 vertices=int(match.group(2)),
                 percent=self._after_pass(0.5),

@@ -23,6 +23,7 @@ class Report:
         self._out: TextIO | None = out
         self._error: TextIO | None = error
         self._log: TextIO | None = None
+        self._line_open = False
         self._broken_log: OSError | None = None
 
     def open_log(self, path: str) -> None:
@@ -43,7 +44,8 @@ class Report:
 
     def say(self, text: str) -> None:
         """One line to standard output and the log."""
-        self.write(text + "\n")
+        self._to_out(text + "\n", begins_line=True)
+        self._to_log(text + "\n")
 
     def log(self, text: str) -> None:
         """One line to the log alone."""
@@ -51,17 +53,23 @@ class Report:
 
     def write(self, text: str) -> None:
         """``text`` as it is to standard output and the log."""
-        self._out = _put(self._out, text)
+        self._to_out(text)
         self._to_log(text)
 
     def protocol(self, text: str) -> None:
         """One line to standard output alone, for the scheduler."""
-        self._out = _put(self._out, text + "\n")
+        self._to_out(text + "\n", begins_line=True)
 
     def complain(self, text: str) -> None:
         """One line to standard error and the log."""
         self._error = _put(self._error, text + "\n")
         self._to_log(text + "\n")
+
+    def _to_out(self, text: str, begins_line: bool = False) -> None:
+        # The trainer may be in the middle of a line, a progress bar say.
+        start = "\n" if begins_line and self._line_open else ""
+        self._out = _put(self._out, start + text)
+        self._line_open = not text.endswith("\n")
 
     def _to_log(self, text: str) -> None:
         if self._log is not None and self._broken_log is None:
@@ -94,6 +102,13 @@ def tell_failure(report: Report, failure: Failure) -> None:
     """The lines that an artist reads first."""
     report.complain(f"Job: failed: {failure.cause}")
     report.complain(f"Cure: {failure.cure}")
+
+
+def tell_warning(report: Report, failure: Failure) -> None:
+    """The lines for a failure that is to be no more than a warning."""
+    report.complain(f"Job: warning: {failure.cause}")
+    report.complain(f"Cure: {failure.cure}")
+    report.say(f"Job: failed: {failure.cause}, going on as asked")
 
 
 def output_error(path: str, error: OSError) -> JobError:

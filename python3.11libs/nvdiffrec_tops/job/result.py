@@ -1,10 +1,12 @@
 """The result file ``result.json``: what a job made, from what, with which versions, or why not.
 
 Top level: ``format``, ``version``, ``status`` (done or failed), ``engine``, ``job`` (the whole job
-file), ``digest``, ``config_sha256``, ``inputs``, ``started`` and ``ended`` (UTC), ``seconds``,
-``metrics``, ``versions``, ``environment``, ``notes``, ``log``, ``outputs`` (path below the output
-folder, tag, size in bytes, sha256), ``failure`` (null, or id, cause, cure, exit_code, lines) and
-``previous``: after a failure, the result of the run whose files are still in place.
+file), ``digest`` (of everything that decides the results), ``settings`` (of what is known without
+reading the data, see :func:`settings_digest`; absent in older files), ``config_sha256``,
+``inputs``, ``started`` and ``ended`` (UTC), ``seconds``, ``metrics``, ``versions``,
+``environment``, ``notes``, ``log``, ``outputs`` (path below the output folder, tag, size in bytes,
+sha256), ``failure`` (null, or id, cause, cure, exit_code, lines) and ``previous``: after a failure,
+the result of the run whose files are still in place.
 """
 
 from __future__ import annotations
@@ -14,11 +16,24 @@ import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
+
+from nvdiffrec_tops.job import trainer
+from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.jobfile import JobFile
 
 FORMAT = "tops-nvdiffrec-result"
 VERSION = 1
 NAME = "result.json"
+
+# What a work item carries after its training.
+FIGURES: dict[str, type[float] | type[int]] = {
+    "psnr": float,
+    "psnr_pass1": float,
+    "faces": int,
+    "training_seconds": float,
+}
 
 # Pictures are told apart by size and time: a scene may have gigabytes of them.
 _BY_CONTENT = (".json", ".npy", ".npz", ".txt", ".mtl", ".obj")
@@ -174,6 +189,81 @@ def up_to_date(output: str, document: Mapping[str, Any] | None, digest: str) -> 
         )
     except OSError:
         return False
+
+
+def settings_digest(job: JobFile) -> str:
+    """Digest of what a job asks for, as far as it is known without reading the data: the engine,
+    the configuration with the overrides applied, and the seed. Not the device, nor any path that
+    depends on the machine.
+
+    Raises:
+        JobError: the configuration, or a file that it names, is not there or cannot be used.
+    """
+    return settings_of(job, trainer.prepare(job).asked)
+
+
+def settings_of(job: JobFile, asked: Mapping[str, Any]) -> str:
+    """:func:`settings_digest` of a job whose configuration has been made ready."""
+    seed = job.seed if job.engine == "diffrec" else None
+    return digest_of({"version": VERSION, "engine": job.engine, "seed": seed, "config": asked})
+
+
+def same_settings(output: str, job: JobFile) -> bool | None:
+    """Whether the results in an output folder were made with the settings of ``job``.
+
+    None when that cannot be told: there are no results, an older version wrote them, or this
+    machine does not have the job's configuration and data. Reads two small files, one of them only
+    once; whether data or results have changed since is the job's own question (``up_to_date``).
+    """
+    recorded = _recorded(output)[0]
+    if recorded is None:
+        return None
+    try:
+        return recorded == settings_digest(job)
+    except JobError:
+        return None
+
+
+def figures(output: str) -> dict[str, float | int]:
+    """The figures of the results in an output folder, as a work item carries them; see
+    :func:`figures_of`. Empty when there are none."""
+    return dict(_recorded(output)[1])
+
+
+def figures_of(document: Mapping[str, Any]) -> dict[str, float | int]:
+    """``psnr`` and ``psnr_pass1`` (dB), ``faces`` and ``training_seconds`` of a result, those that
+    are known and finite."""
+    metrics = document.get("metrics")
+    known = dict(metrics) if isinstance(metrics, dict) else {}
+    known["training_seconds"] = document.get("seconds")
+    found: dict[str, float | int] = {}
+    for name, kind in FIGURES.items():
+        value = known.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            continue
+        if -1e15 < value < 1e15:  # neither infinite nor NaN
+            found[name] = kind(value)
+    return found
+
+
+def _recorded(output: str) -> tuple[str | None, dict[str, float | int]]:
+    """Settings digest and figures of the results that stand in ``output``."""
+    try:
+        state = os.stat(os.path.join(output, NAME))
+    except (OSError, ValueError):
+        return None, {}
+    return _recorded_as(output, (state.st_mtime_ns, state.st_size, state.st_ino))
+
+
+@lru_cache(maxsize=1 << 14)
+def _recorded_as(
+    output: str, _stamp: tuple[int, int, int]
+) -> tuple[str | None, dict[str, float | int]]:
+    done = last_done(read(output))
+    if done is None:
+        return None, {}
+    settings = done.get("settings")
+    return settings if isinstance(settings, str) else None, figures_of(done)
 
 
 def describe(folder: str, paths: Sequence[str], tag: Any) -> list[dict[str, Any]]:

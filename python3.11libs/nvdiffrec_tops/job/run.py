@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from nvdiffrec_tops.job import outputs, probe, result, trainer
+from nvdiffrec_tops.job import outputs, pdgreport, probe, result, trainer
 from nvdiffrec_tops.job.child import Child, Stopped, TimedOut
 from nvdiffrec_tops.job.environment import EnvironmentPolicy, EnvironmentReport, clean_environment
 from nvdiffrec_tops.job.failures import (
@@ -26,8 +26,16 @@ from nvdiffrec_tops.job.failures import (
 )
 from nvdiffrec_tops.job.jobfile import JobFile
 from nvdiffrec_tops.job.lock import OutputLock
+from nvdiffrec_tops.job.pdgreport import WorkItem
 from nvdiffrec_tops.job.progress import ProgressParser
-from nvdiffrec_tops.job.report import Report, StopFlag, output_error, signals, tell_failure
+from nvdiffrec_tops.job.report import (
+    Report,
+    StopFlag,
+    output_error,
+    signals,
+    tell_failure,
+    tell_warning,
+)
 
 LOG = "job.log"
 KEPT_LINES = 500
@@ -36,19 +44,31 @@ KEPT_LINES = 500
 def run(job: JobFile, force: bool = False, report: Report | None = None) -> int:
     """Run ``job``, whose paths are absolute; returns the exit code (see ``failures``)."""
     report = report or Report(sys.stdout, sys.stderr)
+    item = WorkItem(report, os.environ)
     try:
         try:
             os.makedirs(job.output, exist_ok=True)
         except OSError as error:
             raise output_error(job.output, error) from None
         with signals() as stop, OutputLock(job.output) as lock:
-            return _Run(job, force, report, lock, stop).go()
+            said = _Run(job, force, report, item, lock, stop).go()
+        item.close(pdgreport.FINAL_SECONDS)
+        report.say(said)
+        return 0
     except JobError as error:
-        tell_failure(report, error.failure)
-        return error.failure.exit_code
+        failure = error.failure
+        if job.on_failure == "warn":
+            item.warning(f"{failure.cause}. {failure.cure}")
+            item.close(pdgreport.FAILED_SECONDS)
+            tell_warning(report, failure)
+            return 0
+        item.close(pdgreport.FAILED_SECONDS)
+        tell_failure(report, failure)
+        return failure.exit_code
     except Stopped as stopped:
         return 128 + stopped.number
     finally:
+        item.abandon()
         report.close()
 
 
@@ -56,11 +76,18 @@ class _Run:
     """State of one job while it runs, with the lock of its output held."""
 
     def __init__(
-        self, job: JobFile, force: bool, report: Report, lock: OutputLock, stop: StopFlag
+        self,
+        job: JobFile,
+        force: bool,
+        report: Report,
+        item: WorkItem,
+        lock: OutputLock,
+        stop: StopFlag,
     ) -> None:
         self.job = job
         self.force = force
         self.report = report
+        self.item = item
         self.lock = lock
         self.stop = stop
         self.started = time.time()
@@ -71,9 +98,9 @@ class _Run:
         self.previous: dict[str, Any] | None = None
         count = 1 if isinstance(job.config, dict) and job.config.get("base_mesh") else 2
         self.parser = ProgressParser(pass_count=count)
-        self._percent = -1
 
-    def go(self) -> int:
+    def go(self) -> str:
+        """Do what there is to do; the last sentence to say."""
         recovered = outputs.recover(self.job.output)
         for folder in outputs.abandoned(self.job.output):
             outputs.remove_run_folder(folder)
@@ -96,7 +123,7 @@ class _Run:
                 self._note(f"took over a stale lock of {self.lock.taken_over}")
             for text in training.notes:
                 self._note(text)
-            self._train(training)
+            return self._train(training)
         except JobError as error:
             self.report.open_log(os.path.join(self.job.output, LOG))
             self._failed(error.failure)
@@ -115,7 +142,6 @@ class _Run:
             raise
         finally:
             outputs.remove_run_folder(self.folder)
-        return 0
 
     def _new_document(self) -> dict[str, Any]:
         return {
@@ -125,6 +151,7 @@ class _Run:
             "engine": self.job.engine,
             "job": self.job.document(),
             "digest": None,
+            "settings": None,
             "config_sha256": None,
             "inputs": [],
             "started": _utc(self.started),
@@ -155,6 +182,7 @@ class _Run:
                     EXIT_ENVIRONMENT,
                 ) from None
         script = result.sha256(training.script) if training.script else None
+        self.document["settings"] = result.settings_of(self.job, training.asked)
         self.document["config_sha256"] = result.digest_of(training.asked)
         self.document["inputs"] = [
             {"field": name, "path": path, "sha256": digests[name]}
@@ -165,18 +193,18 @@ class _Run:
             self.job.engine, script, self.job.device, seed, training.asked, digests
         )
 
-    def _skip(self) -> int:
+    def _skip(self) -> str:
         assert self.previous is not None
         done = result.last_done(self.previous)
         assert done is not None
-        if self.previous is not done and self.previous.get("status") != "done":
-            self._write_result(done)
-        self._announce(done)
-        self._progress(100)
-        self.report.say(f"Job: up to date, outputs in {self.job.output}")
-        return 0
+        upgraded = {**done, "settings": self.document["settings"]}
+        if self.previous != upgraded:  # after a failure, or written by an older version
+            self._write_result(upgraded)
+        self.item.results(self.job.output, done)
+        self.item.percent(100)
+        return f"Job: up to date, outputs in {self.job.output}"
 
-    def _train(self, training: trainer.Training) -> None:
+    def _train(self, training: trainer.Training) -> str:
         python = probe.interpreter(self.job.python)
         try:
             os.mkdir(self.folder)
@@ -212,7 +240,7 @@ class _Run:
                 raise JobError.of(failure)
             self._note(f"{failure.cause}; starting again ({attempt + 1} of {self.job.retries})")
             outputs.remove_run_folder(os.path.join(self.folder, "out"))
-        self._collect()
+        return self._collect()
 
     def _with_own_diffrec(
         self, policy: EnvironmentPolicy
@@ -276,14 +304,10 @@ class _Run:
         self.report.write(line)
         progress = self.parser.feed(line)
         if progress is not None:
-            self._progress(min(int(progress.percent), 99))
+            self.item.state(progress.phase)
+            self.item.percent(min(int(progress.percent), 99))
 
-    def _progress(self, percent: int) -> None:
-        if percent > self._percent:
-            self._percent = percent
-            self.report.protocol(f"ALF_PROGRESS {percent}%")
-
-    def _collect(self) -> None:
+    def _collect(self) -> str:
         made = os.path.join(self.folder, "out", self.id)
         found = outputs.produced(made)
         missing = [name for name in trainer.REQUIRED if name not in found]
@@ -324,12 +348,10 @@ class _Run:
             self.document,
             self._note,
         )
-        self._announce(self.document)
-        self._progress(100)
+        self.item.results(self.job.output, self.document)
+        self.item.percent(100)
         psnr = f", PSNR {state.psnr:.1f} dB" if state.psnr is not None else ""
-        self.report.say(
-            f"Job: done in {self.document['seconds']:.0f} s{psnr}, outputs in {self.job.output}"
-        )
+        return f"Job: done in {self.document['seconds']:.0f} s{psnr}, outputs in {self.job.output}"
 
     def _times(self, status: str) -> None:
         self.document["status"] = status
@@ -337,6 +359,8 @@ class _Run:
         self.document["seconds"] = round(time.time() - self.started, 3)
 
     def _failed(self, failure: Failure) -> None:
+        if self.job.on_failure == "warn" and failure.id != "stopped":
+            return  # what stands in the folder stays the last word on it
         self._times("failed")
         self.document["failure"] = failure.document()
         self.document["outputs"] = []
@@ -348,19 +372,6 @@ class _Run:
             result.write_json(os.path.join(self.job.output, result.NAME), document)
         except OSError as error:
             self.report.complain(f"Job: the result file cannot be written: {error}")
-
-    def _announce(self, document: dict[str, Any]) -> None:
-        """One line per output for PDG, which takes fields between semicolons."""
-        item = os.environ.get("PDG_ITEM_ID")
-        if not item:
-            return
-        entries = [*document["outputs"], {"path": result.NAME, "tag": "file/json"}]
-        for entry in entries:
-            path = os.path.join(self.job.output, *entry["path"].split("/")).replace(os.sep, "/")
-            if any(character in path for character in ";\r\n"):
-                self._note(f"PDG cannot take a path with ; or a line end: {path!r}")
-                return
-            self.report.protocol(f"PDG_RESULT: {item};-1;{path};{entry['tag']};0")
 
     def _note(self, text: str) -> None:
         self.notes.append(text)
