@@ -80,6 +80,11 @@ class AssetProcessor(pdg.PyProcessor):
         )
         return pdg.result.Success
 
+    @property
+    def workItems(self) -> list[pdg.WorkItem]:
+        """The node's items: in a snippet ``self`` is the node."""
+        return self.node.workItems
+
     def onCookTask(self, work_item: pdg.WorkItem) -> pdg.result:
         self._run("cooktask", work_item=work_item)
         return pdg.result.Success

@@ -106,7 +106,10 @@ def on_add_internal_dependencies(
     internal_items: Sequence[pdg.WorkItem],
     is_static: bool,
 ) -> None:
-    """One After Another: each training waits for the one before it on the same card."""
+    """One After Another: each training waits for the one before it on the same card.
+
+    In a dynamic node this is called again for later items, which wait for the earlier ones.
+    """
     with told_to_the_artist():
         parameters = AssetParameters(self)
         if not parameters.toggle("sequential"):
@@ -114,7 +117,10 @@ def on_add_internal_dependencies(
         cards = 1
         if parameters.string("gpumode") == "turn":
             cards = max(len(parameters.string("gpus").replace(",", " ").split()), 1)
+        new = {item.id for item in internal_items}
+        earlier = [item for item in self.workItems if item.id not in new]
         for card in range(cards):
-            chain = [item for item in internal_items if item.index % cards == card]
+            chain = [one for one in (*earlier, *internal_items) if one.index % cards == card]
             for first, second in pairwise(chain):
-                dependency_holder.addDependency(second, first)
+                if second.id in new:
+                    dependency_holder.addDependency(second, first)
