@@ -1,0 +1,215 @@
+"""``nvdiffrec-tops env``: create, list, show and remove environments."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import asdict
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from nvdiffrec_tops.environment import create as creation
+from nvdiffrec_tops.environment.description import (
+    Environment,
+    EnvironmentProblem,
+    exports,
+    is_environment,
+)
+from nvdiffrec_tops.environment.discovery import active, find, known
+from nvdiffrec_tops.environment.marker import NAME, read_marker, remove_environment
+from nvdiffrec_tops.environment.specification import ENGINES, read_specification, shipped
+from nvdiffrec_tops.job.environment import EnvironmentPolicy, clean_environment
+
+FAILED = 1
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``env``."""
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    create = actions.add_parser(
+        "create",
+        help="make an environment for training (no conda needed)",
+        description="Make a conda environment for training. A run that was stopped is completed "
+        "by the next one. Needs the package py-rattler, not conda.",
+    )
+    create.add_argument(
+        "--engine", choices=ENGINES, default=ENGINES[0], help="for which trainer (%(default)s)"
+    )
+    create.add_argument("--prefix", metavar="DIR", help="its folder (~/.conda/envs/NAME)")
+    create.add_argument(
+        "--from", dest="source", metavar="FILE.yml", help="another conda environment file"
+    )
+    create.add_argument("--update", action="store_true", help="look for newer packages")
+    create.add_argument("--cache", metavar="DIR", help="where downloaded packages are kept")
+    create.set_defaults(carry_out=_create)
+    listing = actions.add_parser("list", help="the environments of this machine")
+    listing.add_argument("--json", action="store_true", help="as JSON")
+    listing.set_defaults(carry_out=_list)
+    show = actions.add_parser("show", help="what an environment is, and what training in it sees")
+    show.add_argument(
+        "environment", nargs="?", help="its name or folder (the active one when left out)"
+    )
+    show.add_argument("--json", action="store_true", help="as JSON")
+    show.add_argument(
+        "--variables",
+        action="store_true",
+        help="tell for every variable whether the trainer gets it, and why",
+    )
+    show.set_defaults(carry_out=_show)
+    remove = actions.add_parser("remove", help="remove an environment made by env create")
+    remove.add_argument("environment", help="its name or folder")
+    remove.add_argument("--yes", action="store_true", help="do not ask")
+    remove.set_defaults(carry_out=_remove)
+
+
+def main(arguments: argparse.Namespace) -> int:
+    """Carry the action out; returns the exit code."""
+    try:
+        code: int = arguments.carry_out(arguments)
+        return code
+    except EnvironmentProblem as problem:
+        print(f"error: {problem}", file=sys.stderr)
+        print(f"  {problem.cure}", file=sys.stderr)
+        return FAILED
+
+
+class _Shown(creation.Progress):
+    """Progress on a terminal; plain lines elsewhere."""
+
+    def __init__(self, bars: Bars, console: Console) -> None:
+        self._bars = bars
+        self._console = console
+        self._task = bars.add_task("preparing", total=None)
+
+    def step(self, title: str, total: int | None = None) -> None:
+        self._bars.reset(self._task, description=title, total=total)
+        if not self._console.is_terminal:
+            count = f" {total} packages" if total else ""
+            self._console.print(f"{title}{count}", markup=False)
+
+    def advance(self) -> None:
+        self._bars.advance(self._task)
+
+    def line(self, text: str) -> None:
+        if self._console.is_terminal:
+            self._bars.update(self._task, description=escape(text[:60]))
+        else:
+            self._console.print(f"  {text}", markup=False, soft_wrap=True)
+
+
+def _create(arguments: argparse.Namespace) -> int:
+    specification = read_specification(arguments.source or shipped(arguments.engine))
+    prefix = arguments.prefix or creation.default_prefix(specification.name)
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bars(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
+        made = creation.create(
+            specification,
+            prefix,
+            progress=_Shown(bars, console),
+            cache=os.path.abspath(arguments.cache) if arguments.cache else None,
+            update=arguments.update,
+        )
+    print(f"The environment is complete: {made.prefix}")
+    print(f"In Houdini: MINICONDA_ENV = {os.path.join(made.prefix, '')}")
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    environments = known()
+    current = active()
+    if arguments.json:
+        print(json.dumps([_document(item) for item in environments], indent=2))
+        return 0
+    if not environments:
+        print("No environment was found. Make one with: nvdiffrec-tops env create")
+        return 0
+    table = Table("", "Name", "Kind", "Python", "CUDA", "Folder", box=None, pad_edge=False)
+    for item in environments:
+        table.add_row(
+            "*" if current and current.prefix == item.prefix else "",
+            escape(item.name),
+            item.kind,
+            _dotted(item.version),
+            item.cuda_version or "",
+            escape(item.prefix),
+        )
+    console = Console()
+    # In a pipe nothing is cut off.
+    console.width = console.width if console.is_terminal else 100_000
+    table.columns[-1].overflow = "fold"
+    console.print(table, soft_wrap=not console.is_terminal)
+    return 0
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    environment = _chosen(arguments.environment)
+    kind = None
+    if environment.kind != "system":
+        kind = "conda" if environment.conda else "venv"
+    prefix = environment.prefix if kind else None
+    _, report = clean_environment(os.environ, EnvironmentPolicy(prefix, kind))
+    if arguments.json:
+        document = {**_document(environment), "exports": exports(environment)}
+        if arguments.variables:
+            document["variables"] = [asdict(item) for item in report.decisions]
+        print(json.dumps(document, indent=2))
+        return 0
+    print(f"{environment.name} ({environment.kind})")
+    print(f"  folder         {environment.prefix}")
+    print(f"  Python         {_dotted(environment.version) or 'unknown'}  {environment.python}")
+    print(f"  site-packages  {environment.site_packages or 'none'}")
+    cuda = f"{environment.cuda_version or ''}  {environment.cuda_home or 'none'}".strip()
+    print(f"  CUDA           {cuda}")
+    marker = read_marker(environment.prefix)
+    if marker:
+        print(f"  made here      {marker.get('state')}, from {marker.get('source')}")
+    print("variables of the original workflow")
+    for name, value in exports(environment).items():
+        print(f"  {name}={value}")
+    if arguments.variables:
+        print("what the trainer gets of this environment's variables")
+        for line in report.explained():
+            print(f"  {line}")
+    return 0
+
+
+def _remove(arguments: argparse.Namespace) -> int:
+    prefix = os.path.abspath(os.path.expanduser(arguments.environment))
+    # What was stopped half way has perhaps no Python yet, so that it cannot be described.
+    if not os.path.isfile(os.path.join(prefix, NAME)) and not is_environment(prefix):
+        prefix = find(arguments.environment).prefix
+    if read_marker(prefix) is not None and not arguments.yes:
+        if not sys.stdin.isatty():
+            raise EnvironmentProblem(f"nothing was removed of {prefix}", "confirm with --yes")
+        if input(f"Remove the folder {prefix} and all in it? [y/N] ").strip().lower() != "y":
+            print("Nothing was removed.")
+            return 0
+    remove_environment(prefix)
+    print(f"Removed: {prefix}")
+    return 0
+
+
+def _chosen(name: str | None) -> Environment:
+    if name is not None:
+        return find(name)
+    current = active()
+    if current is None:
+        raise EnvironmentProblem(
+            "no environment is active, and none is named", "see: nvdiffrec-tops env list"
+        )
+    return current
+
+
+def _document(environment: Environment) -> dict[str, object]:
+    return {**asdict(environment), "version": _dotted(environment.version) or None}
+
+
+def _dotted(version: tuple[int, ...] | None) -> str:
+    return ".".join(map(str, version or ()))
