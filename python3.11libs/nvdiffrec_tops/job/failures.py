@@ -68,6 +68,12 @@ class KnownFailure:
     exit_code: int = EXIT_TRAINING
 
 
+# The path of a lock in PyTorch's cache of extensions, with quotation marks where it has spaces.
+LOCK_PATH = (
+    r"""(?P<quote>["'])?(?P<lock>(?(quote)[^"']*?|[^\s"']*?)torch_extensions"""
+    r"""(?(quote)[^"']*?|[^\s"']*?)[/\\]lock)\b"""
+)
+
 # The first match in this order wins, so the specific stands before the general.
 FAILURES = (
     KnownFailure(
@@ -75,9 +81,55 @@ FAILURES = (
         r"ModuleNotFoundError: No module named 'renderutils_plugin'",
         "nvdiffrec's CUDA extension was built, but this PyTorch (2.11 or newer) does not make a "
         "just-built extension importable by its name",
-        "use PyTorch 2.10 or older for nvdiffrec, or put the module that "
-        "torch.utils.cpp_extension.load returns into sys.modules in the checkout, or train with "
-        "the diffrec engine",
+        "start it through the toolkit, whose launcher enters the extension under its name; does it "
+        "still fail, delete the folder named after 'Shim extension-cache' in the log, or train "
+        "with the diffrec engine",
+        exit_code=EXIT_ENVIRONMENT,
+    ),
+    KnownFailure(
+        "extension-unfinished",
+        r"ImportError: \S*torch_extensions\S*\.(?:so|pyd): ",
+        "a CUDA extension that another process was compiling was not finished",
+        "cook again: it is compiled anew then",
+        retry=True,
+        exit_code=EXIT_ENVIRONMENT,
+    ),
+    KnownFailure(
+        "several-processes",
+        r"No module named 'apex(?:\.[\w.]+)?'|DistNetworkError|DistStoreError|"
+        r"Address already in use|EADDRINUSE|clients joined",
+        "nvdiffrec was switched to several graphics cards (WORLD_SIZE above 1), which needs apex, "
+        "one process per card, and port 23456 free",
+        "take WORLD_SIZE, RANK and LOCAL_RANK out of the environment to train on one card, or use "
+        "one work item per card",
+        exit_code=EXIT_ENVIRONMENT,
+    ),
+    KnownFailure(
+        "no-display",
+        r"this machine has no display|GLFWError|Failed to open display|"
+        r"cannot connect to X server|DISPLAY environment variable is missing",
+        "nvdiffrec was asked for a preview window (display_interval), and no window can be opened "
+        "on this machine",
+        "set display_interval to 0; the pictures of save_interval show the same",
+        exit_code=EXIT_USAGE,
+    ),
+    KnownFailure(
+        "opengl-missing",
+        r"\begl\w+\(?\)? failed|Failed to initialize EGL|GLEW initialization failed|EGL/egl\.h",
+        "this nvdiffrast draws by OpenGL, which is not usable on this machine",
+        "install nvdiffrast 0.4 or newer, which draws by CUDA alone: pip install "
+        "--no-build-isolation git+https://github.com/NVlabs/nvdiffrast/",
+        exit_code=EXIT_ENVIRONMENT,
+    ),
+    KnownFailure(
+        "tinycudann-crash",
+        # As Python prints the stack of a crash, not that of an exception.
+        r'File "[^"]*tinycudann[^"]*", line \d+ in ',
+        "tiny-cuda-nn crashed in its first call: it was built with a second C++ runtime, or for "
+        "another PyTorch",
+        "build it again with the system compiler (CC=/usr/bin/gcc CXX=/usr/bin/g++): pip install "
+        "--no-build-isolation --force-reinstall "
+        "'git+https://github.com/NVlabs/tiny-cuda-nn/#subdirectory=bindings/torch'",
         exit_code=EXIT_ENVIRONMENT,
     ),
     KnownFailure(
@@ -164,18 +216,21 @@ FAILURES = (
         r"CUBLAS_STATUS_ALLOC_FAILED",
         "the GPU's memory is full",
         "lower batch, train_res or layers in the configuration, or reduce the photographs first "
-        "(LLFF photographs are used at their own size); close other programs that use the GPU",
+        "(LLFF photographs are used at their own size); close other programs that use the GPU; or "
+        "let the job try again with half the batch (on_out_of_memory: halve_batch)",
     ),
     KnownFailure(
         "empty-mesh",
         r"Got empty training triangle mesh",
         "the training lost the object: its mesh became empty",
-        "check that the masks show the object in white and are not empty, and that the object "
-        "fits the grid: raise or lower mesh_scale; a lower learning rate also helps",
+        "check the masks first (none may be empty; white is the object), then mesh_scale (the "
+        "object must fit into a cube of that size around the origin, and fill a good part of it), "
+        "then the learning rate: a lower one also helps",
     ),
     KnownFailure(
         "hdr-reader",
-        r"freeimage|imageio.*\.hdr|Could not find a (?:format|backend) to (?:read|open).*\.hdr",
+        r"[Ff]ree[Ii]mage|NeedDownloadError|InternetNotAllowedError|imageio.*\.hdr|"
+        r"Could not find a (?:format|backend) to (?:read|open).*\.hdr",
         "imageio cannot read Radiance pictures (.hdr) in this environment",
         'pip install imageio-freeimage, or once: python -c "import imageio; '
         'imageio.plugins.freeimage.download()"',
@@ -183,7 +238,7 @@ FAILURES = (
     ),
     KnownFailure(
         "stale-build-lock",
-        r"(?P<lock>\S*torch_extensions\S*[/\\]lock)\b",
+        LOCK_PATH,
         "an earlier run was ended while it built a CUDA extension and left a lock: {lock}",
         "delete that file when no other training is starting, then cook again",
         exit_code=EXIT_ENVIRONMENT,
@@ -269,9 +324,13 @@ _COMPILED = [(known, re.compile(known.pattern)) for known in FAILURES]
 
 
 def recognise(lines: Sequence[str]) -> Failure | None:
-    """The first entry of :data:`FAILURES` that some line of the log shows; the last such line."""
+    """The first entry of :data:`FAILURES` that some line of the log shows; the last such line.
+
+    What the launcher says of its shims is no sign of a failure.
+    """
+    told = [line for line in lines if not line.startswith("Shim ")]
     for known, pattern in _COMPILED:
-        for line in reversed(lines):
+        for line in reversed(told):
             match = pattern.search(line)
             if match:
                 groups = {key: value or "" for key, value in match.groupdict().items()}

@@ -5,12 +5,11 @@ from __future__ import annotations
 import copy
 import json
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nvdiffrec_tops.job.failures import EXIT_ENVIRONMENT, JobError
+from nvdiffrec_tops.job import trainer_checkout
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand, nearest, parse_json, shown
 
 # Fields of a training configuration, those of the command line and those of the JSON alone.
@@ -149,7 +148,7 @@ def prepare(job: JobFile) -> Training:
     config.pop("config", None)
     script = None
     if job.engine == "nvdiffrec":
-        script = _checkout(job)
+        script = trainer_checkout.script_of(job)
         config.pop("diffrec", None)
         if job.device == "cpu":
             raise JobFileError(
@@ -177,6 +176,9 @@ def prepare(job: JobFile) -> Training:
             'the configuration has no "ref_mesh": nothing says what to train from',
             'name a mesh (.obj) or a folder of photographs in "ref_mesh"',
         )
+    if job.engine == "nvdiffrec":
+        trainer_checkout.check(config, folders[0])
+        notes += trainer_checkout.without_preview(config, job.environment.set)
     for index, path in enumerate(job.inputs):
         inputs[f"inputs[{index}]"] = path
     return Training(config, asked, inputs, folders[0], script, tuple(notes))
@@ -251,32 +253,11 @@ def _find(path: Any, name: str, folders: list[str]) -> str:
     )
 
 
-def _checkout(job: JobFile) -> str:
-    if not job.working_dir:
-        raise JobFileError(
-            "the engine nvdiffrec needs a working directory: the folder of its checkout",
-            "set WORKING_DIR (working_dir)",
-        )
-    script = os.path.join(job.working_dir, expand(job.script or "train.py"))
-    if not os.path.isfile(script):
-        raise JobFileError(
-            f"there is no training script {script}",
-            "set WORKING_DIR (working_dir) to the nvdiffrec checkout and SCRIPT_NAME (script) to "
-            "train.py, or get it: git clone --recursive https://github.com/NVlabs/nvdiffrec",
-        )
-    if not os.path.isdir(os.path.join(job.working_dir, "data")):
-        raise JobFileError(
-            f"{job.working_dir} is no complete nvdiffrec checkout: it has no folder data",
-            "get it whole: git clone --recursive https://github.com/NVlabs/nvdiffrec",
-        )
-    return os.path.abspath(script)
-
-
 def command(job: JobFile, training: Training, python: str, config: str) -> list[str]:
     """The trainer's argument list. Never more flags than nvdiffrec's JSON leaves room for."""
     if job.engine == "nvdiffrec":
         assert training.script is not None
-        return [python, "-u", training.script, "--config", config]
+        return [python, "-u", trainer_checkout.LAUNCHER, training.script, "--config", config]
     arguments = [python, "-u", "-m", "diffrec", "--config", config]
     if job.device != "auto":
         arguments += ["--device", job.device]
@@ -290,32 +271,14 @@ def make_run_folder(job: JobFile, training: Training, folder: str, out_dir: str)
 
     The trainer writes to ``out/<out_dir>`` there.
     """
+    if job.engine == "nvdiffrec":
+        trainer_checkout.link(training.working_dir, folder)
+    return write_configuration(training, folder, out_dir)
+
+
+def write_configuration(training: Training, folder: str, out_dir: str) -> str:
+    """Write the whole configuration into the run folder, over an earlier one; its path."""
     config = os.path.join(folder, "config.json")
     with open(config, "w", encoding="utf-8") as stream:
         json.dump({**training.config, "out_dir": out_dir}, stream, indent=2, ensure_ascii=False)
-    if job.engine == "nvdiffrec":
-        link_folder(os.path.join(training.working_dir, "data"), os.path.join(folder, "data"))
     return config
-
-
-def link_folder(source: str, link: str) -> None:
-    """Make ``link`` show ``source``: a symbolic link, on Windows else a junction."""
-    try:
-        os.symlink(source, link, target_is_directory=True)
-        return
-    except (OSError, NotImplementedError) as error:
-        reason = str(error)
-    if sys.platform == "win32":
-        try:
-            import _winapi
-
-            _winapi.CreateJunction(source, link)
-            return
-        except OSError as error:
-            reason = str(error)
-    raise JobError(
-        "no-link",
-        f"the run folder cannot link to {source}: {reason}",
-        "use an output folder on a disk that supports links",
-        EXIT_ENVIRONMENT,
-    )

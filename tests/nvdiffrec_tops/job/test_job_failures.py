@@ -9,6 +9,15 @@ from nvdiffrec_tops.job.failures import FAILURES, ended, recognise
 TRACE = 'Traceback (most recent call last):\n  File "/home/vfx/nvdiffrec/train.py", line 36\n'
 SAMPLES = {
     "extension-lost": TRACE + "ModuleNotFoundError: No module named 'renderutils_plugin'",
+    "extension-unfinished": TRACE + "ImportError: /home/vfx/.cache/torch_extensions/py311_cu130/"
+    "renderutils_plugin/renderutils_plugin.so: cannot open shared object file",
+    "several-processes": TRACE + "ModuleNotFoundError: No module named 'apex'",
+    "no-display": TRACE + "glfw.GLFWError: (65550) b'X11: The DISPLAY environment variable is "
+    "missing'",
+    "opengl-missing": TRACE + "RuntimeError: eglInitialize() failed",
+    "tinycudann-crash": "Fatal Python error: Segmentation fault\n\nCurrent thread 0x00007f (most "
+    'recent call first):\n  File "/envs/nv/lib/python3.11/site-packages/tinycudann/modules.py", '
+    "line 133 in forward",
     "torch-missing": TRACE + "ModuleNotFoundError: No module named 'torch'",
     "diffrec-missing": "/envs/nv/bin/python3: No module named diffrec",
     "diffrec-incomplete": TRACE + "ModuleNotFoundError: No module named 'diffrec.ops.texture'",
@@ -61,12 +70,16 @@ def test_sample(name):
     assert failure.cause and failure.cure and failure.exit_code
     assert "{" not in failure.cause + failure.cure
     assert failure.lines[-1] == lines[-1]
-    assert failure.retry == (name in ("gpu-busy", "network-disk"))
+    assert failure.retry == (name in ("gpu-busy", "network-disk", "extension-unfinished"))
 
 
 def test_details_are_taken_from_the_log():
     lock = recognise(SAMPLES["stale-build-lock"].splitlines())
     assert lock is not None and lock.cause.endswith("nvdiffrast_plugin_gl/lock")
+    quoted = recognise(['Waited on lock file "/home/v fx/torch_extensions/py311/x/lock" for 60 s'])
+    assert quoted is not None and quoted.cause.endswith(
+        ": /home/v fx/torch_extensions/py311/x/lock"
+    )
     module = recognise(SAMPLES["module-missing"].splitlines())
     assert module is not None and "pip install xatlas" in module.cure
     config = recognise(SAMPLES["configuration"].splitlines())
@@ -76,6 +89,13 @@ def test_details_are_taken_from_the_log():
 def test_a_good_log_shows_no_failure(shared):
     lines = (shared / "data/bob/nvdiffrec_h100_log.txt").read_text().splitlines()
     assert recognise(lines) is None
+
+
+def test_what_the_launcher_says_is_no_failure():
+    said = (
+        "Shim extension-lock: waiting for the lock /c/torch_extensions/x/lock: process 4 compiles"
+    )
+    assert recognise([said, "Shim hdr-files: FreeImage"]) is None
 
 
 def test_braces_in_a_message_are_passed_on():
