@@ -129,16 +129,23 @@ def test_the_job_process_understands_every_command(config, output, folder, overr
         python="python3", engine="nvdiffrec", config=config, output="/o/" + output,
         working_dir="/w/" + folder, overrides=overrides, variables={"A": folder}, unset=("B",),
         device="cuda", retries=2, timeout=7.5, inputs=("/i/" + output,), environment="/envs/nv",
+        on_failure="warn",
     )  # fmt: skip
     job, force = parse(scheduler(command.line(windows=False))[5:])
     assert not force and job.engine == "nvdiffrec"
-    assert job.overrides == overrides
+    assert job == command.job()
+    assert job.overrides == overrides and job.on_failure == "warn"
     assert job.environment.set == {"A": folder} and job.environment.unset == ("B",)
     assert (job.device, job.retries, job.timeout, job.python) == ("cuda", 2, 7.5, "/envs/nv")
     import os
 
     assert job.output == os.path.abspath("/o/" + output)
     assert job.working_dir == os.path.abspath("/w/" + folder)
+
+
+def test_a_command_that_says_little_is_the_same_job():
+    command = TrainingCommand(python="python3", engine="diffrec", config="c.json", output="o")
+    assert parse(scheduler(command.line(windows=False))[5:]) == (command.job(), False)
 
 
 def test_tokens_may_name_the_interpreter():

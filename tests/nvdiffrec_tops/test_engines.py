@@ -16,9 +16,21 @@ def test_descriptions_fit_the_job_process(name):
     assert set(engine.devices) <= set(DEVICES)
     assert engine.needs_checkout == (engine.default_script is not None)
     paths = [output.path for output in engine.outputs({})]
-    assert set(REQUIRED) < set(paths) and len(set(paths)) == len(paths) == 12
-    assert [o.path for o in engine.outputs({"base_mesh": "x.obj"})] == list(REQUIRED)
-    assert {o.tag for o in engine.outputs({}) if o.path.endswith(".obj")} == {"file/geo/obj"}
+    own = {"contact_sheet.png"} if name == "diffrec" else set()
+    first = {path.replace("mesh/", "dmtet_mesh/") for path in REQUIRED}
+    assert set(paths) == {*REQUIRED, *first, *own, "result.json"}
+    assert len(set(paths)) == len(paths)
+    once = {o.path for o in engine.outputs({"base_mesh": "x.obj", "validate": False})}
+    assert once == {*REQUIRED, *own, "result.json"}
+    tags = {o.path: o.tag for o in engine.outputs({"ref_mesh": "x.obj"})}
+    assert tags["mesh/mesh.obj"] == tags["dmtet_mesh/mesh.obj"] == "file/geo/obj"
+    assert tags["mesh/mesh.mtl"] == "file/text/mtl"
+    assert tags["mesh/texture_n.png"] == "file/image/png"
+    assert tags["mesh/probe.hdr"] == "file/image/hdr"
+    assert tags["result.json"] == "file/json"
+    assert tags["validate/metrics.txt"] == tags["dmtet_validate/metrics.txt"] == "file/text"
+    measured = {o.path for o in engine.outputs({"base_mesh": "x.obj"})} - once
+    assert measured == {"validate/metrics.txt"}
 
 
 def test_all_engines_of_the_job_process_are_described():

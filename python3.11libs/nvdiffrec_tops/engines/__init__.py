@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from nvdiffrec_tops.job import result
+
 _MODULES = ("diffrec", "nvdiffrec")
 
 
@@ -25,6 +27,19 @@ class ExpectedOutput:
 
     path: str
     tag: str
+
+
+RESULT = ExpectedOutput(result.NAME, "file/json")
+"""What was made, from what, with which versions: the job process writes it, whatever trains."""
+
+
+def figures(config: Mapping[str, Any]) -> tuple[ExpectedOutput, ...]:
+    """The tables of PSNR per view that both trainers write where ``config`` validates, which it
+    does unless it says otherwise. None of a configuration that is not known here (empty)."""
+    if not config or not config.get("validate", True):
+        return ()
+    passes = ("validate",) if config.get("base_mesh") else ("validate", "dmtet_validate")
+    return tuple(ExpectedOutput(f"{one}/metrics.txt", "file/text") for one in passes)
 
 
 @dataclass(frozen=True)

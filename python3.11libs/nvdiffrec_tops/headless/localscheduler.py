@@ -12,14 +12,14 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import pdg, serialise
+from ..job.result import NAME as RESULT
+from . import joblines, jobsupport, pdg, serialise
 from .jobenvironment import Folders, JobSettings, job_command, job_environment
 from .outputs import Snapshot
 from .parameters import NodeParameters
 from .processes import ChildProcess
 
-_RESULT = re.compile(r"^PDG_RESULT:\s*(-?\d+);(-?\d+);(.*);([^;]*);([^;]*)$")
-_PERCENT = re.compile(r"ALF_PROGRESS\s+(\d{1,3})%")
+_MOST_SAID = 10_000
 
 
 @dataclass
@@ -40,7 +40,9 @@ class Job:
     timed_out: bool = False
     cancelled: bool = False
     child: ChildProcess | None = None
-    results: list[tuple[str, str, int]] = field(default_factory=list)
+    outputs: dict[str, joblines.Output] = field(default_factory=dict)
+    attributes: dict[tuple[str, int], joblines.Attribute] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -92,8 +94,8 @@ class LocalScheduler:
         if not isinstance(parameters, NodeParameters) or not parameters.has("pdgnodedeps"):
             return
         for number in range(1, parameters.count("pdgnodedeps") + 1):
-            source = Path(parameters.string(f"pdgnodedep{number}"))
-            if not source.name:
+            source = self._dependency(parameters, f"pdgnodedep{number}")
+            if source is None:
                 continue
             if not source.is_file():
                 raise pdg.CookError(
@@ -103,6 +105,19 @@ class LocalScheduler:
             serialise.write_bytes(target, source.read_bytes())
             shutil.copymode(source, target)
             self._written.append(target)
+
+    def _dependency(self, parameters: NodeParameters, name: str) -> Path | None:
+        """The file that a parameter names; of Houdini's own, what is here in its place."""
+        if not jobsupport.is_houdinis(parameters.raw(name)):
+            text = parameters.string(name)
+            return Path(text) if text else None
+        source = jobsupport.stand_in(parameters.raw(name))
+        if source is None:
+            parameters.surroundings.warn(
+                f"{parameters.path}: {parameters.raw(name)} belongs to Houdini and is left out; a "
+                "job that imports it needs a cook with Houdini"
+            )
+        return source
 
     def finish(self, *, keep_logs: bool) -> None:
         """Delete the temp folder's files where the scene says so; only files written here go."""
@@ -156,7 +171,9 @@ class LocalScheduler:
         self._written += [data, log]
         item.logPath = log
         slots, single = _needs(settings, self.slots)
-        snapshot = Snapshot.of(item.expectedOutputFiles)
+        # A failed training says why in its result file, which also lists what is still in place.
+        expected = [one for one in item.expectedOutputFiles if Path(one.path).name != RESULT]
+        snapshot = Snapshot.of(expected)
         job = Job(item, settings, command, environment, log, snapshot, slots, single)
         self.running.append(job)
         try:
@@ -170,7 +187,8 @@ class LocalScheduler:
         seconds = self.parameters.number("local_maxtime", job.item)
         if self.parameters.toggle("local_enabletimeout") and seconds > 0:
             job.deadline = time.monotonic() + seconds
-        job.results.clear()
+        for said in (job.outputs, job.attributes, job.warnings):
+            said.clear()
         try:
             job.child = ChildProcess(
                 job.command,
@@ -193,11 +211,17 @@ class LocalScheduler:
         return self.folders.logs / name
 
     def _line(self, job: Job, line: str) -> None:
-        if line.startswith("PDG_RESULT:") and (found := _RESULT.match(line)):
-            digits = found[5].strip()
-            job.results.append((found[3].strip(), found[4], int(digits) if digits.isdigit() else 0))
-        elif found := _PERCENT.search(line):
-            job.item.setCookPercent(int(found[1]) / 100)
+        match joblines.read(line, job.item.id):
+            case joblines.Percent(share):
+                job.item.setCookPercent(share)
+            case joblines.State(text):
+                job.item.setCustomState(text)
+            case joblines.Output() as output if len(job.outputs) < _MOST_SAID:
+                job.outputs[output.path] = output
+            case joblines.Attribute() as attribute if len(job.attributes) < _MOST_SAID:
+                job.attributes[attribute.name, attribute.index] = attribute
+            case joblines.Warned(text) if len(job.warnings) < _MOST_SAID:
+                job.warnings.append(text)
         self._on_line(job.item, line)
 
     def exited(self, message: Exited) -> pdg.workItemState | None:
@@ -219,6 +243,10 @@ class LocalScheduler:
                 return None
             except pdg.CookError as error:
                 state, reason = pdg.workItemState.CookedFail, str(error)
+        for text in job.warnings:
+            item.addWarning(text)
+        for attribute in job.attributes.values():
+            attribute.give(item)
         if state is pdg.workItemState.CookedFail:
             item.failure = reason
             kept = job.snapshot.set_aside()
@@ -270,8 +298,9 @@ class LocalScheduler:
 
     def _collect(self, job: Job) -> None:
         """Outputs that the job reported, then expected files that are there."""
-        for path, tag, hash_code in job.results:
-            job.item.addOutputFile(path, tag, hash_code)
+        for output in job.outputs.values():
+            path = output.path.replace("__PDG_DIR__", str(self.folders.working))
+            job.item.addOutputFile(path, output.tag, output.hash)
         if not self.parameters.toggle("pdg_checkexpectedoutputs"):
             return
         reported = {file.path for file in job.item.outputFiles}

@@ -4,14 +4,17 @@ Lines on standard output, which any scheduler can read:
 
     ALF_PROGRESS <0 to 100>%
     PDG_RESULT: <item id>;-1;<path>;<tag>;0
+    PDG_SET_CUSTOM_STATE: <item id>;-1;<text>
     PDG_ATTRIB: <item id>;<attribute>;<value as JSON>
+    PDG_WARNING: <item id>;<text>
 
-The first two are PDG's own, the third is this toolkit's: one line for each attribute that the item
-carries after its training. A whole number is an Int attribute, one with a decimal point a Float.
+The first three are PDG's own, the others this toolkit's: ``PDG_ATTRIB`` stands once for each
+attribute that the item carries after its training. A whole number is an Int attribute, one with a
+decimal point a Float. All but the first need to know the item (``PDG_ITEM_ID``).
 
-Where PDG's callback server is named (``PDG_RESULT_SERVER``) and PDG's job module lies in the
-scripts folder (``PDG_SCRIPTDIR/pdgcmd.py``), the same is also told through that module, and with it
-the custom state and warnings. See *Job API* and *pdgcmd* in Houdini's TOPs documentation.
+Where PDG's callback server is named (``PDG_RESULT_SERVER``, and no ``PDG_DISABLE_RPC``) and PDG's
+job module lies in the scripts folder (``PDG_SCRIPTDIR/pdgcmd.py``), the same is also told through
+that module. See *Job API* in Houdini's TOPs documentation.
 """
 
 from __future__ import annotations
@@ -35,10 +38,11 @@ MODULE = "pdgcmd.py"
 # a failure, when little is left to say.
 FINAL_SECONDS = 20.0
 FAILED_SECONDS = 5.0
-# Seconds between two reports of the progress, and how many of them may fail: PDG's module ends all
-# reporting after its fifth error, and the results are still to come.
+# Seconds between two reports of the progress, how many of them may fail, and seconds after one that
+# did: PDG's module ends all reporting after its fifth error, and the results are still to come.
 INTERVAL = 0.3
 PROGRESS_FAILURES = 2
+PROGRESS_PAUSE = 10.0
 RESULT_FAILURES = 2
 MAX_KEPT = 1000
 
@@ -54,7 +58,8 @@ class WorkItem:
         self._state = ""
         self._callbacks: Callbacks | None = None
         scripts = environ.get("PDG_SCRIPTDIR")
-        if environ.get("PDG_RESULT_SERVER") and scripts:
+        disabled = environ.get("PDG_DISABLE_RPC", "0") not in ("", "0")
+        if environ.get("PDG_RESULT_SERVER") and scripts and not disabled:
             path = os.path.join(scripts, MODULE)
             if os.path.isfile(path):
                 self._callbacks = Callbacks(path)
@@ -72,11 +77,13 @@ class WorkItem:
         """What is going on, in a word or two: PDG's custom state; said when it has changed."""
         if state != self._state:
             self._state = state
+            self._say("PDG_SET_CUSTOM_STATE", f"-1;{state}")
             if self._callbacks:
                 self._callbacks.newest("workItemSetCustomState", state)
 
     def warning(self, text: str) -> None:
-        """A sentence that the work item shows as a warning, where PDG's module is at hand."""
+        """A sentence that the work item shows as a warning."""
+        self._say("PDG_WARNING", " ".join(text.split()))
         if self._callbacks:
             self._callbacks.keep("warning", text)
 
@@ -88,8 +95,7 @@ class WorkItem:
         values: dict[str, Any] = dict(result.figures_of(document))
         values["engine"] = str(document.get("engine", ""))
         for name, value in values.items():
-            if self._id:
-                self._report.protocol(f"PDG_ATTRIB: {self._id};{name};{json.dumps(value)}")
+            self._say("PDG_ATTRIB", f"{name};{json.dumps(value)}")
             if self._callbacks:
                 setter = {int: "setIntAttrib", float: "setFloatAttrib"}.get(type(value))
                 self._callbacks.keep(setter or "setStringAttrib", name, value, 0)
@@ -98,20 +104,26 @@ class WorkItem:
         files.sort(key=lambda file: (required.get(file[0], len(required)), file[0]))
         files.append((result.NAME, "file/json"))
         by_tag: dict[str, list[str]] = {}
+        unsaid = []
         for name, tag in files:
             path = os.path.join(output, *name.split("/")).replace(os.sep, "/")
             by_tag.setdefault(tag, []).append(path)
             if _breaks_line(path):
-                self._report.say(
-                    f"Job: note: PDG cannot take a path with ; or a line end: {path!r}"
-                )
-            elif self._id:
-                self._report.protocol(f"PDG_RESULT: {self._id};-1;{path};{tag};0")
+                unsaid.append(path)
+            else:
+                self._say("PDG_RESULT", f"-1;{path};{tag};0")
+        if unsaid and self._id:
+            text = f"PDG cannot take a path with ; or a line end: {unsaid[0]!r}"
+            self._report.say(f"Job: note: {text}")
         if self._callbacks:
             for tag, paths in by_tag.items():
                 # A list goes in calls of fifty files: a training may leave hundreds of pictures.
                 what = paths[0] if len(paths) == 1 else paths
                 self._callbacks.keep("addOutputFile", what, result_data_tag=tag)
+
+    def _say(self, what: str, rest: str) -> None:
+        if self._id:
+            self._report.protocol(f"{what}: {self._id};{rest}")
 
     def close(self, seconds: float) -> None:
         """Wait until PDG has been told everything, at most so long; nothing more is told then."""
@@ -220,8 +232,7 @@ class Callbacks:
     def _succeeded(self, call: _Call) -> None:
         with self._changed:
             if call.is_progress:
-                if not self._newest:
-                    self._next_progress = time.monotonic() + self._interval
+                self._next_progress = time.monotonic() + self._interval
             else:
                 self._result_failures = 0
 
@@ -230,6 +241,7 @@ class Callbacks:
             self._trouble = self._trouble or f"{call.function}: {_shown(error)}"
             if call.is_progress:
                 self._progress_failures += 1
+                self._next_progress = time.monotonic() + PROGRESS_PAUSE
                 if self._ending:
                     self._newest.clear()
                 return
