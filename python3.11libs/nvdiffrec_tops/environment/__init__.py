@@ -5,6 +5,7 @@ What is described is read from files; no process is started for it.
 
 from __future__ import annotations
 
+from nvdiffrec_tops.environment.activation import Change, activation
 from nvdiffrec_tops.environment.description import (
     Environment,
     EnvironmentProblem,
@@ -12,5 +13,18 @@ from nvdiffrec_tops.environment.description import (
     exports,
 )
 from nvdiffrec_tops.environment.discovery import active, find, known
+from nvdiffrec_tops.environment.isolation import isolated, policy
 
-__all__ = ["Environment", "EnvironmentProblem", "active", "describe", "exports", "find", "known"]
+__all__ = [
+    "Change",
+    "Environment",
+    "EnvironmentProblem",
+    "activation",
+    "active",
+    "describe",
+    "exports",
+    "find",
+    "isolated",
+    "known",
+    "policy",
+]

@@ -47,8 +47,25 @@ _activation_script=$1
 shift
 _activation_tell=("$@")
 set --
-trap '_activation_status=$?; trap - EXIT; "${_activation_tell[@]}"; exit $_activation_status' EXIT
+_activation_end() {
+    _activation_status=$?
+    trap - EXIT
+    "${_activation_tell[@]}" "${LC_CTYPE+=$LC_CTYPE}"
+    exit $_activation_status
+}
+trap _activation_end EXIT
 . "$_activation_script"
+"""
+# Python itself sets LC_CTYPE where it is missing: the shell tells whether it was there.
+_DUMP = """
+import json, os, sys
+variables = dict(os.environ)
+if sys.argv[2:]:
+    variables.pop("LC_CTYPE", None)
+    if sys.argv[2]:
+        variables["LC_CTYPE"] = sys.argv[2][1:]
+with open(sys.argv[1], "w", encoding="utf-8") as file:
+    json.dump(variables, file)
 """
 # What a script or an earlier activation put aside, to be put back by the deactivation.
 _BACKUP = re.compile(r"(?:CONDA_BACKUP_|__CONDA_SHLVL_\d+_)(.+)")
@@ -248,7 +265,7 @@ def _difference(
     separator = ";" if places.windows else ":"
     prepended = change.prepend_path
     for name, value in after.items():
-        if name in _SHELLS_OWN or before.get(name) == value:
+        if name in _SHELLS_OWN or name.startswith("_activation_") or before.get(name) == value:
             continue
         if (name.upper() if places.windows else name) == "PATH":
             old = before.get(name, "")
@@ -286,11 +303,7 @@ def _run(
         answer = os.path.join(folder, "environment.json")
         dump = os.path.join(folder, "dump.py")
         with open(dump, "w", encoding="utf-8") as file:
-            file.write(
-                "import json, os, sys\n"
-                "with open(sys.argv[1], 'w', encoding='utf-8') as file:\n"
-                "    json.dump(dict(os.environ), file)\n"
-            )
+            file.write(_DUMP)
         # Isolated: the script may have set PYTHON variables that are for others.
         tell = [environment.python, "-I", "-S", dump, answer]
         if places.windows:

@@ -22,9 +22,10 @@ from nvdiffrec_tops.environment.description import (
     is_environment,
 )
 from nvdiffrec_tops.environment.discovery import active, find, known
+from nvdiffrec_tops.environment.isolation import isolated
 from nvdiffrec_tops.environment.marker import NAME, read_marker, remove_environment
+from nvdiffrec_tops.environment.registry import unregister
 from nvdiffrec_tops.environment.specification import ENGINES, read_specification, shipped
-from nvdiffrec_tops.job.environment import EnvironmentPolicy, clean_environment
 
 FAILED = 1
 
@@ -150,11 +151,7 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _show(arguments: argparse.Namespace) -> int:
     environment = _chosen(arguments.environment)
-    kind = None
-    if environment.kind != "system":
-        kind = "conda" if environment.conda else "venv"
-    prefix = environment.prefix if kind else None
-    _, report = clean_environment(os.environ, EnvironmentPolicy(prefix, kind))
+    _, report = isolated(os.environ, environment)
     if arguments.json:
         document = {**_document(environment), "exports": exports(environment)}
         if arguments.variables:
@@ -192,6 +189,7 @@ def _remove(arguments: argparse.Namespace) -> int:
             print("Nothing was removed.")
             return 0
     remove_environment(prefix)
+    unregister(prefix, os.environ)
     print(f"Removed: {prefix}")
     return 0
 

@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 from nvdiffrec_tops.environment import marker
 from nvdiffrec_tops.environment.activation import activation
 from nvdiffrec_tops.environment.description import Environment, EnvironmentProblem, describe
+from nvdiffrec_tops.environment.isolation import isolated
 from nvdiffrec_tops.environment.reading import is_folder, names_in, object_of
+from nvdiffrec_tops.environment.registry import home_of, register
 from nvdiffrec_tops.environment.specification import Specification
-from nvdiffrec_tops.job.environment import EnvironmentPolicy, clean_environment
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.lock import OutputLock
 
@@ -62,8 +63,7 @@ def require_rattler() -> None:
 def default_prefix(name: str, environ: Mapping[str, str] | None = None) -> str:
     """Where an environment of a name is made: conda's own folder for a user's environments."""
     given = os.environ if environ is None else environ
-    home = given.get("USERPROFILE" if os.name == "nt" else "HOME") or os.path.expanduser("~")
-    return os.path.join(home, ".conda", "envs", name)
+    return os.path.join(home_of(given, os.name == "nt"), ".conda", "envs", name)
 
 
 def create(
@@ -150,6 +150,7 @@ def _create(
     environment = describe(folder, environ=environ)
     if specification.pip:
         _pip_part(specification, environment, progress, environ, lock)
+    register(folder, environ)
     packages = sorted(str(record.url) for record in records)
     marker.write_marker(folder, {"state": "complete", **document, "packages": packages})
     return environment
@@ -258,11 +259,8 @@ def _pip_part(
     environ: Mapping[str, str],
     lock: OutputLock,
 ) -> None:
-    policy = EnvironmentPolicy(environment.prefix, "conda")
-    clean, _ = clean_environment(environ, policy)
-    clean = activation(environment, clean, scripts=True).applied(clean, windows=os.name == "nt")
-    if environment.cuda_home:
-        clean.setdefault("CUDA_HOME", environment.cuda_home)
+    clean, _ = isolated(environ, environment)
+    clean, _ = isolated(environ, environment, change=activation(environment, clean))
     options = specification.pip_options
     sources = specification.pip_sources
     plain = [item for item in specification.pip if item not in (*sources, *options)]

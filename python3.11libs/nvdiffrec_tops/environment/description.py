@@ -255,9 +255,15 @@ def _name(prefix: str, kind: str, settings: Mapping[str, str]) -> str:
     """The name that the environment's own tool shows in a prompt."""
     own = os.path.basename(prefix) or prefix
     if kind == "pixi":
-        parts = prefix.split(os.sep)
-        if len(parts) > 3 and parts[-3:-1] == [".pixi", "envs"]:
-            return parts[-4] if own == "default" else f"{parts[-4]}:{own}"
+        envs, project = os.path.dirname(prefix), os.path.dirname(os.path.dirname(prefix))
+        project = os.path.dirname(project)
+        # pixi's own collection of tools lies in a folder .pixi as well, of no project.
+        manifests = ("pixi.toml", "pyproject.toml", "mojoproject.toml")
+        if envs.endswith(os.path.join(".pixi", "envs")) and any(
+            is_file(os.path.join(project, name)) for name in manifests
+        ):
+            project = os.path.basename(project)
+            return project if own == "default" else f"{project}:{own}"
         return own
     if kind == "conda":
         return "base" if is_folder(os.path.join(prefix, "condabin")) else own

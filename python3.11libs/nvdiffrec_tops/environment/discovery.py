@@ -17,6 +17,7 @@ from nvdiffrec_tops.environment.description import (
 )
 from nvdiffrec_tops.environment.layout import Layout, layout
 from nvdiffrec_tops.environment.reading import names_in, text_of
+from nvdiffrec_tops.environment.registry import home_of, registered
 
 _INSTALLATIONS = (
     "miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba", "miniconda", "anaconda",
@@ -126,9 +127,8 @@ def _variables(environ: Mapping[str, str] | None, places: Layout) -> dict[str, s
 def _candidates(environ: Mapping[str, str], places: Layout, folder: str | None) -> Iterator[str]:
     for name in ("VIRTUAL_ENV", "CONDA_PREFIX"):
         yield environ.get(name, "").strip()
-    home = _home(environ, places)
-    for line in (text_of(os.path.join(home, ".conda", "environments.txt")) or "").splitlines():
-        yield line.strip()
+    home = home_of(environ, places.windows)
+    yield from registered(environ, places.windows)
     for collection in _collections(environ, places, home):
         for name in names_in(collection):
             yield os.path.join(collection, name)
@@ -150,11 +150,6 @@ def _projects(environ: Mapping[str, str], folder: str | None) -> list[str]:
         here = ""
     named = [environ.get(name, "").strip() for name in ("TOPS_NVDIFFREC", "PIXI_PROJECT_ROOT")]
     return [project for project in [here, *named] if project]
-
-
-def _home(environ: Mapping[str, str], places: Layout) -> str:
-    home = environ.get("USERPROFILE" if places.windows else "HOME", "").strip()
-    return home or os.path.expanduser("~")
 
 
 def _installations(environ: Mapping[str, str], places: Layout, home: str) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ensurepip
 import hashlib
 import io
 import json
@@ -14,7 +15,6 @@ import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-import ensurepip
 import pytest
 
 NUMBERED = f"python{sys.version_info[0]}.{sys.version_info[1]}"
@@ -30,7 +30,7 @@ def write(path: Path, text: str = "", mode: int = 0o644) -> Path:
 
 @pytest.fixture(scope="session")
 def lay() -> Callable[..., Path]:
-    """``lay(folder, {"bin/python": "..."})``: a folder with these files; programs are executable."""
+    """``lay(folder, {"bin/python": "..."})``: a folder with these files; programs can be run."""
 
     def make(folder: Path, files: Mapping[str, str]) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
