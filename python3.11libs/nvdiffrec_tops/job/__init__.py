@@ -5,8 +5,9 @@ interpreter of the training environment. ``__main__.py`` is started by path.
 
 What it promises to its callers:
 
-* standard output carries the trainer's own lines, ``ALF_PROGRESS n%``, one ``PDG_RESULT`` line per
-  output when ``PDG_ITEM_ID`` is set, and a last line that begins with ``Job:``;
+* standard output carries the trainer's own lines, ``ALF_PROGRESS n%``, when ``PDG_ITEM_ID`` is set
+  what the work item is to carry (``pdgreport`` lists the lines), and a last line that begins with
+  ``Job:``;
 * the output folder holds either the previous results or the new ones, never half of each;
 * ``result.json`` there lists what was made, from what, by which versions, or why it failed;
 * no process of the trainer outlives the job, however the job ends.

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nvdiffrec_tops.command import TrainingCommand
 from nvdiffrec_tops.headless import joblines, jobsupport, pdg
 from nvdiffrec_tops.headless.cook import Cook, CookResult, Watcher
 from nvdiffrec_tops.headless.localscheduler import LocalScheduler
@@ -143,6 +144,22 @@ def test_a_failed_training_keeps_its_result_file(scene, top, python, run, tmp_pa
     cooked = run(scene(node(top, python, code, **files)))
     assert only(cooked).isUnsuccessful
     assert {path.name for path in made.iterdir()} == {"mesh.obj.incomplete", result.NAME}
+
+
+def test_a_training_that_may_fail_is_a_warning_of_its_item(scene, top, run, tmp_path) -> None:
+    command = TrainingCommand(
+        python=sys.executable,
+        engine="diffrec",
+        config="none.json",
+        working_dir=str(tmp_path),
+        output=str(tmp_path / "out"),
+        on_failure="warn",
+    )
+    made = top("run", "genericgenerator", {"pdg_command": command.line()})
+    item = only(run(scene(made)))
+    assert item.isSuccessful
+    (warning,) = item.messagesOf(pdg.workItemLogType.Warning)
+    assert warning.startswith("the configuration does not exist: ") and "CONFIG_NAME" in warning
 
 
 # -- the lines ----------------------------------------------------------------------------------
