@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,7 @@ _FOREIGN = (
     (b"PK", "it is a zip archive, not a scene"),
 )
 _TOP_NETWORK = "topnet"
+_ASSET_INPUT = re.compile(r"\([0-9]{1,4}\)")
 
 
 @dataclass(frozen=True)
@@ -227,6 +229,20 @@ def loads(data: bytes, source: str = "the scene") -> Scene:
     return Scene(archive, label)
 
 
+def contents_tree(members: Mapping[str, bytes], source: str) -> Node:
+    """The network inside an asset, from the members of its contents: the node ``hdaroot``.
+
+    A wire whose source is ``(0)`` comes from the asset's first input. Raises HouFileError.
+    """
+    tree = _Tree(members, source)
+    tree.build()
+    root = next((one for one in tree.roots if one.name == "hdaroot"), None)
+    if root is None or len(tree.roots) != 1:
+        raise HouFileError(f"{source}: it is not the network of an asset")
+    tree.check_wires(root)
+    return root
+
+
 def _decoded(source: str, name: str, data: bytes, decode: Callable[[bytes], _T]) -> _T:
     try:
         return decode(data)
@@ -263,7 +279,7 @@ class _Tree:
             self._order(base, node)
         for node in self.nodes.values():
             if node.type == _TOP_NETWORK:
-                self._check_wires(node)
+                self.check_wires(node)
 
     def _parent(self, base: str) -> Node | None:
         """The node around a path, made up when the scene has only parts of an asset."""
@@ -330,8 +346,11 @@ class _Tree:
                 )
         node.children.sort(key=lambda child: place.get(child.name, len(place)))
 
-    def _check_wires(self, network: Node) -> None:
-        """In a TOP network each wire must come from an output of a node that exists."""
+    def check_wires(self, network: Node) -> None:
+        """In a TOP network each wire must come from an output of a node that exists.
+
+        In an asset's network it may also come from an input of the asset.
+        """
         outputs = {
             child.name: {one.id for one in child.definition.outputs or ()}
             for child in network.children
@@ -339,6 +358,8 @@ class _Tree:
         for node in network.children:
             for source, output in _sources(node.definition):
                 problem = None
+                if _ASSET_INPUT.fullmatch(source) and network.name == "hdaroot":
+                    continue
                 if source not in outputs:
                     problem = f"it is wired to '{shown(source)}', which is no node of the network"
                 elif output >= 0 and output not in outputs[source]:
