@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -71,6 +72,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Carry the action out; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        # A folder's name may hold bytes that are no text.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         code: int = arguments.carry_out(arguments)
         return code
@@ -179,9 +184,11 @@ def _show(arguments: argparse.Namespace) -> int:
 
 def _remove(arguments: argparse.Namespace) -> int:
     prefix = os.path.abspath(os.path.expanduser(arguments.environment))
-    # What was stopped half way has perhaps no Python yet, so that it cannot be described.
+    # What was stopped half way has perhaps no Python yet: it cannot be described, nor found.
     if not os.path.isfile(os.path.join(prefix, NAME)) and not is_environment(prefix):
-        prefix = find(arguments.environment).prefix
+        prefix = creation.default_prefix(os.path.basename(arguments.environment))
+        if read_marker(prefix) is None:
+            prefix = find(arguments.environment).prefix
     if read_marker(prefix) is not None and not arguments.yes:
         if not sys.stdin.isatty():
             raise EnvironmentProblem(f"nothing was removed of {prefix}", "confirm with --yes")

@@ -104,7 +104,7 @@ def create(
 
 def _claimed(prefix: str) -> str:
     """The absolute folder, marked as ours; one with anybody else's content is refused."""
-    if not prefix.strip() or re.search(r"[\x00-\x1f\x7f]", prefix):
+    if not prefix.strip() or re.search(r"[\x00-\x1f\x7f\ud800-\udfff]", prefix):
         raise EnvironmentProblem(
             f"this is no folder for an environment: {prefix!r}", "give a plain path"
         )
@@ -142,10 +142,16 @@ def _create(
     present = marker.read_marker(folder) or {}
     complete = present.get("state") == "complete" and present.get("specification") == wanted
     if complete and not update:
-        return describe(folder, environ=environ)
+        try:
+            return describe(folder, environ=environ)
+        except EnvironmentProblem as problem:
+            raise EnvironmentProblem(
+                f"the environment was complete, but something in it is gone: {problem}",
+                f'remove it and make it anew: nvdiffrec-tops env remove "{folder}"',
+            ) from None
     document = {"source": specification.source, "specification": wanted}
     marker.write_marker(folder, {"state": "incomplete", **document})
-    records = _conda_part(specification, folder, progress, cache)
+    records = _conda_part(specification, folder, progress, cache, lock)
     _write_variables(folder, specification)
     environment = describe(folder, environ=environ)
     if specification.pip:
@@ -157,7 +163,11 @@ def _create(
 
 
 def _conda_part(
-    specification: Specification, folder: str, progress: Progress, cache: str | None
+    specification: Specification,
+    folder: str,
+    progress: Progress,
+    cache: str | None,
+    lock: OutputLock,
 ) -> list[rattler.RepoDataRecord]:
     import rattler
     from rattler.exceptions import SolverError
@@ -181,7 +191,7 @@ def _conda_part(
             folder,
             cache_dir=Path(cache) / "packages" if cache else None,
             execute_link_scripts=False,
-            reporter=_Reporter(progress),
+            reporter=_Reporter(progress, lock),
         )
         return records
 
@@ -200,9 +210,15 @@ def _conda_part(
         ) from None
     except (KeyboardInterrupt, asyncio.CancelledError):
         raise
+    except EnvironmentProblem:
+        raise
     except Exception as error:  # rattler's exceptions have no common base
+        said = [line.removeprefix("Caused by: ") for line in str(error).splitlines()]
+        reason = ": ".join(
+            dict.fromkeys((said or [type(error).__name__])[:: max(1, len(said) - 1)])
+        )
         raise EnvironmentProblem(
-            f"the environment {folder} could not be completed: {error}",
+            f"the environment {folder} could not be completed: {reason}",
             "check the network and the disk; the same command goes on where this one ended",
         ) from None
 
@@ -227,8 +243,9 @@ def _channel(name: str) -> str:
 class _Reporter:
     """Counts the packages that are linked; rattler calls what it finds of its protocol."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: Progress, lock: OutputLock) -> None:
         self._progress = progress
+        self._lock = lock
 
     def on_transaction_operation_complete(self, _operation: int) -> None:
         self._progress.advance()
@@ -236,6 +253,7 @@ class _Reporter:
     def __getattr__(self, name: str) -> Any:
         if not name.startswith("on_"):
             raise AttributeError(name)
+        self._lock.touch()
         return lambda *_: 0
 
 

@@ -101,3 +101,5 @@ def test_an_environment_anywhere_is_found_again(env, channel, cache, tmp_path):
 def test_half_an_environment_can_be_removed(env, tmp_path):
     folder = creation._claimed(str(tmp_path / "half"))
     assert env("remove", folder, "--yes")[0] == 0 and not os.path.exists(folder)
+    folder = creation._claimed(creation.default_prefix("diffrec"))
+    assert env("remove", "diffrec", "--yes")[0] == 0 and not os.path.exists(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -10,6 +11,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nvdiffrec_tops.environment import EnvironmentProblem, describe
 from nvdiffrec_tops.environment import create as creation
@@ -174,6 +177,43 @@ def test_a_folder_of_somebody_else_is_refused(tmp_path, channel):
             create(specification, prefix)
     assert sorted(os.listdir(tmp_path)) == ["file", "film"]
     assert os.listdir(tmp_path / "film") == ["scene.hip"]
+
+
+anywhere = st.one_of(
+    st.text(st.characters(), max_size=30),
+    st.sampled_from(
+        ["", ".", "..", "film", "film/..", "film/scene.hip", "made", "made/../film", "~"]
+    ),
+)
+
+
+@given(anywhere)
+def test_removing_and_claiming_touch_nothing_else(tmp_path_factory, name):
+    folder = tmp_path_factory.mktemp("disk")
+    (folder / "film").mkdir()
+    (folder / "film" / "scene.hip").write_text("x")
+    with pytest.raises(EnvironmentProblem) as caught:
+        remove_environment(f"{folder}/{name}")
+    assert caught.value.cure
+    with contextlib.suppress(EnvironmentProblem):
+        claimed = creation._claimed(f"{folder}/{name}")
+        assert read_marker(claimed) is not None
+        assert claimed not in (str(folder), str(folder / "film"))
+        remove_environment(claimed)
+        assert not os.path.lexists(claimed)
+    assert (folder / "film" / "scene.hip").read_text() == "x"
+    assert os.listdir(folder / "film") == ["scene.hip"]
+
+
+def test_a_complete_environment_that_was_broken_is_told(channel, cache, tmp_path, offline):
+    text = f"channels: ['{channel.as_uri()}']\ndependencies: [python]\n"
+    folder = tmp_path / "x"
+    create(small(text), folder, cache=str(cache))
+    for name in ("python", "python3"):
+        (folder / "bin" / name).unlink()
+    with pytest.raises(EnvironmentProblem, match="something in it is gone") as caught:
+        create(small(text), folder, cache=str(cache))
+    assert "env remove" in caught.value.cure
 
 
 def test_two_programs_do_not_make_one_environment(tmp_path, channel):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_tops.environment import EnvironmentProblem, active, find, known
+from nvdiffrec_tops.environment import EnvironmentProblem, active, describe, find, known
 
 CONDA = {"conda-meta/history": "", "bin/python": ""}
 VENV = {"pyvenv.cfg": "home = /usr/bin\nversion = 3.11.1\n", "bin/python": ""}
@@ -66,6 +67,12 @@ def test_the_active_one_stands_first_and_once(home, tmp_path):
     found = known({**home, "CONDA_PREFIX": prefix}, platform="linux", folder=str(tmp_path))
     assert found[0].prefix == prefix
     assert [item.prefix for item in found].count(prefix) == 1
+
+
+def test_no_process_is_started(home, venv, tmp_path, monkeypatch):
+    monkeypatch.setattr(subprocess, "Popen", lambda *_a, **_k: pytest.fail("a process"))
+    monkeypatch.setattr(os, "system", lambda *_a: pytest.fail("a process"))
+    assert known(home, folder=str(tmp_path)) and find(str(venv)) == describe(venv)
 
 
 def test_windows_names_its_folders_in_variables(tmp_path, lay):
