@@ -21,7 +21,7 @@ from typing import Any
 
 from nvdiffrec_tops.job import trainer
 from nvdiffrec_tops.job.failures import JobError
-from nvdiffrec_tops.job.jobfile import JobFile
+from nvdiffrec_tops.job.jobfile import JobFile, expand
 
 FORMAT = "tops-nvdiffrec-result"
 VERSION = 1
@@ -248,6 +248,7 @@ def figures_of(document: Mapping[str, Any]) -> dict[str, float | int]:
 
 def _recorded(output: str) -> tuple[str | None, dict[str, float | int]]:
     """Settings digest and figures of the results that stand in ``output``."""
+    output = expand(output)
     try:
         state = os.stat(os.path.join(output, NAME))
     except (OSError, ValueError):

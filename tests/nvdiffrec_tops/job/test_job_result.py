@@ -181,9 +181,11 @@ def test_thousands_of_items_are_told_in_seconds(job):
     assert (time.process_time() - before) / count < 1e-3
 
 
-def test_figures(job):
+def test_figures(job, monkeypatch):
     assert result.figures(job.output) == {}
     leave_results(job)
+    monkeypatch.setenv("HOME", os.path.dirname(job.output))
+    assert result.figures("~/out") == result.figures(job.output)
     found = result.figures(job.output)
     assert found == {"psnr": 30.5, "faces": 10, "training_seconds": 9.5}
     assert {name: type(value) for name, value in found.items()} == {
