@@ -20,7 +20,7 @@ def build(scene: SceneDescription, target: str) -> list[str]:
     hou.hipFile.clear(suppress_save_prompt=True)
     missing: list[str] = []
     for one in scene.tasks:
-        _make(cast(hou.OpNode, hou.node("/tasks")), (one,), missing)
+        _make(cast("hou.OpNode", hou.node("/tasks")), (one,), missing)
     hou.hipFile.save(target)
     return missing
 
@@ -30,7 +30,7 @@ def _make(network: hou.OpNode, nodes: tuple[NodeDescription, ...], missing: list
     for one in nodes:
         # A new TOP network comes with its local scheduler.
         found = network.node(one.name) or network.createNode(one.type, one.name)
-        node = cast(hou.TopNode, found)
+        node = cast("hou.TopNode", found)
         made[one.name] = node
         node.setPosition(hou.Vector2(one.position))
         node.setColor(hou.Color(one.color))

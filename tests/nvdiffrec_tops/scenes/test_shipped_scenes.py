@@ -1,0 +1,135 @@
+"""All example scenes: as built, strict to read, cooked by one command."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nvdiffrec_tops.cli import main
+from nvdiffrec_tops.headless import pdg
+from nvdiffrec_tops.headless.command import generate_all
+from nvdiffrec_tops.headless.network import open_network
+from nvdiffrec_tops.headless.pdg.workitem import COMMAND_ATTRIBUTE
+from nvdiffrec_tops.houfiles import assets, load
+from nvdiffrec_tops.houfiles.build import build
+from nvdiffrec_tops.houfiles.expanded import read_expanded
+from nvdiffrec_tops.scenes import stock
+from nvdiffrec_tops.scenes.shipped import SCENES
+
+NODES = {
+    "TOPs_nvdiffrec_Static": ["attributes", "environment", "train", "waitforall1"],
+    stock.NAME: ["shell_tokens", "environmentedit", "train_genericgenerator1", "waitforall1"],
+    "TOPs_nvdiffrec_Wedge": [*["static"] * 4, "waitforall1"],
+    "TOPs_nvdiffrec_HQueue": [
+        *["attributes"] * 2,
+        *["environment"] * 2,
+        *["train"] * 2,
+        "waitforall1",
+    ],
+}
+
+
+@pytest.fixture(scope="module")
+def sample(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the sample's configurations, for scenes that look them up."""
+    from diffrec.sample import write_sample
+
+    folder = tmp_path_factory.mktemp("sample")
+    write_sample(folder)
+    return folder
+
+
+def _items(name: str, root: Path, sample: Path, capsys: Any) -> list[dict[str, Any]]:
+    options = []
+    if name != stock.NAME:
+        node = "static" if "Wedge" in name else "attributes"
+        options = ["--set", f"{node}.working_dir={sample}"]
+    scene = str(root / "hip" / f"{name}.hip")
+    assert main(["cook", scene, "--dry-run", "--json", *options]) == 0
+    return [one["workitem"] for one in json.loads(capsys.readouterr().out)]
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_the_committed_file_is_the_built_one(name: str, root: Path) -> None:
+    committed = (root / "hip" / f"{name}.hip").read_bytes()
+    assert build(SCENES[name]()) == committed
+    assert load(root / "hip" / f"{name}.hip").to_bytes() == committed
+
+
+def test_the_builders_say_that_everything_is_up_to_date(root: Path) -> None:
+    for script in ("build_assets.py", "build_hip.py"):
+        done = subprocess.run(
+            [sys.executable, root / "scripts" / script, "--check"], capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert done.stdout.count("is up to date") == 4
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_every_scene_generates_what_it_promises(
+    name: str, root: Path, sample: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert [one["nodeName"] for one in _items(name, root, sample, capsys)] == NODES[name]
+
+
+def test_our_assets_and_the_stock_nodes_give_the_same_items(root: Path) -> None:
+    """But for the names of nodes and items, and the words of the command."""
+    ours, theirs = (
+        [_compared(item) for item in _generated(root / "hip" / f"{name}.hip")]
+        for name in ("TOPs_nvdiffrec_Static", stock.NAME)
+    )
+    assert ours == theirs
+    assert set(ours[2]["environment"]) == set(stock.ENVIRONMENT)
+    assert len(ours[2]["outputs"]) == len(stock.OUTPUTS)
+
+
+def _generated(scene: Path) -> list[pdg.WorkItem]:
+    network = open_network(scene)
+    return generate_all(network, lambda _message: None)
+
+
+def _compared(item: pdg.WorkItem) -> dict[str, Any]:
+    attributes = {one.name: (one.type, one.flags, one.values) for one in item.allAttribs()}
+    command = attributes.pop(COMMAND_ATTRIBUTE, None)
+    return {
+        "index": item.index,
+        "static": item.isStatic,
+        "type": item.type,
+        "runs": command is not None,
+        "attributes": attributes,
+        "environment": item.environment,
+        "outputs": [(one.path, one.tag, one.owned) for one in item.expectedOutputFiles],
+    }
+
+
+def test_scenes_name_the_libraries_of_their_assets(root: Path) -> None:
+    scene = load(root / "hip" / "TOPs_nvdiffrec_Static.hip")
+    used = [assets.ASSETS[f"nvdiffrec_{one}"] for one in ("attributes", "environment", "train")]
+    assert scene.fallbacks == tuple((one.section, f"otls/{one.library}") for one in used)
+    for asset in used:
+        shipped = read_expanded(root / "otls" / asset.library).definition(asset.type)
+        held = scene.library.definition(asset.section)
+        assert held is not None and held.text("DialogScript") == shipped.dialog_script
+    instances = [node for node in scene.walk() if node.type.startswith("kartaverse::")]
+    assert len(instances) == 3
+    for node in instances:
+        assert node.matches_definition and not node.children
+        interface = scene.interface(node.type)
+        assert interface is not None
+        for name, parm in node.parms.items():
+            template = interface.find(name)
+            assert template is not None, f"{node.path}: {name}"
+            if hasattr(template, "accepts"):
+                assert all(template.accepts(one.text) for one in parm.values)
+
+
+def test_no_path_of_the_machine_that_built_them(root: Path) -> None:
+    for name in SCENES:
+        data = (root / "hip" / f"{name}.hip").read_bytes()
+        assert str(root).encode() not in data
+        assert str(Path.home()).encode() not in data.replace(b"$HOME", b"")
