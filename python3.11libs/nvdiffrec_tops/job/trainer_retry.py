@@ -102,7 +102,7 @@ class Retries:
 
 
 def _lock(failure: Failure) -> str | None:
-    for text in (failure.cause, *reversed(failure.lines)):
+    for text in (*reversed(failure.lines), failure.cause):
         match = re.search(LOCK_PATH, text)
         if match:
             return os.path.expanduser(match.group("lock"))

@@ -17,7 +17,7 @@ from nvdiffrec_tops.job.shims.imports import after_import
 from nvdiffrec_tops.job.shims.start import Shim, Start
 
 NAME = "extension-lock"
-SECONDS = 5.0
+SECONDS = 2.0
 
 
 def install(start: Start) -> None:

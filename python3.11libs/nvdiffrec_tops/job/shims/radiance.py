@@ -44,8 +44,9 @@ def read(path: str) -> Any:
     if pixels is None:
         raise ValueError(f"{path} is damaged: it ends before its last pixel")
     scale = numpy.ldexp(numpy.float32(1.0), pixels[..., 3].astype(numpy.int32) - (128 + 8))
-    # Half a step is added as in Ward's own reader; an exponent of 0 means black.
-    colour = (pixels[..., :3].astype(numpy.float32) + 0.5) * scale[..., None]
+    # Without the half step that Ward's own reader adds: FreeImage and OpenCV add none either, and
+    # a light must not depend on which of them reads it. An exponent of 0 means black.
+    colour = pixels[..., :3].astype(numpy.float32) * scale[..., None]
     colour[pixels[..., 3] == 0] = 0.0
     if match.group(1) == b"+":
         colour = colour[::-1]
@@ -106,7 +107,7 @@ def write(path: str, picture: Any) -> None:
     lit = largest > 1e-32
     scale = numpy.where(lit, mantissa * 256.0 / numpy.where(lit, largest, 1.0), 0.0)
     pixels = numpy.zeros((height, width, 4), numpy.uint8)
-    pixels[..., :3] = (colour * scale[..., None]).astype(numpy.uint8)
+    pixels[..., :3] = numpy.minimum(numpy.rint(colour * scale[..., None]), 255).astype(numpy.uint8)
     pixels[..., 3] = numpy.where(lit, exponent + 128, 0).astype(numpy.uint8)
     part = path + ".part"
     with open(part, "wb") as stream:

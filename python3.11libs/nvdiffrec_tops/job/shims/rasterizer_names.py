@@ -17,16 +17,28 @@ CUDA = "RasterizeCudaContext"
 
 
 def install(start: Start) -> None:
-    """Give the missing context the other's place."""
+    """Give the missing context the other's place, once it is asked for."""
 
     def change(module: ModuleType) -> None:
-        gl, cuda = getattr(module, GL, None), getattr(module, CUDA, None)
-        if gl is None and cuda is not None:
-            setattr(module, GL, _gl_by_cuda(cuda))
-            start.say(NAME, f"{GL} is answered by {CUDA}: this nvdiffrast has no OpenGL")
-        elif cuda is None and gl is not None:
-            setattr(module, CUDA, _cuda_by_gl(gl))
-            start.say(NAME, f"{CUDA} is answered by {GL}: this nvdiffrast has no CUDA rasteriser")
+        own = getattr(module, "__getattr__", None)
+        made: dict[str, Any] = {}
+
+        def answer(name: str) -> Any:
+            there = vars(module)
+            if name not in made:
+                if name == GL and CUDA in there:
+                    made[name] = _gl_by_cuda(there[CUDA])
+                    start.say(NAME, f"{GL} is answered by {CUDA}: there is no OpenGL context")
+                elif name == CUDA and GL in there:
+                    made[name] = _cuda_by_gl(there[GL])
+                    start.say(NAME, f"{CUDA} is answered by {GL}: there is no CUDA context")
+                elif own is not None:
+                    return own(name)
+                else:
+                    raise AttributeError(f"module {module.__name__!r} has no attribute {name!r}")
+            return made[name]
+
+        module.__getattr__ = answer  # type: ignore[method-assign]
 
     after_import("nvdiffrast.torch", change)
 
@@ -59,7 +71,7 @@ def _cuda_by_gl(gl: Any) -> Any:
 
 SHIM = Shim(
     NAME,
-    f"the installed nvdiffrast has only one of {GL} and {CUDA}",
+    f"the checkout uses {GL} or {CUDA} and the installed nvdiffrast has the other alone",
     "gives the missing name the other context",
     install,
 )

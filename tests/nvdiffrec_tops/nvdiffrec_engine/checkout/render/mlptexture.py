@@ -1,0 +1,5 @@
+import tinycudann as tcnn
+
+
+def first_call():
+    tcnn.Encoding(3)

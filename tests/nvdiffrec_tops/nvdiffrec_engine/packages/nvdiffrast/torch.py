@@ -1,0 +1,3 @@
+class RasterizeCudaContext:
+    def __init__(self, device=None):
+        self.device = device

@@ -1,0 +1,108 @@
+"""What is refused before anything starts, and what a run folder shows of a checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nvdiffrec_tops.job import outputs, trainer, trainer_checkout
+from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.jobfile import JobFile
+
+POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
+
+
+def job(studio, **overrides: object) -> JobFile:
+    made = JobFile(
+        "nvdiffrec", str(studio.output), "configs/bob.json", overrides=dict(overrides),
+        working_dir=str(studio.checkout),
+    )  # fmt: skip
+    return made.based_on(str(studio.folder))
+
+
+def refusal(studio, **overrides: object) -> str:
+    with pytest.raises(JobError) as caught:
+        trainer.prepare(job(studio, **overrides))
+    return f"{caught.value}; {caught.value.failure.cure}"
+
+
+def test_grids(studio):
+    said = refusal(studio, dmtet_grid=96)
+    assert "grids of 32, 64 only" in said and "set dmtet_grid to one of 32, 64" in said
+    (studio.checkout / "data/tets/128_tets.npz").write_bytes(POINTER)
+    assert "128_tets.npz is a Git LFS pointer" in refusal(studio, dmtet_grid=128)
+    for unread in ({"isosurface": "flexicubes"}, {"base_mesh": "data/bob/bob_tri.obj"}):
+        trainer.prepare(job(studio, dmtet_grid=96, **unread))
+    for path in (studio.checkout / "data/tets").iterdir():
+        path.unlink()
+    trainer.prepare(job(studio))  # another revision may keep them elsewhere
+
+
+@pytest.mark.parametrize("name", ["irrmaps/bsdf_256_256.bin", "irrmaps/light.hdr"])
+def test_pointers(studio, name):
+    (studio.checkout / "data" / name).write_bytes(POINTER)
+    assert f"{name} is a Git LFS pointer" in refusal(studio)
+
+
+def test_photographs(studio):
+    folder = studio.checkout / "data/cape"
+    folder.mkdir()
+    assert "neither poses_bounds.npy nor transforms_train.json" in refusal(
+        studio, ref_mesh="data/cape"
+    )
+    (folder / "poses_bounds.npy").touch()
+    assert "no photographs in its folder images" in refusal(studio, ref_mesh="data/cape")
+    for name in ("images/b.JPG", "images/a.jpg", "images/.DS_Store", "masks/a.png"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).touch()
+    assert "2 photographs in images and 1 in masks" in refusal(studio, ref_mesh="data/cape")
+    (folder / "masks/b.png").touch()
+    trainer.prepare(job(studio, ref_mesh="data/cape"))
+    (folder / "transforms_train.json").touch()
+    (folder / "masks/b.png").unlink()
+    trainer.prepare(job(studio, ref_mesh="data/cape"))
+
+
+def test_the_run_folder_shows_the_checkout_and_removing_it_leaves_the_checkout(studio):
+    for name in (".git", "out", "previous", "render/c_src"):
+        (studio.checkout / name).mkdir()
+    before = studio.digest()
+    made = job(studio)
+    training = trainer.prepare(made)
+    folder = studio.folder / "run"
+    folder.mkdir()
+    config = trainer.make_run_folder(made, training, str(folder), "unique")
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "config.json", "configs", "data", "render",
+    ]  # fmt: skip
+    assert (folder / "data/tets/64_tets.npz").is_file() and (folder / "data").is_symlink()
+    assert Path(config) == folder / "config.json"
+    outputs.remove_run_folder(str(folder))
+    assert not folder.exists() and studio.digest() == before
+
+
+def test_a_preview_stays_where_there_is_a_display(monkeypatch):
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("sys.platform", "linux")
+    config = {"display_interval": 5}
+    assert trainer_checkout.without_preview(config, {"DISPLAY": ":1"}) == []
+    assert config == {"display_interval": 5}
+    assert "no display" in trainer_checkout.without_preview(config, {})[0]
+    assert config == {"display_interval": 0}
+    assert trainer_checkout.without_preview(config, {}) == []
+    assert trainer_checkout.without_preview({}, {}) == []
+
+
+def test_any_script_of_the_checkout(studio):
+    other = studio.checkout / "other/start.py"
+    other.parent.mkdir()
+    other.write_text("raise SystemExit('another script')")
+    done = studio.run("--script=other/start.py")
+    assert done.code == 1 and "another script" in done.error
+    command = trainer.command(
+        job(studio), trainer.prepare(job(studio)), "/env/bin/python3", "/run/config.json"
+    )
+    script = str(studio.checkout / "train.py")
+    assert command[2:] == [trainer_checkout.LAUNCHER, script, "--config", "/run/config.json"]
