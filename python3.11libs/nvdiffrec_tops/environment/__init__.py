@@ -5,7 +5,7 @@ What is described is read from files; no process is started for it.
 
 from __future__ import annotations
 
-from nvdiffrec_tops.environment.activation import Change, activation
+from nvdiffrec_tops.environment.activation import Change
 from nvdiffrec_tops.environment.description import (
     Environment,
     EnvironmentProblem,
@@ -19,7 +19,6 @@ __all__ = [
     "Change",
     "Environment",
     "EnvironmentProblem",
-    "activation",
     "active",
     "describe",
     "exports",

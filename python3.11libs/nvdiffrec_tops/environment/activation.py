@@ -223,12 +223,20 @@ def _recorded_variables(prefix: str) -> dict[str, str]:
     documents.append(recorded if isinstance(recorded, dict) else {})
     for document in documents:
         for name, value in document.items():
-            if isinstance(value, str) and _NAME.fullmatch(name) and "\0" not in value:
+            if isinstance(value, str) and _NAME.fullmatch(name) and _text(value) and _text(name):
                 if value == "***unset***":
                     variables.pop(name, None)
                 else:
                     variables[name] = value
     return variables
+
+
+def _text(value: str) -> bool:
+    """Whether a process can be given it."""
+    try:
+        return b"\0" not in os.fsencode(value)
+    except UnicodeError:
+        return False
 
 
 def _with_scripts(

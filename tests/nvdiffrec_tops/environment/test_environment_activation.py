@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nvdiffrec_tops.environment import activation as module
 from nvdiffrec_tops.environment import describe
 from nvdiffrec_tops.environment.activation import Change, activation, activation_scripts
 from nvdiffrec_tops.environment.description import Environment
@@ -180,6 +182,47 @@ def test_windows_has_its_own_folders(tmp_path, lay):
     found = Environment(r"D:\v", "uv", "v", r"D:\v\Scripts\python.exe")
     after = activation(found, environ, platform="win32").applied(environ, windows=True)
     assert after["Path"] == r"D:\v\Scripts;C:\Windows" and after["VIRTUAL_ENV"] == r"D:\v"
+
+
+def test_variables_that_conda_records_are_set(tmp_path, lay):
+    state = {"env_vars": {"A": "1", "B": "***unset***", "C": 3, "": "x", "D=E": "x", "P": "set"}}
+    prefix = lay(tmp_path / "nv", {
+        "bin/python": "",
+        "conda-meta/state": json.dumps(state),
+        "etc/conda/env_vars.d/a.json": '{"B": "package", "A": "package", "Q": "package"}',
+        "etc/conda/env_vars.d/b.json": "[broken",
+    })  # fmt: skip
+    environ = {**BASE, "P": "before", "CONDA_SHLVL": "x"}
+    change = activation(describe(prefix), environ)
+    assert {name: change.set.get(name) for name in "ABCPQ"} == {
+        "A": "1", "B": None, "C": None, "P": "set", "Q": "package",
+    }  # fmt: skip
+    assert "D=E" not in change.set and "" not in change.set
+    assert change.set["__CONDA_SHLVL_0_P"] == "before"
+    assert activation(describe(prefix), change.applied(environ)).set["P"] == "set"
+
+
+anything = st.text(st.characters(), max_size=6)
+
+
+@given(st.dictionaries(anything, st.none() | anything | st.integers()))
+def test_whatever_is_recorded_can_be_given_to_a_process(tmp_path_factory, lay, variables):
+    files = {"bin/python": "", "conda-meta/state": json.dumps({"env_vars": variables})}
+    change = activation(describe(lay(tmp_path_factory.mktemp("any"), files)), BASE)
+    for name, value in change.set.items():
+        assert name and "=" not in name and "\0" not in name + value
+        assert os.fsencode(name + value)
+
+
+def test_a_batch_file_gets_its_paths_as_arguments(tmp_path):
+    python = r"D:\my envs\nv & co\python.exe"
+    script = r"D:\my envs\nv & co\etc\conda\activate.d\a.bat"
+    tell = [python, "-I", "-S", "D:\\t\\dump.py", "D:\\t\\answer.json"]
+    command = module._windows_command("cmd.exe", str(tmp_path), script, tell)
+    assert command.startswith('"cmd.exe" /d /v:off /s /c ""') and command.endswith('""')
+    assert f'"{script}" "{python}" "D:\\t\\dump.py" "D:\\t\\answer.json"' in command
+    batch = (tmp_path / "activate.bat").read_text(encoding="utf-8")
+    assert "nv & co" not in batch and "@call %1" in batch
 
 
 def test_a_plain_interpreter_has_no_activation():

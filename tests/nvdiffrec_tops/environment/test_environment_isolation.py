@@ -8,7 +8,8 @@ import subprocess
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_tops.environment import Change, activation, describe, isolated, policy
+from nvdiffrec_tops.environment import Change, describe, isolated, policy
+from nvdiffrec_tops.environment.activation import activation
 from nvdiffrec_tops.environment.description import Environment
 
 HFS = "/opt/hfs21"
