@@ -41,7 +41,8 @@ class Running:
         found = self.parser.feed(line)
         if found is not None:
             self.progress = found
-        return found is not None or "ALF_PROGRESS" in line
+        marks = ("ALF_PROGRESS", "PDG_SET_CUSTOM_STATE")
+        return found is not None or any(mark in line for mark in marks)
 
     @property
     def percent(self) -> float:
@@ -52,7 +53,7 @@ class Running:
         """Pass, iteration, loss, PSNR and time left, as far as they are known."""
         one = self.progress
         if one is None:
-            return ""
+            return self.item.customState
         parts = [one.pass_name or one.stage]
         if one.pass_name and one.stage not in ("training", ""):
             parts.append(one.stage)

@@ -38,9 +38,10 @@ ENVIRONMENT: Mapping[str, str] = {
 }
 """The variables that are exported to the job."""
 
-OUTPUTS = engines.engine("diffrec").outputs({})
-"""Files below OUTPUT_DIR that every training of two passes makes, with their tags. Declared as
-expected outputs they flow downstream, and an item whose files all exist is not trained again."""
+OUTPUTS = engines.engine("diffrec").outputs({"validate": True})
+"""Files below OUTPUT_DIR that the training of CONFIG_NAME makes, with their tags: two passes, views
+held out. Declared as expected outputs they flow downstream, and an item whose files all exist is
+not trained again."""
 
 JOB_SCRIPT = "$HIP/../python3.11libs/nvdiffrec_tops/job/__main__.py"
 """The job process of this toolkit, seen from the scene."""

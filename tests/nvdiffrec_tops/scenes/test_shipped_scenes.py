@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from diffrec.sample import CONFIGURATION, write_sample
 from nvdiffrec_tops.cli import main
 from nvdiffrec_tops.headless import pdg
 from nvdiffrec_tops.headless.command import generate_all
@@ -37,8 +38,6 @@ NODES = {
 @pytest.fixture(scope="module")
 def sample(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the sample's configurations, for scenes that look them up."""
-    from diffrec.sample import write_sample
-
     folder = tmp_path_factory.mktemp("sample")
     write_sample(folder)
     return folder
@@ -79,6 +78,9 @@ def test_every_scene_generates_what_it_promises(
 
 def test_our_assets_and_the_stock_nodes_give_the_same_items(root: Path, tmp_path: Path) -> None:
     """But for the names of nodes and items, and the words of the command."""
+    for folder in ("hip", "sample"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "sample" / "sample.json").write_bytes(json.dumps(CONFIGURATION).encode())
     ours, theirs = (
         [_compared(item) for item in _generated(root / "hip" / f"{name}.hip", tmp_path)]
         for name in ("TOPs_nvdiffrec_Static", stock.NAME)
