@@ -139,6 +139,7 @@ def test_what_cannot_be_solved_is_named(channel, cache, tmp_path, dependencies, 
 
 
 def test_a_missing_channel_is_named(cache, tmp_path):
+    pytest.importorskip("rattler", reason="py-rattler is not installed")
     text = f"channels: ['{(tmp_path / 'nowhere').as_uri()}']\ndependencies: [python]\n"
     with pytest.raises(EnvironmentProblem) as caught:
         create(parse_specification(text, "/shows/a.yml"), tmp_path / "x", cache=str(cache))
