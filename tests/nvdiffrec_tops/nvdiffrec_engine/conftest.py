@@ -26,22 +26,33 @@ TODAY = {
     "imageio": "2.37.0",
     "glfw": "2.9.0",
 }
-TRIANGLE = "v -1 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n"
+OCTAHEDRON = """v 0.8 0 0\nv -0.8 0 0\nv 0 0.8 0\nv 0 -0.8 0\nv 0 0 0.8\nv 0 0 -0.8
+vt 0 0\nvt 1 0\nvt 0 1
+f 1/1 3/2 5/3\nf 3/1 2/2 5/3\nf 2/1 4/2 5/3\nf 4/1 1/2 5/3
+f 3/1 1/2 6/3\nf 2/1 3/2 6/3\nf 4/1 2/2 6/3\nf 1/1 4/2 6/3
+"""
 
 
 def make_environment(folder: Path, **versions: str) -> Path:
-    """A virtual environment with the stand-in packages in ``versions`` and the real NumPy."""
+    """A virtual environment with the stand-in packages in ``versions`` and the real NumPy.
+
+    A version of ``real`` for torch means this interpreter's own PyTorch and all that is beside it.
+    """
     venv.create(folder, with_pip=False, symlinks=os.name == "posix")
     version = f"python{sys.version_info[0]}.{sys.version_info[1]}"
     site = folder / ("lib/" + version if os.name == "posix" else "Lib") / "site-packages"
     for name, number in {**TODAY, **versions}.items():
-        if number:
+        if number and number != "real":
             shutil.copytree(HERE / "packages" / name, site / name)
             about = site / f"{name}-{number}.dist-info"
             about.mkdir()
             (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\n")
             with (about / "METADATA").open("a") as stream:
                 stream.write(f"Version: {number}\n")
+    if versions.get("torch") == "real":
+        beside = [path for path in sys.path if path.endswith("site-packages")]
+        (site / "beside.pth").write_text("\n".join(beside) + "\n")
+        return folder
     numpy = importlib.metadata.distribution("numpy")
     real = Path(str(numpy.locate_file("numpy"))).parent
     for entry in [*real.glob("numpy"), *real.glob("numpy.libs"), *real.glob("numpy-*.dist-info")]:
@@ -167,6 +178,6 @@ def make_studio(folder: Path, environment: Path) -> Studio:
     (checkout / "data/irrmaps/light.hdr").write_bytes(
         b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 4 +X 8\n" + b"\x80\x20\x02\x85" * 32
     )
-    (checkout / "data/bob/bob_tri.obj").write_text(TRIANGLE)
+    (checkout / "data/bob/bob_tri.obj").write_text(OCTAHEDRON)
     (folder / "home").mkdir()
     return Studio(folder, checkout, environment, folder / "results")

@@ -8,6 +8,7 @@ STANDIN_USES     words: names (old NumPy names), hdr (reads and writes .hdr), gl
                  context), display (opens the preview's window)
 STANDIN_MEMORY   batch x height x width x layers that fits the graphics memory
 STANDIN_FAIL     empty | lock | slow (waits while it compiles) | hang
+STANDIN_GPU      a graphics card is there, though PyTorch has no CUDA
 STANDIN_RECORD   a file that takes what was seen, as JSON, one line per start
 """
 
@@ -88,7 +89,11 @@ def optimize_mesh(given, name):
     if FAIL == "hang":
         time.sleep(600)
     needed = given.batch * given.train_res[0] * given.train_res[1] * given.layers
-    torch.cuda.allocate(needed, int(os.environ.get("STANDIN_MEMORY", needed)))
+    if needed > int(os.environ.get("STANDIN_MEMORY", needed)):
+        raise torch.OutOfMemoryError(
+            "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
+            "7.79 GiB of which 1.02 GiB is free."
+        )
     for it in range(0, given.iter + 1, 10):
         if given.display_interval and it % given.display_interval == 0:
             window.show()

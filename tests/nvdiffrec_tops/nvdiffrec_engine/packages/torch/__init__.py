@@ -2,10 +2,11 @@
 
 import importlib.metadata
 
-from torch import cuda
-
 __version__ = importlib.metadata.version("torch")
-OutOfMemoryError = cuda.OutOfMemoryError
+
+
+class OutOfMemoryError(RuntimeError):
+    pass
 
 
 class Tensor:
