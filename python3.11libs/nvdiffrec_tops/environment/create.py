@@ -198,7 +198,7 @@ def _conda_part(
     try:
         return asyncio.run(run())
     except SolverError as error:
-        text = str(error)
+        text = str(error).strip()
         cure = "correct the environment file, or its channels"
         if "__cuda" in text:
             cure = (

@@ -163,6 +163,7 @@ def channel(tmp_path_factory: pytest.TempPathFactory, package: Callable[..., Non
         },
         prefix=placeholder,
     )
+    package(folder, "gpu-only", "1.0", {"share/gpu.txt": ""}, depends=("__cuda",), noarch=True)
     for number in range(8):
         body = {f"site-packages/part{number}/__init__.py": f"NUMBER = {number}\n"}
         body |= {f"site-packages/part{number}/m{i}.py": f"# {i}\n" for i in range(20)}

@@ -138,6 +138,17 @@ def test_what_cannot_be_solved_is_named(channel, cache, tmp_path, dependencies, 
     assert read_marker(str(tmp_path / "x"))["state"] == "incomplete"
 
 
+def test_a_machine_without_a_driver_is_told_what_to_do(channel, cache, tmp_path, monkeypatch):
+    text = f"channels: ['{channel.as_uri()}']\ndependencies: [python, gpu-only]\n"
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "")
+    with pytest.raises(EnvironmentProblem, match="__cuda") as caught:
+        create(small(text), tmp_path / "x", cache=str(cache))
+    assert "CONDA_OVERRIDE_CUDA" in caught.value.cure
+    monkeypatch.setenv("CONDA_OVERRIDE_CUDA", "12.9")
+    assert create(small(text), tmp_path / "x", cache=str(cache)).kind == "conda"
+
+
 def test_a_missing_channel_is_named(cache, tmp_path):
     pytest.importorskip("rattler", reason="py-rattler is not installed")
     text = f"channels: ['{(tmp_path / 'nowhere').as_uri()}']\ndependencies: [python]\n"
