@@ -18,8 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
+from nvdiffrec_tops.cookcommand import Override
 from nvdiffrec_tops.headless.command import generate_all
-from nvdiffrec_tops.headless.network import Override, open_network
+from nvdiffrec_tops.headless.network import open_network
 
 ROOT = Path(__file__).resolve().parents[1]
 CHAINS = {

@@ -47,11 +47,12 @@ def _cook(arguments: argparse.Namespace) -> int:
 
 def _mistakes() -> tuple[type[Exception], ...]:
     """Errors that tell an artist what to mend; they are shown without a traceback."""
+    from .cookcommand import CookCommandError
     from .expressions import ExpressionError
     from .headless.pdg import CookError
     from .houfiles import HouFileError
 
-    return CookError, ExpressionError, HouFileError
+    return CookCommandError, CookError, ExpressionError, HouFileError
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -31,8 +31,8 @@ class Scope:
     """What an expression can see.
 
     ``variables`` holds ``$`` variables; ``attribute`` looks up the work item's attributes and the
-    built-ins ``pdg_index`` and so on; ``channel`` answers ``ch()``/``chs()``/``chsop()``; ``report`` receives
-    one sentence for each thing Houdini would pass over in silence.
+    built-ins ``pdg_index`` and so on; ``channel`` answers ``ch()``, ``chs()`` and ``chsop()``;
+    ``report`` receives one sentence for each thing Houdini would pass over in silence.
     """
 
     variables: Mapping[str, str] = field(default_factory=dict)

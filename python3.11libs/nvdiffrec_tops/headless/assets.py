@@ -10,15 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from ..houfiles import HouFileError, Node
+from ..houfiles.assets import ASSETS
+from ..houfiles.expanded import read_expanded
 from . import pdg
 from .nodes import TYPES, NodeType
 from .parmtable import from_interface
-
-if TYPE_CHECKING:
-    from ..houfiles.expanded import ExpandedLibrary
 
 ROOT = Path(__file__).resolve().parents[3]
 """The package's folder: ``$TOPS_NVDIFFREC``."""
@@ -48,9 +46,22 @@ class Asset:
         return order
 
 
+@cache
 def find(name: str) -> Asset | None:
-    """The asset of a type name such as ``kartaverse::nvdiffrec_train::1.0``; None if not ours."""
-    return _assets().get(name)
+    """The asset of a type name such as ``kartaverse::nvdiffrec_train::1.0``; None if not ours.
+
+    Raises:
+        HouFileError: its library is missing or damaged.
+    """
+    ours = next((one for one in ASSETS.values() if one.type == name), None)
+    if ours is None:
+        return None
+    definition = read_expanded(ROOT / "otls" / ours.library).definition(name)
+    contents = definition.contents
+    if not any(child.type == "output" for child in contents.children):
+        raise HouFileError(f"{ours.library}: the network of {name} has no output")
+    table = from_interface(definition.interface)
+    return Asset(NodeType(name, table, pdg.nodeType.Processor, pdg.PyProcessor), contents)
 
 
 def node_type(name: str) -> NodeType | None:
@@ -59,25 +70,3 @@ def node_type(name: str) -> NodeType | None:
     if found is None and (asset := find(name)) is not None:
         return asset.node_type
     return found
-
-
-@cache
-def _assets() -> dict[str, Asset]:
-    found: dict[str, Asset] = {}
-    for folder in sorted((ROOT / "otls").glob("*.hda")):
-        from ..houfiles.expanded import read_expanded
-
-        if folder.is_dir():
-            library = read_expanded(folder)
-            for record in library.records:
-                found[record.name] = _asset(library, record.name, folder.name)
-    return found
-
-
-def _asset(library: ExpandedLibrary, name: str, source: str) -> Asset:
-    definition = library.definition(name)
-    table = from_interface(definition.interface)
-    contents = definition.contents
-    if not any(child.type == "output" for child in contents.children):
-        raise HouFileError(f"{source}: the network of {name} has no output")
-    return Asset(NodeType(name, table, pdg.nodeType.Processor, pdg.PyProcessor), contents)

@@ -11,11 +11,13 @@ import threading
 from collections.abc import Callable
 from typing import Any, TextIO
 
+from .. import cookcommand
+from ..cookcommand import Override
 from . import pdg, serialise
 from .cook import Cook, Watcher
 from .generation import Generation
 from .localscheduler import LocalScheduler
-from .network import Network, Override, open_network
+from .network import Network, open_network
 from .report import report, summary
 from .view import View, open_view
 
@@ -23,30 +25,8 @@ INTERRUPTED = 130
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("scene", metavar="SCENE.hip", help="the Houdini scene")
-    parser.add_argument("--top", metavar="PATH", help="the TOP network, e.g. /tasks/topnet1")
-    parser.add_argument(
-        "--node",
-        metavar="NAME",
-        action="append",
-        default=[],
-        help="cook this node and everything upstream of it; may be repeated "
-        "(default: the display node)",
-    )
-    parser.add_argument(
-        "--all-ends", action="store_true", help="cook every end of the network, not one node"
-    )
-    parser.add_argument(
-        "--set",
-        metavar="NODE.PARM=VALUE",
-        action="append",
-        default=[],
-        dest="overrides",
-        help="set a parameter before work items are generated; may be repeated",
-    )
-    parser.add_argument(
-        "--jobs", type=_positive, metavar="N", help="slots, in place of the scheduler's"
-    )
+    """The options of every cook, and those of a cook without Houdini."""
+    cookcommand.add_arguments(parser)
     parser.add_argument(
         "--grace",
         type=float,
@@ -55,24 +35,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="time that a stopped job gets to save its work (default 10)",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="generate the work items and show them; run nothing"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON on standard output")
-    parser.add_argument(
-        "--force", action="store_true", help="run items although their outputs exist"
-    )
-    parser.add_argument(
         "--allow-unknown-parms",
         action="store_true",
         help="ignore parameters of other Houdini versions and parameters added by hand",
     )
-
-
-def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("at least 1")
-    return number
 
 
 def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
@@ -106,9 +72,12 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         result = cook.run()
     for line in summary(result):
         words.write(line + "\n")
+    document = report(result)
     if arguments.json:
-        json.dump(report(result), stdout, indent=1)
+        json.dump(document, stdout, indent=1)
         stdout.write("\n")
+    if arguments.report is not None:
+        cookcommand.write_report(arguments.report, document)
     if result.stopped:
         return INTERRUPTED
     return 0 if result.successful else 1

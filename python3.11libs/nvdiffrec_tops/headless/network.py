@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..cookcommand import Override
 from ..expressions import ExpressionError, number_text
 from ..houfiles import HouFileError, Node, Scene, load
 from . import assets, nodes, pdg
@@ -30,23 +31,6 @@ class Network:
     path: str
     surroundings: Surroundings
     notes: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class Override:
-    """``--set NODE.PARM=VALUE``."""
-
-    node: str
-    parm: str
-    value: str
-
-    @classmethod
-    def parse(cls, text: str) -> Override:
-        name, equals, value = text.partition("=")
-        node, dot, parm = name.rpartition(".")
-        if not equals or not dot or not node or not parm:
-            raise NetworkError(f"--set {text}: write it as NODE.PARM=VALUE")
-        return cls(node, parm, value)
 
 
 def open_network(

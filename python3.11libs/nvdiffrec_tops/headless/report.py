@@ -6,45 +6,24 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from .. import cookreport
+from ..cookreport import Ending, ReportedNode, explained, tail
 from ..job import result as training
 from . import pdg
 from .cook import CookResult
 from .view import STATE_WORDS, duration
 
-REPORT_VERSION = 1
-_TAIL_LINES = 12
 _SHOWN_OUTPUTS = 8
-_TAIL_BYTES = 64 * 1024
-
-
-def tail(log: Path | None, lines: int = _TAIL_LINES) -> list[str]:
-    """The last lines of a log file that are not empty."""
-    if log is None or not log.is_file():
-        return []
-    with log.open("rb") as file:
-        file.seek(max(log.stat().st_size - _TAIL_BYTES, 0))
-        text = file.read().decode("utf-8", "replace")
-    return [line for line in text.splitlines() if line.strip()][-lines:]
 
 
 def cause(item: pdg.WorkItem) -> str:
     """Why an item is not cooked, in one sentence."""
     if item.failure:
-        return ". ".join([item.failure, *_explained(item.logPath)])
+        return ". ".join([item.failure, *explained(item.logPath)])
     failed = [one.name for one in item.dependencies if not one.isSuccessful]
     if failed:
         return f"it waits for {', '.join(failed[:3])}" + (" and others" if len(failed) > 3 else "")
     return STATE_WORDS.get(item.state, item.state.name)
-
-
-def _explained(log: Path | None) -> list[str]:
-    """What the job process said about its own failure: its cause and a cure."""
-    found: list[str] = []
-    for line in tail(log, 200):
-        for mark in ("Job: failed: ", "Cure: "):
-            if line.startswith(mark):
-                found.append(line.removeprefix("Job: failed: ").rstrip("."))
-    return found
 
 
 def summary(result: CookResult) -> list[str]:
@@ -106,42 +85,13 @@ def _training(folder: Path) -> list[str]:
 
 def report(result: CookResult) -> dict[str, Any]:
     """The JSON report of a cook."""
-    return {
-        "version": REPORT_VERSION,
-        "successful": result.successful,
-        "stopped": result.stopped,
-        "seconds": round(result.seconds, 3),
-        "errors": list(result.errors),
-        "nodes": [
-            {
-                "name": node.name,
-                "type": node.typeName,
-                "generated": node.isGenerated,
-                "states": node.stats(),
-                "errors": list(node.cookErrors),
-            }
-            for node in result.graph.nodes()
-        ],
-        "items": [_item(item) for item in result.graph.workItems()],
-    }
+    nodes = [
+        ReportedNode(node, node.typeName, node.isGenerated, list(node.cookErrors))
+        for node in result.graph.nodes()
+    ]
+    ending = Ending(result.successful, result.stopped, result.seconds, result.errors)
+    return cookreport.report(nodes, ending, why=cause, warnings=_warnings)
 
 
-def _item(item: pdg.WorkItem) -> dict[str, Any]:
-    return {
-        "id": item.id,
-        "name": item.name,
-        "node": item.node.name,
-        "index": item.index,
-        "label": item.label,
-        "state": int(item.state),
-        "stateName": item.state.name,
-        "command": item.command,
-        "seconds": round(item.cookDuration, 3),
-        "outputs": [
-            {"path": file.path, "tag": file.tag, "size": file.size} for file in item.outputFiles
-        ],
-        "expectedOutputs": [file.path for file in item.expectedOutputFiles],
-        "log": None if item.logPath is None else str(item.logPath),
-        "warnings": item.messagesOf(pdg.workItemLogType.Warning),
-        "cause": "" if item.isSuccessful else cause(item),
-    }
+def _warnings(item: pdg.WorkItem) -> list[str]:
+    return item.messagesOf(pdg.workItemLogType.Warning)

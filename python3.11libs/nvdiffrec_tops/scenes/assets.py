@@ -22,7 +22,8 @@ OTLS = Path(__file__).resolve().parents[3] / "otls"
 _NAMESPACE = "kartaverse"
 _X = -0.25
 
-_NOTE_STATIC = """TOPs nvdiffrec: photographs (or a mesh) in, mesh with PBR textures and HDR light out
+_NOTE_STATIC = """TOPs nvdiffrec: photographs (or a mesh) in, mesh with PBR textures and HDR \
+light out
 
 attributes   names the engine, the Python environment, the configuration and the output folder. \
 A pattern such as configs/*.json, or several values in Overrides, makes several work items.
@@ -50,8 +51,8 @@ Compare the work items by their attributes psnr, faces and training_seconds.
 """
 _NOTE_HQUEUE = """TOPs nvdiffrec: on an HQueue farm
 
-The graph of TOPs_nvdiffrec_Static.hip on an HQueue scheduler. Set on hqueuescheduler: the server's \
-address, and a working directory on shared storage. Set on attributes: folders that every farm \
+The graph of TOPs_nvdiffrec_Static.hip on an HQueue scheduler. Set on hqueuescheduler: the \
+server's address, and a working directory on shared storage. Set on attributes: folders that every farm \
 machine sees under the same path.
 
 Training takes no Houdini licence on the farm: the jobs are plain Python processes.

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nvdiffrec_tops.cookcommand import Override
 from nvdiffrec_tops.headless import pdg
 from nvdiffrec_tops.headless.command import generate_all
-from nvdiffrec_tops.headless.network import Override, open_network
+from nvdiffrec_tops.headless.network import open_network
 
 from .conftest import TopNode, write_scene
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from nvdiffrec_tops.cookcommand import Override
 from nvdiffrec_tops.headless import pdg
 from nvdiffrec_tops.headless.command import generate_all
-from nvdiffrec_tops.headless.network import Override, open_network
+from nvdiffrec_tops.headless.network import open_network
 from nvdiffrec_tops.houfiles.build import build
 from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription, Token, Value
 

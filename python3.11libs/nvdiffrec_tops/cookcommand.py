@@ -1,0 +1,93 @@
+"""The command line of a cook, the same with Houdini (``scripts/batch_cook.py``) and without."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+
+class CookCommandError(ValueError):
+    """An option that cannot be used; names it and says how to write it."""
+
+
+@dataclass(frozen=True)
+class Override:
+    """``--set NODE.PARM=VALUE``."""
+
+    node: str
+    parm: str
+    value: str
+
+    @classmethod
+    def parse(cls, text: str) -> Override:
+        """Raises CookCommandError."""
+        name, equals, value = text.partition("=")
+        node, dot, parm = name.rpartition(".")
+        if not equals or not dot or not node or not parm:
+            raise CookCommandError(f"--set {text}: write it as NODE.PARM=VALUE")
+        return cls(node, parm, value)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The scene, and the options that mean the same in both cooks."""
+    parser.add_argument("scene", metavar="SCENE.hip", help="the Houdini scene")
+    parser.add_argument("--top", metavar="PATH", help="the TOP network, e.g. /tasks/topnet1")
+    parser.add_argument(
+        "--node",
+        metavar="NAME",
+        action="append",
+        default=[],
+        help="cook this node and everything upstream of it; may be repeated "
+        "(default: the display node)",
+    )
+    parser.add_argument(
+        "--all-ends", action="store_true", help="cook every end of the network, not one node"
+    )
+    parser.add_argument(
+        "--set",
+        metavar="NODE.PARM=VALUE",
+        action="append",
+        default=[],
+        dest="overrides",
+        help="set a parameter before work items are generated; may be repeated",
+    )
+    parser.add_argument(
+        "--jobs", type=_positive, metavar="N", help="slots, in place of the scheduler's"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="generate the work items and show them; run nothing"
+    )
+    parser.add_argument("--json", action="store_true", help="print JSON on standard output")
+    parser.add_argument(
+        "--report", metavar="FILE", type=Path, help="write the JSON report to this file as well"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="run items although their outputs exist"
+    )
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
+
+
+def write_report(path: Path, report: Any) -> None:
+    """Write a report under a temporary name, then rename it into place.
+
+    Raises:
+        CookCommandError: it cannot be written.
+    """
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+        os.replace(part, path)
+    except OSError as error:
+        raise CookCommandError(
+            f"--report {path}: it cannot be written ({error.strerror or error})"
+        ) from None

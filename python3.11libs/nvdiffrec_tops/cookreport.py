@@ -1,0 +1,157 @@
+"""The JSON report of a cook, from documented members of PDG's objects only.
+
+Houdini's own nodes and work items have them, and so do those of the headless cook.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlparse
+
+VERSION = 1
+_DONE = ("CookedSuccess", "CookedCache")
+
+
+@dataclass(frozen=True)
+class ReportedNode:
+    """A node of the graph with what is said about it. ``node`` is a ``pdg.Node``."""
+
+    node: Any
+    type: str = ""
+    generated: bool = True
+    errors: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Ending:
+    """How a cook ended."""
+
+    successful: bool
+    stopped: bool
+    seconds: float
+    errors: Sequence[str] = field(default_factory=tuple)
+
+
+def successful(items: Iterable[Any]) -> bool:
+    """Whether every work item is cooked, or stands in its files."""
+    return all(item.state.name in _DONE for item in items)
+
+
+def said(item: Any) -> list[str]:
+    """What PDG logged for an item."""
+    return [line for line in str(item.logMessages).splitlines() if line.strip()]
+
+
+def cause(item: Any) -> str:
+    """Why an item is not cooked, in one line."""
+    failed = [one.name for one in item.dependencies if one.state.name not in _DONE]
+    if failed:
+        return f"it waits for {', '.join(failed[:3])}" + (" and others" if len(failed) > 3 else "")
+    return ". ".join(explained(log_path(item)) or said(item)[-1:] or [item.state.name])
+
+
+def report(
+    nodes: Iterable[ReportedNode],
+    ending: Ending,
+    *,
+    why: Callable[[Any], str] = cause,
+    warnings: Callable[[Any], list[str]] = said,
+) -> dict[str, Any]:
+    """The report as plain data. ``why``: the cause of an item that is not cooked."""
+    listed = list(nodes)
+    return {
+        "version": VERSION,
+        "successful": ending.successful,
+        "stopped": ending.stopped,
+        "seconds": round(ending.seconds, 3),
+        "errors": list(ending.errors),
+        "nodes": [
+            {
+                "name": one.node.name,
+                "type": one.type,
+                "generated": one.generated,
+                "states": dict(Counter(item.state.name for item in one.node.workItems)),
+                "errors": list(one.errors),
+            }
+            for one in listed
+        ],
+        "items": sorted(
+            (_item(item, why, warnings) for one in listed for item in one.node.workItems),
+            key=lambda document: int(document["id"]),
+        ),
+    }
+
+
+def _item(
+    item: Any, why: Callable[[Any], str], warnings: Callable[[Any], list[str]]
+) -> dict[str, Any]:
+    return {
+        "id": item.id,
+        "name": item.name,
+        "node": item.node.name,
+        "index": item.index,
+        "label": item.label,
+        "state": int(item.state),
+        "stateName": item.state.name,
+        "command": item.command,
+        "seconds": round(float(item.cookDuration), 3),
+        "attributes": attributes(item),
+        "outputs": [
+            {"path": file.path, "tag": file.tag, "size": int(file.size)}
+            for file in item.outputFiles
+        ],
+        "expectedOutputs": [file.path for file in item.expectedOutputFiles],
+        "log": log_path(item),
+        "warnings": warnings(item),
+        "cause": "" if item.state.name in _DONE else why(item),
+    }
+
+
+def attributes(item: Any) -> dict[str, list[Any]]:
+    """The item's attributes as lists of plain values; PDG's own ones are left out."""
+    found: dict[str, list[Any]] = {}
+    for name in item.attribNames():
+        if not name.startswith("__pdg"):
+            found[name] = [_plain(value) for value in item.attrib(name).values]
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    return value.path if hasattr(value, "path") else str(value)
+
+
+def log_path(item: Any) -> str | None:
+    """The item's log file, where it has one."""
+    location = urlparse(str(item.logURI or ""))
+    if location.scheme != "file":
+        return None
+    path = unquote(location.path)
+    # file:///C:/folder on Windows
+    return path[1:] if path[2:3] == ":" else path
+
+
+def tail(log: Path | str | None, lines: int = 12) -> list[str]:
+    """The last lines of a log file that are not empty."""
+    path = None if log is None else Path(log)
+    if path is None or not path.is_file():
+        return []
+    with path.open("rb") as file:
+        file.seek(max(path.stat().st_size - 64 * 1024, 0))
+        text = file.read().decode("utf-8", "replace")
+    return [line for line in text.splitlines() if line.strip()][-lines:]
+
+
+def explained(log: Path | str | None) -> list[str]:
+    """What the job process said about its own failure: its cause and a cure."""
+    found: list[str] = []
+    for line in tail(log, 200):
+        for mark in ("Job: failed: ", "Cure: "):
+            if line.startswith(mark):
+                found.append(line.removeprefix("Job: failed: ").rstrip("."))
+    return found

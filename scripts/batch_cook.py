@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""hython scripts/batch_cook.py SCENE.hip [--top PATH] [--set NODE.PARM=VALUE]... [--report FILE]
+
+Cooks a TOP network with Houdini. Options and report are those of nvdiffrec-tops cook.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python3.11libs"))
+
+
+def main() -> int:
+    try:
+        from nvdiffrec_tops.houdini import batch
+    except ModuleNotFoundError as error:
+        if error.name != "hou":
+            raise
+        print(
+            "error: this needs Houdini's own Python; start it with hython. Without Houdini: "
+            "nvdiffrec-tops cook SCENE.hip",
+            file=sys.stderr,
+        )
+        return 2
+    return batch.main()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
