@@ -19,6 +19,8 @@ EXIT_TIMEOUT = 124
 EXIT_STOPPED = 143
 
 LAST_LINES = 20
+# Characters at the start of a line in which a failure is looked for.
+MAX_SEARCHED = 4000
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,10 @@ class KnownFailure:
     exit_code: int = EXIT_TRAINING
 
 
-# The path of a lock in PyTorch's cache of extensions, with quotation marks where it has spaces.
+# The path of a lock in PyTorch's cache of extensions, between quotation marks where it has spaces.
+# It begins where a word does, so that a line of any length is searched in one go.
 LOCK_PATH = (
-    r"""(?P<quote>["'])?(?P<lock>(?(quote)[^"']*?|[^\s"']*?)torch_extensions"""
+    r"""(?:(?P<quote>["'])|(?<!\S))(?P<lock>(?(quote)[^"']*?|[^\s"']*?)torch_extensions"""
     r"""(?(quote)[^"']*?|[^\s"']*?)[/\\]lock)\b"""
 )
 
@@ -207,7 +210,8 @@ FAILURES = (
         "gpu-architecture",
         r"no kernel image is available for execution on the device",
         "PyTorch or an extension was built for another generation of GPU",
-        "install builds for this GPU, or rebuild nvdiffrast and tiny-cuda-nn on this machine",
+        "install builds for this GPU, or rebuild nvdiffrast and tiny-cuda-nn on this machine; if "
+        "the card was changed, delete the folder named after 'Shim extension-cache' in the log",
         exit_code=EXIT_ENVIRONMENT,
     ),
     KnownFailure(
@@ -328,7 +332,7 @@ def recognise(lines: Sequence[str]) -> Failure | None:
 
     What the launcher says of its shims is no sign of a failure.
     """
-    told = [line for line in lines if not line.startswith("Shim ")]
+    told = [line[:MAX_SEARCHED] for line in lines if not line.startswith("Shim ")]
     for known, pattern in _COMPILED:
         for line in reversed(told):
             match = pattern.search(line)

@@ -8,12 +8,14 @@ or newer; standard library only. ``--list-shims`` in place of a script tells wha
 
 from __future__ import annotations
 
+import builtins
 import faulthandler
 import os
 import runpy
 import sys
 import traceback
 from types import TracebackType
+from typing import Any
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
 _LIBRARIES = os.path.dirname(os.path.dirname(_HERE))
@@ -26,6 +28,9 @@ def main(argv: list[str]) -> int:
     if not argv or argv[0] in ("-h", "--help"):
         print(f"usage: launcher.py --list-shims | SCRIPT [ARGUMENT ...]\n\n{__doc__}")
         return 0 if argv else EXIT_USAGE
+    if sys.version_info < (3, 9):  # noqa: UP036 - an environment may be older than the toolkit
+        print("Shim none: this Python is older than 3.9, so the script is started as it is")
+        return _start(argv, None)
     # The toolkit is importable for the shims alone: nothing of it may shadow the script's modules.
     before = list(sys.path)
     sys.path.insert(0, _LIBRARIES)
@@ -36,6 +41,11 @@ def main(argv: list[str]) -> int:
     if argv[0] == "--list-shims":
         print(shims.listing())
         return 0
+    return _start(argv, shims)
+
+
+def _start(argv: list[str], shims: Any) -> int:
+    """Run the script with the shims installed, if there are any."""
     script = os.path.abspath(argv[0])
     if not os.path.isfile(script):
         print(f"Error: there is no training script {script}", file=sys.stderr)
@@ -45,14 +55,16 @@ def main(argv: list[str]) -> int:
         entry for entry in sys.path if not entry or os.path.abspath(entry) != _HERE
     ]
     sys.argv[:] = [script, *argv[1:]]
-    try:
-        shims.install(shims.Start(script, argv[1:]))
-    except shims.Refused as reason:
-        print(f"Error: {reason}", file=sys.stderr)
-        return EXIT_USAGE
+    if shims is not None:
+        try:
+            shims.install(shims.Start(script, argv[1:]))
+        except shims.Refused as reason:
+            print(f"Error: {reason}", file=sys.stderr)
+            return EXIT_USAGE
     faulthandler.enable()  # a crash in compiled code shows where it was called from
     try:
-        runpy.run_path(script, run_name="__main__")
+        # The main module has the module builtins there, others its dictionary.
+        runpy.run_path(script, {"__builtins__": builtins}, run_name="__main__")
     except Exception as error:
         sys.stdout.flush()
         trace = _from_script(error.__traceback__, script)

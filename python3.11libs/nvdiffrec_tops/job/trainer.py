@@ -157,6 +157,9 @@ def prepare(job: JobFile) -> Training:
             )
         if job.seed is not None:
             notes.append("nvdiffrec has no seed; the job's is not used")
+        unused = [name for name in job.overrides if name.partition(".")[0] == "diffrec"]
+        if unused:
+            notes.append(f"nvdiffrec does not know {', '.join(unused)}; not used")
     elif config.get("diffrec") is not None and not isinstance(config["diffrec"], dict):
         raise JobFileError(
             f'"diffrec" in the configuration must be an object, not {shown(config["diffrec"])}'

@@ -21,6 +21,8 @@ LAUNCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launcher.py
 DEFAULT_GRID = 64
 GET_WHOLE = "get it whole: git clone --recursive https://github.com/NVlabs/nvdiffrec"
 
+_COUNTS = ("iter", "batch", "spp", "layers")
+_SIZES = ("train_res", "display_res", "texture_res")
 _LFS = b"version https://git-lfs"
 # Names that the run folder uses itself.
 _NOT_LINKED = ("out", "previous", "__pycache__")
@@ -53,12 +55,13 @@ def script_of(job: JobFile) -> str:
 
 
 def check(config: Mapping[str, Any], checkout: str) -> None:
-    """Refuse what is known to fail minutes later: a missing grid, data that are only pointers,
-    photographs without masks. ``config`` has absolute paths.
+    """Refuse what is known to fail minutes later: values of another type, a missing grid, data that
+    are only pointers, photographs without masks. ``config`` has absolute paths.
 
     Raises:
         JobError: the sentence names the file or folder.
     """
+    _check_values(config)
     if not config.get("base_mesh") and config.get("isosurface", "dmtet") == "dmtet":
         _check_grid(config.get("dmtet_grid", DEFAULT_GRID), os.path.join(checkout, "data", "tets"))
     _refuse_pointer(os.path.join(checkout, "data", "irrmaps", "bsdf_256_256.bin"))
@@ -68,6 +71,26 @@ def check(config: Mapping[str, Any], checkout: str) -> None:
     reference = config.get("ref_mesh")
     if isinstance(reference, str) and os.path.isdir(reference):
         _check_views(reference)
+
+
+def _check_values(config: Mapping[str, Any]) -> None:
+    """Types alone: which words a field knows is the revision's own business."""
+    for name in _COUNTS:
+        value = config.get(name, 1)
+        if type(value) is not int or value < 1:
+            raise JobFileError(
+                f'"{name}" in the configuration must be a whole number from 1, not {shown(value)}',
+                "correct the configuration or the override",
+            )
+    for name in _SIZES:
+        value = config.get(name)
+        whole = isinstance(value, list) and len(value) == 2 and {type(x) for x in value} == {int}
+        if value is not None and not (whole and min(value) > 0):
+            raise JobFileError(
+                f'"{name}" in the configuration must be two whole numbers such as [512, 512], not '
+                f"{shown(value)}",
+                "correct the configuration or the override",
+            )
 
 
 def _check_grid(grid: Any, folder: str) -> None:

@@ -15,6 +15,7 @@ from nvdiffrec_tops.job.trainer import Training
 # Lines at the start of a mesh that are looked at; the rest of a huge one changes its size little.
 _MESH_LINES = 2_000_000
 DEFAULT_MESH_SCALE = 2.1
+_WAITING = "Shim extension-lock: waiting"
 
 
 class Retries:
@@ -68,6 +69,12 @@ class Retries:
             if verdict is not None and not verdict.stale:
                 return dataclasses.replace(
                     failure, cause=f"{failure.cause}; it was left there, as {verdict.reason}"
+                )
+        if failure.id == "timeout":
+            waiting = [line for line in failure.lines if line.startswith(_WAITING)]
+            if waiting and not any(line.startswith("iter=") for line in failure.lines):
+                return dataclasses.replace(
+                    failure, cause=f"{failure.cause}; it was {waiting[-1].partition(': ')[2]}"
                 )
         if failure.id == "out-of-gpu-memory" and self._halve:
             return dataclasses.replace(

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from nvdiffrec_tops.job.failures import FAILURES, ended, recognise
 
@@ -96,6 +100,24 @@ def test_what_the_launcher_says_is_no_failure():
         "Shim extension-lock: waiting for the lock /c/torch_extensions/x/lock: process 4 compiles"
     )
     assert recognise([said, "Shim hdr-files: FreeImage"]) is None
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["/x" * 32000, "'" * 64000, "torch_extensions/" * 3500, '"' + "/torch_extensions " * 3000,
+     "imageio" * 9000, 'File "' * 10000, "FileNotFoundError: " * 3000],
+    ids=lambda line: line[:16],
+)  # fmt: skip
+def test_no_line_takes_long(line):
+    begun = time.process_time()
+    recognise([line] * 20)
+    assert time.process_time() - begun < 5.0
+
+
+@given(st.lists(st.text(), max_size=5), st.integers(-20, 300))
+def test_any_log_can_be_explained(lines, code):
+    failure = ended(code, lines, "/o/job.log")
+    assert failure.cause and failure.cure and failure.exit_code
 
 
 def test_braces_in_a_message_are_passed_on():

@@ -45,6 +45,30 @@ def test_pointers(studio, name):
     assert f"{name} is a Git LFS pointer" in refusal(studio)
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("iter", "5OO", '"iter" in the configuration must be a whole number from 1, not "5OO"'),
+        ("batch", 0, "not 0"),
+        ("layers", 1.5, "not 1.5"),
+        ("spp", True, "not true"),
+        ("train_res", 512, "two whole numbers such as [512, 512], not 512"),
+        ("texture_res", [512], "not [512]"),
+        ("train_res", [512, -1], "not [512, -1]"),
+        ("train_res", [512, "x"], '"x"'),
+    ],
+)
+def test_values_of_another_type(studio, field, value, said):
+    assert said in refusal(studio, **{field: value})
+
+
+def test_settings_of_the_other_engine_are_noted(studio):
+    made = job(studio, **{"diffrec.light_res": 64, "iter": 5})
+    training = trainer.prepare(made)
+    assert "nvdiffrec does not know diffrec.light_res; not used" in training.notes
+    assert "diffrec" not in training.config and training.config["iter"] == 5
+
+
 def test_photographs(studio):
     folder = studio.checkout / "data/cape"
     folder.mkdir()

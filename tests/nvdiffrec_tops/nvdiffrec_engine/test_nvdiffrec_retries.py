@@ -96,6 +96,16 @@ def test_a_mesh_that_cannot_be_read_is_no_second_failure(tmp_path, text):
     assert retries(ref_mesh=str(tmp_path)).explained(failure(EMPTY)) == failure(EMPTY)
 
 
+def test_a_time_limit_that_ran_out_at_a_lock_says_so():
+    waiting = "Shim extension-lock: waiting for the lock /c/lock: process 7 compiles"
+    late = Failure("timeout", "too long", "wait", lines=("Config", waiting))
+    assert retries().explained(late).cause == (
+        "too long; it was waiting for the lock /c/lock: process 7 compiles"
+    )
+    training = Failure("timeout", "too long", "wait", lines=(waiting, "iter=    0, img_loss=0.1"))
+    assert retries().explained(training) == training
+
+
 @asked_by_the_job
 def test_the_job_halves_the_batch(studio):
     path = studio.folder / "job.json"

@@ -6,7 +6,6 @@ other's locks and load what was compiled for another card or another PyTorch.
 
 from __future__ import annotations
 
-import importlib.metadata
 import os
 import platform
 import re
@@ -40,6 +39,8 @@ def folder(
 
 def torch_version() -> str | None:
     """PyTorch's version, from its metadata: importing it takes seconds."""
+    import importlib.metadata  # slow to import, and the job process imports this module too
+
     try:
         return importlib.metadata.version("torch")
     except Exception:  # damaged metadata raises whatever its parser does
