@@ -93,7 +93,11 @@ class Retries:
             return None
         scale = self.training.config.get("mesh_scale", DEFAULT_MESH_SCALE)
         size = _extent(reference)
-        if size is None or isinstance(scale, bool) or not isinstance(scale, (int, float)):
+        try:
+            scale = float(scale)
+        except (TypeError, ValueError, OverflowError):
+            return None
+        if size is None:
             return None
         if 2.0 * size > scale > 0:
             return (

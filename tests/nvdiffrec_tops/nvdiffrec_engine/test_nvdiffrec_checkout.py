@@ -5,11 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from nvdiffrec_tops.job import outputs, trainer, trainer_checkout
-from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.failures import JobError, recognise
 from nvdiffrec_tops.job.jobfile import JobFile
+from nvdiffrec_tops.job.trainer_retry import Retries
 
+EMPTY = "AssertionError: Got empty training triangle mesh (unrecoverable discontinuity)"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
 
 
@@ -67,6 +71,28 @@ def test_settings_of_the_other_engine_are_noted(studio):
     training = trainer.prepare(made)
     assert "nvdiffrec does not know diffrec.light_res; not used" in training.notes
     assert "diffrec" not in training.config and training.config["iter"] == 5
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
+@given(st.dictionaries(st.sampled_from(trainer.CONFIG_FIELDS), JSON, max_size=5))
+def test_any_configuration_is_used_or_refused_with_a_sentence(studio, fields):
+    whole = {"ref_mesh": "data/bob/bob_tri.obj", **fields}
+    made = JobFile("nvdiffrec", str(studio.output), whole, working_dir=str(studio.checkout))
+    try:
+        training = trainer.prepare(made)
+    except JobError as error:
+        assert str(error) and error.failure.cure
+    else:
+        retries = Retries(made, training)
+        assert retries.explained(recognise([EMPTY])).id == "empty-mesh"
+        assert retries.after(recognise(["CUDA out of memory"])) is None
 
 
 def test_photographs(studio):

@@ -178,6 +178,18 @@ def test_two_machines_and_two_versions_have_two_caches():
     assert len(made) == 8
 
 
+def test_machines_without_a_name_are_told_apart(monkeypatch):
+    for host in ("", "localhost", "localhost.localdomain"):
+        monkeypatch.setattr("platform.node", lambda host=host: host)
+        seen = set()
+        for number in (0xA1, 0xB2):
+            monkeypatch.setattr("uuid.getnode", lambda number=number: number)
+            seen.add(extension_cache.machine())
+        assert len(seen) == 2
+    monkeypatch.setattr("platform.node", lambda: "farm07.studio")
+    assert extension_cache.machine() == "farm07.studio"
+
+
 def test_numpy_names(begin, monkeypatch):
     begun = begin()
     module = changed(

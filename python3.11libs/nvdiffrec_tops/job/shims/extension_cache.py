@@ -47,6 +47,16 @@ def torch_version() -> str | None:
         return None
 
 
+def machine() -> str:
+    """A name for this machine that no other machine of a farm has."""
+    host = platform.node()
+    if host.partition(".")[0] not in ("", "localhost"):
+        return host
+    import uuid
+
+    return f"{host or 'machine'}-{uuid.getnode():012x}"  # the network card's number
+
+
 def install(start: Start) -> None:
     """Set ``TORCH_EXTENSIONS_DIR`` unless someone has."""
     if start.environ.get(VARIABLE):
@@ -54,7 +64,7 @@ def install(start: Start) -> None:
     version = torch_version()
     if version is None:
         return  # no PyTorch: the script will say so
-    path = folder(start.environ, host=platform.node(), torch=version)
+    path = folder(start.environ, host=machine(), torch=version)
     try:
         os.makedirs(path, mode=0o700, exist_ok=True)
     except OSError as error:
