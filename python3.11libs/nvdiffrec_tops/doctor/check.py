@@ -1,0 +1,61 @@
+"""What a check is. One module of ``doctor/checks`` holds one check as its ``CHECK``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from nvdiffrec_tops.doctor.finding import Finding
+
+if TYPE_CHECKING:
+    from nvdiffrec_tops.doctor.context import Context
+
+ENGINES = ("diffrec", "nvdiffrec")
+STAGES = ("environment", "graphics", "packages", "checkout", "configuration", "data", "output")
+
+
+@dataclass(frozen=True)
+class Check:
+    """A check of one thing.
+
+    Attributes:
+        id: stable name in lower case, that of its module.
+        title: what is checked, as an artist calls it.
+        stage: one of :data:`STAGES`, for the order of what is shown.
+        run: looks; may raise anything, which becomes a finding.
+        repair: mends what ``run`` found and returns sentences of what it did. It changes nothing
+            that is still right, and removes only what it is certain nobody uses.
+        needs: ids of checks without whose success this one cannot look.
+        engines: the engines that it concerns.
+        quick: it takes less than a second.
+    """
+
+    id: str
+    title: str
+    stage: str
+    run: Callable[[Context], list[Finding]]
+    repair: Callable[[Context], list[str]] | None = None
+    needs: tuple[str, ...] = ()
+    engines: tuple[str, ...] = ENGINES
+    quick: bool = True
+
+    def ok(self, evidence: str) -> list[Finding]:
+        """All is well."""
+        return [Finding(self.id, "ok", self.title, evidence)]
+
+    def skipped(self, why: str) -> list[Finding]:
+        """There was nothing to look at."""
+        return [Finding(self.id, "skipped", self.title, why)]
+
+    def note(self, evidence: str, cure: str = "") -> Finding:
+        """Good to know; training works."""
+        return Finding(self.id, "note", self.title, evidence, cure)
+
+    def warning(self, evidence: str, cure: str, *, repair: bool = False) -> Finding:
+        """Training may fail, or its result may be poor."""
+        return Finding(self.id, "warning", self.title, evidence, cure, repair)
+
+    def error(self, evidence: str, cure: str, *, repair: bool = False) -> Finding:
+        """Training fails."""
+        return Finding(self.id, "error", self.title, evidence, cure, repair)

@@ -1,0 +1,29 @@
+"""Whether PyTorch is there and can be imported."""
+
+from __future__ import annotations
+
+from nvdiffrec_tops.doctor.check import Check
+from nvdiffrec_tops.doctor.context import Context
+from nvdiffrec_tops.doctor.finding import Finding
+
+
+def run(context: Context) -> list[Finding]:
+    if not context.importable("torch"):
+        return [
+            CHECK.error(
+                "PyTorch is not installed in the environment", context.pip("install", "torch")
+            )
+        ]
+    version = context.version("torch") or context.facts("packages")["torch_build"].get("version")
+    if context.quick:
+        return CHECK.ok(f"PyTorch {version or 'of unknown version'} is installed")
+    facts = context.facts("torch")
+    problem = facts.get("problem")
+    if problem:
+        last = next((line for line in reversed(facts.get("stderr", [])) if line.strip()), "")
+        evidence = f"import torch: {problem}" + (f" ({last})" if last else "")
+        return [CHECK.error(evidence, context.pip("install", "--force-reinstall", "torch"))]
+    return CHECK.ok(f"PyTorch {facts.get('version') or version} is imported")
+
+
+CHECK = Check("torch_imports", "PyTorch", "packages", run, needs=("interpreter_starts",))

@@ -1,0 +1,216 @@
+"""Run by the examined interpreter for one section: imports a package and tries what it is for.
+
+``python -I inspect_packages.py SECTION [--NAME=VALUE ...]``, started by inspect_environment.py. The
+process may crash, hang or end: that is what is being found out. No syntax newer than Python 3.6.
+"""
+
+# ruff: noqa: UP
+
+import importlib
+import json
+import os
+import sys
+import tempfile
+from typing import Any
+
+Facts = dict[str, Any]
+
+
+def _version(module: Any) -> str:
+    return str(getattr(module, "__version__", ""))
+
+
+def torch(options: dict[str, str]) -> Facts:
+    module = importlib.import_module("torch")
+    facts = {
+        "version": _version(module),
+        "cuda": getattr(module.version, "cuda", None),
+        "hip": getattr(module.version, "hip", None),
+    }  # type: Facts
+    # Each in its own guard: what a broken build can still say is worth having.
+    for name, ask in (
+        ("available", lambda: bool(module.cuda.is_available())),
+        ("arch_list", lambda: list(module.cuda.get_arch_list())),
+        ("devices", lambda: _devices(module)),
+        ("numpy", lambda: [float(one) for one in module.zeros(2).numpy()]),
+    ):
+        try:
+            facts[name] = ask()
+        except Exception as error:
+            facts[name + "_problem"] = _said(error)
+    if facts.get("available"):
+        try:
+            facts["computed"] = float(module.ones(8, device="cuda").sum().item())
+        except Exception as error:
+            facts["computed_problem"] = _said(error)
+    return facts
+
+
+def _devices(module: Any) -> list[Facts]:
+    found = []
+    for index in range(module.cuda.device_count()):
+        properties = module.cuda.get_device_properties(index)
+        device = {
+            "name": str(properties.name),
+            "capability": [int(properties.major), int(properties.minor)],
+            "memory": int(properties.total_memory),
+        }
+        try:
+            device["free"] = int(module.cuda.mem_get_info(index)[0])
+        except Exception as error:
+            device["free_problem"] = _said(error)
+        found.append(device)
+    return found
+
+
+def tinycudann(options: dict[str, str]) -> Facts:
+    module = importlib.import_module("tinycudann")
+    facts = {"version": _version(module)}
+    try:
+        torch = importlib.import_module("torch")
+        if torch.cuda.is_available():
+            # Libraries with a second C++ runtime crash in the first call, not in the import.
+            encoding = module.Encoding(3, {"otype": "Identity"})
+            points = torch.rand(128, 3, device="cuda")
+            facts["called"] = str(list(encoding(points).shape))
+    except Exception as error:
+        facts["call_problem"] = _said(error)
+    return facts
+
+
+# A Radiance picture of 8 x 8 pixels, brighter than white (RGBE, flat): red is 4.
+HDR = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 8 +X 8\n" + bytes([128, 64, 32, 131]) * 64
+
+
+def imageio(options: dict[str, str]) -> Facts:
+    module = importlib.import_module("imageio")
+    facts: Facts = {"version": _version(module)}
+    handle, path = tempfile.mkstemp(suffix=".hdr")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(HDR)
+        try:
+            try:
+                reader = importlib.import_module("imageio.v2")
+            except ImportError:
+                reader = module
+            facts["brightest"] = float(reader.imread(path).max())
+        except Exception as error:
+            facts["hdr_problem"] = _said(error)
+    finally:
+        os.unlink(path)
+    return facts
+
+
+def diffrec(options: dict[str, str]) -> Facts:
+    """The trainer that a job would start, and what it says of the configuration."""
+    facts: Facts = {}
+    try:
+        importlib.import_module("diffrec")
+        facts["installed"] = True
+    except ImportError:
+        # A job then uses the trainer beside the toolkit.
+        sys.path.append(options["toolkit"])
+        importlib.import_module("diffrec")
+        facts["installed"] = False
+    for name in ("diffrec.config", "diffrec.cli"):
+        importlib.import_module(name)
+    if options.get("config"):
+        configuration = importlib.import_module("diffrec.config")
+        try:
+            configuration.load_config(options["config"])
+            facts["accepted"] = True
+        except configuration.ConfigError as error:
+            facts["refused"] = str(error)
+    return facts
+
+
+def pictures(options: dict[str, str]) -> Facts:
+    """How much of each picture is covered: its brightness, or its alpha where there is one."""
+    with open(options["list"], encoding="utf-8") as stream:
+        asked = json.load(stream)
+    read = _picture_reader()
+    found: Facts = {}
+    for path, channel in asked:
+        try:
+            pixels = read(path)
+            if pixels is None:
+                raise ValueError("no picture that can be decoded")
+            if pixels.ndim == 2:
+                pixels = pixels[:, :, None]
+            top = 65535.0 if pixels.dtype.itemsize == 2 else 255.0
+            alpha = pixels.shape[2] in (2, 4)
+            colors = pixels[:, :, :-1] if alpha else pixels
+            uniform = colors.max() == colors.min()
+            if alpha and (channel == "alpha" or uniform):
+                value = pixels[:, :, -1]
+            else:
+                value = colors.mean(axis=2)
+            found[path] = {
+                "covered": float((value > 0.5 * top).mean()),
+                "touched": float((value > 0).mean()),
+                "size": [int(pixels.shape[1]), int(pixels.shape[0])],
+                "alpha": alpha,
+            }
+        except Exception as error:
+            found[path] = {"problem": _said(error)}
+    return {"pictures": found}
+
+
+def _picture_reader() -> Any:
+    """Whatever decodes pictures in this environment, as a function of a path."""
+    np = importlib.import_module("numpy")
+    try:
+        cv2 = importlib.import_module("cv2")
+        return lambda path: cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
+    except ImportError:
+        pass
+    try:
+        pil = importlib.import_module("PIL.Image")
+        return lambda path: np.asarray(pil.open(path))
+    except ImportError:
+        return importlib.import_module("imageio").imread
+
+
+def _said(error: BaseException) -> str:
+    text = str(error).strip().splitlines()
+    return type(error).__name__ + (": " + " ".join(text)[:600] if text else "")
+
+
+SECTIONS = {
+    "torch": torch, "tinycudann": tinycudann, "imageio": imageio, "diffrec": diffrec,
+    "pictures": pictures,
+}  # fmt: skip
+IMPORTS = {"nvdiffrast": "nvdiffrast.torch"}
+
+
+def main(argv: list[str]) -> int:
+    section = argv[0]
+    options = {}
+    for one in argv[1:]:
+        name, _, value = one[2:].partition("=")
+        options[name] = value
+    try:
+        if section in SECTIONS:
+            facts = SECTIONS[section](options)
+        else:
+            facts = {"version": _version(importlib.import_module(IMPORTS.get(section, section)))}
+    except BaseException as error:
+        facts = {"problem": _said(error), "missing": getattr(error, "name", None)}
+    line = json.dumps({"section": section, "facts": facts}, default=str)
+    sys.stdout.write("\n@fact " + line + "\n")
+    sys.stdout.flush()
+    # Libraries that crash when a process ends have said all they have to say.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    _here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [one for one in sys.path if os.path.abspath(one) != _here]
+    if sys.prefix == getattr(sys, "base_prefix", sys.prefix):
+        import site as _site
+
+        _user = _site.getusersitepackages()
+        if os.path.isdir(_user) and _user not in sys.path:
+            _site.addsitedir(_user)
+    main(sys.argv[1:])
