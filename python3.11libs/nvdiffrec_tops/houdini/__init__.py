@@ -1,0 +1,3 @@
+"""The part of the toolkit that runs inside Houdini: only it imports ``hou`` and ``pdg``."""
+
+from __future__ import annotations

@@ -1,0 +1,173 @@
+"""What the buttons and menus of the digital assets call.
+
+Menus are asked for while a parameter pane is drawn: they are cheap and never raise.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from functools import lru_cache
+from typing import Any, cast
+
+import hou
+
+from nvdiffrec_tops import attributes, environment, presets
+from nvdiffrec_tops.houdini import messages
+from nvdiffrec_tops.houdini.messages import ToolError
+
+_SEVERITIES = {"error": "Wrong", "warning": "Doubtful", "note": "To know", "ok": "Good"}
+
+
+@messages.told
+def check_environment(kwargs: Mapping[str, Any]) -> None:
+    """Examine the node's environment, working folder and configuration; show the findings."""
+    node = cast("hou.OpNode", kwargs["node"])
+    settings = settings_of(node)
+    show_findings(settings)
+
+
+def show_findings(settings: Mapping[str, str]) -> None:
+    """The doctor's findings about these work item attributes, worst first.
+
+    Raises:
+        ToolError: the settings name no environment.
+    """
+    from nvdiffrec_tops import doctor
+
+    if not settings.get(attributes.ENVIRONMENT):
+        raise ToolError(
+            "there is no environment to check: choose one on this node, or cook the nodes "
+            "upstream first so that their work items say which"
+        )
+    findings = doctor.examine(
+        environment=settings[attributes.ENVIRONMENT],
+        working_dir=settings.get(attributes.WORKING_DIR) or None,
+        config=settings.get(attributes.CONFIG) or None,
+        engine=settings.get(attributes.ENGINE) or "diffrec",
+        output=settings.get(attributes.OUTPUT) or None,
+    )
+    wrong = [one for one in findings if one.severity in ("error", "warning")]
+    lines = []
+    for severity, word in _SEVERITIES.items():
+        for one in findings:
+            if one.severity == severity:
+                lines.append(f"{word}: {one.title}. {one.evidence}")
+                if one.cure:
+                    lines.append(f"    {one.cure}")
+    broken = any(one.severity == "error" for one in findings)
+    count = len(wrong)
+    text = f"{count} finding{'s' if count != 1 else ''} to look at" if wrong else "All is well"
+    where = settings[attributes.ENVIRONMENT]
+    messages.tell(f"{where}: {text}.", details="\n".join(lines), problem=broken)
+
+
+@messages.told
+def open_result(kwargs: Mapping[str, Any]) -> None:
+    """Show the output folder in a file browser."""
+    folder = settings_of(cast("hou.OpNode", kwargs["node"])).get(attributes.OUTPUT, "")
+    if not folder:
+        raise ToolError("this node has no work items with an output folder yet; cook it first")
+    if not os.path.isdir(folder):
+        raise ToolError(f"there are no results in {folder} yet; cook the node first")
+    if hou.isUIAvailable():
+        hou.ui.showInFileBrowser(folder)
+    else:
+        print(folder)
+
+
+def settings_of(node: hou.OpNode) -> dict[str, str]:
+    """The work item attributes that a node stands for: those of its selected or first work item,
+    else of one upstream, with the node's own parameters on top.
+    """
+    found = _from_items(node)
+    for parm_name, name in (
+        ("engine", attributes.ENGINE),
+        ("miniconda_env", attributes.ENVIRONMENT),
+        ("working_dir", attributes.WORKING_DIR),
+        ("config_name", attributes.CONFIG),
+    ):
+        parm = node.parm(parm_name)
+        if parm is not None and (value := parm.evalAsString()):
+            found[name] = value
+    output = node.parm("output_dir")
+    if output is not None and attributes.OUTPUT not in found:
+        found[attributes.OUTPUT] = output.evalAsString()
+    source = node.parm("source")
+    if source is not None:
+        found |= _chosen(node, source.evalAsString())
+    return found
+
+
+def _chosen(node: hou.OpNode, source: str) -> dict[str, str]:
+    """What an nvdiffrec Environment node's own choice means."""
+    if source == "prefix":
+        parm = node.parm("prefix")
+        return {attributes.ENVIRONMENT: parm.evalAsString() if parm is not None else ""}
+    if source == "known":
+        parm = node.parm("known")
+        name = parm.evalAsString() if parm is not None else ""
+        return {attributes.ENVIRONMENT: environment.find(name).prefix}
+    if source == "active":
+        active = environment.active()
+        return {attributes.ENVIRONMENT: active.prefix if active is not None else ""}
+    return {}
+
+
+def _from_items(node: hou.OpNode) -> dict[str, str]:
+    """Attributes of a work item of the node, or of the nearest node upstream that has any."""
+    waiting: list[Any] = [node]
+    seen: set[str] = set()
+    while waiting:
+        one = waiting.pop(0)
+        if one is None or one.path() in seen:
+            continue
+        seen.add(one.path())
+        pdg_node = one.getPDGNode() if hasattr(one, "getPDGNode") else None
+        items = list(pdg_node.workItems) if pdg_node is not None else []
+        if items:
+            chosen = one.getSelectedWorkItem() if hasattr(one, "getSelectedWorkItem") else -1
+            item = next((item for item in items if item.id == chosen), items[0])
+            names = (
+                attributes.ENGINE,
+                attributes.ENVIRONMENT,
+                attributes.WORKING_DIR,
+                attributes.CONFIG,
+                attributes.OUTPUT,
+            )
+            values = {name: item.stringAttribValue(name) or "" for name in names}
+            return {name: value for name, value in values.items() if value}
+        waiting += list(one.inputs())
+    return {}
+
+
+def preset_menu() -> list[str]:
+    """Tokens and labels of the presets."""
+    menu = ["", "None"]
+    try:
+        for name in presets.names():
+            menu += [name, _label(name)]
+    except Exception:
+        return menu
+    return menu
+
+
+@lru_cache(maxsize=64)
+def _label(name: str) -> str:
+    try:
+        return presets.load(name).label
+    except presets.PresetError:
+        return name
+
+
+def environment_menu() -> list[str]:
+    """Names and labels of the environments on this machine."""
+    menu: list[str] = []
+    try:
+        for one in environment.known():
+            version = ".".join(str(part) for part in (one.version or ())[:2])
+            name = one.name or one.prefix
+            menu += [name, f"{name}  ({one.kind}, Python {version})"]
+    except Exception:
+        return menu
+    return menu

@@ -1,0 +1,95 @@
+"""The tools of the *nvdiffrec* shelf."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import hou
+
+from nvdiffrec_tops.houdini import callbacks, load_result, messages
+from nvdiffrec_tops.houdini.messages import ToolError
+
+STATIC = "kartaverse::nvdiffrec_static::1.0"
+
+
+@messages.told
+def static_scene(kwargs: Mapping[str, Any]) -> None:
+    """A node that trains a static scene: in the TOP network in front, else in a new one."""
+    with hou.undos.group("nvdiffrec Static Scene"):
+        network = _top_network(kwargs)
+        try:
+            node = network.createNode(STATIC, "nvdiffrec_static1")
+        except hou.OperationFailed as error:
+            raise ToolError(
+                f"Houdini does not find the asset {STATIC} ({error}); check that the package is "
+                "installed: its otls folder must be on HOUDINI_PATH"
+            ) from None
+        node.moveToGoodPosition()
+        top = cast("hou.TopNode", node)
+        top.setDisplayFlag(True)
+        node.setSelected(True, clear_all_selected=True)
+
+
+def _top_network(kwargs: Mapping[str, Any]) -> hou.OpNode:
+    pane = kwargs.get("pane")
+    if pane is not None and pane.type() == hou.paneTabType.NetworkEditor:
+        shown = pane.pwd()
+        if shown.childTypeCategory() == hou.topNodeTypeCategory():
+            return cast("hou.OpNode", shown)
+    tasks = hou.node("/tasks") or hou.node("/obj")
+    if tasks is None:
+        raise ToolError("this scene has neither /tasks nor /obj")
+    made = cast("hou.OpNode", tasks).createNode("topnet", "nvdiffrec")
+    made.moveToGoodPosition()
+    return made
+
+
+@messages.told
+def check_environment(kwargs: Mapping[str, Any]) -> None:
+    """Examine the environment of the selected node, or of a folder that is asked for."""
+    for node in hou.selectedNodes():
+        if isinstance(node, hou.TopNode):
+            callbacks.show_findings(callbacks.settings_of(node))
+            return
+    if not hou.isUIAvailable():
+        raise ToolError("select a TOP node whose environment is to be checked")
+    folder = hou.ui.selectFile(
+        title="Folder of the Python environment", file_type=hou.fileType.Directory
+    )
+    if folder:
+        callbacks.show_findings({"MINICONDA_ENV": hou.text.expandString(folder)})
+
+
+@messages.told
+def load_results(kwargs: Mapping[str, Any]) -> None:
+    """Import trained meshes with material and light: those of the selected nodes, or a folder."""
+    folders = _folders_of(hou.selectedNodes())
+    if not folders and hou.isUIAvailable():
+        chosen = hou.ui.selectFile(
+            title="Output folder of a training", file_type=hou.fileType.Directory
+        )
+        folders = [hou.text.expandString(chosen)] if chosen else []
+    if not folders:
+        raise ToolError("select a node with trained work items, or choose an output folder")
+    missing: list[str] = []
+    for folder in folders:
+        missing += load_result.load(Path(folder))
+    if missing:
+        messages.tell(
+            "The results are loaded. This Houdini lacks some parameters that were to be set:",
+            details="\n".join(dict.fromkeys(missing)),
+        )
+
+
+def _folders_of(nodes: Sequence[Any]) -> list[str]:
+    """The output folders of the selected nodes' work items."""
+    found: list[str] = []
+    for node in nodes:
+        pdg_node = node.getPDGNode() if hasattr(node, "getPDGNode") else None
+        for item in list(pdg_node.workItems) if pdg_node is not None else []:
+            folder = item.stringAttribValue("OUTPUT_DIR")
+            if folder and folder not in found and Path(folder, "mesh", "mesh.obj").is_file():
+                found.append(folder)
+    return found
