@@ -12,7 +12,14 @@ from typing import Any
 from nvdiffrec_tops.job import jobfile
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.failures import JobError
-from nvdiffrec_tops.job.jobfile import DEVICES, ENGINES, ON_FAILURE, JobFile, JobFileError
+from nvdiffrec_tops.job.jobfile import (
+    DEVICES,
+    ENGINES,
+    ON_FAILURE,
+    ON_OUT_OF_MEMORY,
+    JobFile,
+    JobFileError,
+)
 from nvdiffrec_tops.job.report import Report, tell_failure
 from nvdiffrec_tops.job.run import run
 
@@ -82,6 +89,7 @@ def parse(argv: Sequence[str]) -> tuple[JobFile, bool]:
         timeout=given.timeout,
         inputs=tuple(given.input),
         on_failure=given.on_failure,
+        on_out_of_memory=given.on_out_of_memory,
     )
     return job.based_on(os.getcwd()), given.force
 
@@ -176,6 +184,12 @@ def _parser() -> argparse.ArgumentParser:
         choices=ON_FAILURE,
         default="fail",
         help="what a failed training is: a failure of the job, or a warning (exit code 0)",
+    )
+    parser.add_argument(
+        "--on-out-of-memory",
+        choices=ON_OUT_OF_MEMORY,
+        default="fail",
+        help="what a full GPU memory is: a failure, or a reason to try with half the batch",
     )
     parser.add_argument("--force", action="store_true", help="train even when up to date")
     return parser

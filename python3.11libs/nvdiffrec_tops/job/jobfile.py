@@ -26,6 +26,7 @@ VERSION = 1
 ENGINES = ("diffrec", "nvdiffrec")
 DEVICES = ("auto", "cpu", "cuda")
 ON_FAILURE = ("fail", "warn")
+ON_OUT_OF_MEMORY = ("fail", "halve_batch")
 MAX_BYTES = 4 << 20
 
 _VARIABLE_FORBIDDEN = ("=", "\0")
@@ -60,6 +61,8 @@ class JobFile:
         inputs: further files or folders whose change makes the results out of date.
         on_failure: ``fail``, or ``warn``: a failed training is a warning, leaves earlier results
             as they are, and the job ends well.
+        on_out_of_memory: ``fail``, or ``halve_batch``: when the GPU's memory is full the training
+            starts again with half the batch, down to one view.
     """
 
     engine: str
@@ -76,6 +79,7 @@ class JobFile:
     timeout: float | None = None
     inputs: tuple[str, ...] = ()
     on_failure: str = "fail"
+    on_out_of_memory: str = "fail"
 
     def __post_init__(self) -> None:
         _check(self)
@@ -241,6 +245,7 @@ def _check(job: JobFile) -> None:
         ("engine", job.engine, ENGINES),
         ("device", job.device, DEVICES),
         ("on_failure", job.on_failure, ON_FAILURE),
+        ("on_out_of_memory", job.on_out_of_memory, ON_OUT_OF_MEMORY),
     ):
         if not isinstance(value, str) or value not in choices:
             near = nearest(value, choices) if isinstance(value, str) else ""

@@ -36,6 +36,7 @@ from nvdiffrec_tops.job.report import (
     tell_failure,
     tell_warning,
 )
+from nvdiffrec_tops.job.trainer_retry import Retries
 
 LOG = "job.log"
 KEPT_LINES = 500
@@ -232,14 +233,17 @@ class _Run:
         for text in changes.warnings:
             self._note(text)
         deadline = None if self.job.timeout is None else time.monotonic() + self.job.timeout
-        for attempt in range(self.job.retries + 1):
+        retries = Retries(self.job, training)
+        while True:
             failure = self._attempt(command, environment, deadline)
             if failure is None:
                 break
-            if not failure.retry or attempt == self.job.retries:
-                raise JobError.of(failure)
-            self._note(f"{failure.cause}; starting again ({attempt + 1} of {self.job.retries})")
+            note = retries.after(failure)
+            if note is None:
+                raise JobError.of(retries.explained(failure))
+            self._note(note)
             outputs.remove_run_folder(os.path.join(self.folder, "out"))
+            trainer.write_configuration(retries.training, self.folder, self.id)
         return self._collect()
 
     def _with_own_diffrec(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 from pathlib import Path
 
 import pytest
 
-from nvdiffrec_tops.job import run
 from nvdiffrec_tops.job.failures import Failure, recognise
 from nvdiffrec_tops.job.jobfile import JobFile
 from nvdiffrec_tops.job.trainer import Training
@@ -17,10 +15,6 @@ from nvdiffrec_tops.job.trainer_retry import Retries
 MEMORY = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"
 BUSY = "RuntimeError: CUDA error: all CUDA-capable devices are busy or unavailable"
 EMPTY = "AssertionError: Got empty training triangle mesh (unrecoverable discontinuity)"
-
-asked_by_the_job = pytest.mark.skipif(
-    "Retries" not in inspect.getsource(run), reason="the job process does not ask for retries yet"
-)
 
 
 def failure(line: str) -> Failure:
@@ -106,7 +100,6 @@ def test_a_time_limit_that_ran_out_at_a_lock_says_so():
     assert retries().explained(training) == training
 
 
-@asked_by_the_job
 def test_the_job_halves_the_batch(studio):
     path = studio.folder / "job.json"
     job = {
@@ -127,7 +120,6 @@ def test_the_job_halves_the_batch(studio):
     assert failed.code == 1 and "halve_batch" in failed.error
 
 
-@asked_by_the_job
 def test_the_job_clears_a_lock_that_the_script_complains_of(studio):
     cache = studio.folder / "tops_nvdiffrec/torch_extensions"
     lock = cache / "renderutils_plugin/lock"
