@@ -38,7 +38,8 @@ class TrainingCommand:
     Paths are as the machine that runs the job sees them. ``python`` is the interpreter that runs
     the job process, ``environment`` the training environment (its folder or its interpreter;
     None: the same). ``overrides`` are configuration fields, ``variables`` go into the trainer's
-    environment. ``on_failure``: ``fail``, or ``warn`` to go on with a warning.
+    environment. ``on_failure``: ``fail``, or ``warn`` to go on with a warning;
+    ``on_out_of_memory``: ``fail`` or ``halve_batch``.
     """
 
     python: str
@@ -57,6 +58,7 @@ class TrainingCommand:
     timeout: float | None = None
     inputs: tuple[str, ...] = ()
     on_failure: str = "fail"
+    on_out_of_memory: str = "fail"
     force: bool = False
     job_script: str = str(JOB_SCRIPT)
 
@@ -77,6 +79,10 @@ class TrainingCommand:
             ("retries", self.retries),
             ("timeout", self.timeout),
             ("on-failure", None if self.on_failure == "fail" else self.on_failure),
+            (
+                "on-out-of-memory",
+                None if self.on_out_of_memory == "fail" else self.on_out_of_memory,
+            ),
         ]
         options += [("set", f"{name}={_json(value)}") for name, value in self.overrides.items()]
         options += [("env", f"{name}={value}") for name, value in self.variables.items()]
@@ -106,6 +112,7 @@ class TrainingCommand:
             timeout=self.timeout,
             inputs=self.inputs,
             on_failure=self.on_failure,
+            on_out_of_memory=self.on_out_of_memory,
             **given,
         )
         return job.based_on(os.getcwd())

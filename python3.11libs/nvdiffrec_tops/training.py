@@ -47,6 +47,7 @@ class TrainingSettings:
     retries: int = 1
     timeout: float | None = None
     on_failure: str = "fail"
+    on_out_of_memory: str = "fail"
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -96,6 +97,7 @@ def plan(item: Mapping[str, str], index: int, settings: TrainingSettings) -> Tra
         retries=settings.retries,
         timeout=settings.timeout,
         on_failure=settings.on_failure,
+        on_out_of_memory=settings.on_out_of_memory,
         force=settings.force,
     )
     document = {**configuration(working_dir, config), **overrides}

@@ -63,6 +63,7 @@ def read(
 ) -> TrainingSettings:
     """The training's settings, evaluated for a work item."""
     limited = parameters.toggle("usetimeout", item)
+    halve = parameters.toggle("halvebatch", item)
     return TrainingSettings(
         engine=engine,
         output_dir=output_dir,
@@ -74,6 +75,7 @@ def read(
         retries=parameters.integer("retries", item),
         timeout=60.0 * parameters.number("timeout", item) if limited else None,
         on_failure=parameters.string("onfailure", item),
+        on_out_of_memory="halve_batch" if halve else "fail",
     )
 
 
