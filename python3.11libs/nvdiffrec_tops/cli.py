@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import os
 import sys
 import tempfile
@@ -23,36 +24,38 @@ def parser() -> argparse.ArgumentParser:
         "--debug", action="store_true", help="show a traceback when the program itself fails"
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    cook = commands.add_parser(
-        "cook",
-        help="cook a TOP network of a scene without Houdini",
-        description="Cook a TOP network of a .hip scene on this machine, without Houdini.",
-    )
-    cook.set_defaults(run=_cook)
-    _cook_arguments(cook)
+    for name, (module, short, text) in _COMMANDS.items():
+        command = commands.add_parser(name, help=short, description=text)
+        implementation = importlib.import_module(f"nvdiffrec_tops.{module}")
+        implementation.add_arguments(command)
+        command.set_defaults(run=implementation.main)
     return top
 
 
-def _cook_arguments(cook: argparse.ArgumentParser) -> None:
-    from .headless.command import add_arguments
-
-    add_arguments(cook)
-
-
-def _cook(arguments: argparse.Namespace) -> int:
-    from .headless.command import main as cook
-
-    return cook(arguments)
+_COMMANDS = {
+    "cook": (
+        "headless.command",
+        "cook a TOP network of a scene without Houdini",
+        "Cook a TOP network of a .hip scene on this machine, without Houdini.",
+    ),
+    "env": (
+        "environment.command",
+        "make, list, show and remove Python environments",
+        "Make, list, show and remove the Python environments that trainings run in.",
+    ),
+}
+"""Each subcommand: the module with ``add_arguments`` and ``main``, and its help."""
 
 
 def _mistakes() -> tuple[type[Exception], ...]:
     """Errors that tell an artist what to mend; they are shown without a traceback."""
     from .cookcommand import CookCommandError
+    from .environment import EnvironmentProblem
     from .expressions import ExpressionError
     from .headless.pdg import CookError
     from .houfiles import HouFileError
 
-    return CookCommandError, CookError, ExpressionError, HouFileError
+    return CookCommandError, CookError, EnvironmentProblem, ExpressionError, HouFileError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
