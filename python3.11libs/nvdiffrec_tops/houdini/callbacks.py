@@ -135,7 +135,8 @@ def _from_items(node: hou.OpNode) -> dict[str, str]:
                 attributes.CONFIG,
                 attributes.OUTPUT,
             )
-            values = {name: item.stringAttribValue(name) or "" for name in names}
+            found = (name for name in names if item.hasAttrib(name))
+            values = {name: item.stringAttribValue(name) or "" for name in found}
             return {name: value for name, value in values.items() if value}
         waiting += list(one.inputs())
     return {}

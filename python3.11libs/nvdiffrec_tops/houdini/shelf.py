@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import hou
 
+from nvdiffrec_tops.attributes import OUTPUT
 from nvdiffrec_tops.houdini import callbacks, load_result, messages
 from nvdiffrec_tops.houdini.messages import ToolError
 
@@ -89,7 +90,7 @@ def _folders_of(nodes: Sequence[Any]) -> list[str]:
     for node in nodes:
         pdg_node = node.getPDGNode() if hasattr(node, "getPDGNode") else None
         for item in list(pdg_node.workItems) if pdg_node is not None else []:
-            folder = item.stringAttribValue("OUTPUT_DIR")
+            folder = item.stringAttribValue(OUTPUT) if item.hasAttrib(OUTPUT) else ""
             if folder and folder not in found and Path(folder, "mesh", "mesh.obj").is_file():
                 found.append(folder)
     return found

@@ -101,8 +101,11 @@ class Item:
     def __init__(self, **attributes: str) -> None:
         self._attributes = attributes
 
-    def stringAttribValue(self, name: str) -> str | None:
-        return self._attributes.get(name)
+    def hasAttrib(self, name: str) -> bool:
+        return name in self._attributes
+
+    def stringAttribValue(self, name: str) -> str:
+        return self._attributes[name]
 
 
 @pytest.fixture

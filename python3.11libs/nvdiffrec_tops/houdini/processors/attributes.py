@@ -55,6 +55,11 @@ def item_index(parent: pdg.WorkItem | None, number: int, count: int) -> int:
     return number if parent is None else parent.index * count + number
 
 
+def text_of(item: pdg.WorkItem, name: str) -> str:
+    """A string attribute's value, '' without such an attribute."""
+    return item.stringAttribValue(name) or "" if item.hasAttrib(name) else ""
+
+
 def read(parameters: AssetParameters, item: pdg.WorkItem | None) -> SceneSettings:
     """The scene's settings, evaluated for an upstream item."""
     overrides = []

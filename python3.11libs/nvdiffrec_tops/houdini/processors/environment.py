@@ -11,7 +11,7 @@ from nvdiffrec_tops import attributes, environment
 from nvdiffrec_tops.attributes import AttributesError
 from nvdiffrec_tops.environment import Environment
 from nvdiffrec_tops.houdini.parameters import AssetParameters
-from nvdiffrec_tops.houdini.processors.attributes import item_name
+from nvdiffrec_tops.houdini.processors.attributes import item_name, text_of
 from nvdiffrec_tops.houdini.processors.words import node_error, told_to_the_artist
 
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def _chosen(parameters: AssetParameters, item: pdg.WorkItem) -> tuple[str, Envir
                 )
             return active.prefix, active
         case _:
-            prefix = item.stringAttribValue(attributes.ENVIRONMENT) or ""
+            prefix = text_of(item, attributes.ENVIRONMENT)
             if not prefix:
                 raise AttributesError(
                     f"the work item has no attribute {attributes.ENVIRONMENT}; choose another "
@@ -132,15 +132,11 @@ def on_cook_task(self: Any, work_item: pdg.WorkItem) -> None:
     """Check When Cooking: fail the item when the doctor finds its environment broken."""
     from nvdiffrec_tops import doctor
 
-    values = {
-        name: work_item.stringAttribValue(name) or None
-        for name in (attributes.ENVIRONMENT, attributes.WORKING_DIR, attributes.CONFIG)
-    }
     findings = doctor.examine(
-        environment=values[attributes.ENVIRONMENT],
-        working_dir=values[attributes.WORKING_DIR],
-        config=values[attributes.CONFIG],
-        engine=work_item.stringAttribValue(attributes.ENGINE) or "diffrec",
+        environment=text_of(work_item, attributes.ENVIRONMENT) or None,
+        working_dir=text_of(work_item, attributes.WORKING_DIR) or None,
+        config=text_of(work_item, attributes.CONFIG) or None,
+        engine=text_of(work_item, attributes.ENGINE) or "diffrec",
         quick=True,
     )
     broken = [one for one in findings if one.severity == "error"]

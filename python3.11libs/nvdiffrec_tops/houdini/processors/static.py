@@ -40,6 +40,7 @@ def on_generate(
                     name=attributes.item_name(parameters.name, parent, number),
                     parent=parent,
                     index=index,
+                    **train.priority(parameters, parent),
                 )
                 attributes.write(item, scene)
                 train.write(item, training, parameters)

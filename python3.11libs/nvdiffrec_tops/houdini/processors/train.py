@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nvdiffrec_tops import attributes
 from nvdiffrec_tops.houdini.parameters import AssetParameters
-from nvdiffrec_tops.houdini.processors.attributes import OutputFolders, item_name
+from nvdiffrec_tops.houdini.processors.attributes import OutputFolders, item_name, text_of
 from nvdiffrec_tops.houdini.processors.words import told_to_the_artist
 from nvdiffrec_tops.job import result
 from nvdiffrec_tops.training import TrainingPlan, TrainingSettings, plan
@@ -38,7 +38,7 @@ def on_generate(
         parameters = AssetParameters(self)
         folders = OutputFolders()
         for upstream in upstream_items:
-            values = {name: upstream.stringAttribValue(name) or "" for name in _NAMES}
+            values = {name: text_of(upstream, name) for name in _NAMES}
             settings = read(
                 parameters,
                 upstream,
@@ -48,7 +48,10 @@ def on_generate(
             training = plan(values, upstream.index, settings)
             folders.claim(training.output, upstream.label or upstream.name)
             item = item_holder.addWorkItem(
-                name=item_name(parameters.name, upstream, 0), parent=upstream, index=-1
+                name=item_name(parameters.name, upstream, 0),
+                parent=upstream,
+                index=-1,
+                **priority(parameters, upstream),
             )
             item.setLabel(upstream.label)
             write(item, training, parameters)
@@ -79,16 +82,21 @@ def read(
     )
 
 
+def priority(parameters: AssetParameters, item: pdg.WorkItem | None) -> dict[str, int]:
+    """The option of a new work item, when the node sets priorities."""
+    if not parameters.toggle("usepriority", item):
+        return {}
+    return {"priority": parameters.integer("priority", item)}
+
+
 def write(item: pdg.WorkItem, training: TrainingPlan, parameters: AssetParameters) -> None:
-    """Give an item its command, expected outputs, priority, and the figures of earlier results.
+    """Give an item its command, its expected outputs, and the figures of earlier results.
 
     Outputs are not declared when the results in place were made with other settings: Houdini
     would take the old files for the new ones.
     """
     item.setCommand(training.command.line())
     item.setStringAttrib(attributes.OUTPUT, training.output)
-    if parameters.toggle("usepriority", item):
-        item.priority = parameters.integer("priority", item)
     current = result.same_settings(training.output, training.command.job())
     if current:
         for name, value in result.figures(training.output).items():
@@ -120,7 +128,7 @@ def on_add_internal_dependencies(
         if parameters.string("gpumode") == "turn":
             cards = max(len(parameters.string("gpus").replace(",", " ").split()), 1)
         new = {item.id for item in internal_items}
-        earlier = [item for item in self.workItems if item.id not in new]
+        earlier = [item for item in getattr(self, "workItems", ()) if item.id not in new]
         for card in range(cards):
             chain = [one for one in (*earlier, *internal_items) if one.index % cards == card]
             for first, second in pairwise(chain):
