@@ -82,7 +82,7 @@ def read(
     )
 
 
-def priority(parameters: AssetParameters, item: pdg.WorkItem | None) -> dict[str, int]:
+def priority(parameters: AssetParameters, item: pdg.WorkItem | None) -> dict[str, Any]:
     """The option of a new work item, when the node sets priorities."""
     if not parameters.toggle("usepriority", item):
         return {}
