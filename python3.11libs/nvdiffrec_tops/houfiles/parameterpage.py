@@ -123,7 +123,7 @@ def _field(parm: ParmTemplate, note: str) -> str:
     if parm.menu is not None:
         kind = "field" if parm.menu.kind == "menureplace" else "menu"
         arrow = "<span class=arrow>&#9662;</span>"
-        return f"<span class={kind}>{_filled(_menu_label(parm))}{arrow}{note}</span>"
+        return f"<span class={kind}>{_filled(menu_label(parm))}{arrow}{note}</span>"
     values = [*parm.default[:_MAX_COMPONENTS]] or [""]
     values += [values[0]] * (min(parm.size, _MAX_COMPONENTS) - len(values))
     if parm.type in _NUMBERS and len(values) == 1:
@@ -145,7 +145,7 @@ def _value(parm: ParmTemplate) -> str:
     return parm.default[0] if parm.default else ""
 
 
-def _menu_label(parm: ParmTemplate) -> str:
+def menu_label(parm: ParmTemplate) -> str:
     """The label of the menu's entry that is the default; the default itself where none is."""
     default, menu = _value(parm), parm.menu
     if menu is None or menu.script:
