@@ -90,6 +90,7 @@ def parse(argv: Sequence[str]) -> tuple[JobFile, bool]:
         inputs=tuple(given.input),
         on_failure=given.on_failure,
         on_out_of_memory=given.on_out_of_memory,
+        claim_card=given.claim_card,
     )
     return job.based_on(os.getcwd()), given.force
 
@@ -190,6 +191,11 @@ def _parser() -> argparse.ArgumentParser:
         choices=ON_OUT_OF_MEMORY,
         default="fail",
         help="what a full GPU memory is: a failure, or a reason to try with half the batch",
+    )
+    parser.add_argument(
+        "--claim-card",
+        action="store_true",
+        help="wait for a graphics card that no other job of this machine has claimed",
     )
     parser.add_argument("--force", action="store_true", help="train even when up to date")
     return parser

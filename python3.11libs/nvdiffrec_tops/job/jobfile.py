@@ -61,6 +61,8 @@ class JobFile:
         inputs: further files or folders whose change makes the results out of date.
         on_failure: ``fail``, or ``warn``: a failed training is a warning, leaves earlier results
             as they are, and the job ends well.
+        claim_card: wait for a graphics card that no other job of this machine has claimed, and
+            train on it alone.
         on_out_of_memory: ``fail``, or ``halve_batch``: when the GPU's memory is full the training
             starts again with half the batch, down to one view.
     """
@@ -80,6 +82,7 @@ class JobFile:
     inputs: tuple[str, ...] = ()
     on_failure: str = "fail"
     on_out_of_memory: str = "fail"
+    claim_card: bool = False
 
     def __post_init__(self) -> None:
         _check(self)
@@ -272,6 +275,8 @@ def _check(job: JobFile) -> None:
         or job.timeout <= 0
     ):
         raise wrong("timeout", job.timeout, "a number of seconds above 0, or null")
+    if type(job.claim_card) is not bool:
+        raise wrong("claim_card", job.claim_card, "true or false")
     if not isinstance(job.inputs, tuple):
         raise wrong("inputs", job.inputs, "a list of paths")
     for path in job.inputs:

@@ -41,7 +41,7 @@ class OutputLock:
     def __enter__(self) -> OutputLock:
         while self._descriptor < 0:
             descriptor = self._open()
-            if not _system_lock(descriptor):
+            if not system_lock(descriptor):
                 owner = _owner(descriptor)
                 os.close(descriptor)
                 raise self._busy(owner)
@@ -142,7 +142,7 @@ def _same_file(descriptor: int, path: str) -> bool:
         return False
 
 
-def _system_lock(descriptor: int) -> bool:
+def system_lock(descriptor: int) -> bool:
     """Lock the file; False when another process holds it. A disk without locks counts as free."""
     if os.name == "posix":
         import fcntl

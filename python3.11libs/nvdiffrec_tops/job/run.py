@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from nvdiffrec_tops.job import outputs, pdgreport, probe, result, trainer
+from nvdiffrec_tops.job import cards, outputs, pdgreport, probe, result, trainer
 from nvdiffrec_tops.job.child import Child, Stopped, TimedOut
 from nvdiffrec_tops.job.environment import EnvironmentPolicy, EnvironmentReport, clean_environment
 from nvdiffrec_tops.job.failures import (
@@ -232,19 +232,40 @@ class _Run:
             self.report.log("Job: " + line)
         for text in changes.warnings:
             self._note(text)
+        wanted = self.job.claim_card and self.job.device != "cpu"
+        with cards.claimed(wanted, environment, self._alive, self._waiting) as note:
+            if note:
+                self._note(note)
+            self._attempts(training, command, environment)
+        return self._collect()
+
+    def _waiting(self, text: str) -> None:
+        self.report.say(f"Job: {text}")
+        self.item.state("waiting for a graphics card")
+
+    def _alive(self) -> None:
+        self.stop.check()
+        self.lock.touch()
+
+    def _attempts(
+        self,
+        training: trainer.Training,
+        command: list[str],
+        environment: dict[str, str],
+    ) -> None:
+        """Train, and train again where something could be mended."""
         deadline = None if self.job.timeout is None else time.monotonic() + self.job.timeout
         retries = Retries(self.job, training)
         while True:
             failure = self._attempt(command, environment, deadline)
             if failure is None:
-                break
+                return
             note = retries.after(failure)
             if note is None:
                 raise JobError.of(retries.explained(failure))
             self._note(note)
             outputs.remove_run_folder(os.path.join(self.folder, "out"))
             trainer.write_configuration(retries.training, self.folder, self.id)
-        return self._collect()
 
     def _with_own_diffrec(
         self, policy: EnvironmentPolicy
