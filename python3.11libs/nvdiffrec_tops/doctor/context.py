@@ -9,7 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from nvdiffrec_tops import environment as environments
+from nvdiffrec_tops.doctor.dataset import Dataset, read_dataset
 from nvdiffrec_tops.doctor.inspection import LONG, QUICK, Facts, InspectionError, inspect
+from nvdiffrec_tops.doctor.objfile import ObjFile, read_obj
 from nvdiffrec_tops.environment import Environment, EnvironmentProblem
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import expand, parse_json
@@ -24,6 +26,7 @@ HEAVY = {
     "nvdiffrec": ("torch", "numpy", "nvdiffrast", "tinycudann", "imageio", "xatlas"),
 }
 """Sections that import packages, by engine."""
+QUICK_MESH = 16 << 20
 MAX_CONFIGURATION = 4 << 20
 
 
@@ -201,6 +204,23 @@ class Context:
         configuration's folder. None when there is none."""
         value = self.setting(name, None)
         return self.existing(value) if isinstance(value, str) and value else None
+
+    @cached_property
+    def dataset(self) -> Dataset | None:
+        """The data that ``ref_mesh`` names; None when it names nothing that exists."""
+        path = self.resolved("ref_mesh")
+        return None if path is None else read_dataset(path)
+
+    @cached_property
+    def mesh(self) -> ObjFile | None:
+        """The reference mesh's counts and extent; None when there is none, or when it is too large
+        for a quick examination."""
+        dataset = self.dataset
+        if dataset is None or dataset.kind != "mesh":
+            return None
+        if self.quick and os.path.getsize(dataset.path) > QUICK_MESH:
+            return None
+        return read_obj(dataset.path)
 
     def existing(self, value: str) -> str | None:
         """The path as a training would find it; None when it does not exist."""

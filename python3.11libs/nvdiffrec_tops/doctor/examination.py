@@ -9,7 +9,7 @@ from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
 from nvdiffrec_tops.doctor.registry import all_checks
 
-NOT_QUICK = "not looked at in a quick examination"
+WAITS = "waits for a cure of:"
 
 
 def examined(context: Context, only: Iterable[str] | None = None) -> list[Finding]:
@@ -41,7 +41,11 @@ def _result(
         before = _result(checks[needed], context, checks, results) if needed in checks else []
         failed = next((one for one in before if one.severity in ("error", "skipped")), None)
         if failed is not None:
-            results[check.id] = check.skipped(f"waits for: {failed.title}")
+            # What was skipped tells why; that holds here as well.
+            known = failed.severity == "skipped"
+            results[check.id] = check.skipped(
+                failed.evidence if known else f"{WAITS} {failed.title}"
+            )
             return results[check.id]
     try:
         results[check.id] = check.run(context)

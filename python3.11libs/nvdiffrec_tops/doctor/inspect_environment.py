@@ -7,7 +7,7 @@ hang there costs that section alone; its answer is a line of its own as soon as 
 Standard library only, and no syntax newer than Python 3.6: the environment may be anything.
 """
 
-# ruff: noqa: UP
+# ruff: noqa: UP006, UP031, UP035, B905, RUF005
 
 import json
 import os
@@ -17,14 +17,13 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Callable, Dict, List
 
 MARK = "@fact "
 EACH = 90.0  # seconds for a section with a process of its own
 AT_ONCE = 2
 
-Facts = dict[str, Any]
+Facts = Dict[str, Any]
 
 DISTRIBUTIONS = (
     "torch", "numpy", "nvdiffrast", "tinycudann", "imageio", "imageio-freeimage", "xatlas",
@@ -124,7 +123,7 @@ def _torch_build(origin: str) -> Facts:
     }  # fmt: skip
 
 
-def _compiled(names: Any, modules: Facts) -> list[str]:
+def _compiled(names: Any, modules: Facts) -> List[str]:
     """Names of compiled modules that belong to a package, by listing its folders alone."""
     found = []
     origin = next((modules[name].get("origin") for name in names if name in modules), None)
@@ -133,7 +132,7 @@ def _compiled(names: Any, modules: Facts) -> list[str]:
     folder = os.path.dirname(origin)
     parent = os.path.dirname(folder)
     for root in [folder] + [os.path.join(parent, name) for name in names]:
-        for here, folders, files in os.walk(root):
+        for _here, folders, files in os.walk(root):
             folders[:] = [one for one in folders if one != "__pycache__"][:50]
             found += [one for one in files if one.endswith((".so", ".pyd"))]
     try:
@@ -144,7 +143,7 @@ def _compiled(names: Any, modules: Facts) -> list[str]:
     return sorted(set(found))
 
 
-def _freeimage() -> list[str]:
+def _freeimage() -> List[str]:
     """FreeImage libraries where imageio looks for them."""
     import glob
 
@@ -187,7 +186,7 @@ def tools() -> Facts:
     return found
 
 
-def _tool(path: str, arguments: list[str], pattern: str) -> Facts:
+def _tool(path: str, arguments: List[str], pattern: str) -> Facts:
     if not path:
         return {"path": ""}
     found = {"path": path}
@@ -203,7 +202,7 @@ def _tool(path: str, arguments: list[str], pattern: str) -> Facts:
     return found
 
 
-def _run(command: list[str], timeout: float) -> str:
+def _run(command: List[str], timeout: float) -> str:
     process = subprocess.run(
         command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         timeout=timeout, check=False,
@@ -262,7 +261,7 @@ def tell(section: str, facts: Facts) -> None:
 _PRINTING = threading.Lock()
 
 
-def apart(section: str, more: list[str]) -> None:
+def apart(section: str, more: List[str]) -> None:
     """Run a section in a process of its own and pass its answer on."""
     environ = dict(os.environ, IMAGEIO_NO_INTERNET="1", PYTHONFAULTHANDLER="1")
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inspect_packages.py")
@@ -298,7 +297,7 @@ def apart(section: str, more: list[str]) -> None:
     tell(section, {"problem": problem, "crashed": code is not None and code != 0, "stderr": last})
 
 
-def main(argv: list[str]) -> int:
+def main(argv: List[str]) -> int:
     sections = [one for one in argv if not one.startswith("--")]
     more = [one for one in argv if one.startswith("--")]
     waiting = []

@@ -4,29 +4,29 @@
 process may crash, hang or end: that is what is being found out. No syntax newer than Python 3.6.
 """
 
-# ruff: noqa: UP
+# ruff: noqa: UP006, UP035
 
 import importlib
 import json
 import os
 import sys
 import tempfile
-from typing import Any
+from typing import Any, Dict, List
 
-Facts = dict[str, Any]
+Facts = Dict[str, Any]
 
 
 def _version(module: Any) -> str:
     return str(getattr(module, "__version__", ""))
 
 
-def torch(options: dict[str, str]) -> Facts:
+def torch(options: Dict[str, str]) -> Facts:
     module = importlib.import_module("torch")
-    facts = {
+    facts: Facts = {
         "version": _version(module),
         "cuda": getattr(module.version, "cuda", None),
         "hip": getattr(module.version, "hip", None),
-    }  # type: Facts
+    }
     # Each in its own guard: what a broken build can still say is worth having.
     for name, ask in (
         ("available", lambda: bool(module.cuda.is_available())),
@@ -46,7 +46,7 @@ def torch(options: dict[str, str]) -> Facts:
     return facts
 
 
-def _devices(module: Any) -> list[Facts]:
+def _devices(module: Any) -> List[Facts]:
     found = []
     for index in range(module.cuda.device_count()):
         properties = module.cuda.get_device_properties(index)
@@ -63,7 +63,7 @@ def _devices(module: Any) -> list[Facts]:
     return found
 
 
-def tinycudann(options: dict[str, str]) -> Facts:
+def tinycudann(options: Dict[str, str]) -> Facts:
     module = importlib.import_module("tinycudann")
     facts = {"version": _version(module)}
     try:
@@ -82,7 +82,7 @@ def tinycudann(options: dict[str, str]) -> Facts:
 HDR = b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 8 +X 8\n" + bytes([128, 64, 32, 131]) * 64
 
 
-def imageio(options: dict[str, str]) -> Facts:
+def imageio(options: Dict[str, str]) -> Facts:
     module = importlib.import_module("imageio")
     facts: Facts = {"version": _version(module)}
     handle, path = tempfile.mkstemp(suffix=".hdr")
@@ -102,7 +102,7 @@ def imageio(options: dict[str, str]) -> Facts:
     return facts
 
 
-def diffrec(options: dict[str, str]) -> Facts:
+def diffrec(options: Dict[str, str]) -> Facts:
     """The trainer that a job would start, and what it says of the configuration."""
     facts: Facts = {}
     try:
@@ -125,7 +125,7 @@ def diffrec(options: dict[str, str]) -> Facts:
     return facts
 
 
-def pictures(options: dict[str, str]) -> Facts:
+def pictures(options: Dict[str, str]) -> Facts:
     """How much of each picture is covered: its brightness, or its alpha where there is one."""
     with open(options["list"], encoding="utf-8") as stream:
         asked = json.load(stream)
@@ -184,7 +184,7 @@ SECTIONS = {
 IMPORTS = {"nvdiffrast": "nvdiffrast.torch"}
 
 
-def main(argv: list[str]) -> int:
+def main(argv: List[str]) -> int:
     section = argv[0]
     options = {}
     for one in argv[1:]:

@@ -1,0 +1,63 @@
+"""Whether what nvdiffrec compiles at its first start can be compiled."""
+
+from __future__ import annotations
+
+from nvdiffrec_tops.doctor.check import Check
+from nvdiffrec_tops.doctor.context import Context, quoted
+from nvdiffrec_tops.doctor.finding import Finding
+
+
+def run(context: Context) -> list[Finding]:
+    tools = context.facts("tools")
+    findings = []
+    for name, what in (
+        ("nvcc", "the CUDA compiler nvcc"),
+        ("ninja", "ninja"),
+        ("compiler", "a C++ compiler"),
+    ):
+        tool = tools.get(name, {})
+        if not tool.get("path"):
+            findings.append(
+                CHECK.error(
+                    f"{what} is missing: nvdiffrec compiles an extension at its first start",
+                    _cure(name, context),
+                )
+            )
+        elif tool.get("problem"):
+            findings.append(
+                CHECK.error(f"{tool['path']} does not run: {tool['problem']}", _cure(name, context))
+            )
+    shown = ", ".join(
+        f"{name} {tools.get(name, {}).get('version', '?')}" for name in ("nvcc", "ninja")
+    )
+    compiler = tools.get("compiler", {})
+    return findings or CHECK.ok(
+        f"{shown}, {compiler.get('kind', 'compiler')} {compiler.get('version', '?')}"
+    )
+
+
+def _cure(name: str, context: Context) -> str:
+    if name == "ninja":
+        return context.pip("install", "ninja")
+    if context.place.conda:
+        package = {"nvcc": "conda-forge::cuda-toolkit", "compiler": "conda-forge::cxx-compiler"}
+        return f"conda install --prefix {quoted(context.place.prefix)} {package[name]}"
+    if context.facts("python").get("platform") == "win32":
+        return {
+            "nvcc": "install the CUDA toolkit: https://developer.nvidia.com/cuda-downloads",
+            "compiler": "install the C++ Build Tools for Visual Studio, and start from its prompt",
+        }[name]
+    return {
+        "nvcc": "sudo apt install nvidia-cuda-toolkit, or set CUDA_HOME to the toolkit's folder",
+        "compiler": "sudo apt install g++",
+    }[name]
+
+
+CHECK = Check(
+    "build_tools",
+    "Build tools",
+    "packages",
+    run,
+    needs=("interpreter_starts",),
+    engines=("nvdiffrec",),
+)

@@ -1,0 +1,47 @@
+"""Whether the light that a reference mesh is lit by is a Radiance panorama."""
+
+from __future__ import annotations
+
+from nvdiffrec_tops.doctor.check import Check
+from nvdiffrec_tops.doctor.context import Context
+from nvdiffrec_tops.doctor.dataset import is_pointer
+from nvdiffrec_tops.doctor.finding import Finding
+from nvdiffrec_tops.doctor.pictures import size_of
+
+
+def run(context: Context) -> list[Finding]:
+    path = context.resolved("envmap")
+    if path is None:
+        if context.dataset is None or context.dataset.kind != "mesh":
+            return CHECK.ok("the light is found from the photographs")
+        return [
+            CHECK.error(
+                "a reference mesh needs a light, and the configuration names none",
+                '"envmap": "FILE.hdr", a panorama',
+            )
+        ]
+    if is_pointer(path):
+        return CHECK.skipped(f"{path} is a Git LFS pointer")
+    with open(path, "rb") as stream:
+        radiance = stream.read(2) == b"#?"
+    size = size_of(path)
+    if not radiance or size is None:
+        return [
+            CHECK.error(
+                f"{path} is no Radiance panorama (.hdr)",
+                f"in Houdini: icp -d half FILE.exr {path}.hdr, or export it as .hdr",
+            )
+        ]
+    height, width = size
+    if width != 2 * height:
+        return [
+            CHECK.warning(
+                f"{path} is {width} x {height} pixels; a latitude-longitude panorama is twice as "
+                "wide as high",
+                "use a whole panorama",
+            )
+        ]
+    return CHECK.ok(f"{path}, {width} x {height}")
+
+
+CHECK = Check("environment_light", "Environment light", "data", run, needs=("data_present",))

@@ -1,0 +1,84 @@
+"""Whether the memory will do, by a rule of thumb."""
+
+from __future__ import annotations
+
+import os
+
+from nvdiffrec_tops.doctor.check import Check
+from nvdiffrec_tops.doctor.context import Context
+from nvdiffrec_tops.doctor.finding import Finding
+from nvdiffrec_tops.doctor.pictures import size_of
+
+GIB = float(1 << 30)
+# A rule of thumb: a base for PyTorch, the light, the hash grid and the textures, and what a pixel
+# keeps of every layer until the backward pass. Meant to be too high rather than too low.
+BASE = 2 * GIB
+PER_PIXEL = 4096.0
+
+
+def run(context: Context) -> list[Finding]:
+    height, width = training_size(context)
+    batch, layers = context.number("batch", 1), context.number("layers", 1)
+    spp = context.number("spp", 1)
+    pixels = height * width * batch * layers * spp * spp
+    need = BASE + PER_PIXEL * pixels
+    cards = memory_of_cards(context)
+    rule = f"about {need / GIB:.1f} GiB by a rule of thumb (batch {batch:g} of {width} x {height})"
+    fitting = max(int(batch * (max(cards or [0.0]) - BASE) / (need - BASE)), 1)
+    if cards:
+        there = max(cards)
+        if there >= need:
+            return CHECK.ok(f"{rule}; the card has {there / GIB:.0f} GiB")
+        cure = f'"batch": {fitting}, smaller pictures or fewer layers'
+        return [CHECK.warning(f"{rule}; the card has {there / GIB:.1f} GiB", cure)]
+    if context.engine == "nvdiffrec":
+        return CHECK.skipped(f"{rule}; the card's memory is not known")
+    machine = memory_of_machine()
+    if machine is None:
+        return CHECK.skipped(f"{rule}; the machine's memory is not known")
+    if machine >= need:
+        return CHECK.ok(f"{rule}; the machine has {machine / GIB:.0f} GiB")
+    return [
+        CHECK.warning(
+            f"{rule}; the machine has {machine / GIB:.1f} GiB",
+            'a smaller "batch", smaller pictures, or a machine with more memory',
+        )
+    ]
+
+
+def training_size(context: Context) -> tuple[int, int]:
+    """(height, width) of what is drawn in a training: photographs keep their own size."""
+    size = context.size("train_res", (512, 512))
+    dataset = context.dataset
+    if dataset is None or not dataset.pictures:
+        return size
+    if dataset.kind == "nerf" and context.engine == "nvdiffrec":
+        return size
+    own = size_of(dataset.pictures[0]) or size
+    nested = context.setting("diffrec", {})
+    largest = nested.get("photo_res") if isinstance(nested, dict) else None
+    if context.engine != "diffrec" or not isinstance(largest, list) or len(largest) != 2:
+        return own
+    if not all(type(one) is int and one > 0 for one in largest):
+        return own
+    return min(own[0], largest[0]), min(own[1], largest[1])
+
+
+def memory_of_cards(context: Context) -> list[float]:
+    """Bytes of each card, by PyTorch or else by nvidia-smi."""
+    found = [float(one["memory"]) for one in context.facts("torch").get("devices", [])]
+    if found:
+        return found
+    totals = [one.get("memory.total", "") for one in context.facts("driver").get("cards", [])]
+    return [float(one) * (1 << 20) for one in totals if one.isdecimal()]
+
+
+def memory_of_machine() -> float | None:
+    """Bytes of main memory; None where the system does not tell."""
+    try:
+        return float(os.sysconf("SC_PAGE_SIZE")) * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return None
+
+
+CHECK = Check("memory_needed", "Memory", "data", run, needs=("configuration_values",))

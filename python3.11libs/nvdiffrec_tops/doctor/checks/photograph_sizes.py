@@ -1,0 +1,76 @@
+"""Whether all photographs have one size, their masks the same, and the cameras' proportions."""
+
+from __future__ import annotations
+
+import os
+
+from nvdiffrec_tops.doctor.check import Check
+from nvdiffrec_tops.doctor.context import Context
+from nvdiffrec_tops.doctor.dataset import Dataset, sample
+from nvdiffrec_tops.doctor.finding import Finding
+from nvdiffrec_tops.doctor.pictures import size_of
+
+QUICK_SAMPLE = 12
+ASPECT = 0.02
+"""How far proportions may differ from the camera's, as the trainers allow."""
+
+
+def run(context: Context) -> list[Finding]:
+    dataset = context.dataset
+    if dataset is None or not dataset.pictures:
+        return CHECK.skipped("the data are no photographs")
+    looked = sample(dataset.pictures, QUICK_SAMPLE if context.quick else 100_000)
+    sizes = {path: size for path in looked if (size := size_of(path))}
+    if not sizes:
+        return CHECK.skipped("these pictures' headers do not tell their size")
+    findings = []
+    first, size = next(iter(sizes.items()))
+    other = next((path for path, one in sizes.items() if one != size), None)
+    nested = context.setting("diffrec", {})
+    reduced = isinstance(nested, dict) and nested.get("photo_res") is not None
+    if other is not None and not (context.engine == "diffrec" and reduced):
+        findings.append(
+            CHECK.error(
+                f"{os.path.basename(other)} is {_shown(sizes[other])}, {os.path.basename(first)} "
+                f"is {_shown(size)}: all photographs must have one size",
+                "export all of them in one size and in one orientation, then solve the cameras",
+            )
+        )
+    for photo, mask in zip(dataset.pictures, dataset.masks, strict=False):
+        if photo in sizes and size_of(mask) not in (None, sizes[photo]):
+            mask_size = size_of(mask) or (0, 0)
+            findings.append(
+                CHECK.error(
+                    f"{mask} is {_shown(mask_size)}, its photograph {_shown(sizes[photo])}",
+                    "export the masks in the size of the photographs",
+                )
+            )
+            break
+    findings += _proportions(dataset, sizes)
+    return findings or CHECK.ok(f"{_shown(size)} ({len(sizes)} looked at)")
+
+
+def _proportions(dataset: Dataset, sizes: dict[str, tuple[int, int]]) -> list[Finding]:
+    if dataset.kind != "llff":
+        return []
+    for path, camera in zip(dataset.pictures, dataset.cameras, strict=False):
+        if path not in sizes or camera.fault:
+            continue
+        height, width = sizes[path]
+        if abs(width / height / camera.aspect - 1) > ASPECT:
+            return [
+                CHECK.error(
+                    f"{os.path.basename(path)} is {_shown(sizes[path])}, but its camera was solved "
+                    f"for pictures {camera.aspect:.3f} times as wide as high",
+                    "use the pictures that the cameras were solved from, reduced but neither "
+                    "cropped nor turned",
+                )
+            ]
+    return []
+
+
+def _shown(size: tuple[int, int]) -> str:
+    return f"{size[1]} x {size[0]}"
+
+
+CHECK = Check("photograph_sizes", "Sizes of photographs", "data", run, needs=("photographs",))
