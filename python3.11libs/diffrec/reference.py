@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from diffrec import imagefiles
-from diffrec.export.obj import MaterialFile, load_obj
+from diffrec.export.obj import MaterialFile, ObjError, load_obj
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials import TextureMaterial
 
@@ -32,7 +32,22 @@ def load_reference_mesh(path: Path, mtl: Path | None, device: torch.device) -> R
         mesh = mesh.with_normals()
     if mesh.texcoords is not None:
         mesh = mesh.with_tangents()
+    else:
+        mesh = _without_pictures(mesh, description, path)
     return ReferenceMesh(mesh, _material(description).to(device))
+
+
+def _without_pictures(mesh: Mesh, description: MaterialFile, path: Path) -> Mesh:
+    """A mesh that was not unwrapped, for a material of constants: one texel serves all of it."""
+    pictures = (description.map_kd, description.map_ks, description.bump)
+    named = next((one for one in pictures if one is not None), None)
+    if named is not None:
+        raise ObjError(
+            f"{path} has no texture coordinates, but its material '{description.name}' uses the "
+            f"picture {named.name}; unwrap the mesh, or give the material constants (Kd, Ks)"
+        )
+    corner = mesh.positions.new_zeros((1, 2))
+    return replace(mesh, texcoords=corner, texcoord_triangles=torch.zeros_like(mesh.triangles))
 
 
 def _material(description: MaterialFile) -> TextureMaterial:
