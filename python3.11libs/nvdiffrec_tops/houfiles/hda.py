@@ -1,0 +1,97 @@
+"""Asset libraries in binary form (``.hda``, ``.otl``), to and from the expanded form.
+
+The binary form is index data (see ``indexdata``). Three sections are coded differently in it: the
+two options files are binary, and the network is a gzip stream of a 32-bit little-endian byte count
+and a cpio archive. Everything else is the same bytes.
+"""
+
+from __future__ import annotations
+
+import struct
+import zlib
+
+from . import cpio, indexdata, options
+from .errors import MAX_FILE_BYTES, HouFileError, text_of
+from .expanded import CONTENTS, ExpandedDefinition, ExpandedLibrary
+from .indexdata import AssetDefinition, Library, Section
+from .mime import EXTERNAL, Members
+from .optionstext import decode_text, encode_text
+
+_OPTIONS = ("ExtraFileOptions", "InternalFileOptions")
+# Deflate, no name, no time, of unknown origin: the header that Houdini writes.
+_GZIP = bytes.fromhex("1f8b08000000000000ff")
+_LEVEL = 6
+
+
+def collapse(library: ExpandedLibrary) -> bytes:
+    """The binary library. Sections carry the time of their definition's record.
+
+    Raises:
+        HouFileError: a part of the library cannot be coded.
+    """
+    definitions = []
+    for record, one in zip(library.records, library.definitions, strict=True):
+        sections = tuple(
+            Section(name, _packed(one, name, record.modified), record.modified)
+            for name in one.order
+        )
+        definitions.append(AssetDefinition(one.section, sections, record.modified))
+    newest = max((record.modified for record in library.records), default=0)
+    return indexdata.encode_library(Library(library.records, tuple(definitions), (newest, newest)))
+
+
+def expand(data: bytes) -> ExpandedLibrary:
+    """The library out of its binary form. Raises HouFileError."""
+    library = indexdata.decode_library(data)
+    made = []
+    for one in library.definitions:
+        files: dict[str, bytes] = {}
+        members: Members | None = None
+        for section in one.sections:
+            if section.name == CONTENTS:
+                members = _members(section.data)
+            elif section.name in _OPTIONS:
+                files[section.name] = encode_text(options.decode(section.data)).encode()
+            else:
+                files[section.name] = section.data
+        order = tuple(section.name for section in one.sections)
+        made.append(ExpandedDefinition(one.section, order, files, members))
+    return ExpandedLibrary(library.records, tuple(made))
+
+
+def _packed(definition: ExpandedDefinition, name: str, modified: int) -> bytes:
+    """A section as it stands in the binary form."""
+    if name == CONTENTS:
+        return _contents(definition.members or (), modified)
+    data = definition.files[name]
+    return options.encode(decode_text(text_of(data))) if name in _OPTIONS else data
+
+
+def _contents(members: Members, modified: int) -> bytes:
+    """``Contents.gz`` of a network's members."""
+    external = next((name for name, _data in members if name in EXTERNAL), None)
+    if external is not None:
+        raise HouFileError(f"the network refers to a file, {external}, which is not kept here")
+    header = cpio.Header(mtime=modified)
+    archive = cpio.Archive(tuple(cpio.Member(*one, header) for one in members), header)
+    stream = cpio.encode(archive)
+    payload = struct.pack("<I", len(stream)) + stream
+    packer = zlib.compressobj(_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
+    body = packer.compress(payload) + packer.flush()
+    return _GZIP + body + struct.pack("<II", zlib.crc32(payload), len(payload))
+
+
+def _members(data: bytes) -> Members:
+    """The members of a ``Contents.gz``. Raises HouFileError; reads no more than the limit."""
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        payload = unpacker.decompress(data, MAX_FILE_BYTES + 5)
+    except zlib.error as error:
+        raise HouFileError(f"the network is damaged: {error}") from None
+    if len(payload) > MAX_FILE_BYTES + 4:
+        raise HouFileError("the network is too large")
+    if not unpacker.eof or unpacker.unused_data or len(payload) < 4:
+        raise HouFileError("the network is cut off, or something follows it")
+    if int.from_bytes(payload[:4], "little") != len(payload) - 4:
+        raise HouFileError("the network's size is not the announced one")
+    return tuple((one.name, one.data) for one in cpio.decode(payload[4:]).members)
