@@ -38,6 +38,11 @@ _COMMANDS = {
         "cook a TOP network of a scene without Houdini",
         "Cook a TOP network of a .hip scene on this machine, without Houdini.",
     ),
+    "doctor": (
+        "doctor.command",
+        "examine an environment, a checkout, a configuration and its data",
+        "Examine what a training needs, say what is wrong, and how to mend it.",
+    ),
     "env": (
         "environment.command",
         "make, list, show and remove Python environments",
