@@ -237,6 +237,14 @@ class Context:
         return None
 
 
+def complaint(facts: Facts) -> str:
+    """What is wrong with a section, with the telling line of what it printed."""
+    lines = [line.strip() for line in facts.get("stderr", []) if line.strip()]
+    fatal = [line for line in lines if line.startswith("Fatal Python error")]
+    told = (fatal or lines)[-1:]
+    return str(facts.get("problem", "")) + (f" ({told[0][:200]})" if told else "")
+
+
 def _folder(path: str | None) -> str | None:
     if not path or "\0" in path:
         return path or None

@@ -1,7 +1,7 @@
 """Run by the examined interpreter: tells what is installed and what works, as lines of JSON.
 
-``python -I inspect_environment.py SECTION ... [--engine E] [--toolkit DIR]``. Each section is
-guarded by itself. A section that imports much runs in a process of its own, so that a crash or a
+``python -I inspect_environment.py SECTION ... [--each=SECONDS] [--NAME=VALUE ...]``.
+Each section is guarded by itself. A section that imports much runs in a process of its own, so that a crash or a
 hang there costs that section alone; its answer is a line of its own as soon as it is known.
 
 Standard library only, and no syntax newer than Python 3.6: the environment may be anything.
@@ -261,17 +261,17 @@ def tell(section: str, facts: Facts) -> None:
 _PRINTING = threading.Lock()
 
 
-def apart(section: str, more: List[str]) -> None:
+def apart(section: str, more: List[str], each: float = EACH) -> None:
     """Run a section in a process of its own and pass its answer on."""
-    environ = dict(os.environ, IMAGEIO_NO_INTERNET="1", PYTHONFAULTHANDLER="1")
+    environ = dict(os.environ, IMAGEIO_NO_INTERNET="1")
     script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inspect_packages.py")
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         process = subprocess.Popen(
-            [sys.executable, "-I", script, section] + more,
+            [sys.executable, "-I", "-X", "faulthandler", script, section] + more,
             stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=environ,
         )  # fmt: skip
         try:
-            code: Any = process.wait(EACH)
+            code: Any = process.wait(each)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
@@ -279,7 +279,7 @@ def apart(section: str, more: List[str]) -> None:
         out.seek(0)
         err.seek(0)
         said = out.read().decode("utf-8", "replace").splitlines()
-        last = err.read().decode("utf-8", "replace").strip().splitlines()[-12:]
+        last = err.read().decode("utf-8", "replace").strip().splitlines()[-40:]
     for line in reversed(said):
         if line.startswith(MARK):
             with _PRINTING:
@@ -287,7 +287,7 @@ def apart(section: str, more: List[str]) -> None:
                 sys.stdout.flush()
             return
     if code is None:
-        problem = "no answer within %.0f s" % EACH
+        problem = "no answer within %.0f s" % each
     elif code < 0 or code > 128:
         problem = "crashed with %s" % (
             ("signal %d" % -code) if code < 0 else hex(code & 0xFFFFFFFF)
@@ -300,6 +300,7 @@ def apart(section: str, more: List[str]) -> None:
 def main(argv: List[str]) -> int:
     sections = [one for one in argv if not one.startswith("--")]
     more = [one for one in argv if one.startswith("--")]
+    each = [float(one[7:]) for one in more if one.startswith("--each=")] or [EACH]
     waiting = []
     for section in sections:
         if section in LIGHT:
@@ -314,7 +315,7 @@ def main(argv: List[str]) -> int:
             except IndexError:
                 return
             try:
-                apart(section, more)
+                apart(section, more, each[0])
             except BaseException as error:
                 tell(section, {"problem": _said(error)})
 

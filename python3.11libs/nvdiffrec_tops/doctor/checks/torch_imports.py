@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nvdiffrec_tops.doctor.check import Check
-from nvdiffrec_tops.doctor.context import Context
+from nvdiffrec_tops.doctor.context import Context, complaint
 from nvdiffrec_tops.doctor.finding import Finding
 
 
@@ -18,10 +18,8 @@ def run(context: Context) -> list[Finding]:
     if context.quick:
         return CHECK.ok(f"PyTorch {version or 'of unknown version'} is installed")
     facts = context.facts("torch")
-    problem = facts.get("problem")
-    if problem:
-        last = next((line for line in reversed(facts.get("stderr", [])) if line.strip()), "")
-        evidence = f"import torch: {problem}" + (f" ({last})" if last else "")
+    if facts.get("problem"):
+        evidence = f"import torch: {complaint(facts)}"
         return [CHECK.error(evidence, context.pip("install", "--force-reinstall", "torch"))]
     return CHECK.ok(f"PyTorch {facts.get('version') or version} is imported")
 

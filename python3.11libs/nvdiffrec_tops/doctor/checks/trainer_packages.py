@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from nvdiffrec_tops.doctor.check import Check
-from nvdiffrec_tops.doctor.context import Context
+from nvdiffrec_tops.doctor.context import Context, complaint
 from nvdiffrec_tops.doctor.finding import Finding
 
 # Module, and what pip installs it from.
@@ -29,12 +29,10 @@ def run(context: Context) -> list[Finding]:
         )
     for name in wanted:
         facts = context.facts(name)
-        problem = facts.get("problem")
-        if problem and name not in missing:
-            said = [line for line in facts.get("stderr", []) if line.strip()][-1:]
+        if facts.get("problem") and name not in missing:
             findings.append(
                 CHECK.error(
-                    f"import {name}: {problem}" + (f" ({said[0]})" if said else ""),
+                    f"import {name}: {complaint(facts)}",
                     context.pip("install", "--force-reinstall", wanted[name]),
                 )
             )
