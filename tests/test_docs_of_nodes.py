@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from nvdiffrec_tops import engines
 from nvdiffrec_tops.houfiles.assets import ASSETS
 
 SCRIPT = "scripts/picture_parameters.py"
@@ -121,6 +122,15 @@ def test_named_parameters_and_files_exist(root: Path, page: str) -> None:
     stock |= {"Local scheduler.", "Skip Loading Packages", "HQueue."}
     bold = set(re.findall(r"\*\*(.+?)\*\*", text))
     assert bold <= labels | stock, bold - labels - stock
+
+
+def test_the_page_of_the_training_lists_every_output_with_its_tag(root: Path) -> None:
+    text = (root / "docs/nodes/nvdiffrec_train.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(file/[a-z/]+)` \| (.+) \|$", text, re.MULTILINE))
+    outputs = engines.engine("diffrec").outputs({"validate": True})
+    assert set(rows) == {one.tag for one in outputs}
+    for one in outputs:
+        assert Path(one.path).name in rows[one.tag], one.path
 
 
 def test_package_examples_are_json_with_forward_slashes(root: Path) -> None:

@@ -39,7 +39,8 @@ class TrainingCommand:
     the job process, ``environment`` the training environment (its folder or its interpreter;
     None: the same). ``overrides`` are configuration fields, ``variables`` go into the trainer's
     environment. ``on_failure``: ``fail``, or ``warn`` to go on with a warning;
-    ``on_out_of_memory``: ``fail`` or ``halve_batch``.
+    ``on_out_of_memory``: ``fail`` or ``halve_batch``. ``claim_card``: wait for a free
+    graphics card.
     """
 
     python: str
@@ -59,6 +60,7 @@ class TrainingCommand:
     inputs: tuple[str, ...] = ()
     on_failure: str = "fail"
     on_out_of_memory: str = "fail"
+    claim_card: bool = False
     force: bool = False
     job_script: str = str(JOB_SCRIPT)
 
@@ -89,6 +91,7 @@ class TrainingCommand:
         options += [("unset-env", name) for name in self.unset]
         options += [("input", path) for path in self.inputs]
         words = [f"--{name}={value}" for name, value in options if value is not None]
+        words += ["--claim-card"] if self.claim_card else []
         return words + (["--force"] if self.force else [])
 
     def job(self) -> JobFile:
@@ -113,6 +116,7 @@ class TrainingCommand:
             inputs=self.inputs,
             on_failure=self.on_failure,
             on_out_of_memory=self.on_out_of_memory,
+            claim_card=self.claim_card,
             **given,
         )
         return job.based_on(os.getcwd())

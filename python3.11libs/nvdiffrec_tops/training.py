@@ -20,7 +20,7 @@ from nvdiffrec_tops import attributes, engines, environment
 from nvdiffrec_tops.command import TrainingCommand
 from nvdiffrec_tops.engines import ExpectedOutput
 
-GPU_MODES: Final = ("any", "these", "turn")
+GPU_MODES: Final = ("any", "these", "turn", "free")
 _MAX_CONFIG_BYTES = 4 << 20
 
 
@@ -41,7 +41,7 @@ class TrainingSettings:
     output_dir: str = ""
     device: str = "auto"
     gpu_mode: str = "any"
-    gpus: str = "0"
+    gpus: str = ""
     seed: int | None = None
     force: bool = False
     retries: int = 1
@@ -98,6 +98,7 @@ def plan(item: Mapping[str, str], index: int, settings: TrainingSettings) -> Tra
         timeout=settings.timeout,
         on_failure=settings.on_failure,
         on_out_of_memory=settings.on_out_of_memory,
+        claim_card=settings.gpu_mode == "free" and settings.device != "cpu",
         force=settings.force,
     )
     document = {**configuration(working_dir, config), **overrides}
@@ -151,19 +152,21 @@ def _overrides(text: str) -> dict[str, Any]:
 
 
 def _gpus(settings: TrainingSettings, index: int) -> dict[str, str]:
-    """``CUDA_VISIBLE_DEVICES`` for the item."""
+    """``CUDA_VISIBLE_DEVICES`` for the item, with the numbering of nvidia-smi."""
     if settings.gpu_mode not in GPU_MODES:
         raise TrainingError(f"Graphics Cards: there is no choice '{settings.gpu_mode}'")
     if settings.gpu_mode == "any" or settings.device == "cpu":
         return {}
     names = settings.gpus.replace(",", " ").split()
+    if settings.gpu_mode == "free" and not names:
+        return {}
     if not names or not all(one.isascii() and one.isalnum() for one in _parts(names)):
         raise TrainingError(
             f"Card Numbers: '{settings.gpus}' must list cards as nvidia-smi numbers them, for "
             "example 0 1"
         )
     chosen = [names[index % len(names)]] if settings.gpu_mode == "turn" else names
-    return {"CUDA_VISIBLE_DEVICES": ",".join(chosen)}
+    return {"CUDA_VISIBLE_DEVICES": ",".join(chosen), "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 def _parts(names: list[str]) -> list[str]:

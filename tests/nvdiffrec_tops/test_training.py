@@ -64,11 +64,14 @@ def test_the_expected_outputs_are_those_of_the_engine(item: dict[str, str]) -> N
 
 
 @pytest.mark.parametrize(
-    ("mode", "index", "cards"), [("any", 1, None), ("these", 1, "0,2"), ("turn", 1, "2")]
+    ("mode", "index", "cards"),
+    [("any", 1, None), ("these", 1, "0,2"), ("turn", 1, "2"), ("free", 0, "0,2")],
 )
 def test_graphics_cards(item: dict[str, str], mode: str, index: int, cards: str | None) -> None:
     settings = TrainingSettings(gpu_mode=mode, gpus="0 2")
-    variables = plan(item, index, settings).command.variables
+    command = plan(item, index, settings).command
+    variables = command.variables
+    assert command.claim_card is (mode == "free") and command.job().claim_card is (mode == "free")
     assert variables.get("CUDA_VISIBLE_DEVICES") == cards
 
 

@@ -1,8 +1,9 @@
 """Run by the examined interpreter: tells what is installed and what works, as lines of JSON.
 
 ``python -I inspect_environment.py SECTION ... [--each=SECONDS] [--NAME=VALUE ...]``.
-Each section is guarded by itself. A section that imports much runs in a process of its own, so that a crash or a
-hang there costs that section alone; its answer is a line of its own as soon as it is known.
+Each section is guarded by itself. A section that imports much runs in a process of its own, so that
+a crash or a hang there costs that section alone; its answer is a line of its own as soon as it
+is known.
 
 Standard library only, and no syntax newer than Python 3.6: the environment may be anything.
 """

@@ -193,7 +193,7 @@ def _conda_part(
             execute_link_scripts=False,
             reporter=_Reporter(progress, lock),
         )
-        return records
+        return list(records)
 
     try:
         return asyncio.run(run())

@@ -239,6 +239,7 @@ class Events:
 
         self.errors: list[str] = []
         self._context, self._words = context, words
+        self._finished: set[int] = set()
         self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._tell, name="batch cook", daemon=True)
         self._thread.start()
@@ -261,7 +262,11 @@ class Events:
     def _state(self, item_id: int, state: Any) -> None:
         item = self._context.graph.workItemById(item_id)
         name = item.name if item is not None else f"work item {item_id}"
-        self._say(f"{name}: {getattr(state, 'name', state)}")
+        word = getattr(state, "name", str(state))
+        if word.startswith("Cooked"):
+            self._finished.add(item_id)
+        total = sum(len(node.workItems) for node in self._context.graph.nodes())
+        self._say(f"[{len(self._finished)}/{total}] {name}: {word}")
 
     def _say(self, text: str) -> None:
         with suppress(OSError, ValueError):

@@ -131,4 +131,5 @@ def claimed(
         listed = ", ".join(claim.cards)
         card = claim.wait(check, lambda: waiting(f"waiting for a graphics card ({listed})"))
         environment[VISIBLE] = card
+        environment["CUDA_DEVICE_ORDER"] = "PCI_BUS_ID"  # as nvidia-smi numbers them
         yield f"graphics card {card} is claimed for this job"

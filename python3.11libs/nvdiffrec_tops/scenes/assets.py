@@ -52,11 +52,12 @@ Compare the work items by their attributes psnr, faces and training_seconds.
 _NOTE_HQUEUE = """TOPs nvdiffrec: on an HQueue farm
 
 The graph of TOPs_nvdiffrec_Static.hip on an HQueue scheduler. Set on hqueuescheduler: the \
-server's address, and a working directory on shared storage. Set on attributes: folders that every farm \
-machine sees under the same path.
+server's address, and a working directory on shared storage. Set on attributes: folders that \
+every farm machine sees under the same path.
 
 Training takes no Houdini licence on the farm: the jobs are plain Python processes.
-To try the graph on this machine, set TOP Scheduler of the network to localscheduler.
+To try the graph on this machine, set TOP Scheduler of the network to localscheduler; \
+nvdiffrec-tops cook runs the items on this machine in any case.
 """
 
 

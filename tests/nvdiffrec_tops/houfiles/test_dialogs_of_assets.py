@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from pathlib import Path
 
 import pytest
 
+from diffrec.config import Config, Extensions
+from nvdiffrec_tops import attributes, engines
 from nvdiffrec_tops.houfiles import sections
 from nvdiffrec_tops.houfiles.assets import ASSETS
 from nvdiffrec_tops.houfiles.dialogscript import (
@@ -14,6 +17,7 @@ from nvdiffrec_tops.houfiles.dialogscript import (
     MULTIPARMS,
     Interface,
     Line,
+    ParmTemplate,
     decode,
     read_lines,
 )
@@ -64,7 +68,7 @@ TRAINING: list[Row] = [
 MACHINE: list[Row] = [
     ("device", "string", "auto"),
     ("gpumode", "ordinal", "0"),
-    ("gpus", "string", "0"),
+    ("gpus", "string", ""),
     ("sequential", "toggle", "0"),
     ("retries", "integer", "1"),
     ("halvebatch", "toggle", "0"),
@@ -94,9 +98,23 @@ TOKENS = {
     "source": ["attribute", "prefix", "known", "active"],
     "export": ["job", "original"],
     "device": ["auto", "cpu", "cuda"],
-    "gpumode": ["any", "these", "turn"],
+    "gpumode": ["any", "these", "turn", "free"],
     "onfailure": ["fail", "warn"],
 }
+TAGS = {
+    output.tag
+    for name in engines.names()
+    for output in engines.engine(name).outputs({"validate": True})
+}
+SCENE_ATTRIBUTES = (
+    attributes.ENVIRONMENT,
+    attributes.WORKING_DIR,
+    attributes.SCRIPT,
+    attributes.CONFIG,
+    attributes.ENGINE,
+    attributes.OUTPUT,
+    attributes.OVERRIDES,
+)
 CALLBACKS = {
     "checkenvironment": "hou.phm().callbacks.check_environment(kwargs)",
     "openresult": "hou.phm().callbacks.open_result(kwargs)",
@@ -258,6 +276,37 @@ def test_the_help_card_tells_the_same(root: Path, name: str) -> None:
     # Brackets outside of code would be links.
     links = re.findall(r"\[([^\]]*)\]", re.sub(r"`[^`]*`", "", card))
     assert all("Node:top/kartaverse--nvdiffrec_" in one for one in links)
+
+
+@NAMES
+def test_the_help_card_lists_attributes_and_outputs(root: Path, name: str) -> None:
+    card = section(root, name, "Help")
+    before_parameters = card[: card.index("@parameters")]
+    told = dict(re.findall(r"^== (.+) ==\n((?:.+\n)+)", before_parameters, re.M))
+    assert set(told) >= {"Attributes", "Output files"}
+    tags = set(re.findall(r"`(file/[a-z/]+)`", told["Output files"]))
+    trains = name in ("nvdiffrec_train", "nvdiffrec_static")
+    assert tags == (TAGS if trains else set())
+    if trains:
+        for attribute in ("psnr", "psnr_pass1", "faces", "training_seconds"):
+            assert f"`{attribute}`" in before_parameters
+    if name in ("nvdiffrec_attributes", "nvdiffrec_static"):
+        for attribute in SCENE_ATTRIBUTES:
+            assert f"`{attribute}`" in before_parameters
+
+
+@pytest.mark.parametrize("name", ["nvdiffrec_attributes", "nvdiffrec_static"])
+def test_fields_offered_for_overrides_are_fields_of_the_configuration(
+    root: Path, name: str
+) -> None:
+    known = {one.name for one in dataclasses.fields(Config)}
+    known |= {f"diffrec.{one.name}" for one in dataclasses.fields(Extensions)}
+    field = interface(root, name).find("overridename#")
+    assert isinstance(field, ParmTemplate) and field.menu is not None
+    offered = [token for token, _label in field.menu.items]
+    assert len(offered) == len(set(offered)) and set(offered) <= known
+    labels = [label for _token, label in field.menu.items]
+    assert len(labels) == len(set(labels))
 
 
 @NAMES
