@@ -310,10 +310,10 @@ def poses() -> tuple[Callable[..., bytes], Callable[..., list[list[float]]]]:
 
 
 @pytest.fixture
-def configured(tmp_path: Path) -> Callable[..., dict[str, str]]:
+def configured(tmp_path: Path) -> Callable[..., dict[str, Any]]:
     """Writes a configuration; returns the parameters of a context that name it."""
 
-    def make(**fields: Any) -> dict[str, str]:
+    def make(**fields: Any) -> dict[str, Any]:
         path = tmp_path / "job.json"
         path.write_text(json.dumps(fields), encoding="utf-8")
         return {"config": str(path), "working_dir": str(tmp_path)}

@@ -13,7 +13,7 @@ from nvdiffrec_tops.doctor import Finding
 from nvdiffrec_tops.doctor.context import Context
 
 Look = Callable[[Context, str], Finding]
-Configured = Callable[..., dict[str, str]]
+Configured = Callable[..., dict[str, Any]]
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
 
 

@@ -18,7 +18,7 @@ from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.fieldvalues import faults
 
 Look = Callable[[Context, str], Finding]
-Configured = Callable[..., dict[str, str]]
+Configured = Callable[..., dict[str, Any]]
 
 
 def test_a_configuration_that_reads(configured: Configured, look: Look) -> None:

@@ -17,7 +17,7 @@ from nvdiffrec_tops.doctor.dataset import sample
 from nvdiffrec_tops.doctor.pictures import is_black, size_of
 
 Look = Callable[[Context, str], Finding]
-Configured = Callable[..., dict[str, str]]
+Configured = Callable[..., dict[str, Any]]
 Png = Callable[..., bytes]
 Poses = tuple[Callable[..., bytes], Callable[..., list[list[float]]]]
 OF_PHOTOGRAPHS = (
@@ -81,15 +81,31 @@ def test_counts_that_differ(llff: Callable[..., Path], configured: Configured, l
     assert "no photographs" in look(of(configured, ref_mesh="photos"), "photographs").evidence
 
 
-def test_names_whose_order_differs(
-    llff: Callable[..., Path], configured: Configured, look: Look
+@pytest.mark.parametrize(
+    ("photo", "mask", "severity"),
+    [
+        ("{}.png", "{}.png", "ok"),
+        ("{:03}.png", "{:03}_mask.png", "ok"),
+        ("{}.png", "{}_mask.png", "error"),  # 1.png is before 10.png, 1_mask.png behind 10_mask.png
+        ("photo_{}.png", "cut_{}.png", "ok"),
+    ],
+)
+def test_names_that_sort_otherwise(
+    llff: Callable[..., Path],
+    configured: Configured,
+    look: Look,
+    photo: str,
+    mask: str,
+    severity: str,
 ) -> None:
-    folder = llff()
-    # The same names, but as PNG and .PNG they sort differently.
-    (folder / "images" / "003.png").rename(folder / "images" / "3.png")
-    assert look(of(configured, ref_mesh="photos"), "photographs").severity == "ok"
-    (folder / "masks" / "003.png").rename(folder / "masks" / "3.png")
-    assert look(of(configured, ref_mesh="photos"), "photographs").severity == "ok"
+    folder = llff(count=12)
+    for inner, name in (("images", photo), ("masks", mask)):
+        for i, path in enumerate(sorted((folder / inner).iterdir())):
+            path.rename(folder / inner / name.format(i).replace(".png", ".Png"))
+    found = look(of(configured, ref_mesh="photos"), "photographs")
+    assert found.severity == severity
+    if severity == "error":
+        assert "the photograph 1.Png meets the mask 10_mask.Png" in found.evidence
 
 
 def test_sizes_that_differ(
@@ -386,7 +402,7 @@ def test_blackness_without_decoding(tmp_path: Path, make_png: Png) -> None:
         (make_png(9, 9, 1), False),
         (make_png(9, 9, 0, 3), True),
         (make_png(9, 9, 0, 4), None),
-        (make_png(9, 9)[:60], None),
+        (make_png(9, 9)[:48], None),
         (b"no picture", None),
     ):
         path.write_bytes(data)

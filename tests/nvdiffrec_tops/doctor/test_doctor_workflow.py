@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -91,7 +92,7 @@ def test_a_lock_that_was_left_is_found_and_removed(
     long_ago = 1_600_000_000  # another machine could not still be compiling
     for path in (lock, plugin / "build.ninja"):
         os.utime(path, (long_ago, long_ago))
-    asked = {"environment": str(environment), "engine": "nvdiffrec"}
+    asked: dict[str, Any] = {"environment": str(environment), "engine": "nvdiffrec"}
     found = of(doctor.examine(**asked, quick=True), "stale_locks")
     assert found.severity == "warning"
     assert found.repair
@@ -110,7 +111,7 @@ def test_a_lock_of_a_running_compilation_stays(environment: Path, clean: Path) -
     plugin.mkdir(parents=True)
     lock = plugin / "lock"
     lock.write_text("")
-    asked = {"environment": str(environment), "engine": "nvdiffrec"}
+    asked: dict[str, Any] = {"environment": str(environment), "engine": "nvdiffrec"}
     with subprocess.Popen(["tail", "-f", str(lock)], stdout=subprocess.PIPE, cwd=plugin) as process:
         try:
             found = of(doctor.examine(**asked, quick=True), "stale_locks")

@@ -50,7 +50,7 @@ def run(context: Context) -> list[Finding]:
         ]
     strangers = _pairs(context)
     if strangers:
-        return [CHECK.warning(strangers, "name each mask like its photograph")]
+        return [CHECK.error(strangers, "name each mask like its photograph, with leading zeros")]
     return CHECK.ok(f"{photos} photographs with masks")
 
 
@@ -66,13 +66,34 @@ def _odd(context: Context) -> str:
 
 
 def _pairs(context: Context) -> str:
-    """Photographs and masks are matched by order: a name that stands elsewhere is a mix-up."""
+    """Photographs and masks are matched by order: where the same numbers sort otherwise, one gets
+    another's mask. What all names of a folder have in common tells nothing."""
     assert context.dataset is not None
-    photos, masks = _stems(context.dataset.pictures), _stems(context.dataset.masks)
-    if set(photos) != set(masks) or photos == masks:
+    pictures, masks = context.dataset.pictures, context.dataset.masks
+    ours, theirs = _told(_stems(pictures)), _told(_stems(masks))
+    if ours == theirs or len(set(ours)) < len(ours) or set(ours) != set(theirs):
         return ""
-    first = next(i for i, (a, b) in enumerate(zip(photos, masks, strict=True)) if a != b)
-    return f"in sorted order the photograph {photos[first]} meets the mask {masks[first]}"
+    first = next(i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b)
+    photo, mask = os.path.basename(pictures[first]), os.path.basename(masks[first])
+    return f"in sorted order the photograph {photo} meets the mask {mask}"
+
+
+def _told(stems: list[str]) -> list[str]:
+    """The names without the beginning and the end that they share."""
+    begin = _shared(stems)
+    rest = [stem[begin:] for stem in stems]
+    end = _shared([one[::-1] for one in rest])
+    return [one[: len(one) - end] for one in rest]
+
+
+def _shared(names: list[str]) -> int:
+    """How many characters at their beginning all names share."""
+    count = 0
+    for column in zip(*names, strict=False):
+        if len(set(column)) > 1:
+            break
+        count += 1
+    return count
 
 
 CHECK = Check("photographs", "Photographs and masks", "data", run, needs=("data_present",))
