@@ -10,7 +10,7 @@ from typing import Any
 
 from nvdiffrec_tops import environment as environments
 from nvdiffrec_tops.doctor.dataset import Dataset, read_dataset
-from nvdiffrec_tops.doctor.inspection import LONG, QUICK, Facts, InspectionError, inspect
+from nvdiffrec_tops.doctor.inspection import LONG, QUICK, SLOW, Facts, InspectionError, inspect
 from nvdiffrec_tops.doctor.objfile import ObjFile, read_obj
 from nvdiffrec_tops.environment import Environment, EnvironmentProblem
 from nvdiffrec_tops.job.failures import JobError
@@ -100,8 +100,10 @@ class Context:
     def light(self) -> dict[str, Facts] | InspectionError:
         """Facts that need no import, or why the interpreter gives none."""
         try:
-            return inspect(self.place.python, LIGHT, self.variables, timeout=QUICK)
-        except (InspectionError, EnvironmentProblem) as error:
+            return inspect(
+                self.place.python, LIGHT, self.variables, timeout=QUICK if self.quick else SLOW
+            )
+        except (InspectionError, EnvironmentProblem, OSError) as error:
             return InspectionError(str(error))
 
     @cached_property
@@ -117,7 +119,7 @@ class Context:
             return inspect(
                 self.place.python, sections, self.variables, options=options, timeout=LONG
             )
-        except InspectionError as error:
+        except (InspectionError, OSError) as error:
             return {"torch": {"problem": str(error)}}
 
     def facts(self, section: str) -> Facts:
@@ -138,18 +140,19 @@ class Context:
 
     # -- the configuration --------------------------------------------------------------------
 
+    @property
+    def config_candidates(self) -> list[str]:
+        """Where the configuration may lie: below the working directory, else where we are."""
+        if self.config is None:
+            return []
+        name = expand(self.config)
+        folders = [*([self.working_dir] if self.working_dir else []), os.curdir]
+        return list(dict.fromkeys(str(_folder(os.path.join(one, name))) for one in folders))
+
     @cached_property
     def config_path(self) -> str | None:
         """The configuration's absolute path; None when there is no such file."""
-        if self.config is None:
-            return None
-        name = expand(self.config)
-        folders = [self.working_dir] if self.working_dir else []
-        for folder in [*folders, os.getcwd()]:
-            path = os.path.abspath(os.path.join(folder, name))
-            if is_file(path):
-                return path
-        return None
+        return next((path for path in self.config_candidates if is_file(path)), None)
 
     @cached_property
     def configuration(self) -> dict[str, Any] | JobError:
@@ -227,8 +230,8 @@ class Context:
         folders = [self.working_dir] if self.working_dir else []
         if self.config_path is not None:
             folders.append(os.path.dirname(self.config_path))
-        for folder in folders or [os.getcwd()]:
-            path = os.path.abspath(os.path.join(folder, expand(value)))
+        for folder in folders or [os.curdir]:
+            path = str(_folder(os.path.join(folder, expand(value))))
             try:
                 if os.path.exists(path):
                     return path
@@ -246,9 +249,10 @@ def complaint(facts: Facts) -> str:
 
 
 def _folder(path: str | None) -> str | None:
-    if not path or "\0" in path:
-        return path or None
-    return os.path.abspath(expand(path))
+    try:
+        return os.path.abspath(expand(path)) if path else None
+    except OSError:  # the folder that we are in is gone
+        return path
 
 
 def is_file(path: str) -> bool:

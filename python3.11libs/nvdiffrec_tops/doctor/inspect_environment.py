@@ -222,7 +222,7 @@ def driver() -> Facts:
             return {"tool": "", "cards": [], "version": match.group(1) if match else ""}
         except OSError:
             return {"tool": "", "cards": [], "version": ""}
-    said = _run([path, "--query-gpu=" + fields, "--format=csv,noheader,nounits"], 20.0)
+    said = _run([path, "--query-gpu=" + fields, "--format=csv,noheader,nounits"], 8.0)
     cards = []
     for line in said.splitlines():
         parts = [part.strip() for part in line.split(",")]

@@ -15,6 +15,8 @@ SCRIPT = os.path.join(os.path.dirname(os.path.abspath(__file__)), "inspect_envir
 MARK = "@fact "
 QUICK = 15.0
 """Seconds for sections that import nothing."""
+SLOW = 60.0
+"""The same where there is time: an environment on a network disk may take it."""
 LONG = 300.0
 """Seconds for those that do; each has a limit of its own below that."""
 

@@ -51,6 +51,14 @@ def test_no_checkout(look: Look, folder: str | None) -> None:
     assert "git clone" in found.cure
 
 
+def test_the_working_directory(tmp_path: Path, look: Look) -> None:
+    assert look(Context(None, str(tmp_path), environ={}), "working_folder").severity == "ok"
+    assert look(Context(None, environ={}), "working_folder").severity == "skipped"
+    for folder in (str(tmp_path / "gone"), "a\0b"):
+        found = look(Context(None, folder, environ={}), "working_folder")
+        assert (found.severity, "WORKING_DIR" in found.cure) == ("error", True)
+
+
 def test_pointers_of_git_lfs(checkout: Path, configured: Configured, look: Look) -> None:
     tets = checkout / "data" / "tets"
     (tets / "128_tets.npz").write_text(POINTER)

@@ -437,6 +437,17 @@ def test_memory_of_the_card(
         assert found.cure.startswith('"batch": 2')
 
 
+def test_memory_that_others_use(
+    healthy: Callable[..., Context], configured: Configured, look: Look
+) -> None:
+    context = healthy(
+        lambda light, heavy: heavy["torch"]["devices"][0].update(free=1 << 30), **configured()
+    )
+    found = look(context, "memory_needed")
+    assert found.severity == "warning"
+    assert "only 1.0 are free" in found.evidence
+
+
 def test_memory_of_the_machine(
     configured: Configured, look: Look, monkeypatch: pytest.MonkeyPatch
 ) -> None:

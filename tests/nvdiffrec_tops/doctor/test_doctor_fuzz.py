@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -93,6 +94,29 @@ def test_paths(
             quick=True,
         )
     )
+
+
+def test_a_current_folder_that_is_gone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    for one in doctor.examine(
+        environment="env", working_dir="a", config="b.json", output="c", quick=True
+    ):
+        assert one.severity in SEVERITIES
+
+
+def test_no_room_for_temporary_files(
+    environment: Path, clean: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", refuse)
+    findings = {one.check: one for one in doctor.examine(environment=str(environment), quick=True)}
+    assert findings["interpreter_starts"].severity == "error"
+    assert "No space left on device" in findings["interpreter_starts"].evidence
 
 
 @given(engine=st.text(max_size=10))

@@ -115,6 +115,16 @@ def test_a_driver_that_does_not_answer(healthy: Healthy, look: Look) -> None:
     assert "version mismatch" in look(healthy(change), "gpu_visible").evidence
 
 
+def test_an_nvidia_smi_that_hangs(healthy: Healthy, look: Look) -> None:
+    def change(light: Facts, heavy: Facts) -> None:
+        light["driver"] = {"problem": "TimeoutExpired: after 8 seconds"}
+        heavy["torch"].update(available=False, devices=[])
+
+    found = look(healthy(change), "gpu_visible")
+    assert found.severity == "error"
+    assert "does not answer" in found.evidence
+
+
 def test_a_card_that_computes_nothing(healthy: Healthy, look: Look) -> None:
     problem = "RuntimeError: CUDA error: no kernel image is available"
     context = healthy(lambda light, heavy: heavy["torch"].update(computed_problem=problem))

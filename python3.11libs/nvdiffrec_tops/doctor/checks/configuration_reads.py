@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context, is_file
 from nvdiffrec_tops.doctor.finding import Finding
@@ -14,13 +12,12 @@ def run(context: Context) -> list[Finding]:
     if context.config is None:
         return CHECK.skipped("no configuration is named")
     if context.config_path is None:
-        folder = context.working_dir or os.getcwd()
         named = context.config
         if any(one in named for one in "*?") and not is_file(named):
             return CHECK.skipped(f"{named} is a pattern: each of its files is examined by itself")
         return [
             CHECK.error(
-                f"there is no configuration {named!r}, neither in {folder} nor elsewhere",
+                "there is no configuration " + " or ".join(map(repr, context.config_candidates)),
                 "correct CONFIG_NAME: a .json file, relative to WORKING_DIR or absolute",
             )
         ]

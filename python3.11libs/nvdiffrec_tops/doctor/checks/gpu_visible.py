@@ -8,6 +8,7 @@ from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
 
 LOOK = "nvidia-smi"
+BOOT = "restart the machine when the driver was just updated"
 
 
 def run(context: Context) -> list[Finding]:
@@ -32,11 +33,15 @@ def run(context: Context) -> list[Finding]:
             _bad(
                 context,
                 f"nvidia-smi shows {', '.join(cards)}, but PyTorch does not see it",
-                f"{LOOK}; restart the machine when the driver was just updated",
+                f"{LOOK}; {BOOT}",
             )
         ]
     if cards:
         return CHECK.ok(", ".join(cards))
+    if driver.get("problem"):
+        return [
+            _bad(context, f"nvidia-smi does not answer: {driver['problem']}", f"{LOOK}; {BOOT}")
+        ]
     if driver.get("tool"):
         said = " ".join(driver.get("said", "").split())[:200]
         return [_bad(context, f"nvidia-smi shows no card: {said}", LOOK)]

@@ -27,6 +27,14 @@ def run(context: Context) -> list[Finding]:
     fitting = max(int(batch * (max(cards or [0.0]) - BASE) / (need - BASE)), 1)
     if cards:
         there = max(cards)
+        if there >= need and free_of_cards(context, there) < need:
+            free = free_of_cards(context, there)
+            return [
+                CHECK.warning(
+                    f"{rule}; of the card's {there / GIB:.0f} GiB only {free / GIB:.1f} are free",
+                    "nvidia-smi shows who uses it: close that, or wait",
+                )
+            ]
         if there >= need:
             return CHECK.ok(f"{rule}; the card has {there / GIB:.0f} GiB")
         cure = f'"batch": {fitting}, smaller pictures or fewer layers'
@@ -71,6 +79,18 @@ def memory_of_cards(context: Context) -> list[float]:
         return found
     totals = [one.get("memory.total", "") for one in context.facts("driver").get("cards", [])]
     return [float(one) * (1 << 20) for one in totals if one.isdecimal()]
+
+
+def free_of_cards(context: Context, total: float) -> float:
+    """Free bytes of the emptiest card; ``total`` where that is not known."""
+    found = [
+        float(one["free"]) for one in context.facts("torch").get("devices", []) if "free" in one
+    ]
+    if not found:
+        cards = context.facts("driver").get("cards", [])
+        free = [one.get("memory.free", "") for one in cards]
+        found = [float(one) * (1 << 20) for one in free if one.isdecimal()]
+    return max(found, default=total)
 
 
 def memory_of_machine() -> float | None:
