@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from nvdiffrec_tops.job import cards, outputs, pdgreport, probe, result, trainer
+from nvdiffrec_tops.job import cards, outputs, pdgreport, preflight, probe, result, trainer
 from nvdiffrec_tops.job.child import Child, Stopped, TimedOut
 from nvdiffrec_tops.job.environment import EnvironmentPolicy, EnvironmentReport, clean_environment
 from nvdiffrec_tops.job.failures import (
@@ -95,6 +95,7 @@ class _Run:
         self.id = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
         self.folder = os.path.join(job.output, outputs.RUN_PREFIX + self.id)
         self.notes: list[str] = []
+        self.findings: list[dict[str, str]] = []
         self.document: dict[str, Any] = {}
         self.previous: dict[str, Any] | None = None
         count = 1 if isinstance(job.config, dict) and job.config.get("base_mesh") else 2
@@ -232,12 +233,30 @@ class _Run:
             self.report.log("Job: " + line)
         for text in changes.warnings:
             self._note(text)
+        self._preflight(training, python, config, environment)
         wanted = self.job.claim_card and self.job.device != "cpu"
         with cards.claimed(wanted, environment, self._alive, self._waiting) as note:
             if note:
                 self._note(note)
             self._attempts(training, command, environment)
         return self._collect()
+
+    def _preflight(
+        self, training: trainer.Training, python: str, config: str, environment: dict[str, str]
+    ) -> None:
+        """Note what the doctor finds wrong before the training."""
+        self.findings = preflight.findings(
+            {
+                "environment": python,
+                "working_dir": training.working_dir,
+                "config": os.path.join(self.folder, config),
+                "engine": self.job.engine,
+                "output": self.job.output,
+            },
+            environment,
+        )
+        for one in self.findings:
+            self._note(preflight.sentence(one))
 
     def _waiting(self, text: str) -> None:
         self.report.say(f"Job: {text}")
@@ -262,7 +281,8 @@ class _Run:
                 return
             note = retries.after(failure)
             if note is None:
-                raise JobError.of(retries.explained(failure))
+                failure = preflight.explained(retries.explained(failure), self.findings)
+                raise JobError.of(failure)
             self._note(note)
             outputs.remove_run_folder(os.path.join(self.folder, "out"))
             trainer.write_configuration(retries.training, self.folder, self.id)

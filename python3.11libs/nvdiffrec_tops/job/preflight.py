@@ -1,0 +1,61 @@
+"""The doctor's quick checks before a training, in a process of their own.
+
+They never keep a training from starting: what they find stands in the log and the result file, and
+explains a failure that is not known otherwise.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from nvdiffrec_tops.job.failures import Failure
+
+PYTHON = (3, 11)
+SECONDS = 60.0
+_SCRIPT = os.path.join(os.path.dirname(os.path.dirname(__file__)), "doctor", "preflight.py")
+
+
+def findings(settings: Mapping[str, Any], environment: Mapping[str, str]) -> list[dict[str, str]]:
+    """The doctor's errors and warnings about ``settings`` (see ``doctor.examine``).
+
+    Nothing where the doctor cannot run: it wants Python 3.11 and the toolkit beside the job.
+    """
+    if sys.version_info[:2] < PYTHON or not os.path.isfile(_SCRIPT):
+        return []
+    try:
+        done = subprocess.run(
+            [sys.executable, "-I", "-X", "utf8", _SCRIPT],
+            input=json.dumps(dict(settings)),
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            timeout=SECONDS,
+            check=True,
+            env=dict(environment),
+        )
+        answer = json.loads(done.stdout)
+        found = [{key: str(value) for key, value in one.items()} for one in answer]
+        return [one for one in found if one["severity"] in ("error", "warning")]
+    except (OSError, subprocess.SubprocessError, ValueError, TypeError, AttributeError, KeyError):
+        return []
+
+
+def sentence(finding: Mapping[str, str]) -> str:
+    """A finding as one line of the log."""
+    cure = f" ({finding['cure']})" if finding.get("cure") else ""
+    return f"doctor: {finding['title']}: {finding['evidence']}{cure}"
+
+
+def explained(failure: Failure, found: Sequence[Mapping[str, str]]) -> Failure:
+    """A failure that is not known, with what the doctor had found wrong before the training."""
+    wrong = next((one for one in found if one["severity"] == "error"), None)
+    if failure.id != "unknown" or wrong is None:
+        return failure
+    cure = f"{failure.cure}. Before the training the {sentence(wrong)}"
+    return dataclasses.replace(failure, cure=cure.replace("doctor: ", "doctor found: ", 1))
