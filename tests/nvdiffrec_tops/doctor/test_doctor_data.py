@@ -166,6 +166,21 @@ def test_masks_that_are_decoded(
     assert look(context, "masks_filled").severity == severity
 
 
+def test_a_mask_that_is_damaged(
+    llff: Callable[..., Path], configured: Configured, look: Look, make_png: Png
+) -> None:
+    pytest.importorskip("cv2")
+    import os
+    import sys
+
+    damaged = llff(count=8) / "masks" / "003.png"
+    damaged.write_bytes(make_png(16, 16)[:40])
+    context = Context(sys.executable, environ=os.environ, **configured(ref_mesh="photos"))
+    found = look(context, "masks_filled")
+    assert found.severity == "error"
+    assert f"{damaged} cannot be decoded" in found.evidence
+
+
 def nerf(folder: Path, make_png: Png, count: int = 10, **change: Any) -> Path:
     (folder / "train").mkdir(parents=True)
     frames = []

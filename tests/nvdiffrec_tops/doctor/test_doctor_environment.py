@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,20 @@ def test_packages_of_the_users_folder(healthy: Healthy, look: Look) -> None:
     assert found.severity == "warning"
     assert found.evidence.startswith("numpy would be taken from /home/a/.local")
     assert look(healthy(), "user_packages").severity == "ok"
+
+
+def test_the_users_folder_of_a_real_python(
+    clean: Path, put_package: Callable[..., None], look: Look
+) -> None:
+    python = os.path.realpath(sys.executable)
+    put_package(clean / ".local", "nvdiffrast", "0.3.1")
+    environ = {**os.environ, "PYTHONPATH": "/nowhere"}
+    context = Context(python, engine="nvdiffrec", environ=environ, quick=True)
+    found = look(context, "user_packages")
+    assert found.severity == "warning"
+    assert str(clean / ".local") in found.evidence
+    assert "nvdiffrast" in found.evidence
+    assert context.version("nvdiffrast") == "0.3.1"
 
 
 def test_a_whole_examination_of_an_empty_environment(environment: Path, clean: Path) -> None:

@@ -117,7 +117,9 @@ def test_tiny_cuda_nn_without_a_visible_card(healthy: Healthy, look: Look) -> No
 def test_imageio_without_its_plug_in(healthy: Healthy, look: Look, facts: Facts) -> None:
     found = look(healthy(lambda light, heavy: heavy.update(imageio=facts)), "hdr_reading")
     assert found.severity == "note"  # the launcher stands in for it
-    assert "imageio-freeimage" in found.cure
+    assert found.cure == "conda install --prefix '/opt/envs/my env' conda-forge::freeimage"
+    own = healthy(lambda light, heavy: heavy.update(imageio=facts), kind="venv")
+    assert look(own, "hdr_reading").cure == "sudo apt install libfreeimage3"
 
 
 def test_imageio_without_its_plug_in_by_its_files(healthy: Healthy, look: Look) -> None:

@@ -121,3 +121,90 @@ def test_a_lock_of_a_running_compilation_stays(environment: Path, clean: Path) -
             assert lock.exists()
         finally:
             process.kill()
+
+
+CARD_TORCH = """
+from . import version
+__version__ = version.__version__
+class _Tensor:
+    def numpy(self): return [0.0, 0.0]
+    def sum(self): return self
+    def item(self): return 8.0
+    shape = (128, 3)
+def zeros(count): return _Tensor()
+def ones(count, device): return _Tensor()
+def rand(*shape, device): return _Tensor()
+class _Card:
+    name, major, minor, total_memory = "NVIDIA H100", 9, 0, 80 << 30
+class cuda:
+    is_available = staticmethod(lambda: True)
+    device_count = staticmethod(lambda: 1)
+    get_arch_list = staticmethod(lambda: ["sm_90"])
+    get_device_properties = staticmethod(lambda index: _Card)
+    mem_get_info = staticmethod(lambda index: (79 << 30, 80 << 30))
+"""
+CARD_TINYCUDANN = """
+class Encoding:
+    def __init__(self, count, settings): pass
+    def __call__(self, points): return points
+"""
+PROGRAMS = {
+    "nvidia-smi": "NVIDIA H100, 570.86.15, 81559, 80994, 9.0",
+    "nvcc": "Cuda compilation tools, release 12.8, V12.8.93",
+    "ninja": "1.11.1",
+    "c++": "c++ (GCC) 13.2.0",
+}
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_an_environment_a_checkout_and_data_as_they_should_be(
+    environment: Path,
+    put_package: Callable[..., None],
+    clean: Path,
+    checkout: Path,
+    llff: Callable[..., Path],
+    configured: Callable[..., dict[str, Any]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    quick: bool,
+) -> None:
+    """Nothing is complained of: no check cries wolf."""
+    toolkit = tmp_path / "cuda"
+    (toolkit / "bin").mkdir(parents=True)
+    for name, said in PROGRAMS.items():
+        (toolkit / "bin" / name).write_text(f"#!/bin/sh\necho '{said}'\n")
+        (toolkit / "bin" / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{toolkit / 'bin'}:/usr/bin:/bin")
+    monkeypatch.setenv("CUDA_HOME", str(toolkit))
+    build = "__version__ = '2.8.0+cu128'\ncuda: str = '12.8'\nhip = None\n"
+    files = {"torch/__init__.py": CARD_TORCH, "torch/version.py": build}
+    put_package(environment, "torch", "2.8.0+cu128", files)
+    put_package(
+        environment,
+        "nvdiffrast",
+        "0.4.0",
+        {"nvdiffrast/__init__.py": "", "nvdiffrast/torch.py": "", "_nvdiffrast_c.so": ""},
+    )
+    bindings = {"tinycudann_bindings/_90_C.cpython-311.so": ""}
+    files = {"tinycudann/__init__.py": CARD_TINYCUDANN, **bindings}
+    put_package(environment, "tinycudann", "2.0", files)
+    reading = "class _P:\n    max = staticmethod(lambda: 4.0)\ndef imread(path):\n    return _P\n"
+    put_package(environment, "imageio", "2.37.0", {"imageio/__init__.py": reading})
+    (environment / "lib" / "libfreeimage.so.3").write_text("")
+    for name in ("numpy", "xatlas"):
+        put_package(environment, name, "2.1.0")
+    photographs = llff()
+    given = configured(ref_mesh=str(photographs), mesh_scale=2.1, texture_res=[512, 512])
+    findings = doctor.examine(
+        environment=f"{environment}/",
+        working_dir=f"{checkout}/",
+        config=given["config"],
+        engine="nvdiffrec",
+        output=str(tmp_path / "out"),
+        quick=quick,
+    )
+    bad = [one for one in findings if one.severity in ("error", "warning", "note")]
+    assert bad == []
+    expected = {"reference_mesh"}
+    skipped = {one.check for one in findings if one.severity == "skipped"}
+    assert skipped <= expected, [one for one in findings if one.severity == "skipped"]

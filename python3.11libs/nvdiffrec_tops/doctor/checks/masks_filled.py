@@ -30,11 +30,12 @@ def run(context: Context) -> list[Finding]:
     looked = sample(files, SAMPLE)
     covered, unread = _decoded(context, dataset, looked)
     if not covered:
-        if unread:
-            path, said = next(iter(unread.items()))
-            return [CHECK.warning(f"{path} cannot be decoded: {said}", "export it again as PNG")]
+        # No picture at all: the environment's reader is at fault, not the pictures.
         return _quick(dataset, looked)
-    findings = []
+    findings = [
+        CHECK.error(f"{path} cannot be decoded: {said}", "export it again as PNG")
+        for path, said in list(unread.items())[:3]
+    ]
     empty = [path for path, part in covered.items() if part == 0]
     full = [path for path, part in covered.items() if part == 1]
     if empty:
