@@ -5,9 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+INTERRUPTED = 130
+"""Exit code of a cook that was stopped: the shell's own for Ctrl-C."""
 
 
 class CookCommandError(ValueError):
@@ -33,7 +37,7 @@ class Override:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The scene, and the options that mean the same in both cooks."""
+    """The scene and the options of both cooks."""
     parser.add_argument("scene", metavar="SCENE.hip", help="the Houdini scene")
     parser.add_argument("--top", metavar="PATH", help="the TOP network, e.g. /tasks/topnet1")
     parser.add_argument(
@@ -68,6 +72,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force", action="store_true", help="run items although their outputs exist"
     )
+    parser.add_argument(
+        "--grace",
+        type=_seconds,
+        metavar="SECONDS",
+        help="time that a stopped job gets to save its work (default 10; Houdini gives none)",
+    )
+    parser.add_argument(
+        "--allow-unknown-parms",
+        action="store_true",
+        help="ignore parameters of other Houdini versions and parameters added by hand "
+        "(Houdini itself always does)",
+    )
 
 
 def _positive(text: str) -> int:
@@ -77,17 +93,42 @@ def _positive(text: str) -> int:
     return number
 
 
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not 0 <= number < float("inf"):
+        raise argparse.ArgumentTypeError("a number of seconds, 0 or more")
+    return number
+
+
+def check(arguments: argparse.Namespace) -> None:
+    """Refuse at once what would only fail after the cook.
+
+    Raises:
+        CookCommandError: the report can have no place where it is wanted.
+    """
+    path: Path | None = arguments.report
+    if path is None:
+        return
+    folder = path.parent
+    if not folder.is_dir():
+        raise CookCommandError(f"--report {path}: there is no folder {folder}; make it first")
+    if path.is_dir():
+        raise CookCommandError(f"--report {path}: this is a folder; name a file in it")
+
+
 def write_report(path: Path, report: Any) -> None:
     """Write a report under a temporary name, then rename it into place.
 
     Raises:
         CookCommandError: it cannot be written.
     """
-    part = path.with_name(path.name + ".part")
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
         os.replace(part, path)
     except OSError as error:
+        with suppress(OSError):
+            part.unlink()
         raise CookCommandError(
             f"--report {path}: it cannot be written ({error.strerror or error})"
         ) from None

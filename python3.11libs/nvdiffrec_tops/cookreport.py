@@ -5,12 +5,14 @@ Houdini's own nodes and work items have them, and so do those of the headless co
 
 from __future__ import annotations
 
+import os
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlparse
+from urllib.parse import unquote
 
 VERSION = 1
 _DONE = ("CookedSuccess", "CookedCache")
@@ -126,14 +128,37 @@ def _plain(value: Any) -> Any:
     return value.path if hasattr(value, "path") else str(value)
 
 
+def planned(item: Any, command: str) -> list[str]:
+    """What would be run, for people: the item, its attributes, its command, what it should make.
+
+    An attribute that is exported to the job's environment has ``$`` before its name.
+    """
+    when = "" if item.isStatic else ", generated during the cook"
+    lines = [f"{item.name} (id {item.id}, index {item.index}{when})"]
+    exported = item.environment
+    for name, values in attributes(item).items():
+        mark = "$" if name in exported else "@"
+        lines.append(f"  {mark}{name} = {' '.join(str(value) for value in values)}")
+    if command:
+        shell = " (in the system shell)" if item.shouldRunInShell else ""
+        lines.append(f"  command{shell}: {command}")
+    return lines + [f"  expects: {one.path} ({one.tag})" for one in item.expectedOutputFiles]
+
+
 def log_path(item: Any) -> str | None:
     """The item's log file, where it has one."""
-    location = urlparse(str(item.logURI or ""))
-    if location.scheme != "file":
+    scheme, mark, path = str(item.logURI or "").partition("://")
+    if scheme != "file" or not mark:
         return None
-    path = unquote(location.path)
-    # file:///C:/folder on Windows
-    return path[1:] if path[2:3] == ":" else path
+    if not path.startswith("/"):
+        # file://server/share/folder
+        host, _slash, rest = path.partition("/")
+        path = f"/{rest}" if host == "localhost" else f"//{path}"
+    if re.match(r"/[A-Za-z]:", path):
+        # file:///C:/folder
+        path = path[1:]
+    # PDG writes the path as it is; another scheduler may escape it as in any other address.
+    return path if "%" not in path or os.path.exists(path) else unquote(path)
 
 
 def tail(log: Path | str | None, lines: int = 12) -> list[str]:

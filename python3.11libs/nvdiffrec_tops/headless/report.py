@@ -85,12 +85,16 @@ def _training(folder: Path) -> list[str]:
 
 def report(result: CookResult) -> dict[str, Any]:
     """The JSON report of a cook."""
-    nodes = [
-        ReportedNode(node, node.typeName, node.isGenerated, list(node.cookErrors))
-        for node in result.graph.nodes()
-    ]
     ending = Ending(result.successful, result.stopped, result.seconds, result.errors)
-    return cookreport.report(nodes, ending, why=cause, warnings=_warnings)
+    return cookreport.report(reported(result.graph), ending, why=cause, warnings=_warnings)
+
+
+def reported(graph: pdg.Graph) -> list[ReportedNode]:
+    """The graph's nodes with what is said about them."""
+    return [
+        ReportedNode(node, node.typeName, node.isGenerated, list(node.cookErrors))
+        for node in graph.nodes()
+    ]
 
 
 def _warnings(item: pdg.WorkItem) -> list[str]:
