@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nvdiffrec_tops.doctor.check import Check
+from nvdiffrec_tops.doctor.check import ENGINES, Check
 from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
 from nvdiffrec_tops.doctor.registry import all_checks
@@ -17,6 +17,9 @@ def examined(context: Context, only: Iterable[str] | None = None) -> list[Findin
 
     ``only`` names the checks that are wanted.
     """
+    if context.engine not in ENGINES:
+        evidence = f"there is no engine {context.engine!r}"
+        return [Finding("engine", "error", "Engine", evidence, f"choose {' or '.join(ENGINES)}")]
     wanted = None if only is None else set(only)
     checks = {check.id: check for check in all_checks() if context.engine in check.engines}
     results: dict[str, list[Finding]] = {}

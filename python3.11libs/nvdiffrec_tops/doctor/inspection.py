@@ -81,8 +81,8 @@ def inspect(
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End the process and those that it started."""
-    if process.poll() is None or os.name == "posix":
+    """End the process and those that it started; one that ended well has waited for them."""
+    if process.poll() != 0:
         with contextlib.suppress(OSError):
             if os.name == "posix":
                 os.killpg(process.pid, signal.SIGKILL)

@@ -10,7 +10,7 @@ DRIVERS = {
     10: ((410, 48), (411, 31)),
     11: ((450, 80), (452, 39)),
     12: ((525, 60), (528, 33)),
-    13: ((580, 65), (580, 65)),
+    13: ((580, 0), (580, 0)),
 }
 # The newest GCC that each release of nvcc takes. Source: CUDA installation guide for Linux, "host
 # compiler support policy", and nvcc's own check in host_config.h.
@@ -19,7 +19,7 @@ NEWEST_GCC = (
     ((10, 1), 8),
     ((11, 0), 9),
     ((11, 1), 10),
-    ((11, 5), 11),
+    ((11, 4), 11),
     ((12, 0), 12),
     ((12, 4), 13),
     ((12, 8), 14),

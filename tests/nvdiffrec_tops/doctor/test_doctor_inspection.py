@@ -64,17 +64,23 @@ def test_a_hang_costs_its_section_alone(
     assert time.monotonic() - begun < 15
 
 
-def test_what_was_answered_before_the_time_was_up_counts(
-    environment: Path, put_package: Callable[..., None], clean: Path
+def test_when_the_time_is_up(
+    environment: Path, put_package: Callable[..., None], clean: Path, tmp_path: Path
 ) -> None:
-    put_package(
-        environment, "torch", "2.8.0", {"torch/__init__.py": "import time\ntime.sleep(600)\n"}
-    )
+    """What was answered before counts, and nothing is left running."""
+    fcntl = pytest.importorskip("fcntl")
+    held = tmp_path / "held"
+    text = f"import fcntl, time\nfile = open({str(held)!r}, 'w')\n"
+    text += "fcntl.flock(file, fcntl.LOCK_EX)\nfile.write('x')\nfile.flush()\ntime.sleep(600)\n"
+    put_package(environment, "torch", "2.8.0", {"torch/__init__.py": text})
     found = inspect(
-        str(environment / "bin" / "python3"), ["python", "torch"], os.environ, timeout=3.0
+        str(environment / "bin" / "python3"), ["python", "torch"], os.environ, timeout=4.0
     )
     assert found["python"]["version"] == list(sys.version_info[:3])
-    assert found["torch"]["problem"] == "no answer within 3 s"
+    assert found["torch"]["problem"] == "no answer within 4 s"
+    assert held.read_text() == "x"
+    with held.open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # given only when its holder is gone
 
 
 @pytest.mark.parametrize(
