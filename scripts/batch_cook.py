@@ -24,7 +24,14 @@ def main() -> int:
             file=sys.stderr,
         )
         return 2
-    return batch.main()
+    code = batch.main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    import hou
+
+    # Ends Houdini with its schedulers and servers, not the script alone.
+    hou.exit(code, suppress_save_prompt=True)
+    return code
 
 
 if __name__ == "__main__":

@@ -1,37 +1,33 @@
 """Cooking a TOP network in hython, from the command line.
 
-The options and the JSON report are those of the cook without Houdini. Houdini itself looks only at
-the node that it cooks; here every node's work items are examined, and anything that is not cooked
-is a failure.
+The options and the JSON report are those of the cook without Houdini. Houdini's own script looks
+only at the node that it cooks; here every node's work items are examined, and anything wanted that
+is not cooked is a failure.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import queue
 import sys
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TextIO
 
 import hou
 
 from nvdiffrec_tops import cookcommand, cookreport
-from nvdiffrec_tops.cookcommand import CookCommandError, Override
+from nvdiffrec_tops.cookcommand import INTERRUPTED, CookCommandError, Override
 from nvdiffrec_tops.cookreport import Ending, ReportedNode
+from nvdiffrec_tops.houdini import batchscene
+from nvdiffrec_tops.houdini.batchcook import BatchCook
+from nvdiffrec_tops.houdini.batchscene import BatchError
 
 if TYPE_CHECKING:
     from nvdiffrec_tops.headless import pdg
 
 FAILED = 1
-_SCHEDULED_BY = "localscheduler"
-
-
-class BatchError(Exception):
-    """Something in the scene or on the command line that keeps it from being cooked."""
+_BROKEN = ("CookedFail", "CookedCancel")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -49,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return FAILED
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
-        return 130
+        return INTERRUPTED
 
 
 def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
@@ -57,251 +53,106 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
 
     Raises:
         BatchError: the scene, a node or a parameter does not exist.
+        CookCommandError: the report cannot be written.
     """
+    cookcommand.check(arguments)
+    overrides = [Override.parse(text) for text in arguments.overrides]
     words = stderr if arguments.json else stdout
-    top = open_network(arguments.scene, arguments.top)
-    for text in arguments.overrides:
-        set_parm(top, Override.parse(text))
+    for note in batchscene.load_scene(arguments.scene):
+        words.write(note + "\n")
+    top = batchscene.find_network(arguments.top)
+    for override in overrides:
+        batchscene.set_parm(top, override)
     if arguments.jobs is not None:
-        _set_slots(top, arguments.jobs)
-    ends = chosen(top, arguments.node, arguments.all_ends)
+        batchscene.set_slots(top, arguments.jobs)
     if arguments.force:
-        # The files stay; what they were made for is forgotten, so that every item runs.
-        for node in top.children():
-            if _makes_items(node):
-                cast("hou.TopNode", node).dirtyAllWorkItems(False)
+        for path in batchscene.force(top):
+            words.write(f"warning: --force: {path} is locked; its items may count as cooked\n")
+    if arguments.grace is not None:
+        words.write("note: --grace means nothing here; Houdini's scheduler stops jobs itself\n")
+    ends = batchscene.chosen(top, arguments.node, arguments.all_ends)
+    wanted = batchscene.upstream_of(ends)
     began = time.monotonic()
-    context, events = _cook(top, ends, arguments.dry_run, words)
-    document = _report(context, events, time.monotonic() - began, arguments.dry_run)
-    for line in summary(document):
-        words.write(line + "\n")
+    cook = BatchCook(top, ends, words)
+    cook.run(arguments.dry_run)
+    document = report(cook, wanted, time.monotonic() - began, arguments.dry_run)
+    items = [item for node in cook.context.graph.nodes() for item in node.workItems]
+    if arguments.dry_run:
+        for item in items if not arguments.json else ():
+            for line in cookreport.planned(item, item.command):
+                words.write(line + "\n")
+        for error in document["errors"]:
+            stderr.write(f"error: {error}\n")
+    else:
+        for line in summary(document):
+            words.write(line + "\n")
     if arguments.json:
-        json.dump(document, stdout, indent=1)
+        # As in the cook without Houdini: a dry run gives the items as Houdini saves them.
+        shown: Any = document
+        if arguments.dry_run:
+            shown = [json.loads(item.saveJSONString()) for item in items]
+        json.dump(shown, stdout, indent=1)
         stdout.write("\n")
     if arguments.report is not None:
         cookcommand.write_report(arguments.report, document)
+    if document["stopped"]:
+        return INTERRUPTED
     return 0 if document["successful"] else FAILED
 
 
-# -- the scene --------------------------------------------------------------------------------
-def open_network(scene: str, path: str | None) -> hou.TopNode:
-    """Load a scene; gives its TOP network.
+def report(
+    cook: BatchCook, wanted: set[str], seconds: float, generate_only: bool
+) -> dict[str, Any]:
+    """The report of every node of the graph, not only of the cooked one.
 
-    Raises:
-        BatchError: there is no such scene or network, or there are several and none is chosen.
+    ``wanted`` are the paths of the nodes that were to be cooked. Elsewhere in the graph an item
+    that is not cooked is none of ours, but one that failed is told all the same.
     """
-    if not Path(scene).is_file():
-        raise BatchError(f"the scene {scene} does not exist")
-    try:
-        hou.hipFile.load(
-            str(Path(scene).absolute()), suppress_save_prompt=True, ignore_load_warnings=True
-        )
-    except hou.OperationFailed as error:
-        raise BatchError(f"Houdini cannot load {scene}: {error}") from None
-    if path is not None:
-        node = hou.node(path)
-        if node is None or not isinstance(node, hou.TopNode):
-            listed = ", ".join(one.path() for one in _networks()) or "none"
-            raise BatchError(f"--top {path}: the scene has no such TOP network; it has {listed}")
-        return node
-    networks = _networks()
-    if len(networks) != 1:
-        listed = ", ".join(one.path() for one in networks)
-        raise BatchError(
-            f"the scene has {len(networks)} TOP networks ({listed}); choose one with --top PATH"
-            if networks
-            else "the scene has no TOP network"
-        )
-    return networks[0]
-
-
-def _networks() -> list[hou.TopNode]:
-    root = hou.node("/")
-    every = root.allSubChildren() if root is not None else ()
-    return [cast("hou.TopNode", node) for node in every if node.type().name() == "topnet"]
-
-
-def _makes_items(node: hou.Node) -> bool:
-    return isinstance(node, hou.TopNode) and not node.isScheduler()
-
-
-def chosen(top: hou.TopNode, names: Sequence[str], all_ends: bool) -> list[hou.TopNode]:
-    """The nodes to cook: the named ones, every end, or the display node.
-
-    Raises:
-        BatchError: a node does not exist, or there is nothing to cook.
-    """
-    if names:
-        return [_child(top, name, f"--node {name}") for name in names]
-    display = top.displayNode()
-    if not all_ends and display is not None:
-        return [cast("hou.TopNode", display)]
-    tasks = [node for node in top.children() if _makes_items(node)]
-    ends = [node for node in tasks if not node.outputs()]
-    if not ends:
-        raise BatchError(f"{top.path()} has no nodes to cook")
-    return [cast("hou.TopNode", node) for node in ends]
-
-
-def _child(top: hou.TopNode, name: str, what: str) -> hou.TopNode:
-    node = hou.node(name) if name.startswith("/") else top.node(name)
-    if node is None:
-        listed = ", ".join(one.name() for one in top.children())
-        raise BatchError(f"{what}: {top.path()} has no node '{name}'; it has {listed}")
-    return cast("hou.TopNode", node)
-
-
-def set_parm(top: hou.TopNode, override: Override) -> None:
-    """Set a parameter from the command line's text.
-
-    Raises:
-        BatchError: the node or parameter does not exist, or does not take the value.
-    """
-    what = f"--set {override.node}.{override.parm}"
-    same = override.node in (top.name(), top.path())
-    node = top if same else _child(top, override.node, what)
-    parms = node.parmTuple(override.parm)
-    if parms is None:
-        raise BatchError(f"{what}: {node.path()} has no parameter '{override.parm}'")
-    texts = override.value.split() if len(parms) > 1 else [override.value]
-    if len(texts) != len(parms):
-        raise BatchError(f"{what}: it takes {len(parms)} values, not {len(texts)}")
-    for parm, text in zip(parms, texts, strict=True):
-        parm.deleteAllKeyframes()
-        try:
-            parm.set(_value(parm, text))
-        except (hou.Error, TypeError, ValueError) as error:
-            raise BatchError(f"{what}: it does not take '{text}' ({error})") from None
-
-
-def _value(parm: hou.Parm, text: str) -> int | float | str:
-    """The text as the parameter's own type; a menu's token stays text, which Houdini takes."""
-    kind = parm.parmTemplate().type()
-    if kind == hou.parmTemplateType.Toggle:
-        words = {"on": 1, "1": 1, "true": 1, "off": 0, "0": 0, "false": 0}
-        if text.lower() not in words:
-            raise ValueError("write on or off")
-        return words[text.lower()]
-    if kind == hou.parmTemplateType.Int:
-        return int(text)
-    if kind == hou.parmTemplateType.Float:
-        return float(text)
-    return text
-
-
-def _set_slots(top: hou.TopNode, jobs: int) -> None:
-    schedulers = [node for node in top.children() if node.type().name() == _SCHEDULED_BY]
-    if not schedulers:
-        raise BatchError(f"--jobs {jobs}: {top.path()} has no local scheduler")
-    for node in schedulers:
-        set_parm(top, Override(node.name(), "maxprocsmenu", "1"))
-        set_parm(top, Override(node.name(), "maxprocs", str(jobs)))
-
-
-# -- the cook ---------------------------------------------------------------------------------
-def _cook(
-    top: hou.TopNode, ends: list[hou.TopNode], generate_only: bool, words: TextIO
-) -> tuple[Any, Events]:
-    """Cook once, on all ends together, telling each change of state as it comes."""
-    import pdg
-
-    ends[0].cookWorkItems(block=True, tops_only=True)
-    # The stubs of hou leave this one out.
-    context = cast("Any", ends[0]).getPDGGraphContext()
-    if context is None:
-        raise BatchError(f"Houdini made no task graph for {top.path()}; see the messages above")
-    events = Events(context, words)
-    kinds = (
-        pdg.EventType.WorkItemStateChange,
-        pdg.EventType.CookError,
-        pdg.EventType.CookWarning,
-    )
-    handlers = [context.addEventHandler(events.put, kind) for kind in kinds]
-    try:
-        if len(ends) > 1:
-            top.cookWorkItems(block=True, generate_only=generate_only, nodes=ends)
-        else:
-            ends[0].cookWorkItems(block=True, generate_only=generate_only)
-    except hou.OperationFailed as error:
-        events.errors.append(str(error))
-    finally:
-        for handler in handlers:
-            context.removeEventHandler(handler)
-        events.close()
-    return context, events
-
-
-class Events:
-    """Takes events in on PDG's threads, and prints them on one of its own."""
-
-    def __init__(self, context: Any, words: TextIO) -> None:
-        import threading
-
-        self.errors: list[str] = []
-        self._context, self._words = context, words
-        self._finished: set[int] = set()
-        self._queue: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._tell, name="batch cook", daemon=True)
-        self._thread.start()
-
-    def put(self, event: Any) -> None:
-        """Called by PDG on any thread: nothing but queueing happens here."""
-        import pdg
-
-        if event.type == pdg.EventType.CookError:
-            self.errors.append(str(event.message))
-            text = f"error: {event.message}"
-        elif event.type == pdg.EventType.CookWarning:
-            text = f"warning: {event.message}"
-        else:
-            item_id, state = event.workItemId, event.currentState
-            self._queue.put(lambda: self._state(item_id, state))
-            return
-        self._queue.put(lambda: self._say(text))
-
-    def _state(self, item_id: int, state: Any) -> None:
-        item = self._context.graph.workItemById(item_id)
-        name = item.name if item is not None else f"work item {item_id}"
-        word = getattr(state, "name", str(state))
-        if word.startswith("Cooked"):
-            self._finished.add(item_id)
-        total = sum(len(node.workItems) for node in self._context.graph.nodes())
-        self._say(f"[{len(self._finished)}/{total}] {name}: {word}")
-
-    def _say(self, text: str) -> None:
-        with suppress(OSError, ValueError):
-            self._words.write(text + "\n")
-            self._words.flush()
-
-    def _tell(self) -> None:
-        while (told := self._queue.get()) is not None:
-            told()
-
-    def close(self) -> None:
-        """Print what is left."""
-        self._queue.put(None)
-        self._thread.join()
-
-
-# -- the report -------------------------------------------------------------------------------
-def _report(context: Any, events: Events, seconds: float, generate_only: bool) -> dict[str, Any]:
-    """Every node of the graph, not only the cooked one."""
-    nodes: list[pdg.Node] = list(context.graph.nodes())
+    nodes: list[pdg.Node] = list(cook.context.graph.nodes())
+    reported = [_reported(node) for node in nodes]
+    errors = list(dict.fromkeys(cook.errors))
+    for node, one in zip(nodes, reported, strict=True):
+        if not _is_wanted(node, wanted):
+            continue
+        if node.hasErrors and not one.errors and not _broken(node.workItems):
+            errors.append(f"{node.name}: the node has errors")
+        errors += [f"{node.name}: {error}" for error in one.errors if error not in errors]
     items = [item for node in nodes for item in node.workItems]
-    errors = list(dict.fromkeys(events.errors))
-    broken = [node.name for node in nodes if node.hasErrors]
-    errors += [f"{name}: the node has errors" for name in broken if not errors]
-    good = not errors and bool(items) and (generate_only or cookreport.successful(items))
     if not items and not errors:
         errors.append("no work items were made")
-    reported = [ReportedNode(node, str(_type_of(node))) for node in nodes]
-    stopped = any(item.state.name == "CookedCancel" for item in items)
-    return cookreport.report(reported, Ending(good, stopped, seconds, errors))
+    needed = [item for node in nodes if _is_wanted(node, wanted) for item in node.workItems]
+    good = not errors and not _broken(items)
+    if not generate_only:
+        good = good and cookreport.successful(needed)
+    stopped = cook.stopped or any(item.state.name == "CookedCancel" for item in items)
+    return cookreport.report(reported, Ending(good and not stopped, stopped, seconds, errors))
 
 
-def _type_of(node: Any) -> str:
-    top = node.topNode()
-    return "" if top is None or not hasattr(top, "type") else top.type().name()
+def _broken(items: Sequence[pdg.WorkItem]) -> bool:
+    return any(item.state.name in _BROKEN for item in items)
+
+
+def _reported(node: pdg.Node) -> ReportedNode:
+    top = _top_node(node)
+    return ReportedNode(
+        node,
+        type=top.type().name() if top is not None else "",
+        generated=bool(node.workItems) or bool(node.isCooked),
+        errors=[line for line in top.errors() if line] if top is not None else [],
+    )
+
+
+def _is_wanted(node: pdg.Node, wanted: set[str]) -> bool:
+    """Whether a node of the graph is one of those to be cooked, or lies inside of one."""
+    top = _top_node(node)
+    return top is None or any(
+        top.path() == path or top.path().startswith(path + "/") for path in wanted
+    )
+
+
+def _top_node(node: Any) -> hou.TopNode | None:
+    found = node.topNode()
+    return found if isinstance(found, hou.TopNode) else None
 
 
 def summary(document: dict[str, Any]) -> list[str]:
@@ -311,7 +162,10 @@ def summary(document: dict[str, Any]) -> list[str]:
         counts = ", ".join(f"{count} {state}" for state, count in node["states"].items())
         lines.append(f"{node['name']}: {counts or 'no items'}")
     for item in document["items"]:
-        lines += [f"{item['name']} -> {one['path']} ({one['tag']})" for one in item["outputs"][:8]]
+        outputs = item["outputs"]
+        lines += [f"{item['name']} -> {one['path']} ({one['tag']})" for one in outputs[:8]]
+        if len(outputs) > 8:
+            lines.append(f"{item['name']} -> and {len(outputs) - 8} more")
         if item["cause"]:
             lines.append(f"NOT COOKED {item['name']} ({item['stateName']}): {item['cause']}")
             if item["log"]:
@@ -319,4 +173,5 @@ def summary(document: dict[str, Any]) -> list[str]:
                 lines += [f"  | {line}" for line in cookreport.tail(item["log"])]
     lines += [f"error: {one}" for one in document["errors"]]
     word = "finished" if document["successful"] else "FAILED"
+    word = "stopped" if document["stopped"] else word
     return [*lines, f"Cook {word} after {document['seconds']:.1f} s"]

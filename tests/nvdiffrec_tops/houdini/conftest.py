@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import importlib
+import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
 from nvdiffrec_tops.cookcommand import Override
 from nvdiffrec_tops.headless import hou as stand_in
-from nvdiffrec_tops.headless import pdg
+from nvdiffrec_tops.headless import pdg, serialise
 from nvdiffrec_tops.headless.command import generate_all
 from nvdiffrec_tops.headless.cook import Cook, Watcher
 from nvdiffrec_tops.headless.localscheduler import LocalScheduler
 from nvdiffrec_tops.headless.network import Network, open_network
+from nvdiffrec_tops.headless.wiring import upstream
 from nvdiffrec_tops.houfiles import HouFileError, Node, Scene, load
 
 
@@ -29,11 +31,14 @@ class Session:
     """What Houdini holds: the loaded scene, and the parameters set since."""
 
     def __init__(self) -> None:
+        self.installed: list[str] = []
+        self.variables: dict[str, str] = {}
+        self.all_ends = False
+        self.exported: dict[str, int] = {}
         self.path = Path()
         self.scene: Scene | None = None
         self.set: list[Override] = []
         self.network: Network | None = None
-        self.dirtied: list[str] = []
 
     def load(self, path: str, suppress_save_prompt: bool, ignore_load_warnings: bool) -> None:
         assert suppress_save_prompt and ignore_load_warnings
@@ -42,6 +47,10 @@ class Session:
         except HouFileError as error:
             raise OperationFailed(str(error)) from None
         self.path = Path(path)
+
+    def install(self, path: str, change_oplibraries_file: bool) -> None:
+        assert not change_oplibraries_file
+        self.installed.append(path)
 
     def node(self, path: str) -> Any:
         assert self.scene is not None
@@ -55,21 +64,52 @@ class Root:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def allSubChildren(self) -> list[TopNode]:
+    def allSubChildren(self, recurse_in_locked_nodes: bool) -> list[TopNode]:
         assert self._session.scene is not None
         return [TopNode(self._session, node) for node in self._session.scene.walk()]
 
 
 class Parm:
-    def __init__(self, node: TopNode, name: str, kind: str) -> None:
-        self._node, self._name, self._kind = node, name, kind
+    """``hou.Parm``: what is set goes to the scene as the cook without Houdini reads it."""
+
+    KINDS: ClassVar = {
+        "itemcount": "int",
+        "sequential": "toggle",
+        "pdg_workitemgeneration": "menu",
+        "pdg_cachemode": "menu",
+        "stringattribs": "folder",
+        "maxprocs": "int",
+        "maxprocsmenu": "menu",
+        "reload": "button",
+    }
+    MENUS: ClassVar = {
+        "pdg_workitemgeneration": ("1", "3", "0", "2"),
+        "pdg_cachemode": ("auto", "ignore", "read", "write"),
+        "maxprocsmenu": ("0", "-1", "1"),
+    }
+
+    def __init__(self, node: TopNode, name: str) -> None:
+        self._node, self._name = node, name
+        self._kind = self.KINDS.get(name, "string")
 
     def deleteAllKeyframes(self) -> None: ...
 
     def parmTemplate(self) -> Any:
         return SimpleNamespace(type=lambda: self._kind)
 
+    def menuItems(self) -> tuple[str, ...]:
+        if self._name not in self.MENUS:
+            raise OperationFailed("this parameter has no menu")
+        return self.MENUS[self._name]
+
+    def evalAsInt(self) -> int:
+        return 0
+
     def set(self, value: Any) -> None:
+        assert isinstance(value, str) == (self._kind in ("string", "menu")) or (
+            self._name == "pdg_cachemode"
+        )
+        self._node.session.exported[f"{self._node.name()}.{self._name}"] = value
         text = ("on" if value else "off") if self._kind == "toggle" else str(value)
         self._node.session.set.append(Override(self._node.name(), self._name, text))
 
@@ -103,19 +143,24 @@ class TopNode:
     def isScheduler(self) -> bool:
         return self._node.type.endswith("scheduler")
 
-    def displayNode(self) -> TopNode | None:
-        shown = [one for one in self._node.children if one.flags.get("display")]
-        return TopNode(self.session, shown[0]) if shown else None
+    def isDisplayFlagSet(self) -> bool:
+        return bool(self._node.flags.get("display"))
+
+    def inputAncestors(self, include_ref_inputs: bool) -> list[TopNode]:
+        assert not include_ref_inputs and self._node.parent is not None
+        children = {one.name: one for one in self._node.parent.children}
+        above = [one for one in upstream([self._node], children) if one is not self._node]
+        return [TopNode(self.session, one) for one in above]
+
+    def errors(self) -> tuple[str, ...]:
+        return ()
 
     def parmTuple(self, name: str) -> list[Parm] | None:
-        if name.startswith("no"):
-            return None
-        kind = {"itemcount": "int", "sequential": "toggle"}.get(name, "string")
-        return [Parm(self, name, kind)]
+        return None if name.startswith("no") else [Parm(self, name)]
 
-    def dirtyAllWorkItems(self, remove_outputs: bool) -> None:
-        assert not remove_outputs
-        self.session.dirtied.append(self._node.name)
+    def parm(self, name: str) -> Parm | None:
+        cached = name == "pdg_cachemode" and self._node.type == "genericgenerator"
+        return Parm(self, name) if cached else None
 
     def getPDGGraphContext(self) -> pdg.GraphContext | None:
         network = self.session.network
@@ -124,11 +169,14 @@ class TopNode:
     def cookWorkItems(
         self, block: bool, generate_only: bool = False, tops_only: bool = False, nodes: Any = ()
     ) -> None:
-        assert block and not nodes
+        assert block
         if tops_only:
             try:
                 self.session.network = open_network(
-                    self.session.path, ends=[self.name()], overrides=self.session.set
+                    self.session.path,
+                    ends=[] if self.session.all_ends else [self.name()],
+                    all_ends=self.session.all_ends,
+                    overrides=self.session.set,
                 )
             except pdg.CookError as error:
                 raise OperationFailed(str(error)) from None
@@ -136,12 +184,14 @@ class TopNode:
                 node.houNode = TopNode(self.session, self._sibling(node.name))
             return
         network = self.session.network
-        assert network is not None
+        assert network is not None and bool(nodes) == self.session.all_ends
         if generate_only:
             generate_all(network, lambda _message: None)
             return
+        cook = Cook(network.context, LocalScheduler(network.scheduler, grace=0.2), Watcher())
+        network.context.cancelCook = cook.request_stop  # type: ignore[method-assign]
         try:
-            Cook(network.context, LocalScheduler(network.scheduler), Watcher()).run()
+            cook.run()
         except pdg.CookError as error:
             raise OperationFailed(str(error)) from None
 
@@ -161,15 +211,34 @@ def session(monkeypatch: pytest.MonkeyPatch) -> Session:
     hou.OperationFailed, hou.TopNode = OperationFailed, TopNode
     hou.hipFile = SimpleNamespace(load=made.load)
     hou.node = made.node
-    hou.parmTemplateType = SimpleNamespace(Toggle="toggle", Int="int", Float="float")
+    kinds = ("Toggle", "Int", "Float", "Menu", "Folder", "FolderSet", "Button", "Label")
+    names = {one: one.lower() for one in (*kinds, "Separator", "String")}
+    hou.parmTemplateType = SimpleNamespace(**names)
+    hou.topNodeTypeCategory = lambda: SimpleNamespace(nodeType=lambda _name: None)
+    hou.getenv, hou.putenv = made.variables.get, made.variables.__setitem__
+    hou.hda = SimpleNamespace(installFile=made.install)
     monkeypatch.setitem(sys.modules, "hou", hou)
     return made
 
 
 @pytest.fixture
-def batch(session: Session) -> Iterator[Any]:
+def batch(session: Session, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """The module under test, with the fake Houdini."""
-    sys.modules.pop("nvdiffrec_tops.houdini.batch", None)
+    modules = ("batchscene", "batchcook", "batch")
+    _forget(modules)
+
+    def saved(item: pdg.WorkItem) -> str:
+        return json.dumps(serialise.full(item, "localscheduler"))
+
+    monkeypatch.setattr(pdg.WorkItem, "saveJSONString", saved, raising=False)
     with pdg.standing_in():
         yield importlib.import_module("nvdiffrec_tops.houdini.batch")
-    sys.modules.pop("nvdiffrec_tops.houdini.batch", None)
+    _forget(modules)
+
+
+def _forget(modules: Iterable[str]) -> None:
+    """Have these modules imported anew: each test has a ``hou`` of its own."""
+    package = importlib.import_module("nvdiffrec_tops.houdini")
+    for name in modules:
+        sys.modules.pop(f"nvdiffrec_tops.houdini.{name}", None)
+        vars(package).pop(name, None)
