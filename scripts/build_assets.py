@@ -18,7 +18,7 @@ sys.path.insert(0, str(ROOT / "python3.11libs"))
 
 from nvdiffrec_tops.houfiles import HouFileError, sections  # noqa: E402
 from nvdiffrec_tops.houfiles.assets import ASSETS, WRITTEN, Asset, library  # noqa: E402
-from nvdiffrec_tops.houfiles.expanded import encode_expanded, write_expanded  # noqa: E402
+from nvdiffrec_tops.houfiles.expanded import encode_expanded  # noqa: E402
 
 
 def written(folder: Path, asset: Asset) -> dict[str, bytes]:
@@ -36,6 +36,26 @@ def on_disk(folder: Path) -> dict[str, bytes]:
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
 
 
+def differing(made: dict[str, bytes], folder: Path) -> list[str]:
+    """Files that are missing, not the same, or not part of the library."""
+    there = on_disk(folder)
+    return sorted(name for name in made | there if made.get(name) != there.get(name))
+
+
+def write(made: dict[str, bytes], folder: Path, names: list[str]) -> None:
+    """Write the named files; those that are not part of the library are told and left alone."""
+    for name in names:
+        path = folder / name
+        if name not in made:
+            print(f"note: {path} is not part of the library; remove it", file=sys.stderr)
+            continue
+        path.parent.mkdir(parents=True, exist_ok=True)
+        staged = path.with_name(f".{path.name}.new")
+        staged.write_bytes(made[name])
+        staged.replace(path)
+        print(f"wrote {path}")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--check", action="store_true", help="write nothing")
@@ -44,17 +64,16 @@ def main() -> int:
     for asset in ASSETS.values():
         folder = ROOT / "otls" / asset.library
         try:
-            made = library(asset, written(folder, asset))
-            same = encode_expanded(made) == on_disk(folder)
-            good = good and same
-            if arguments.check:
-                print(f"{folder.name} is {'up to date' if same else 'NOT up to date'}")
-            elif not same:
-                # The marker makes a folder that holds only the hand-written texts a library.
-                (folder / "houdini.hdalibrary").touch()
-                write_expanded(made, folder)
-                print(f"wrote {folder}")
-        except HouFileError as error:
+            made = encode_expanded(library(asset, written(folder, asset)))
+            names = differing(made, folder)
+            good = good and not names
+            if not arguments.check:
+                write(made, folder, names)
+            elif names:
+                print(f"{folder.name} is NOT up to date: {', '.join(names)}")
+            else:
+                print(f"{folder.name} is up to date")
+        except (HouFileError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1
     return 0 if good or not arguments.check else 1

@@ -5,6 +5,8 @@ kartaverse.step.1.0.hda/
     kartaverse_8_8Top_1step_8_81.0/
         Sections.list  DialogScript  Help  ...
         Contents.dir/Contents.mime  Contents.dir/Sections.list
+
+Newer builds put further files beside ``Contents.mime`` (see ``BESIDE``); they are kept as they are.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
@@ -28,7 +31,8 @@ _T = TypeVar("_T")
 
 CONTENTS = "Contents.gz"
 """The section of the network; on disk it is the folder ``Contents.dir``."""
-_CONTENTS_FOLDER = "Contents.dir"
+BESIDE = (*mime.EXTERNAL, "Contents.createtimes", "Contents.modtimes", "Contents.houdini_versions")
+"""Files that may lie beside the network's text: what it refers to, and times and versions."""
 _CONTENTS_FILE = "Contents.mime"
 _CONTENTS_LIST = f'""\n{_CONTENTS_FILE}\t{_CONTENTS_FILE}\n'
 
@@ -36,7 +40,8 @@ _CONTENTS_LIST = f'""\n{_CONTENTS_FILE}\t{_CONTENTS_FILE}\n'
 @dataclass(frozen=True)
 class ExpandedDefinition:
     """One asset. ``order`` names its sections, the network's among them; ``files`` holds the data
-    of all others, ``members`` the network's parts in order (None without a network).
+    of all others, ``members`` the network's parts in order (None without a network), ``beside``
+    the files that lie beside these.
 
     User data among the members is in Houdini's binary form; ``section`` is the definition's name
     in the library.
@@ -46,6 +51,7 @@ class ExpandedDefinition:
     order: tuple[str, ...]
     files: Mapping[str, bytes]
     members: mime.Members | None
+    beside: Mapping[str, bytes] = field(default_factory=dict)
 
     def text(self, name: str) -> str:
         """A text section. Raises HouFileError when it is missing or no text."""
@@ -73,10 +79,25 @@ class ExpandedDefinition:
 
 @dataclass(frozen=True)
 class ExpandedLibrary:
-    """A library: one record and one definition per asset, in order."""
+    """A library: one record and one definition per asset, in order.
+
+    Raises HouFileError when these, or a definition's sections and their order, do not agree.
+    """
 
     records: tuple[Record, ...]
     definitions: tuple[ExpandedDefinition, ...]
+
+    def __post_init__(self) -> None:
+        if [section_name(one) for one in self.records] != [one.section for one in self.definitions]:
+            raise HouFileError("the library's records and definitions do not agree")
+        for one in self.definitions:
+            if (CONTENTS in one.order) != (one.members is not None):
+                raise HouFileError(f"{one.section}: its network is listed and missing, or unlisted")
+            files = [name for name in one.order if name != CONTENTS]
+            if len(set(files)) != len(files) or set(files) != set(one.files):
+                raise HouFileError(f"{one.section}: its sections and their order do not agree")
+            if one.beside and (one.members is None or not set(one.beside) <= set(BESIDE)):
+                raise HouFileError(f"{one.section}: a file beside its network is not known")
 
     def definition(self, type_name: str) -> ExpandedDefinition:
         """The definition of a type such as ``kartaverse::step::1.0``. Raises HouFileError."""
@@ -102,23 +123,25 @@ def read_expanded(folder: str | os.PathLike[str]) -> ExpandedLibrary:
 
 
 def _definition(folder: Path, section: str) -> ExpandedDefinition:
+    inside = folder / sections.CONTENTS_FOLDER
+    if folder.is_symlink() or inside.is_symlink():
+        raise HouFileError(f"{section}: its folder is a link, which is not followed")
     names = _list_of(folder)
-    files = {name: _bytes_of(folder / sections.mangle(name)) for name in names if name != CONTENTS}
-    members = None
-    if CONTENTS in names:
-        inside = folder / _CONTENTS_FOLDER
-        if _bytes_of(inside / sections.LIST) != _CONTENTS_LIST.encode():
-            raise HouFileError(f"{section}: {_CONTENTS_FOLDER} does not list its contents")
-        data = _bytes_of(inside / _CONTENTS_FILE)
-        members = _in(f"{section}, {_CONTENTS_FILE}", lambda: mime.decode(text_of(data)))
-    return ExpandedDefinition(section, names, files, members)
+    plain = [name for name in names if name != CONTENTS]
+    files = {name: _bytes_of(folder / sections.mangle(name)) for name in plain}
+    if len(plain) == len(names):
+        return ExpandedDefinition(section, names, files, None)
+    if _bytes_of(inside / sections.LIST) != _CONTENTS_LIST.encode():
+        raise HouFileError(f"{section}: {inside.name} does not list its contents")
+    data = _bytes_of(inside / _CONTENTS_FILE)
+    members = _in(f"{section}, {_CONTENTS_FILE}", lambda: mime.decode(text_of(data)))
+    beside = {name: _bytes_of(inside / name) for name in BESIDE if os.path.lexists(inside / name)}
+    return ExpandedDefinition(section, names, files, members, beside)
 
 
 def encode_expanded(library: ExpandedLibrary) -> dict[str, bytes]:
     """Every file of the folder, by its path below it. Raises HouFileError."""
     names = [one.section for one in library.definitions]
-    if names != [section_name(one) for one in library.records]:
-        raise HouFileError("the library's records and definitions do not agree")
     found = {
         sections.mangle(INDEX): indextext.encode(library.records).encode(),
         LIBRARY: b"",
@@ -126,15 +149,12 @@ def encode_expanded(library: ExpandedLibrary) -> dict[str, bytes]:
     }
     for one in library.definitions:
         base = sections.mangle(one.section)
-        if (CONTENTS in one.order) != (one.members is not None):
-            raise HouFileError(f"{one.section}: its network is listed and missing, or not listed")
-        if {name for name in one.order if name != CONTENTS} != set(one.files):
-            raise HouFileError(f"{one.section}: its sections and their list do not agree")
         found[f"{base}/{sections.LIST}"] = sections.encode_list(one.order).encode()
         for name, data in one.files.items():
             found[f"{base}/{sections.mangle(name)}"] = data
         if one.members is not None:
-            inside = f"{base}/{_CONTENTS_FOLDER}"
+            inside = f"{base}/{sections.CONTENTS_FOLDER}"
+            found |= {f"{inside}/{name}": data for name, data in one.beside.items()}
             found[f"{inside}/{_CONTENTS_FILE}"] = mime.encode(one.members).encode()
             found[f"{inside}/{sections.LIST}"] = _CONTENTS_LIST.encode()
     return found
@@ -144,13 +164,13 @@ def write_expanded(library: ExpandedLibrary, folder: str | os.PathLike[str]) -> 
     """Write the folder anew: under a temporary name beside it, then renamed into place.
 
     Raises:
-        HouFileError: something else than an expanded library is in the place, or it cannot be
-            written.
+        HouFileError: something else than an expanded library is in the place, or the library there
+            has files that are not its own, or it cannot be written.
     """
-    target = Path(folder)
+    target = Path(folder).resolve()
     files = encode_expanded(library)
-    if target.exists() and not (target / LIBRARY).is_file():
-        raise HouFileError(f"{target} is no asset library; it is left as it is")
+    if target.exists():
+        _check_place(target, files)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
@@ -159,19 +179,32 @@ def write_expanded(library: ExpandedLibrary, folder: str | os.PathLike[str]) -> 
             for name, data in files.items():
                 path = new / name
                 path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_bytes(data)
+                with path.open("xb") as stream:
+                    stream.write(data)
             if target.exists():
                 target.rename(old)
-            try:
-                new.rename(target)
-            except OSError:
-                if old.exists():
-                    old.rename(target)
-                raise
+            new.rename(target)
         finally:
+            # Also when interrupted: the old library goes back before anything is cleared away.
+            if old.exists() and not target.exists():
+                old.rename(target)
             shutil.rmtree(staging, ignore_errors=True)
     except OSError as error:
         raise HouFileError(f"{target} cannot be written: {error.strerror or error}") from None
+
+
+def _check_place(target: Path, files: Mapping[str, bytes]) -> None:
+    """Raises HouFileError unless everything there is of a library."""
+    if not ((target / LIBRARY).is_file() and (target / sections.LIST).is_file()):
+        raise HouFileError(f"{target} is no asset library; it is left as it is")
+    known = set(files)
+    # A damaged library may be replaced too, as far as the new one has the same files.
+    with suppress(HouFileError):
+        known |= set(encode_expanded(read_expanded(target)))
+    for path in sorted(target.rglob("*")):
+        name = path.relative_to(target).as_posix()
+        if name not in known and not (path.is_dir() and not path.is_symlink()):
+            raise HouFileError(f"{path} does not belong to the library; move it somewhere else")
 
 
 def _in(place: str, read: Callable[[], _T]) -> _T:

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from calendar import timegm
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from .errors import HouFileError, shown
 from .indexdata import Record
@@ -29,6 +29,11 @@ _KEYS = (
     "Python",
     "Empty",
     "Modified",
+)
+# By name, since strptime would read the months in the user's language.
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_TIME = re.compile(
+    r"[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d\d) (\d{4})", re.ASCII
 )
 _INPUTS = re.compile(r"(\d{1,6}) to (\d{1,6})", re.ASCII)
 _COLUMN = 14
@@ -78,10 +83,16 @@ def _record(text: str) -> Record:
 
 
 def _time(text: str) -> int:
+    found = _TIME.fullmatch(text)
     try:
-        return timegm(time.strptime(text, "%a %b %d %H:%M:%S %Y"))
+        if found is None or found[1] not in _MONTHS:
+            raise ValueError
+        day, hour, minute, second, year = (int(one) for one in found.groups()[1:])
+        month = _MONTHS.index(found[1]) + 1
+        moment = datetime(year, month, day, hour, minute, second, tzinfo=UTC)
     except ValueError:
         raise HouFileError(f"'{shown(text)}' is not a time") from None
+    return int(moment.timestamp())
 
 
 def _flag(text: str) -> bool:
@@ -91,6 +102,10 @@ def _flag(text: str) -> bool:
 
 
 def encode(records: Sequence[Record]) -> str:
+    """The text of records. Author, copyright and index path have no place in it.
+
+    Raises HouFileError for a text with a line end in it.
+    """
     return "".join("\n".join([*_lines(one), "", ""]) for one in records)
 
 
@@ -113,4 +128,6 @@ def _lines(one: Record) -> list[str]:
     }
     if one.outputs == 1:
         del values["Outputs"]
+    if any("\n" in value for value in values.values()):
+        raise HouFileError(f"the record of '{shown(one.name)}' has a line end in a value")
     return [f"{key + ':':<{_COLUMN}}{value}" for key, value in values.items()]

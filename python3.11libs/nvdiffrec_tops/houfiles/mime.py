@@ -1,7 +1,8 @@
 """``Contents.mime``: the network inside an asset, as text.
 
 One MIME part per member with a constant boundary. Text members stand as they are; user data is
-shown as JSON; binary members are base64, 128 bytes a line; an external reference names a file.
+shown as JSON; binary members are base64, 128 bytes a line; an external reference names a file that
+lies beside the text.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ Members = tuple[tuple[str, bytes], ...]
 
 
 def decode(text: str) -> Members:
-    """The members in order. Raises HouFileError.
+    """The members in order. Raises HouFileError, also where Houdini would write it otherwise.
 
     User data comes as Houdini's binary options; an external reference as the name of its file.
     """
@@ -57,16 +58,27 @@ def decode(text: str) -> Members:
             raise HouFileError(f"the part '{shown(name)}' is of another kind than its name")
         body = part[head.end() : -1]
         found[name] = _from_rows(name, body) if binary else _from_text(name, body)
-    return tuple(found.items())
+    members = tuple(found.items())
+    if encode(members) != text:
+        raise HouFileError("a part is not written as Houdini writes it")
+    return members
 
 
 def encode(members: Sequence[tuple[str, bytes]]) -> str:
     """The text of members in order. Raises HouFileError."""
     out = [_HEAD]
+    seen: set[str] = set()
     for name, data in members:
+        if problem := name_problem(name):
+            raise HouFileError(f"a member {problem}")
+        if '"' in name or name in seen:
+            raise HouFileError(f"the name '{shown(name)}' cannot stand there, or not twice")
+        seen.add(name)
         kind, coding = "text/plain", ""
         if name in EXTERNAL:
             kind = "application/external-reference"
+            if data != reference(name):
+                raise HouFileError(f"'{name}' is a reference to a file of that name, no data")
         body = _to_text(name, data)
         if body is None:
             kind, coding = "application/octet-stream", "Content-Transfer-Encoding: base64\n"
@@ -77,6 +89,11 @@ def encode(members: Sequence[tuple[str, bytes]]) -> str:
         )
     out.append(f"--{BOUNDARY}--\n")
     return "".join(out)
+
+
+def reference(name: str) -> bytes:
+    """The data of an external reference: it names the file of its own name."""
+    return f"{name}\n".encode()
 
 
 def _from_text(name: str, body: str) -> bytes:

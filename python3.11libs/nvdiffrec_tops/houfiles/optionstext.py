@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from .errors import MAX_ITEMS, MAX_TEXT_BYTES, HouFileError, shown
@@ -35,7 +35,15 @@ def decode_text(text: str) -> dict[str, OptionValue]:
         raise HouFileError("its options are not JSON") from None
     if not isinstance(document, dict) or len(document) > MAX_ITEMS:
         raise HouFileError("its options are not one object")
-    return {key: _value(key, one) for key, one in document.items()}
+    found = {key: _value(key, one) for key, one in document.items()}
+    if any(0xD800 <= ord(letter) < 0xE000 for one in _texts(found) for letter in one):
+        raise HouFileError("its options hold half of a character")
+    return found
+
+
+def _texts(options: Mapping[str, OptionValue]) -> Iterator[str]:
+    yield from options
+    yield from (one for one in options.values() if isinstance(one, str))
 
 
 def _value(key: str, one: Any) -> OptionValue:

@@ -1,9 +1,8 @@
-"""Libraries between the expanded and the binary form, and everything that must be refused."""
+"""Libraries between the expanded and the binary form."""
 
 from __future__ import annotations
 
 import gzip
-import os
 import struct
 from dataclasses import replace
 from pathlib import Path
@@ -12,89 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_tops.houfiles import HouFileError, hda, indextext, load, mime, optionstext, sections
+from nvdiffrec_tops.houfiles import HouFileError, cpio, hda, indexdata, load, mime, options
 from nvdiffrec_tops.houfiles.assets import ASSETS
 from nvdiffrec_tops.houfiles.expanded import (
+    ExpandedDefinition,
     ExpandedLibrary,
     encode_expanded,
     read_expanded,
     write_expanded,
 )
-from nvdiffrec_tops.houfiles.indexdata import Record, decode_library, encode_library
-
-NAMES = st.text("abcXYZ019_/:. ()-", min_size=1, max_size=40).filter(lambda one: one not in "..")
+from nvdiffrec_tops.houfiles.indexdata import decode_library, encode_library
 
 
 @pytest.fixture
 def library(root: Path) -> ExpandedLibrary:
     return read_expanded(root / "otls" / ASSETS["nvdiffrec_train"].library)
-
-
-@given(NAMES)
-def test_names_come_back(name: str) -> None:
-    mangled = sections.mangle(name)
-    assert sections.unmangle(mangled) == name
-    assert "/" not in mangled and ":" not in mangled
-
-
-def test_the_names_of_the_documentation() -> None:
-    assert sections.mangle("labs::Top/archive_project::1.0") == (
-        "labs_8_8Top_1archive__project_8_81.0"
-    )
-
-
-@pytest.mark.parametrize("name", ["..", ".", "a\nb", "a\tb", "a\\b", "", "ü", "a*"])
-def test_names_that_are_no_sections(name: str) -> None:
-    with pytest.raises(HouFileError, match="cannot be the name of a section"):
-        sections.mangle(name)
-
-
-@pytest.mark.parametrize("name", ["a_b", "a/b", "../x", "_9", "_", "a:b"])
-def test_file_names_that_are_no_sections(name: str) -> None:
-    with pytest.raises(HouFileError, match="not the file name of a section"):
-        sections.unmangle(name)
-
-
-VALUES = st.booleans() | st.text() | st.lists(st.integers(-(2**63), 2**63 - 1)).map(tuple)
-
-
-@given(st.dictionaries(st.text(), VALUES))
-def test_options_come_back(values: dict[str, bool | str | tuple[int, ...]]) -> None:
-    assert optionstext.decode_text(optionstext.encode_text(values)) == values
-
-
-@given(st.text())
-def test_any_text_is_options_or_refused(text: str) -> None:
-    with pytest.raises(HouFileError):
-        optionstext.decode_text("[" + text)
-
-
-WORDS = st.text(st.characters(exclude_categories=("Cs", "Cc")), max_size=30)
-
-
-@given(WORDS, WORDS, st.integers(0, 9), st.integers(0, 9), st.booleans(), st.integers(1, 3))
-def test_records_come_back(
-    label: str, icon: str, least: int, most: int, subnet: bool, outputs: int
-) -> None:
-    record = Record(
-        "a::b::1.0",
-        label,
-        "oplib:/x?x",
-        icon,
-        min_inputs=least,
-        max_inputs=most,
-        modified=1759581016,
-        is_subnet=subnet,
-        outputs=outputs,
-        version=4 if outputs == 1 else 5,
-    )
-    assert indextext.decode(indextext.encode([record])) == (record,)
-
-
-@given(st.dictionaries(st.from_regex(r"[a-z]{1,8}\.[a-z]{1,4}", fullmatch=True), st.binary()))
-def test_members_come_back(members: dict[str, bytes]) -> None:
-    listed = tuple((name, data) for name, data in members.items() if "userdata" not in name)
-    assert mime.decode(mime.encode(listed)) == listed
 
 
 def test_both_forms_of_every_shipped_asset(root: Path) -> None:
@@ -105,14 +36,39 @@ def test_both_forms_of_every_shipped_asset(root: Path) -> None:
         assert encode_library(decode_library(data)) == data
 
 
-def test_the_libraries_of_real_scenes(shared: Path) -> None:
-    """Byte for byte as data, and by content through the expanded form."""
+def test_what_differs_in_the_binary_form(library: ExpandedLibrary) -> None:
+    """Options are binary, the network is packed, everything else is the same bytes."""
+    [record], [definition] = library.records, library.definitions
+    known = decode_library(hda.collapse(library))
+    assert (known.records, known.modified) == (library.records, (record.modified,) * 2)
+    [binary] = known.definitions
+    assert [one.name for one in binary.sections] == list(definition.order)
+    assert {one.modified for one in binary.sections} == {binary.modified} == {record.modified}
+    found = {one.name: one.data for one in binary.sections}
+    packed = found.pop("Contents.gz")
+    assert packed[:10] == bytes.fromhex("1f8b08000000000000ff")
+    payload = gzip.decompress(packed)
+    assert struct.unpack("<I", payload[:4]) == (len(payload) - 4,)
+    archive = cpio.decode(payload[4:])
+    assert tuple((one.name, one.data) for one in archive.members) == definition.members
+    assert {one.header for one in archive.members} == {cpio.Header(mtime=record.modified)}
+    flags = {"nodeconntype": False, "nodeparmtype": False}
+    assert options.decode(found.pop("InternalFileOptions")) == flags
+    assert options.decode(found.pop("ExtraFileOptions"))["PythonModule/IsPython"] is True
+    assert found == {name: definition.files[name] for name in found}
+    assert hda.collapse(library) == hda.collapse(library)
+
+
+def test_the_libraries_of_real_scenes(shared: Path, tmp_path: Path) -> None:
+    """Byte for byte as data; through the text form on disk, all but the sections' own times."""
     counted = 0
     for path in sorted((shared / "data" / "kartaverse").glob("*.hip")):
         data = load(path).members[".OPdummydefs"]
         known = decode_library(data)
         assert encode_library(known) == data
-        again = decode_library(hda.collapse(hda.expand(data)))
+        folder = tmp_path / f"{path.stem}.hda"
+        write_expanded(hda.expand(data), folder)
+        again = decode_library(hda.collapse(read_expanded(folder)))
         assert again.records == known.records
         for one, other in zip(known.definitions, again.definitions, strict=True):
             assert one.section == other.section
@@ -120,93 +76,101 @@ def test_the_libraries_of_real_scenes(shared: Path) -> None:
                 (s.name, s.data) for s in other.sections
             ]
             counted += 1
+        assert encode_library(_with_times_of(again, known)) == data
     assert counted >= 10
 
 
-# -- writing to disk --------------------------------------------------------------------------
-def test_a_library_is_replaced_whole(library: ExpandedLibrary, tmp_path: Path) -> None:
-    target = tmp_path / "a.hda"
-    write_expanded(library, target)
-    (target / "left over").write_text("x")
-    write_expanded(library, target)
-    assert encode_expanded(read_expanded(target)) == encode_expanded(library)
-    assert [path.name for path in tmp_path.iterdir()] == ["a.hda"]
-    assert not (target / "left over").exists()
+def _with_times_of(library: indexdata.Library, other: indexdata.Library) -> indexdata.Library:
+    """The library with the times of another; the text form keeps those of the records alone."""
+    definitions = []
+    for one, like in zip(library.definitions, other.definitions, strict=True):
+        pairs = zip(one.sections, like.sections, strict=True)
+        timed = tuple(replace(mine, modified=its.modified) for mine, its in pairs)
+        definitions.append(replace(one, sections=timed, modified=like.modified))
+    return replace(library, definitions=tuple(definitions), modified=other.modified)
 
 
-def test_a_folder_that_is_no_library_is_left_alone(
-    library: ExpandedLibrary, tmp_path: Path
+def _changed(library: ExpandedLibrary, definition: ExpandedDefinition) -> ExpandedLibrary:
+    return replace(library, definitions=(definition,))
+
+
+def test_what_the_network_refers_to_is_packed_with_it(library: ExpandedLibrary) -> None:
+    [definition] = library.definitions
+    references = tuple((name, mime.reference(name)) for name in mime.EXTERNAL)
+    dummies = bytes(range(256))
+    whole = replace(
+        definition,
+        members=(*references, *(definition.members or ())),
+        beside={".OPdummydefs": dummies, ".OPfallbacks": b"a b\n"},
+    )
+    changed = _changed(library, whole)
+    assert encode_expanded(hda.expand(hda.collapse(changed))) == encode_expanded(changed)
+    # A file that is missing, as in many published assets, is left out with its reference.
+    part = replace(whole, beside={".OPdummydefs": dummies})
+    [again] = hda.expand(hda.collapse(_changed(library, part))).definitions
+    assert again.beside == part.beside
+    assert again.members == (references[1], *(definition.members or ()))
+
+
+@pytest.mark.parametrize("name", ["Contents.modtimes", "Contents.houdini_versions"])
+def test_times_and_versions_in_files_are_left_to_houdini(
+    library: ExpandedLibrary, name: str
 ) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "work.txt").write_text("keep")
-    with pytest.raises(HouFileError, match="left as it is"):
-        write_expanded(library, tmp_path / "mine")
-    assert (tmp_path / "mine" / "work.txt").read_text() == "keep"
+    [definition] = library.definitions
+    with pytest.raises(HouFileError, match="hotl -l"):
+        hda.collapse(_changed(library, replace(definition, beside={name: b"{}\n"})))
+    version = ("a.userdata", options.encode({"___Version___": "___EXTERNAL___"}))
+    members = (*(definition.members or ()), version)
+    with pytest.raises(HouFileError, match="hotl -l"):
+        hda.collapse(_changed(library, replace(definition, members=members)))
 
 
-def test_the_old_library_stays_when_writing_fails(
-    library: ExpandedLibrary, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_options_that_are_no_options(library: ExpandedLibrary) -> None:
+    [definition] = library.definitions
+    files = {**definition.files, "ExtraFileOptions": b"no JSON"}
+    with pytest.raises(HouFileError, match="not JSON"):
+        hda.collapse(_changed(library, replace(definition, files=files)))
+
+
+def _with_section(library: ExpandedLibrary, name: str, data: bytes) -> bytes:
+    """The binary library with other data in one section."""
+    known = decode_library(hda.collapse(library))
+    [definition] = known.definitions
+    changed = tuple(
+        replace(one, data=data) if one.name == name else one for one in definition.sections
+    )
+    return encode_library(replace(known, definitions=(replace(definition, sections=changed),)))
+
+
+def test_a_bomb_is_not_unpacked(library: ExpandedLibrary, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hda, "MAX_FILE_BYTES", 100_000)
+    packed = gzip.compress(struct.pack("<I", 50_000_000) + bytes(50_000_000))
+    assert len(packed) < 100_000
+    with pytest.raises(HouFileError, match="too large"):
+        hda.expand(_with_section(library, "Contents.gz", packed))
+
+
+def test_bombs_in_many_networks_share_one_limit(
+    library: ExpandedLibrary, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    target = tmp_path / "a.hda"
-    write_expanded(library, target)
-    before = encode_expanded(read_expanded(target))
-    rename = Path.rename
-
-    def failing(self: Path, to: Path) -> Path:
-        if self.name == "new":
-            raise OSError(28, "No space left on device")
-        return rename(self, to)
-
-    monkeypatch.setattr(Path, "rename", failing)
-    with pytest.raises(HouFileError, match="No space left"):
-        write_expanded(library, target)
-    monkeypatch.undo()
-    assert encode_expanded(read_expanded(target)) == before
-    assert [path.name for path in tmp_path.iterdir()] == ["a.hda"]
+    [definition] = library.definitions
+    record = library.records[0]
+    big = replace(definition, members=(("a.blob", bytes(60_000)),))
+    records = (record, replace(record, name="kartaverse::second::1.0"))
+    second = replace(big, section="kartaverse::Top/second::1.0")
+    data = hda.collapse(ExpandedLibrary(records, (big, second)))
+    monkeypatch.setattr(hda, "MAX_FILE_BYTES", 100_000)
+    with pytest.raises(HouFileError, match="too large"):
+        hda.expand(data)
 
 
-# -- what is refused --------------------------------------------------------------------------
-def _folder(library: ExpandedLibrary, tmp_path: Path) -> tuple[Path, Path]:
-    write_expanded(library, tmp_path / "a.hda")
-    [inside] = [path for path in (tmp_path / "a.hda").iterdir() if path.is_dir()]
-    return tmp_path / "a.hda", inside
-
-
-def test_a_section_outside_of_the_folder(library: ExpandedLibrary, tmp_path: Path) -> None:
-    folder, inside = _folder(library, tmp_path)
-    (tmp_path / "secret").write_text("x")
-    for name in ("../../secret", "/etc/hosts", "a\0b", "..", "_1etc_1hosts"):
-        listing = inside / "Sections.list"
-        listing.write_text(f'""\nDialogScript\tDialogScript\n{name}\t{name}\n')
-        with pytest.raises(HouFileError):
-            read_expanded(folder)
-
-
-@pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
-def test_a_section_that_is_a_link(library: ExpandedLibrary, tmp_path: Path) -> None:
-    folder, inside = _folder(library, tmp_path)
-    (inside / "Help").unlink()
-    (inside / "Help").symlink_to("/etc/hosts")
-    with pytest.raises(HouFileError, match="missing, or is no file"):
-        read_expanded(folder)
-
-
-def test_a_missing_section_and_a_cut_one(library: ExpandedLibrary, tmp_path: Path) -> None:
-    folder, inside = _folder(library, tmp_path)
-    contents = inside / "Contents.dir" / "Contents.mime"
-    whole = contents.read_bytes()
-    contents.write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(HouFileError, match="not the contents of an asset"):
-        read_expanded(folder)
-    contents.unlink()
-    with pytest.raises(HouFileError, match="missing"):
-        read_expanded(folder)
-
-
-def test_index_and_list_must_agree(library: ExpandedLibrary) -> None:
-    other = replace(library.records[0], name="kartaverse::else::1.0")
-    with pytest.raises(HouFileError, match="do not agree"):
-        encode_expanded(ExpandedLibrary((other,), library.definitions))
+@pytest.mark.parametrize("name", ["../../evil", "/etc/evil", "a/../../b"])
+def test_members_that_leave_their_folder(library: ExpandedLibrary, name: str) -> None:
+    archive = cpio.encode(cpio.Archive((cpio.Member("x" * len(name), b""),)))
+    stream = archive.replace(b"x" * len(name), name.encode())
+    packed = gzip.compress(struct.pack("<I", len(stream)) + stream)
+    with pytest.raises(HouFileError, match=r"has a name that leaves|absolute"):
+        hda.expand(_with_section(library, "Contents.gz", packed))
 
 
 @pytest.mark.parametrize(
@@ -214,23 +178,35 @@ def test_index_and_list_must_agree(library: ExpandedLibrary) -> None:
     [b"", b"\x01", struct.pack("<I", 9) + b"short", struct.pack("<I", 3) + b"abc"],
 )
 def test_networks_that_are_damaged(library: ExpandedLibrary, payload: bytes) -> None:
-    known = decode_library(hda.collapse(library))
-    [definition] = known.definitions
-    changed = tuple(
-        replace(one, data=gzip.compress(payload)) if one.name == "Contents.gz" else one
-        for one in definition.sections
-    )
-    data = encode_library(replace(known, definitions=(replace(definition, sections=changed),)))
     with pytest.raises(HouFileError):
-        hda.expand(data)
+        hda.expand(_with_section(library, "Contents.gz", gzip.compress(payload)))
 
 
-@given(st.binary(max_size=200), st.integers(0, 3000))
-def test_damage_anywhere_is_a_sentence(garbage: bytes, place: int) -> None:
-    folder = Path(__file__).resolve().parents[3] / "otls" / ASSETS["nvdiffrec_environment"].library
-    data = bytearray(hda.collapse(read_expanded(folder)))
-    data[place : place + len(garbage)] = garbage
+SHIPPED = Path(__file__).resolve().parents[3] / "otls"
+
+
+@pytest.fixture(scope="module")
+def collapsed() -> bytes:
+    return hda.collapse(read_expanded(SHIPPED / ASSETS["nvdiffrec_environment"].library))
+
+
+@given(st.binary(min_size=1, max_size=200), st.data())
+def test_damage_anywhere_is_a_sentence_or_a_library(
+    collapsed: bytes, garbage: bytes, data: st.DataObject
+) -> None:
+    damaged = bytearray(collapsed)
+    place = data.draw(st.integers(0, 800) | st.integers(0, len(collapsed) - 1))
+    damaged[place : place + len(garbage)] = garbage
     try:
-        hda.expand(bytes(data))
+        files = encode_expanded(hda.expand(bytes(damaged)))
     except HouFileError as error:
         assert "\n" not in str(error)
+        return
+    for name in files:
+        assert not name.startswith("/") and ".." not in name.split("/") and "\\" not in name
+
+
+@given(st.integers(0, 3000))
+def test_a_library_that_is_cut_off(collapsed: bytes, size: int) -> None:
+    with pytest.raises(HouFileError):
+        hda.expand(collapsed[:size])
