@@ -6,8 +6,6 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-import yaml
-
 from nvdiffrec_tops.environment.description import (
     CREATE,
     Environment,
@@ -195,6 +193,10 @@ def _configured(environ: Mapping[str, str], places: Layout, home: str) -> Iterat
         text = text_of(path, 1 << 20) if os.path.isabs(path) else None
         if text is None or "envs_" not in text:
             continue
+        try:
+            import yaml  # a job's own Python, which asks the doctor, may not have it
+        except ImportError:
+            return
         try:
             document = yaml.safe_load(text)
         except (yaml.YAMLError, RecursionError, ValueError):

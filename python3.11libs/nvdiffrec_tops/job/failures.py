@@ -80,6 +80,15 @@ LOCK_PATH = (
 # The first match in this order wins, so the specific stands before the general.
 FAILURES = (
     KnownFailure(
+        "path-with-spaces",
+        r"ld: cannot find \S*/torch/lib: No such file or directory",
+        "the training environment lies in a folder with a space in its name, where PyTorch cannot "
+        "link compiled extensions",
+        "make the environment in a folder without spaces (nvdiffrec-tops env create --prefix DIR), "
+        "or train with the diffrec engine, which compiles nothing",
+        exit_code=EXIT_ENVIRONMENT,
+    ),
+    KnownFailure(
         "extension-lost",
         r"ModuleNotFoundError: No module named 'renderutils_plugin'",
         "nvdiffrec's CUDA extension was built, but this PyTorch (2.11 or newer) does not make a "
@@ -236,8 +245,9 @@ FAILURES = (
         r"[Ff]ree[Ii]mage|NeedDownloadError|InternetNotAllowedError|imageio.*\.hdr|"
         r"Could not find a (?:format|backend) to (?:read|open).*\.hdr",
         "imageio cannot read Radiance pictures (.hdr) in this environment",
-        'pip install imageio-freeimage, or once: python -c "import imageio; '
-        'imageio.plugins.freeimage.download()"',
+        "start it through the toolkit, whose launcher reads them itself; for a training by hand "
+        "install the FreeImage library: conda install conda-forge::freeimage, or on Debian "
+        "apt-get install libfreeimage3",
         exit_code=EXIT_ENVIRONMENT,
     ),
     KnownFailure(

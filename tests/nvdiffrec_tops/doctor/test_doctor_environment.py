@@ -46,6 +46,17 @@ def test_the_systems_python_is_noted(healthy: Healthy, look: Look) -> None:
     assert look(healthy(kind="system"), "environment_kind").severity == "note"
 
 
+def test_a_folder_with_a_space_for_nvdiffrec(tmp_path: Path, look: Look) -> None:
+    for name, severity in (("my env", "error"), ("myenv", "ok")):
+        packages = tmp_path / name / "lib" / "python3.11" / "site-packages"
+        packages.mkdir(parents=True)
+        (tmp_path / name / "bin").mkdir()
+        (tmp_path / name / "bin" / "python3").touch(mode=0o755)
+        (tmp_path / name / "pyvenv.cfg").write_text("home = /usr/bin\nversion = 3.11.4\n")
+        context = Context(str(tmp_path / name), engine="nvdiffrec")
+        assert look(context, "plain_path").severity == severity
+
+
 def test_an_interpreter_that_does_not_start(environment: Path, clean: Path, look: Look) -> None:
     for name in ("python", "python3"):
         path = environment / "bin" / name

@@ -12,6 +12,9 @@ from nvdiffrec_tops.job.failures import FAILURES, ended, recognise
 
 TRACE = 'Traceback (most recent call last):\n  File "/home/vfx/nvdiffrec/train.py", line 36\n'
 SAMPLES = {
+    "path-with-spaces": "/usr/bin/ld: cannot find envs/.venv/lib/python3.11/site-packages/torch/lib"
+    ": No such file or directory\nninja: build stopped: subcommand failed.\n"
+    "RuntimeError: Error building extension 'renderutils_plugin'",
     "extension-lost": TRACE + "ModuleNotFoundError: No module named 'renderutils_plugin'",
     "extension-unfinished": TRACE + "ImportError: /home/vfx/.cache/torch_extensions/py311_cu130/"
     "renderutils_plugin/renderutils_plugin.so: cannot open shared object file",
