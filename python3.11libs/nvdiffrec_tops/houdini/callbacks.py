@@ -1,21 +1,25 @@
 """What the buttons and menus of the digital assets call.
 
-Menus are asked for while a parameter pane is drawn: they are cheap and never raise.
+Menus are asked for while a parameter pane is drawn: they are cheap and never raise. Every asset
+imports this module, so it imports nothing that Houdini's Python may lack.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from functools import lru_cache
+import time
+from collections.abc import Callable, Mapping
+from functools import wraps
 from typing import Any, cast
 
 import hou
 
-from nvdiffrec_tops import attributes, environment, presets
+from nvdiffrec_tops import attributes
 from nvdiffrec_tops.houdini import messages
 from nvdiffrec_tops.houdini.messages import ToolError
 
+_MENU_SECONDS = 10.0
+"""How long a menu is kept: a pane is drawn many times, and a new environment appears soon."""
 _SEVERITIES = {"error": "Wrong", "warning": "Doubtful", "note": "To know", "ok": "Good"}
 
 
@@ -33,13 +37,13 @@ def show_findings(settings: Mapping[str, str]) -> None:
     Raises:
         ToolError: the settings name no environment.
     """
-    from nvdiffrec_tops import doctor
-
     if not settings.get(attributes.ENVIRONMENT):
         raise ToolError(
             "there is no environment to check: choose one on this node, or cook the nodes "
             "upstream first so that their work items say which"
         )
+    from nvdiffrec_tops import doctor
+
     findings = doctor.examine(
         environment=settings[attributes.ENVIRONMENT],
         working_dir=settings.get(attributes.WORKING_DIR) or None,
@@ -101,6 +105,8 @@ def settings_of(node: hou.OpNode) -> dict[str, str]:
 
 def _chosen(node: hou.OpNode, source: str) -> dict[str, str]:
     """What an nvdiffrec Environment node's own choice means."""
+    from nvdiffrec_tops import environment
+
     if source == "prefix":
         parm = node.parm("prefix")
         return {attributes.ENVIRONMENT: parm.evalAsString() if parm is not None else ""}
@@ -142,33 +148,54 @@ def _from_items(node: hou.OpNode) -> dict[str, str]:
     return {}
 
 
-def preset_menu() -> list[str]:
-    """Tokens and labels of the presets."""
-    menu = ["", "None"]
-    try:
-        for name in presets.names():
-            menu += [name, _label(name)]
-    except Exception:
-        return menu
+def _menu(listed: Callable[[], list[str]]) -> Callable[[], list[str]]:
+    """A menu that is asked for at most every few seconds, and is empty where it cannot be made."""
+    kept: list[str] = []
+    until = float("-inf")
+
+    @wraps(listed)
+    def menu() -> list[str]:
+        nonlocal kept, until
+        if time.monotonic() >= until:
+            try:
+                kept = listed()
+            except Exception:
+                # An error here would be shown again and again while the pane is drawn.
+                kept = []
+            until = time.monotonic() + _MENU_SECONDS
+        return list(kept)
+
     return menu
 
 
-@lru_cache(maxsize=64)
-def _label(name: str) -> str:
-    try:
-        return presets.load(name).label
-    except presets.PresetError:
-        return name
+@_menu
+def _presets() -> list[str]:
+    from nvdiffrec_tops import presets
+
+    menu = []
+    for name in presets.names():
+        try:
+            label = presets.load(name).label
+        except presets.PresetError:
+            # Unreadable, or PyYAML is missing: choosing it says so.
+            label = name
+        menu += [name, label]
+    return menu
 
 
+def preset_menu() -> list[str]:
+    """Tokens and labels of the presets; the first is none."""
+    return ["", "None", *_presets()]
+
+
+@_menu
 def environment_menu() -> list[str]:
     """Names and labels of the environments on this machine."""
-    menu: list[str] = []
-    try:
-        for one in environment.known():
-            version = ".".join(str(part) for part in (one.version or ())[:2])
-            name = one.name or one.prefix
-            menu += [name, f"{name}  ({one.kind}, Python {version})"]
-    except Exception:
-        return menu
+    from nvdiffrec_tops import environment
+
+    menu = []
+    for one in environment.known():
+        version = ".".join(str(part) for part in (one.version or ())[:2])
+        name = one.name or one.prefix
+        menu += [name, f"{name}  ({one.kind}{f', Python {version}' if version else ''})"]
     return menu

@@ -3,6 +3,9 @@
 Texture conventions are those of the toolkit: albedo is sRGB; ``texture_ks`` is linear with
 roughness in green and metalness in blue; the normal map is tangent space with +Y up. Occlusion
 (red) stays out: a renderer that traces light finds it itself.
+
+Parameter names are those of the Principled Shader 2.0, Material, File and Environment Light nodes
+of Houdini 20.5 and 21. One that is missing, or that takes another value, is told at the end.
 """
 
 from __future__ import annotations
@@ -19,17 +22,21 @@ from nvdiffrec_tops.houdini.messages import ToolError
 _GREEN, _BLUE = 2, 3
 """Positions in the shader's channel menus: luminance, red, green, blue, alpha."""
 _PROBE_ROTATION = (0.0, 0.0, 0.0)
-"""Assumed: Houdini's environment light looks up its map as the probe is written, +Y up, with the
-middle column towards -Z. To be corrected on the light where a renderer differs."""
+"""Rotation of the light about x, y and z in degrees. An assumption: the documentation says of an
+unturned environment light only that +Y is the top. The probe's middle column lies towards -Z. In a
+renderer that follows OpenEXR and USD, where the middle column lies towards +Z, turn the light by
+180 degrees about Y."""
 
 Value = int | float | str
 
 
 def load(folder: Path) -> list[str]:
-    """Import the results in an output folder; gives the parameters that this Houdini lacks.
+    """Import the results in an output folder, as one step that can be undone.
+
+    Gives what could not be set: missing textures, and parameters that this Houdini lacks.
 
     Raises:
-        ToolError: there is no trained mesh in the folder.
+        ToolError: there is no trained mesh in the folder, or no place for it in the scene.
     """
     mesh = folder / "mesh" / "mesh.obj"
     if not mesh.is_file():
@@ -41,23 +48,37 @@ def load(folder: Path) -> list[str]:
     name = re.sub(r"\W", "_", folder.name, flags=re.ASCII) or "result"
     with hou.undos.group(f"Load nvdiffrec result {name}"):
         material = _material(mesh.parent, f"nvdiffrec_{name}", missing)
-        geometry = _node("/obj", "geo", f"nvdiffrec_{name}")
-        file = geometry.createNode("file", "mesh")
-        _set(file, {"file": mesh.as_posix()}, missing)
-        _set(geometry, {"shop_materialpath": material.path()}, missing)
-        cast("hou.SopNode", file).setDisplayFlag(True)
-        cast("hou.SopNode", file).setRenderFlag(True)
-        made = [geometry]
+        made = [_geometry(mesh, f"nvdiffrec_{name}", material, missing)]
         probe = mesh.parent / "probe.hdr"
         if probe.is_file():
-            light = _node("/obj", "envlight", f"nvdiffrec_{name}_light")
-            rotation = dict(zip(("rx", "ry", "rz"), _PROBE_ROTATION, strict=True))
-            _set(light, {"env_map": probe.as_posix(), **rotation}, missing)
-            made.append(light)
+            made.append(_light(probe, f"nvdiffrec_{name}_light", missing))
+        else:
+            missing.append(f"no light: {probe} does not exist")
         for one in made:
             one.moveToGoodPosition()
             one.setSelected(True, clear_all_selected=one is made[0])
     return missing
+
+
+def _geometry(mesh: Path, name: str, material: hou.OpNode, missing: list[str]) -> hou.OpNode:
+    geometry = _node("/obj", "geo", name)
+    file = geometry.createNode("file", "mesh")
+    _set(file, {"file": mesh.as_posix()}, missing)
+    # On the primitives: a material that the file names for them would win over the object's.
+    assigned = cast("hou.SopNode", geometry.createNode("material", "material"))
+    assigned.setInput(0, file)
+    _set(assigned, {"shop_materialpath1": material.path()}, missing)
+    assigned.setDisplayFlag(True)
+    assigned.setRenderFlag(True)
+    assigned.moveToGoodPosition()
+    return geometry
+
+
+def _light(probe: Path, name: str, missing: list[str]) -> hou.OpNode:
+    light = _node("/obj", "envlight", name)
+    rotation = dict(zip(("rx", "ry", "rz"), _PROBE_ROTATION, strict=True))
+    _set(light, {"env_map": probe.as_posix(), **rotation}, missing)
+    return light
 
 
 def _node(network: str, type_name: str, name: str) -> hou.OpNode:
@@ -72,33 +93,45 @@ def _node(network: str, type_name: str, name: str) -> hou.OpNode:
 
 def _material(folder: Path, name: str, missing: list[str]) -> hou.OpNode:
     shader = _node("/mat", "principledshader::2.0", name)
-    albedo, surface, normal = (
-        (folder / f"texture_{one}.png").as_posix() for one in ("kd", "ks", "n")
-    )
-    settings: Mapping[str, Value] = {
-        "basecolorr": 1.0,
-        "basecolorg": 1.0,
-        "basecolorb": 1.0,
-        "basecolor_usePointColor": 0,
-        "basecolor_useTexture": 1,
-        "basecolor_texture": albedo,
-        "rough": 1.0,
-        "rough_useTexture": 1,
-        "rough_texture": surface,
-        "rough_monoChannel": _GREEN,
-        "rough_textureColorSpace": "linear",
-        "metallic": 1.0,
-        "metallic_useTexture": 1,
-        "metallic_texture": surface,
-        "metallic_monoChannel": _BLUE,
-        "metallic_textureColorSpace": "linear",
-        "baseBumpAndNormal_enable": 1,
-        "baseBumpAndNormal_type": "normal",
-        "baseNormal_useTexture": 1,
-        "baseNormal_texture": normal,
-        "baseNormal_colorspace": "linear",
+    shader.moveToGoodPosition()
+    albedo, surface, normal = (folder / f"texture_{one}.png" for one in ("kd", "ks", "n"))
+    settings: dict[Path, Mapping[str, Value]] = {
+        albedo: {
+            # The texture is multiplied with these.
+            "basecolorr": 1.0,
+            "basecolorg": 1.0,
+            "basecolorb": 1.0,
+            "basecolor_usePointColor": 0,
+            "basecolor_useTexture": 1,
+            "basecolor_texture": albedo.as_posix(),
+            "basecolor_textureColorSpace": "sRGB",
+        },
+        surface: {
+            "rough": 1.0,
+            "rough_useTexture": 1,
+            "rough_texture": surface.as_posix(),
+            "rough_monoChannel": _GREEN,
+            "rough_textureColorSpace": "linear",
+            "metallic": 1.0,
+            "metallic_useTexture": 1,
+            "metallic_texture": surface.as_posix(),
+            "metallic_monoChannel": _BLUE,
+            "metallic_textureColorSpace": "linear",
+        },
+        normal: {
+            "baseBumpAndNormal_enable": 1,
+            "baseBumpAndNormal_type": "normal",
+            "baseNormal_useTexture": 1,
+            "baseNormal_texture": normal.as_posix(),
+            "baseNormal_colorspace": "linear",
+            "baseNormal_vectorSpace": "uvtangent",
+        },
     }
-    _set(shader, settings, missing)
+    for texture, values in settings.items():
+        if texture.is_file():
+            _set(shader, values, missing)
+        else:
+            missing.append(f"no texture: {texture} does not exist")
     return shader
 
 
@@ -110,5 +143,5 @@ def _set(node: hou.OpNode, values: Mapping[str, Value], missing: list[str]) -> N
             if parm is None:
                 raise ToolError("no such parameter")
             parm.set(value)
-        except (ToolError, hou.OperationFailed, TypeError):
-            missing.append(f"{node.type().name()}: {name} = {value}")
+        except (ToolError, hou.Error, TypeError):
+            missing.append(f"{node.type().name()} lacks the parameter {name} ({value})")

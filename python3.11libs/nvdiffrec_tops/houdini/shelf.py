@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import hou
 
-from nvdiffrec_tops.attributes import OUTPUT
+from nvdiffrec_tops.attributes import ENVIRONMENT, OUTPUT
 from nvdiffrec_tops.houdini import callbacks, load_result, messages
 from nvdiffrec_tops.houdini.messages import ToolError
 
@@ -18,32 +18,44 @@ STATIC = "kartaverse::nvdiffrec_static::1.0"
 @messages.told
 def static_scene(kwargs: Mapping[str, Any]) -> None:
     """A node that trains a static scene: in the TOP network in front, else in a new one."""
+    if hou.topNodeTypeCategory().nodeType(STATIC) is None:
+        raise ToolError(
+            f"Houdini does not find the asset {STATIC}; check that the package is installed: its "
+            "otls folder must be on HOUDINI_PATH"
+        )
     with hou.undos.group("nvdiffrec Static Scene"):
-        network = _top_network(kwargs)
-        try:
-            node = network.createNode(STATIC, "nvdiffrec_static1")
-        except hou.OperationFailed as error:
-            raise ToolError(
-                f"Houdini does not find the asset {STATIC} ({error}); check that the package is "
-                "installed: its otls folder must be on HOUDINI_PATH"
-            ) from None
+        network = _network_in_front(kwargs) or _new_network()
+        node = cast("hou.TopNode", network.createNode(STATIC, "nvdiffrec_static1"))
         node.moveToGoodPosition()
-        top = cast("hou.TopNode", node)
-        top.setDisplayFlag(True)
+        node.setDisplayFlag(True)
         node.setSelected(True, clear_all_selected=True)
 
 
-def _top_network(kwargs: Mapping[str, Any]) -> hou.OpNode:
+def _network_in_front(kwargs: Mapping[str, Any]) -> hou.OpNode | None:
+    """The TOP network of the tool's pane, else of the first network editor, if one may edit it."""
     pane = kwargs.get("pane")
-    if pane is not None and pane.type() == hou.paneTabType.NetworkEditor:
-        shown = pane.pwd()
-        if shown.childTypeCategory() == hou.topNodeTypeCategory():
-            return cast("hou.OpNode", shown)
+    if pane is None and hou.isUIAvailable():
+        pane = hou.ui.paneTabOfType(hou.paneTabType.NetworkEditor)
+    if pane is None or pane.type() != hou.paneTabType.NetworkEditor:
+        return None
+    shown = pane.pwd()
+    if shown.childTypeCategory() != hou.topNodeTypeCategory():
+        return None
+    if shown.isLockedHDA() or not shown.isEditableInsideLockedHDA():
+        return None
+    return cast("hou.OpNode", shown)
+
+
+def _new_network() -> hou.OpNode:
     tasks = hou.node("/tasks") or hou.node("/obj")
     if tasks is None:
         raise ToolError("this scene has neither /tasks nor /obj")
     made = cast("hou.OpNode", tasks).createNode("topnet", "nvdiffrec")
     made.moveToGoodPosition()
+    # Houdini makes one itself, unless a studio has changed what a new network holds.
+    if not any(one.type().name().endswith("scheduler") for one in made.children()):
+        scheduler = made.createNode("localscheduler", "localscheduler")
+        scheduler.moveToGoodPosition()
     return made
 
 
@@ -60,7 +72,7 @@ def check_environment(kwargs: Mapping[str, Any]) -> None:
         title="Folder of the Python environment", file_type=hou.fileType.Directory
     )
     if folder:
-        callbacks.show_findings({"MINICONDA_ENV": hou.text.expandString(folder)})
+        callbacks.show_findings({ENVIRONMENT: hou.text.expandString(folder)})
 
 
 @messages.told
@@ -75,11 +87,12 @@ def load_results(kwargs: Mapping[str, Any]) -> None:
     if not folders:
         raise ToolError("select a node with trained work items, or choose an output folder")
     missing: list[str] = []
-    for folder in folders:
-        missing += load_result.load(Path(folder))
+    with hou.undos.group("nvdiffrec Load Result"):
+        for folder in folders:
+            missing += load_result.load(Path(folder))
     if missing:
         messages.tell(
-            "The results are loaded. This Houdini lacks some parameters that were to be set:",
+            "The results are loaded, but some things could not be set:",
             details="\n".join(dict.fromkeys(missing)),
         )
 

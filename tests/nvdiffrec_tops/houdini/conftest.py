@@ -1,4 +1,4 @@
-"""A ``hou`` module with the documented calls of a batch cook, over the headless cook."""
+"""``hou`` modules with the documented calls that are used: one that cooks, one that records."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import importlib
 import json
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any, ClassVar
@@ -242,3 +243,182 @@ def _forget(modules: Iterable[str]) -> None:
     for name in modules:
         sys.modules.pop(f"nvdiffrec_tops.houdini.{name}", None)
         vars(package).pop(name, None)
+
+
+# -- tools: a hou that records -----------------------------------------------------------------
+MODULES = ("messages", "callbacks", "load_result", "shelf")
+TOP = SimpleNamespace(nodeType=lambda name: None if name.startswith("unknown") else name)
+"""``hou.topNodeTypeCategory()``."""
+
+
+class RecordedParm:
+    def __init__(self, node: RecordedNode, name: str) -> None:
+        self._node, self._name = node, name
+
+    def evalAsString(self) -> str:
+        return str(self._node.values[self._name])
+
+    def set(self, value: Any) -> None:
+        if value == "refused":
+            raise OperationFailed("no such token")
+        self._node.values[self._name] = value
+
+
+class RecordedNode:
+    """A node that remembers what is made in it and set on it; ``lacks`` are missing parameters."""
+
+    lacks: tuple[str, ...] = ()
+    locked = False
+
+    def __init__(self, type_name: str, name: str = "", parent: RecordedNode | None = None) -> None:
+        self.type_name, self._name, self._parent = type_name, name, parent
+        self.values: dict[str, Any] = {}
+        self.made: list[RecordedNode] = []
+        self.items: list[Any] = []
+        self.wired: list[RecordedNode] = []
+        self.selected = self.displayed = False
+
+    def createNode(self, type_name: str, name: str) -> RecordedNode:
+        if type_name.startswith("unknown"):
+            raise OperationFailed("Invalid node type name")
+        self.made.append(RecordedNode(type_name, name, self))
+        return self.made[-1]
+
+    def parm(self, name: str) -> RecordedParm | None:
+        mine = (
+            name in self.values
+            or self.type_name in ("geo", "file", "envlight", "material")
+            or self.type_name.startswith("principled")
+        )
+        return RecordedParm(self, name) if mine and name not in self.lacks else None
+
+    def type(self) -> Any:
+        return SimpleNamespace(name=lambda: self.type_name)
+
+    def name(self) -> str:
+        return self._name
+
+    def path(self) -> str:
+        return f"{self._parent.path() if self._parent else ''}/{self._name}"
+
+    def inputs(self) -> list[RecordedNode]:
+        return self.wired
+
+    def getPDGNode(self) -> Any:
+        return SimpleNamespace(workItems=self.items) if self.items else None
+
+    def getSelectedWorkItem(self) -> int:
+        return -1
+
+    def childTypeCategory(self) -> Any:
+        return TOP if self.type_name == "topnet" else None
+
+    def children(self) -> list[RecordedNode]:
+        return self.made
+
+    def isLockedHDA(self) -> bool:
+        return self.locked
+
+    def isEditableInsideLockedHDA(self) -> bool:
+        return not self.locked
+
+    def setInput(self, index: int, node: RecordedNode) -> None:
+        assert index == 0
+        self.wired.append(node)
+
+    def moveToGoodPosition(self) -> None: ...
+
+    def setDisplayFlag(self, on: bool) -> None:
+        self.displayed = on
+
+    def setRenderFlag(self, on: bool) -> None: ...
+
+    def setSelected(self, on: bool, clear_all_selected: bool = False) -> None:
+        self.selected = on
+
+
+class RecordedItem:
+    id = 1
+
+    def __init__(self, **attributes: str) -> None:
+        self._attributes = attributes
+
+    def hasAttrib(self, name: str) -> bool:
+        return name in self._attributes
+
+    def stringAttribValue(self, name: str) -> str:
+        return self._attributes[name]
+
+
+def made_groups(made: Any) -> Any:
+    """``hou.undos.group``: an inner group is a part of the outer one."""
+
+    @contextmanager
+    def group(label: str) -> Iterator[None]:
+        if not made.depth:
+            made.steps.append(label)
+        made.depth += 1
+        try:
+            yield
+        finally:
+            made.depth -= 1
+
+    return group
+
+
+@pytest.fixture
+def hou(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A ``hou`` with windows that records: ``said`` are the messages, ``browsed`` the folders
+    shown, ``steps`` what can be undone; ``messages``, ``callbacks`` … are the modules under test.
+    """
+    made: Any = ModuleType("hou")
+    made.said, made.browsed, made.selection, made.chosen = [], [], [], ""
+    made.steps, made.depth, made.pane = [], 0, None
+    made.networks = {f"/{name}": RecordedNode("", name) for name in ("obj", "mat", "tasks")}
+    made.Error, made.OperationFailed, made.TopNode = stand_in.Error, OperationFailed, RecordedNode
+    made.node = made.networks.get
+    made.isUIAvailable = lambda: True
+    made.severityType = SimpleNamespace(Error="error", Message="message")
+    made.fileType = SimpleNamespace(Directory="directory")
+    made.paneTabType = SimpleNamespace(NetworkEditor="network")
+    made.topNodeTypeCategory = lambda: TOP
+    made.selectedNodes = lambda: made.selection
+    made.undos = SimpleNamespace(group=made_groups(made))
+    made.text = SimpleNamespace(expandString=lambda text: text)
+
+    def show(text: str, *, severity: str, title: str, details: str | None, **_more: bool) -> None:
+        made.said.append((severity, text, details or ""))
+
+    made.ui = SimpleNamespace(
+        displayMessage=show,
+        showInFileBrowser=made.browsed.append,
+        selectFile=lambda title, file_type: made.chosen,
+        paneTabOfType=lambda _type: made.pane,
+    )
+    monkeypatch.setitem(sys.modules, "hou", made)
+    _forget(MODULES)
+    for name in MODULES:
+        setattr(made, name, importlib.import_module(f"nvdiffrec_tops.houdini.{name}"))
+    yield made
+    _forget(MODULES)
+
+
+@pytest.fixture
+def node() -> type[RecordedNode]:
+    return RecordedNode
+
+
+@pytest.fixture
+def item() -> type[RecordedItem]:
+    return RecordedItem
+
+
+@pytest.fixture
+def trained(tmp_path: Path) -> Path:
+    """The output folder of a training."""
+    mesh = tmp_path / "bob v2" / "mesh"
+    mesh.mkdir(parents=True)
+    textures = ("texture_kd.png", "texture_ks.png", "texture_n.png")
+    for name in ("mesh.obj", "probe.hdr", *textures):
+        (mesh / name).write_bytes(b"")
+    return mesh.parent
