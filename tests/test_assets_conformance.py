@@ -12,7 +12,7 @@ import pytest
 from nvdiffrec_tops.headless.command import generate_all
 from nvdiffrec_tops.headless.network import open_network
 from nvdiffrec_tops.houdini.parameters import AssetParameters
-from nvdiffrec_tops.houfiles import dialogscript, sections
+from nvdiffrec_tops.houfiles import dialogscript, jobparms, sections
 from nvdiffrec_tops.houfiles.assets import ASSETS, Asset
 from nvdiffrec_tops.houfiles.build import build
 from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription, Token, Value
@@ -110,12 +110,18 @@ def test_wires_and_ids_resolve(asset: Asset) -> None:
 def test_inner_parameters_are_those_of_the_stock_nodes(asset: Asset, shared: Path) -> None:
     script = shared / "data/stock_dialogscripts/pythonprocessor__19.5.538.ds"
     stock = dialogscript.decode(script.read_text(encoding="utf-8"))
+    interface = _definition(asset).interface
     for node in _definition(asset).contents.children:
         for name, parm in node.parms.items():
             if node.type == "output":
                 assert name in OUTPUT_PARMS
                 continue
-            template = stock.find(name)
+            if name in jobparms.TAB_SETS:
+                # A tab set of its interface below, not a parameter of its type.
+                assert node.spare_interface is not None
+                assert f'"{name}"' in node.spare_interface
+                continue
+            template = stock.find(name) or interface.find(name)
             assert template is not None, f"{node.name}: {name}"
             driven = any(value.expression is not None for value in parm.values)
             if isinstance(template, ParmTemplate) and not driven:

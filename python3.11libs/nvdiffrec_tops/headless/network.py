@@ -139,22 +139,26 @@ def _table(node: Node) -> ParmTable:
     if known.kind is pdg.nodeType.Processor:
         for spec in JOB_PARAMETERS:
             specs.setdefault(spec.name, spec)
-    for name in _added(node.spare_interface or ""):
+    for name, kind in _added(node.spare_interface or ""):
         if known.table.find(name) is None:
-            specs.setdefault(name, ParmSpec(name, Kind.STRING, ("",)))
+            specs.setdefault(name, ParmSpec(name, kind, ("",)))
     return ParmTable(specs.values())
 
 
-def _added(interface: str) -> list[str]:
-    """Names of spare parameters: blocks of a saved interface without the word ``baseparm``."""
-    found: list[str] = []
-    name, own = "", False
+def _added(interface: str) -> list[tuple[str, Kind]]:
+    """Spare parameters, and tabs under names of their own: what a saved interface adds.
+
+    These are its blocks without the word ``baseparm``.
+    """
+    found: list[tuple[str, Kind]] = []
+    name, own, kind = "", False, Kind.STRING
     for line in [*interface.splitlines(), "parm {"]:
         words = line.split()
-        if words[:2] == ["parm", "{"]:
+        if words[:2] in (["parm", "{"], ["group", "{"]):
             if name and own:
-                found.append(name)
+                found.append((name, kind))
             name, own = "", True
+            kind = Kind.LAYOUT if words[0] == "group" else Kind.STRING
         elif words[:1] == ["name"] and len(words) == 2 and not name:
             name = words[1].strip('"')
         elif words[:1] == ["baseparm"]:

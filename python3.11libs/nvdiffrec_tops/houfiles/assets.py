@@ -7,12 +7,14 @@ and wires cannot disagree.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from . import build, channels, definition, options, texts
+from . import build, channels, definition, dialogscript, jobparms, options, texts
 from .definition import Definition, Init, NamedInput, NamedOutput, Stat, Wire
 from .describe import Token, Value
+from .dialogscript import Interface, ParmTemplate
+from .errors import text_of
 from .expanded import CONTENTS, ExpandedDefinition, ExpandedLibrary
 from .indexdata import Record, section_name
 from .mime import Members
@@ -148,7 +150,8 @@ def library(asset: Asset, written: Mapping[str, bytes]) -> ExpandedLibrary:
     }
     order = tuple(files)
     order = (*order[:3], CONTENTS, *order[3:])
-    made = ExpandedDefinition(asset.section, order, files, contents(asset))
+    interface = dialogscript.decode(text_of(written["DialogScript"]))
+    made = ExpandedDefinition(asset.section, order, files, contents(asset, interface))
     return ExpandedLibrary((record,), (made,))
 
 
@@ -217,8 +220,12 @@ toptoolutils.genericTool(kwargs, '$HDA_NAME')]]></script>
 
 
 # -- the network ------------------------------------------------------------------------------
-def contents(asset: Asset) -> Members:
-    """The network: a Python Processor between the asset's first input and its output."""
+def contents(asset: Asset, interface: Interface) -> Members:
+    """The network: a Python Processor between the asset's first input and its output.
+
+    ``interface`` is the asset's own; scheduler parameters in it are handed to the processor.
+    """
+    handed = jobparms.job_parms(interface)
     processor, output = "hdaroot/pythonprocessor1", "hdaroot/output0"
     values: dict[str, Value] = {
         "pdg_workitemgeneration": 2,
@@ -227,8 +234,12 @@ def contents(asset: Asset) -> Members:
         # The items' labels are given by the code.
         "pdg_workitemlabel": Token("3"),
         **asset.parms,
+        **{one.name: _default(one) for one in handed},
     }
-    driven = [channels.driven(name, Expression(text)) for name, text in asset.driven.items()]
+    if handed:
+        values |= {name: (0,) * tabs for name, tabs in jobparms.TAB_SETS.items()}
+    follows = {**asset.driven, **{one.name: jobparms.expression(one) for one in handed}}
+    driven = [channels.driven(name, Expression(text)) for name, text in follows.items()]
     dot = texts.InputDot(0, ("0", "6"), '2 0 __NO_OWNER_NETWORK_BOX__ "FROMOUTPUT"')
     found: list[tuple[str, bytes]] = [
         ("node_type", b"Top\n"),
@@ -238,8 +249,9 @@ def contents(asset: Asset) -> Members:
         ("hdaroot.inp", texts.encode_dots([dot]).encode()),
         (f"{processor}.init", definition.encode_init(Init("pythonprocessor")).encode()),
         (f"{processor}.def", definition.encode(_wired("(0)", None, True)).encode()),
+        *_spare(processor, handed),
         (f"{processor}.chn", channels.encode(driven).encode()),
-        (f"{processor}.parm", build.parm_member(values, set(asset.driven))),
+        (f"{processor}.parm", build.parm_member(values, set(follows))),
         (f"{processor}.userdata", _no_version()),
         (f"{output}.init", definition.encode_init(Init("output")).encode()),
         (f"{output}.def", definition.encode(_wired("pythonprocessor1", 1, False)).encode()),
@@ -249,6 +261,19 @@ def contents(asset: Asset) -> Members:
         ("hdaroot.net", texts.encode_net(1).encode()),
     ]
     return tuple(found)
+
+
+def _spare(node: str, parms: Sequence[ParmTemplate]) -> list[tuple[str, bytes]]:
+    """The spare parameters of a node, if it has any."""
+    if not parms:
+        return []
+    return [(f"{node}.spareparmdef", jobparms.spare_interface(parms).encode())]
+
+
+def _default(parm: ParmTemplate) -> Value:
+    """The value that a parameter has before its expression is evaluated."""
+    text = parm.default[0]
+    return text if parm.type == "string" else int(text)
 
 
 def _no_version() -> bytes:

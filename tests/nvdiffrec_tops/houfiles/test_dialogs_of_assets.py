@@ -79,6 +79,22 @@ MACHINE: list[Row] = [
     ("usepriority", "toggle", "0"),
     ("priority", "integer", "0"),
 ]
+JOBS: list[Row] = [
+    ("local_single", "toggle", "1"),
+    ("local_is_CPU_number_set", "toggle", "0"),
+    ("local_CPUs_to_use", "integer", "1"),
+    ("hqueue_priority", "integer", "5"),
+    ("hqueue_assign_to", "ordinal", "0"),
+    ("hqueue_clients", "string", ""),
+    ("hqueue_client_groups", "string", ""),
+    ("hqueue_tags", "string", "single"),
+    ("hqueue_is_CPU_number_set", "toggle", "0"),
+    ("hqueue_CPUs_to_use", "integer", "1"),
+    ("hqueue_description", "string", ""),
+    ("hqueue_inheritlocalenv", "toggle", "0"),
+    ("hqueue_envunset", "string", "PYTHONHOME PYTHONPATH"),
+]
+"""Parameters of the schedulers, by their own names."""
 PARAMETERS: dict[str, list[Row]] = {
     "nvdiffrec_attributes": WHEN + SCENE + OVERRIDES,
     "nvdiffrec_environment": WHEN + ENVIRONMENT + VARIABLES,
@@ -88,8 +104,12 @@ PARAMETERS: dict[str, list[Row]] = {
         ("output_dir", "directory", "$HIP/out"),
         *TRAINING,
         *MACHINE,
+        *JOBS,
     ],
-    "nvdiffrec_static": WHEN + SCENE + CHECK + OVERRIDES + TRAINING + VARIABLES + MACHINE,
+    "nvdiffrec_static": [
+        *(WHEN + SCENE + CHECK + OVERRIDES + TRAINING + VARIABLES),
+        *(MACHINE + JOBS),
+    ],
 }
 TOKENS = {
     "pdg_workitemgeneration": ["1", "3", "0", "2"],
@@ -100,6 +120,7 @@ TOKENS = {
     "device": ["auto", "cpu", "cuda"],
     "gpumode": ["any", "these", "turn", "free"],
     "onfailure": ["fail", "warn"],
+    "hqueue_assign_to": ["0", "1", "2"],
 }
 TAGS = {
     output.tag

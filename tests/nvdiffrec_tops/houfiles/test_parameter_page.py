@@ -79,6 +79,8 @@ def test_toggles_that_share_a_row_are_found(root: Path) -> None:
         "useseed",
         "usetimeout",
         "usepriority",
+        "local_is_CPU_number_set",
+        "hqueue_is_CPU_number_set",
     }
 
 
