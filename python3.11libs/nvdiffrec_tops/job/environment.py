@@ -282,7 +282,7 @@ def _warnings(environment: Mapping[str, str], same: Any) -> list[str]:
     world = next((value for name, value in environment.items() if same(name) == "WORLD_SIZE"), "")
     if world.strip().isdigit() and int(world) > 1:
         return [
-            f"WORLD_SIZE is {world}: nvdiffrec will wait for {world} processes on several GPUs. "
-            "Unset it for training on one"
+            f"WORLD_SIZE is {world} in the environment of the job. A work item trains in one "
+            "process, on one graphics card"
         ]
     return []

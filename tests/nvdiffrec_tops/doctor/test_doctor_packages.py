@@ -34,7 +34,7 @@ def test_all_is_well(healthy: Healthy, look: Look, check: str, quick: bool) -> N
     [
         ("torch_imports", "torch"),
         ("numpy_and_torch", "numpy"),
-        ("trainer_packages", "xatlas"),
+        ("trainer_packages", "imageio"),
         ("nvdiffrast", "nvdiffrast"),
         ("tiny_cuda_nn", "tinycudann"),
     ],
@@ -66,6 +66,15 @@ def test_what_cannot_be_imported(healthy: Healthy, look: Look, check: str, secti
     assert found.severity == "error"
     assert "signal 11" in found.evidence
     assert found.cure
+
+
+def test_the_embedded_trainer_charts_without_xatlas(healthy: Healthy, look: Look) -> None:
+    context = healthy(
+        lambda light, heavy: light["packages"]["modules"].pop("xatlas"), engine="diffrec"
+    )
+    found = look(context, "trainer_packages")
+    assert found.severity == "warning"
+    assert "xatlas" in found.evidence and "xatlas" in found.cure
 
 
 def test_another_trainers_package_that_cannot_be_imported(healthy: Healthy, look: Look) -> None:

@@ -439,3 +439,9 @@ def test_damaged_pictures_are_refused_by_name(tmp_path_factory, data, headed):
         assert str(path) in str(error)
     else:
         assert found.dtype == numpy.float32
+
+
+def test_the_documentation_lists_every_shim(root: Path) -> None:
+    page = (root / "docs" / "environments.md").read_text(encoding="utf-8")
+    listed = [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")]
+    assert listed == [one.name for one in shims.SHIMS]
