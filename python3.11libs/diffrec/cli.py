@@ -11,13 +11,27 @@ from diffrec.errors import DiffrecError
 if TYPE_CHECKING:
     import torch
 
+    from diffrec.interrupt import StopRequest
+
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Train one configuration; 0 on success, 1 for a mistake that the message names."""
-    from diffrec.commandline import parse, print_flags
+    """Train one configuration; 0 on success, 1 for a mistake that the message names, 128 + its
+    number for a signal, after which the same command goes on."""
+    from diffrec.interrupt import Interrupted, StopRequest
+
+    stop = StopRequest()
+    try:
+        with stop.listening():
+            return _main(sys.argv[1:] if argv is None else argv, stop)
+    except Interrupted as interrupted:
+        return interrupted.exit_code
+
+
+def _main(argv: Sequence[str], stop: StopRequest) -> int:
+    from diffrec.commandline import command, print_flags
 
     try:
-        config = parse(sys.argv[1:] if argv is None else argv)
+        asked = command(argv)
     except DiffrecError as error:
         return _failed(error)
 
@@ -28,19 +42,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     def log(line: str) -> None:
         print(line, flush=True)
 
+    config = asked.config
     try:
         device = choose_device(config.diffrec.device)
         print_flags(config)
         log(f"diffrec on {device_name(device)}, PyTorch {torch.__version__}")
-        reconstruct(config, device, config.output_folder, log)
+        folder = config.output_folder
+        reconstruct(config, device, folder, log, restart=asked.restart, stop=stop)
     except DiffrecError as error:
         return _failed(error)
     except torch.OutOfMemoryError as error:
         return _failed(
             f"CUDA out of memory: {error}. Lower batch, train_res or layers in the configuration."
         )
-    except KeyboardInterrupt:
-        return 130
     return 0
 
 

@@ -1,9 +1,10 @@
-"""The command line of the trainer: nvdiffrec's flags, and --device and --seed."""
+"""The command line of the trainer: nvdiffrec's flags, and --device, --seed and --restart."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from diffrec.config import BACKGROUNDS, ISOSURFACES, LOSSES, Config, load_config
@@ -12,7 +13,8 @@ from diffrec.configchecks import ConfigError
 EPILOG = (
     "A field that the configuration file names wins over the flag of the same name, as with "
     "nvdiffrec; --device and --seed win over the file. Paths are relative to the current folder, "
-    "results go to out/<out-dir> below it."
+    "results go to out/<out-dir> below it. A run that was ended goes on from its checkpoint there "
+    "when the same command is given again."
 )
 
 
@@ -57,6 +59,7 @@ def parser() -> argparse.ArgumentParser:
     add("--validate", metavar="TEXT", type=_any_text, help="validate (true; any text is true)")
     add("--isosurface", choices=ISOSURFACES, help="surface extraction of pass 1 (dmtet)")
     add("--device", metavar="auto|cpu|cuda", help="where to compute (auto)")
+    add("--restart", action="store_true", help="begin anew where a checkpoint would go on")
     add("--seed", type=int, help="start of the random sequences (0)")
     return result
 
@@ -66,8 +69,16 @@ def _any_text(text: str) -> bool:
     return bool(text)
 
 
-def parse(argv: Sequence[str]) -> Config:
-    """The configuration of a command line (without the program's name).
+@dataclass(frozen=True)
+class Command:
+    """What a command line asks for. `restart`: without the checkpoint of an earlier run."""
+
+    config: Config
+    restart: bool = False
+
+
+def command(argv: Sequence[str]) -> Command:
+    """Read a command line (without the program's name).
 
     ``--help`` prints and exits the process with 0.
 
@@ -76,8 +87,14 @@ def parse(argv: Sequence[str]) -> Config:
     """
     values = vars(parser().parse_args(list(argv)))
     path = values.pop("config", None)
+    restart = bool(values.pop("restart", False))
     ours = {name: values.pop(name) for name in ("device", "seed") if name in values}
-    return load_config(path, {**values, "diffrec": ours})
+    return Command(load_config(path, {**values, "diffrec": ours}), restart)
+
+
+def parse(argv: Sequence[str]) -> Config:
+    """The configuration of a command line, see :func:`command`."""
+    return command(argv).config
 
 
 def print_flags(config: Config, write: Callable[[str], None] | None = None) -> None:

@@ -55,6 +55,13 @@ class Extensions:
     """Entries per level of the material's hash grid, as a power of two."""
     uv_timeout: float = 120.0
     """Seconds that chart packing may take before a simpler unwrap is used."""
+    checkpoint_interval: int = 100
+    """Iterations between checkpoints, from which a run that was ended goes on; 0 makes none."""
+    checkpoint_seconds: float = 60.0
+    """At least this many seconds between checkpoints, and more where writing one is slow; 0 makes
+    one at every ``checkpoint_interval``."""
+    guard: bool = True
+    """Go back to the last good state, with half the learning rates, when a pass diverges."""
 
     def __post_init__(self) -> None:
         _normalise(self, EXTENSION_CHECKS)
@@ -240,6 +247,9 @@ EXTENSION_CHECKS: dict[str, Callable[[Any], Any]] = {
     "validation_views": check.optional(check.integer(1, 1_000_000)),
     "hashgrid_size_log2": check.integer(4, 24),
     "uv_timeout": check.number(0.0, 1e6),
+    "checkpoint_interval": check.integer(0, 10_000_000),
+    "checkpoint_seconds": check.number(0.0, 1e6),
+    "guard": check.boolean,
 }
 
 

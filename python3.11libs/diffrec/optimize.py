@@ -12,16 +12,17 @@ from torch import Tensor, nn
 from torch.profiler import record_function
 
 from diffrec import losses
+from diffrec.checkpoint import LoopState
 from diffrec.config import Config
-from diffrec.data.views import ViewBatch, Views, shuffled_indices
-from diffrec.geometry.mesh import Mesh
+from diffrec.data.views import RandomViews, ShuffledIndices, ViewBatch, Views, shuffled_indices
+from diffrec.geometry.mesh import EmptyMeshError, Mesh
 from diffrec.log import iteration_line
 from diffrec.materials import Material
 from diffrec.ops.antialias import EdgeTopology
+from diffrec.recorder import LOG_INTERVAL, Recorder
 from diffrec.render import Rendered, RenderOptions, render
 from diffrec.shading.light import EnvironmentLight, PrefilteredLight
 
-LOG_INTERVAL = 10
 LIGHT_GRADIENT_SCALE = 64.0
 
 
@@ -42,7 +43,7 @@ class PassPlan:
     `index`: counts the passes that run, from 0; `name`: the stem of its progress pictures;
     `regulariser(progress)`: the shape term for progress in [0, 1]; `warm_up`: iterations until the
     learning rate is reached; `betas`: Adam's, for the shape; `topology`: the edges of a mesh whose
-    triangles never change.
+    triangles never change; `damage()`: what has become of such a mesh, see `VertexGeometry`.
     """
 
     index: int
@@ -52,6 +53,7 @@ class PassPlan:
     warm_up: int = 0
     betas: tuple[float, float] = (0.9, 0.999)
     topology: EdgeTopology | None = None
+    damage: Callable[[], Tensor] | None = None
 
 
 @dataclass
@@ -90,10 +92,12 @@ def train_pass(
     *,
     log: Callable[[str], None],
     picture: Callable[[int, PassPlan], None],
+    recorder: Recorder | None = None,
 ) -> None:
     """Run iterations 0 to `config.iter`; the scene is changed in place.
 
     `picture(number, plan)` is called every `save_interval` iterations with the picture's number.
+    `recorder`: saves, resumes and guards the pass; it raises what its methods raise.
     """
     optimizers = _optimizers(config, plan, scene)
     schedulers = [
@@ -107,6 +111,10 @@ def train_pass(
     generator = torch.Generator().manual_seed(config.diffrec.seed + plan.index)
     noise = torch.Generator(device).manual_seed(config.diffrec.seed + plan.index)
     order = shuffled_indices(len(views), config.batch, generator)
+    iteration = 0
+    if recorder is not None:
+        state = _state(plan, scene, views, optimizers, schedulers, order, noise)
+        iteration = recorder.begin(state, scene.geometry.mesh, plan.damage)
     scene.fixed_light = None
     if not plan.train_light:
         with torch.no_grad():
@@ -114,7 +122,7 @@ def train_pass(
 
     durations: list[float] = []
     logged: list[tuple[Tensor, Tensor]] = []
-    for iteration in range(config.iter + 1):
+    while iteration <= config.iter:
         if config.save_interval and iteration % config.save_interval == 0:
             picture(iteration // config.save_interval, plan)
         began = time.perf_counter()
@@ -122,9 +130,17 @@ def train_pass(
             batch = views.batch(next(order))
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
-        image_term, regulariser_term = _terms(
-            config, plan, scene, batch, iteration, image_loss, noise
-        )
+        try:
+            image_term, regulariser_term = _terms(
+                config, plan, scene, batch, iteration, image_loss, noise
+            )
+        except EmptyMeshError as error:
+            if recorder is None:
+                raise
+            iteration = recorder.failed(iteration, error)
+            logged.clear()
+            durations.clear()
+            continue
         with record_function("backward"):
             torch.autograd.backward(image_term + regulariser_term)
         with record_function("optimizer"):
@@ -136,6 +152,7 @@ def train_pass(
             scene.material.clamp_()
             scene.light.clamp_()
         logged.append((image_term.detach(), regulariser_term.detach()))
+        image_mean: float | None = None
         if iteration % LOG_INTERVAL == 0:
             image_mean, regulariser_mean = (
                 float(torch.stack(column).mean()) for column in zip(*logged, strict=True)
@@ -156,6 +173,40 @@ def train_pass(
             logged.clear()
         else:
             durations.append(time.perf_counter() - began)
+        following = iteration + 1 if recorder is None else recorder.after(iteration, image_mean)
+        if following <= iteration:
+            logged.clear()
+            durations.clear()
+        iteration = following
+    if recorder is not None:
+        recorder.end()
+
+
+def _state(
+    plan: PassPlan,
+    scene: Scene,
+    views: Views,
+    optimizers: list[torch.optim.Optimizer],
+    schedulers: list[torch.optim.lr_scheduler.LambdaLR],
+    order: ShuffledIndices,
+    noise: torch.Generator,
+) -> LoopState:
+    """What a checkpoint of the pass holds."""
+    generators = {"noise": noise}
+    if isinstance(views, RandomViews):
+        generators["views"] = views.generator
+    return LoopState(
+        pass_number=plan.index + 1,
+        tensors={
+            "geometry": [p.detach() for p in scene.geometry.parameters()],
+            "material": [p.detach() for p in scene.material.parameters()],
+            "light": [scene.light.base.detach()],
+        },
+        optimizers=optimizers,
+        schedulers=schedulers,
+        order=order,
+        generators=generators,
+    )
 
 
 def _optimizers(config: Config, plan: PassPlan, scene: Scene) -> list[torch.optim.Optimizer]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from diffrec import contactsheet, imagefiles
+from diffrec.checkpoint import UnusableCheckpoint
 from diffrec.config import Config, ConfigError
 from diffrec.data.load import load_views
 from diffrec.data.views import Views
@@ -18,10 +19,12 @@ from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.flexicubes import FlexiCubesGeometry
 from diffrec.geometry.mesh import Mesh
 from diffrec.geometry.vertices import VertexGeometry
+from diffrec.interrupt import Interrupted, StopRequest
 from diffrec.materials import NeuralMaterial, TextureMaterial
 from diffrec.materials.bake import bake
 from diffrec.ops.antialias import edge_topology
 from diffrec.optimize import PassPlan, Scene, train_pass
+from diffrec.recorder import Recorder, TextureStart
 from diffrec.reference import load_reference_mesh
 from diffrec.shading.light import EnvironmentLight
 from diffrec.validate import Pictures, ValidationResult, progress_picture, validate
@@ -42,23 +45,55 @@ class Reconstruction:
     faces: int
 
 
-def reconstruct(config: Config, device: torch.device, folder: Path, log: Log) -> Reconstruction:
+def reconstruct(
+    config: Config,
+    device: torch.device,
+    folder: Path,
+    log: Log,
+    *,
+    restart: bool = False,
+    stop: StopRequest | None = None,
+) -> Reconstruction:
     """Recover mesh, material and light; everything is written below `folder`.
 
-    Raises what the readers raise for bad input (all with a sentence for the artist), and
-    `diffrec.geometry.dmtet.EmptyMeshError` when the surface vanishes.
+    A run that was ended before its end goes on from the checkpoint in `folder`, unless `restart`.
+    `stop`: where requests to end come from.
+    Raises what the readers raise for bad input (all with a sentence for the artist),
+    `diffrec.geometry.dmtet.EmptyMeshError` when the surface vanishes, `DivergedError` when a pass
+    never gets going, and `Interrupted` when asked to end, with the state saved.
     """
-    torch.manual_seed(config.diffrec.seed)
     folder.mkdir(parents=True, exist_ok=True)
+    recorder = Recorder(config, folder, log, stop or StopRequest())
+    try:
+        if not restart and recorder.resume():
+            try:
+                return _reconstruct(config, device, folder, log, recorder)
+            except UnusableCheckpoint as problem:
+                recorder.ignore(problem)
+        return _reconstruct(config, device, folder, log, recorder)
+    except Interrupted:
+        recorder.interrupted()
+        raise
+
+
+def _reconstruct(
+    config: Config, device: torch.device, folder: Path, log: Log, recorder: Recorder
+) -> Reconstruction:
+    torch.manual_seed(config.diffrec.seed)
     training, held_out = load_views(config, device, log)
     light = _starting_light(config, device)
-    run = _Run(config, device, folder, training, held_out, light, log)
-    first: ValidationResult | None = None
-    if config.base_mesh is None:
+    run = _Run(config, device, folder, training, held_out, light, log, recorder)
+    start = recorder.textures_resumed(device)
+    if start is not None:
+        mesh, material, first = run.resumed(start)
+    elif config.base_mesh is None:
         mesh, material, first = run.first_pass()
     else:
         mesh, material = run.from_base_mesh()
-    return run.second_pass(mesh, material, first)
+        first = None
+    result = run.second_pass(mesh, material, first)
+    recorder.finished()
+    return result
 
 
 def _starting_light(config: Config, device: torch.device) -> EnvironmentLight:
@@ -83,6 +118,7 @@ class _Run:
     held_out: Views | None
     light: EnvironmentLight
     log: Log
+    recorder: Recorder
 
     def first_pass(self) -> tuple[Mesh, TextureMaterial, ValidationResult | None]:
         """Topology, neural material and light; then UVs and baked textures."""
@@ -133,11 +169,24 @@ class _Run:
             material = base.material
         return mesh, material.to(self.device)
 
+    def resumed(self, start: TextureStart) -> tuple[Mesh, TextureMaterial, ValidationResult | None]:
+        """The starting point of a run that goes on in its pass over textures."""
+        kd, ks, normal = (torch.zeros(*size, 3) for size in start.textures)
+        material = TextureMaterial(kd, ks, normal, self.config).to(self.device)
+        first = None if start.first is None else ValidationResult(*start.first)
+        return start.mesh, material, first
+
     def second_pass(
         self, mesh: Mesh, material: TextureMaterial, first: ValidationResult | None
     ) -> Reconstruction:
         """Vertex positions and textures on the fixed topology."""
         config = self.config
+        sizes = tuple(
+            (texture.shape[0], texture.shape[1])
+            for texture in (material.kd, material.ks, material.normal)
+        )
+        figures = None if first is None else (first.mse, first.psnr)
+        self.recorder.start_of_textures(TextureStart(mesh, sizes, figures))
         geometry = VertexGeometry(mesh, laplace=config.laplace, locked=config.lock_pos)
         geometry = geometry.to(self.device)
         scene = Scene(geometry, material, self.light)
@@ -148,6 +197,7 @@ class _Run:
             train_light=config.learn_light and not config.lock_light,
             warm_up=WARM_UP_ITERATIONS,
             topology=edge_topology(mesh.triangles),
+            damage=geometry.damage,
         )
         self._train(plan, scene)
         validation = self._validate(scene, "validate")
@@ -174,7 +224,15 @@ class _Run:
             image = progress_picture(self.config, scene, view)
             imagefiles.write_png(self.folder / f"{plan.name}_{number:06d}.png", image)
 
-        train_pass(self.config, plan, scene, self.training, log=self.log, picture=picture)
+        train_pass(
+            self.config,
+            plan,
+            scene,
+            self.training,
+            log=self.log,
+            picture=picture,
+            recorder=self.recorder,
+        )
 
     def _validate(self, scene: Scene, name: str) -> ValidationResult | None:
         if not self.config.validate or self.held_out is None:

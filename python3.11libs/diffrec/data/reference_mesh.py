@@ -29,7 +29,8 @@ class ReferenceMeshViews:
     """Pictures of a reference mesh, linear and premultiplied, rendered when they are asked for.
 
     Training views have random orientations (seeded by `seed`), validation views stand on a
-    turntable of `validation_views` places. The coverage of a picture is antialiased.
+    turntable of `validation_views` places. The coverage of a picture is antialiased. `generator`
+    draws the orientations.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class ReferenceMeshViews:
         self._training = training
         self._length = length
         self._near_far = near_far
-        self._generator = torch.Generator().manual_seed(seed)
+        self.generator = torch.Generator().manual_seed(seed)
         self._options = RenderOptions(spp=spp, layers=layers)
         self.resolution = resolution
         self.names = [f"{i:06d}" for i in range(length)]
@@ -60,7 +61,7 @@ class ReferenceMeshViews:
         """Rendered views; the indices only count for the turntable."""
         device = self._scene.mesh.positions.device
         poses = [
-            cameras.random_pose(self._generator)
+            cameras.random_pose(self.generator)
             if self._training
             else cameras.turntable_pose(i, self._length)
             for i in indices

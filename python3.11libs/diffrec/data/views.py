@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -53,6 +53,13 @@ class Views(Protocol):
 
     def batch(self, indices: Sequence[int]) -> ViewBatch:
         """The views of these indices, in this order."""
+
+
+@runtime_checkable
+class RandomViews(Protocol):
+    """Views that are drawn at random: their generator is part of the state of a run."""
+
+    generator: torch.Generator
 
 
 @dataclass(frozen=True)
@@ -185,15 +192,31 @@ def split_views(views: ImageViews, config: Config) -> tuple[ImageViews, ImageVie
     return views.subset(trained), views.subset(held)
 
 
-def shuffled_indices(length: int, batch: int, generator: torch.Generator) -> Iterator[list[int]]:
+class ShuffledIndices(Iterator[list[int]]):
+    """Endless batches of view indices; see :func:`shuffled_indices`.
+
+    ``generator`` draws the order; ``waiting`` are the indices of the present epoch that are still
+    to come. The two together are the position in the order.
+    """
+
+    def __init__(self, length: int, batch: int, generator: torch.Generator) -> None:
+        self.length = length
+        self.batch = batch
+        self.generator = generator
+        self.waiting: list[int] = []
+
+    def __next__(self) -> list[int]:
+        while len(self.waiting) < self.batch:
+            self.waiting += torch.randperm(self.length, generator=self.generator).tolist()
+        indices = self.waiting[: self.batch]
+        del self.waiting[: self.batch]
+        return indices
+
+
+def shuffled_indices(length: int, batch: int, generator: torch.Generator) -> ShuffledIndices:
     """Endless batches of view indices: every view once per epoch, each epoch shuffled anew.
 
     Batches run across the ends of epochs, so all have ``batch`` entries. The order depends on
     ``generator`` alone.
     """
-    waiting: list[int] = []
-    while True:
-        while len(waiting) < batch:
-            waiting += torch.randperm(length, generator=generator).tolist()
-        yield waiting[:batch]
-        del waiting[:batch]
+    return ShuffledIndices(length, batch, generator)

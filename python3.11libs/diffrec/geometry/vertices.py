@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
-from diffrec.geometry.mesh import Mesh, tangent_topology
+from diffrec.geometry.mesh import Mesh, bounding_box, tangent_topology, triangle_normals
 from diffrec.geometry.regularisers import UniformLaplacian
+
+_TINY = 1e-12
 
 
 class VertexGeometry(nn.Module):
@@ -33,6 +36,24 @@ class VertexGeometry(nn.Module):
         if self._relative:
             return self._laplacian(self.positions - self._start.positions)
         return self._laplacian(self.positions)
+
+    @torch.no_grad()
+    def damage(self) -> Tensor:
+        """What has become of the starting mesh, [3]: the largest way of a vertex over the diagonal
+        of the bounding box, the area over the former one, and the share of the area, as it was,
+        whose triangles face away from where they faced. Not finite where a position is not."""
+        triangles, start = self._start.triangles, self._start.positions
+        lower, upper = bounding_box(start)
+        size = (upper - lower).norm().clamp_min(_TINY)
+        before, now = (
+            triangle_normals(start, triangles),
+            triangle_normals(self.positions, triangles),
+        )
+        area = before.norm(dim=1)
+        total = area.sum().clamp_min(_TINY)
+        turned = (area * ((before * now).sum(1) < 0)).sum() / total
+        way = (self.positions - start).norm(dim=1).amax() / size
+        return torch.stack([way, now.norm(dim=1).sum() / total, turned])
 
 
 def _tangent_triangles(mesh: Mesh) -> Tensor:
