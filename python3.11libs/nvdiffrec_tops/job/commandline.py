@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from nvdiffrec_tops.job import jobfile
+from nvdiffrec_tops.job import farm, jobfile
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import (
@@ -34,9 +34,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    arguments = sys.argv[1:] if argv is None else argv
+    if arguments[:1] == [farm.FLAG]:
+        return farm.main(arguments[1:])
     report = Report(sys.stdout, sys.stderr)
     try:
-        job, force = parse(sys.argv[1:] if argv is None else argv)
+        job, force = parse(arguments)
     except JobError as error:
         tell_failure(report, error.failure)
         return error.failure.exit_code
