@@ -249,10 +249,19 @@ def _stems(configs: Sequence[str]) -> list[str]:
     return [os.path.splitext(one)[0].strip("/").replace("/", "_") for one in configs]
 
 
+_NUMBERS = re.compile(r"[-+.\deE]+(?:x[-+.\deE]+)*")
+
+
 def _short(value: Any) -> str:
-    if isinstance(value, list) and all(isinstance(one, (int, float, str)) for one in value):
-        return "x".join(str(one) for one in value)
-    return value if isinstance(value, str) else json.dumps(value)
+    """A value in few letters, no two values in the same ones: 512x512, 0.01, white."""
+    if isinstance(value, list) and value and all(type(one) in (int, float) for one in value):
+        return "x".join(json.dumps(one) for one in value) if len(value) > 1 else json.dumps(value)
+    if isinstance(value, str) and not _NUMBERS.fullmatch(value):
+        try:
+            return value if _value(value) == value else json.dumps(value)
+        except AttributesError:
+            return json.dumps(value)
+    return json.dumps(value)
 
 
 def _folder(words: Sequence[str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from nvdiffrec_tops.attributes import (
@@ -142,7 +142,17 @@ def test_any_text_gives_values_or_a_message(text: str) -> None:
         assert str(error)
 
 
+@pytest.mark.parametrize(
+    "values", ['1;"1"', '[1, 2];"1x2"', "[12];12", 'true;"true"', '[1];"[1]"', '1;"+1";1.0']
+)
+def test_values_that_look_alike_get_folders_of_their_own(values: str) -> None:
+    base = SceneSettings("diffrec", "/e", "/w", "a.json", "/out", overrides=())
+    made = scenes(replace(base, overrides=(("background", values),)))
+    assert len({one.values["OUTPUT_DIR"] for one in made}) == len(made) > 1
+
+
 @given(st.text(min_size=1, max_size=300))
+@example("1")
 def test_a_folder_is_one_plain_name(text: str) -> None:
     base = SceneSettings("diffrec", "/e", "/w", "a.json", "/out", overrides=())
     value = json.dumps(text) + ";1"
