@@ -29,6 +29,12 @@ _ITERATION = re.compile(
 _MEANS = re.compile(rf"\s*({_NUMBER}),\s*({_NUMBER})\s*$", re.IGNORECASE)
 _BASE_MESH = re.compile(r"Base mesh has (\d+) triangles and (\d+) vertices")
 _WRITING = re.compile(r"\s+writing (\d+) (vertices|faces)\s*$")
+_RESUMED = re.compile(
+    rf"Resuming from iteration (\d+) of pass ([12]) \((\d+) s so far"
+    rf"(?:; pass 1: MSE ({_NUMBER}), PSNR ({_NUMBER}))?\)",
+    re.IGNORECASE,
+)
+_WENT_BACK = re.compile(r"Warning: pass ([12]), .*; going back to iteration (\d+) of pass")
 _FLAG = re.compile(r"(iter|base_mesh|validate) (.*)$")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
@@ -41,6 +47,7 @@ class Progress:
     exporting, done. ``remaining`` is an
     estimate for the whole job, both passes, without validation. ``psnr`` (dB) and ``mse`` are the
     newest means over the validation views, ``psnr_pass1`` those after the first of two passes.
+    ``earlier_seconds`` were trained before a run that goes on from a checkpoint.
     """
 
     stage: str = "starting"
@@ -59,6 +66,7 @@ class Progress:
     faces: int | None = None
     vertices: int | None = None
     percent: float = 0.0
+    earlier_seconds: float = 0.0
 
     @property
     def pass_name(self) -> str:
@@ -101,6 +109,8 @@ class ProgressParser:
         match = _ITERATION.search(line)
         if match:
             return self._iterated(match)
+        if line.startswith(("Resuming from ", "Warning: pass ")):
+            return self._jumped(line)
         if line.startswith("Config / Flags:"):
             self._flags_announced = True
             return self._set(percent=1.0)
@@ -148,6 +158,30 @@ class ProgressParser:
             elif match.group(1) == "base_mesh":
                 self._set(pass_count=2 if value is None else 1)
         return True
+
+    def _jumped(self, line: str) -> Progress | None:
+        """A line that says that iterations go on elsewhere."""
+        match = _WENT_BACK.match(line)
+        if match:
+            return self._set(pass_number=int(match.group(1)), iteration=int(match.group(2)))
+        match = _RESUMED.match(line)
+        if not match:
+            return None
+        number, iteration = int(match.group(2)), int(match.group(1))
+        changes: dict[str, object] = {}
+        if match.group(4):
+            mse, psnr = float(match.group(4)), float(match.group(5))
+            changes = {"mse": mse, "psnr": psnr, "psnr_pass1": psnr}
+        low, high = self._span(number)
+        total = self.progress.iterations
+        return self._set(
+            stage="training",
+            pass_number=number,
+            iteration=iteration,
+            earlier_seconds=float(match.group(3)),
+            percent=low + (high - low) * (min(iteration / total, 1.0) if total else 0.0),
+            **changes,
+        )
 
     def _iterated(self, match: re.Match[str]) -> Progress:
         iteration = int(match.group("iter"))

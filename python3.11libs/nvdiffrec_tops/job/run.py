@@ -13,7 +13,16 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from nvdiffrec_tops.job import cards, outputs, pdgreport, preflight, probe, result, trainer
+from nvdiffrec_tops.job import (
+    cards,
+    outputs,
+    pdgreport,
+    preflight,
+    probe,
+    result,
+    trainer,
+    unfinished,
+)
 from nvdiffrec_tops.job.child import Child, Stopped, TimedOut
 from nvdiffrec_tops.job.environment import EnvironmentPolicy, EnvironmentReport, clean_environment
 from nvdiffrec_tops.job.failures import (
@@ -98,19 +107,26 @@ class _Run:
         self.findings: list[dict[str, str]] = []
         self.document: dict[str, Any] = {}
         self.previous: dict[str, Any] | None = None
+        self.former: str | None = None  # run folder of the training that this one goes on with
         count = 1 if isinstance(job.config, dict) and job.config.get("base_mesh") else 2
         self.parser = ProgressParser(pass_count=count)
 
     def go(self) -> str:
         """Do what there is to do; the last sentence to say."""
         recovered = outputs.recover(self.job.output)
-        for folder in outputs.abandoned(self.job.output):
+        ended = outputs.abandoned(self.job.output)
+        for folder in [one for one in ended if not unfinished.is_resumable(one)]:
             outputs.remove_run_folder(folder)
+            ended.remove(folder)
         self.previous = result.read(self.job.output)
         self.document = self._new_document()
         try:
             training = trainer.prepare(self.job)
             self._digest(training)
+            self.former = unfinished.matching(ended, self.document["digest"])
+            for folder in ended:
+                if folder != self.former:
+                    outputs.remove_run_folder(folder)
             if not self.force and result.up_to_date(
                 self.job.output, self.previous, self.document["digest"]
             ):
@@ -125,25 +141,29 @@ class _Run:
                 self._note(f"took over a stale lock of {self.lock.taken_over}")
             for text in training.notes:
                 self._note(text)
-            return self._train(training)
+            said = self._train(training)
+            outputs.remove_run_folder(self.folder)
+            return said
         except JobError as error:
             self.report.open_log(os.path.join(self.job.output, LOG))
             self._failed(error.failure)
             raise
         except Stopped as stopped:
             name = signal.Signals(stopped.number).name
+            on = " and the training goes on" if unfinished.is_resumable(self.folder) else ""
             self._failed(
                 Failure(
                     "stopped",
                     f"the job was ended by {name}",
-                    "cook again; the results of the last finished run are still in place",
+                    f"cook again{on}; the results of the last finished run are still in place",
                     128 + stopped.number,
                 )
             )
             self.report.complain(f"Job: failed: ended by {name}")
             raise
         finally:
-            outputs.remove_run_folder(self.folder)
+            if not unfinished.is_resumable(self.folder):
+                outputs.remove_run_folder(self.folder)
 
     def _new_document(self) -> dict[str, Any]:
         return {
@@ -210,6 +230,9 @@ class _Run:
         python = probe.interpreter(self.job.python)
         try:
             os.mkdir(self.folder)
+            unfinished.stamp(self.folder, self.document["digest"])
+            if self.former and unfinished.adopt(self.former, self.folder):
+                self._note("goes on with a training that was ended before its end")
             result.write_json(os.path.join(self.folder, "job.json"), self.job.document())
             config = trainer.make_run_folder(self.job, training, self.folder, self.id)
         except OSError as error:
@@ -234,7 +257,8 @@ class _Run:
         for text in changes.warnings:
             self._note(text)
         self._preflight(training, python, config, environment)
-        wanted = self.job.claim_card and self.job.device != "cpu"
+        claims = self.job.claim_card or os.environ.get(cards.CLAIM) == "1"
+        wanted = claims and self.job.device != "cpu"
         with cards.claimed(wanted, environment, self._alive, self._waiting) as note:
             if note:
                 self._note(note)
@@ -279,12 +303,14 @@ class _Run:
             failure = self._attempt(command, environment, deadline)
             if failure is None:
                 return
+            before = retries.training
             note = retries.after(failure)
             if note is None:
                 failure = preflight.explained(retries.explained(failure), self.findings)
                 raise JobError.of(failure)
             self._note(note)
-            outputs.remove_run_folder(os.path.join(self.folder, "out"))
+            if retries.training is not before or not unfinished.is_resumable(self.folder):
+                outputs.remove_run_folder(os.path.join(self.folder, "out"))
             trainer.write_configuration(retries.training, self.folder, self.id)
 
     def _with_own_diffrec(
@@ -401,7 +427,8 @@ class _Run:
     def _times(self, status: str) -> None:
         self.document["status"] = status
         self.document["ended"] = _utc(time.time())
-        self.document["seconds"] = round(time.time() - self.started, 3)
+        seconds = time.time() - self.started + self.parser.progress.earlier_seconds
+        self.document["seconds"] = round(seconds, 3)
 
     def _failed(self, failure: Failure) -> None:
         if self.job.on_failure == "warn" and failure.id != "stopped":
