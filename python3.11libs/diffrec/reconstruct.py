@@ -32,6 +32,7 @@ from diffrec.validate import Pictures, ValidationResult, progress_picture, valid
 Log = Callable[[str], None]
 
 WARM_UP_ITERATIONS = 100  # of the pass over textures
+WORSE = 1.0  # dB of PSNR that a pass over textures may lose without a word
 FLEXICUBES_BETAS = (0.7, 0.9)
 
 
@@ -201,6 +202,11 @@ class _Run:
         )
         self._train(plan, scene)
         validation = self._validate(scene, "validate")
+        if first is not None and validation is not None and validation.psnr < first.psnr - WORSE:
+            self.log(
+                f"Warning: the second pass lost {first.psnr - validation.psnr:.1f} dB; a lower "
+                "learning_rate of the second pass may keep what the first one found"
+            )
         with torch.no_grad():
             final = geometry.mesh().detach()
         write_result(self.folder / "mesh", final, material, self.light, self.log)
