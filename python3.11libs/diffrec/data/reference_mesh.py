@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,20 @@ from diffrec.geometry.mesh import Mesh
 from diffrec.materials import Material
 from diffrec.render import RenderOptions, render
 from diffrec.shading.light import PrefilteredLight
+
+
+MOST_AHEAD = 8
+"""Batches of training views that are rendered at once on a GPU, at most."""
+PIXELS_AHEAD = 1 << 23
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """A batch that is waiting, and the generator's states that it was drawn from and left."""
+
+    before: Tensor
+    after: Tensor
+    batch: ViewBatch
 
 
 @dataclass(frozen=True)
@@ -29,8 +44,8 @@ class ReferenceMeshViews:
     """Pictures of a reference mesh, linear and premultiplied, rendered when they are asked for.
 
     Training views have random orientations (seeded by `seed`), validation views stand on a
-    turntable of `validation_views` places. The coverage of a picture is antialiased. `generator`
-    draws the orientations.
+    turntable of `length` places. The coverage of a picture is antialiased. `generator` draws the
+    orientations; its state is that after the views that were handed out.
     """
 
     def __init__(
@@ -44,7 +59,9 @@ class ReferenceMeshViews:
         seed: int,
         spp: int = 1,
         layers: int = 1,
+        ahead: int | None = None,
     ) -> None:
+        """`ahead`: batches of training views rendered at once; None: as many as pay."""
         self._scene = scene
         self._training = training
         self._length = length
@@ -53,20 +70,58 @@ class ReferenceMeshViews:
         self._options = RenderOptions(spp=spp, layers=layers)
         self.resolution = resolution
         self.names = [f"{i:06d}" for i in range(length)]
+        self._batches_ahead = ahead
+        self._ahead: deque[_Ahead] = deque()
 
     def __len__(self) -> int:
         return self._length
 
     def batch(self, indices: Sequence[int]) -> ViewBatch:
         """Rendered views; the indices only count for the turntable."""
+        if not self._training:
+            return self._rendered([cameras.turntable_pose(i, self._length) for i in indices])
+        if not self._is_ahead(len(indices)):
+            self._look_ahead(len(indices))
+        chosen = self._ahead.popleft()
+        self.generator.set_state(chosen.after)
+        return chosen.batch
+
+    def _is_ahead(self, views: int) -> bool:
+        """Whether the next batch is ready: of that size, and drawn from the generator's state."""
+        if not self._ahead:
+            return False
+        first = self._ahead[0]
+        return len(first.batch.camera_position) == views and torch.equal(
+            first.before, self.generator.get_state()
+        )
+
+    def _look_ahead(self, views: int) -> None:
+        """Render several batches at once: on a GPU that takes little longer than one."""
         device = self._scene.mesh.positions.device
-        poses = [
-            cameras.random_pose(self.generator)
-            if self._training
-            else cameras.turntable_pose(i, self._length)
-            for i in indices
-        ]
-        camera_from_world = torch.stack(poses)
+        height, width = self.resolution
+        pixels = views * height * width * self._options.spp**2
+        paying = max(1, min(MOST_AHEAD, PIXELS_AHEAD // pixels)) if device.type == "cuda" else 1
+        count = self._batches_ahead or paying
+        states, poses = [self.generator.get_state()], []
+        for _ in range(count):
+            poses += [cameras.random_pose(self.generator) for _ in range(views)]
+            states.append(self.generator.get_state())
+        rendered = self._rendered(poses)
+        self._ahead.clear()
+        for number in range(count):
+            part = slice(number * views, (number + 1) * views)
+            assert rendered.image is not None
+            batch = ViewBatch(
+                rendered.clip_from_world[part],
+                rendered.camera_from_world[part],
+                rendered.camera_position[part],
+                rendered.image[part],
+            )
+            self._ahead.append(_Ahead(states[number], states[number + 1], batch))
+
+    def _rendered(self, poses: Sequence[Tensor]) -> ViewBatch:
+        device = self._scene.mesh.positions.device
+        camera_from_world = torch.stack(list(poses))
         height, width = self.resolution
         projection = cameras.perspective(cameras.ORBIT_FOVY, width / height, *self._near_far)
         clip_from_world = (projection @ camera_from_world).to(device)
