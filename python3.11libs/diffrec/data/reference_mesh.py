@@ -16,7 +16,6 @@ from diffrec.materials import Material
 from diffrec.render import RenderOptions, render
 from diffrec.shading.light import PrefilteredLight
 
-
 MOST_AHEAD = 8
 """Batches of training views that are rendered at once on a GPU, at most."""
 PIXELS_AHEAD = 1 << 23
