@@ -23,6 +23,7 @@ from diffrec.interrupt import Interrupted, StopRequest
 from diffrec.materials import NeuralMaterial, TextureMaterial
 from diffrec.materials.bake import bake
 from diffrec.ops.antialias import edge_topology
+from diffrec.ops.hashgrid import HashGridLayout
 from diffrec.optimize import PassPlan, Scene, train_pass
 from diffrec.recorder import Recorder, TextureStart
 from diffrec.reference import load_reference_mesh
@@ -132,7 +133,8 @@ class _Run:
             seed=config.diffrec.seed,
             device=self.device,
         )
-        material = NeuralMaterial(config, geometry.box()).to(self.device)
+        layout = HashGridLayout.geometric(log2_entries=config.diffrec.hashgrid_size_log2)
+        material = NeuralMaterial(config, geometry.box(), layout=layout).to(self.device)
         scene = Scene(geometry, material, self.light)
         plan = PassPlan(
             0,
