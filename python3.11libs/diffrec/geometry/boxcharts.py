@@ -1,8 +1,8 @@
 """Texture charts by projection along the six axes: simple, quick and certain to end.
 
 Neighbouring triangles that face the same axis form a chart and are projected along it. A chart
-that covers itself is halved by depth until none does. Charts are packed in shelves. There is no
-stretching beyond the slant of a triangle, but there are more seams than xatlas makes.
+that covers itself is halved by depth until none does. There is no stretching beyond the slant of
+a triangle, but on rough surfaces there are more seams than xatlas makes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["box_charts"]
+__all__ = ["box_charts", "covers_itself"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -27,11 +27,11 @@ _U = np.array([[0, 1, 0], [0, 0, 1], [0, 0, 1], [1, 0, 0], [1, 0, 0], [0, 1, 0]]
 _V = np.array([[0, 0, 1], [0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0]], dtype=float)
 
 
-def box_charts(positions: Floats, triangles: Ints, resolution: int) -> tuple[Floats, Ints, int]:
-    """Texture coordinates [T, 2] in [0, 1], origin top left, their triangles [F, 3], chart count.
+def box_charts(positions: Floats, triangles: Ints, resolution: int) -> tuple[Floats, Ints]:
+    """Texture coordinates [T, 2] and the triangles [F, 3] into them; charts are not packed.
 
-    positions: [V, 3]; triangles: [F, 3]; resolution: of the texture in texels, from which the
-    space between charts follows.
+    positions: [V, 3]; triangles: [F, 3]; resolution: of the texture in texels: no chart covers
+    itself at that. Charts have the size of their projections, v upward, and lie anywhere.
     """
     a, b, c = (positions[triangles[:, k]] for k in range(3))
     normal = np.cross(b - a, c - a)
@@ -44,18 +44,9 @@ def box_charts(positions: Floats, triangles: Ints, resolution: int) -> tuple[Flo
     depth = np.einsum("fc,fc->f", (a + b + c) / 3.0, _AXES[axis])
     chart = _without_overlap(flat, depth, axis, neighbours, resolution)
 
-    count = int(chart.max()) + 1
-    lower, upper = np.full((count, 2), np.inf), np.full((count, 2), -np.inf)
-    np.minimum.at(lower, np.repeat(chart, 3), flat.reshape(-1, 2))
-    np.maximum.at(upper, np.repeat(chart, 3), flat.reshape(-1, 2))
-    place, scale = _pack(upper - lower, resolution)
-
     keys = chart[:, None] * len(positions) + triangles
     _, first, shared = np.unique(keys, return_index=True, return_inverse=True)
-    owner = chart[first // 3]
-    texcoords = (flat.reshape(-1, 2)[first] - lower[owner]) * scale + place[owner]
-    texcoords[:, 1] = 1.0 - texcoords[:, 1]
-    return np.clip(texcoords, 0.0, 1.0), shared.reshape(-1, 3).astype(np.int64), count
+    return flat.reshape(-1, 2)[first], shared.reshape(-1, 3).astype(np.int64)
 
 
 def _neighbours(triangles: Ints) -> Ints:
@@ -107,7 +98,7 @@ def _without_overlap(
     # Twice the texture's resolution, because packing may enlarge a chart.
     texels *= 2.0
     for _ in range(_ROUNDS):
-        folded = _folded(chart, texels)
+        folded = covers_itself(chart, texels)
         if not folded.any():
             return chart
         split = folded[chart]
@@ -116,12 +107,12 @@ def _without_overlap(
         middle = total / np.bincount(chart, minlength=len(folded))
         deep = split & (depth < middle[chart])
         chart = _components(chart * 2 + deep, neighbours)
-    rest = _folded(chart, texels)[chart]
+    rest = covers_itself(chart, texels)[chart]
     chart = np.where(rest, len(chart) + np.arange(len(chart)), chart)
     return np.unique(chart, return_inverse=True)[1].reshape(-1).astype(np.int64)
 
 
-def _folded(chart: Ints, texels: Floats) -> NDArray[np.bool_]:
+def covers_itself(chart: Ints, texels: Floats) -> NDArray[np.bool_]:
     """Which charts [C] have a texel centre that two of their triangles cover."""
     order = np.argsort(chart, kind="stable")
     ends = np.cumsum(np.bincount(chart)).astype(np.int64)
@@ -171,44 +162,3 @@ def _scan(order: Ints, ends: Ints, texels: Floats) -> NDArray[np.bool_]:
                 if folded[chart]:
                     break
     return folded
-
-
-def _pack(size: Floats, resolution: int) -> tuple[Floats, float]:
-    """Lower corners [C, 2] in [0, 1] and the common scale of boxes of `size` [C, 2].
-
-    The largest scale is searched at which the boxes, sorted by height, fit in shelves. The space
-    between charts is two texels, less when there are too many charts for that.
-    """
-    gap = 2.0 / resolution
-    while _shelves(np.zeros_like(size), gap)[1] > 1.0:
-        gap *= 0.5
-    low, high = 0.0, 1.0 / max(float(size.max()), 1e-30)
-    for _ in range(30):
-        middle = 0.5 * (low + high)
-        if _shelves(size * middle, gap)[1] <= 1.0:
-            low = middle
-        else:
-            high = middle
-    return _shelves(size * low, gap)[0], low
-
-
-def _shelves(size: Floats, gap: float) -> tuple[Floats, float]:
-    """Places [C, 2] of boxes in shelves of width 1, and the height used."""
-    order = np.argsort(-size[:, 1], kind="stable")
-    place = np.zeros_like(size)
-    used: float = _fill(size[order], order, gap, place)
-    return place, used
-
-
-@numba.njit(cache=True)
-def _fill(size: Floats, order: Ints, gap: float, place: Floats) -> float:
-    x, y, shelf = gap, gap, 0.0
-    for k in range(len(order)):
-        if size[k, 0] + 2 * gap > 1.0:
-            return np.inf
-        if x + size[k, 0] + gap > 1.0:
-            x, y, shelf = gap, y + shelf + gap, 0.0
-        place[order[k], 0], place[order[k], 1] = x, y
-        x += size[k, 0] + gap
-        shelf = max(shelf, size[k, 1])
-    return y + shelf + gap

@@ -1,32 +1,36 @@
-"""Texture coordinates for a mesh: xatlas in a child process, or a method that cannot fail.
+"""Texture coordinates for a mesh: xatlas in child processes, or a method that cannot fail.
 
-xatlas makes good charts, but it can run for minutes on noisy surfaces and, being native code,
-take its process down. It therefore runs in a child with a time limit; when it does not deliver
-a valid answer, charts by projection (`diffrec.geometry.boxcharts`) take its place.
+The mesh is cut into parts of some thousand triangles, which xatlas charts in processes of their
+own (`diffrec.geometry.xatlascharts`). Where it does not deliver, and for charts that it stretches
+or folds, charts by projection (`diffrec.geometry.boxcharts`) take their place. All charts are then
+packed together (`diffrec.geometry.chartpacking`).
 """
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from diffrec.geometry.boxcharts import box_charts
+from diffrec.geometry.boxcharts import box_charts, covers_itself
+from diffrec.geometry.chartids import chart_ids, signed_areas
+from diffrec.geometry.chartpacking import pack_charts, upright
+from diffrec.geometry.chartparts import mesh_parts
+from diffrec.geometry.chartquality import triangle_stretch
 from diffrec.geometry.mesh import EmptyMeshError, Mesh
+from diffrec.geometry.xatlascharts import NoCharts, xatlas_charts
 
 __all__ = ["Charted", "chart"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+
+_PART = 8000  # triangles: xatlas slows down faster than a part grows
+_STRETCH = 1.3  # L2 of a chart by xatlas, above which a projection is the better one
 
 
 @dataclass(frozen=True)
@@ -35,7 +39,7 @@ class Charted:
 
     method: "xatlas" or "box projection"; charts: how many; seconds: wall clock; degenerate:
     triangles without area, which keep their place in the mesh and need no texels; note: why
-    xatlas was not used, for the log, else None.
+    xatlas was not used, or not for all of the mesh, for the log, else None.
     """
 
     mesh: Mesh
@@ -52,12 +56,14 @@ def chart(
     *,
     timeout: float = 300.0,
     command: Sequence[str] | None = None,
+    workers: int | None = None,
 ) -> Charted:
     """Charts and packs a mesh; positions, triangles and their order stay as they are.
 
     resolution: of the texture, texels or (height, width); it sets the space between charts.
     timeout: seconds that xatlas may take; 0 does without it. command: the child process in place
-    of xatlas, its input and output file are appended (for tests).
+    of xatlas, its input and output file are appended (for tests). workers: child processes at a
+    time, by default one per usable core; the result does not depend on it.
     The texture coordinates lie in [0, 1] with the origin top left, do not overlap and are not
     mirrored: increasing texture height is cross(normal, tangent) everywhere.
     Raises EmptyMeshError for a mesh without triangles.
@@ -67,103 +73,104 @@ def chart(
     texels = resolution if isinstance(resolution, int) else min(resolution)
     positions = mesh.positions.detach().cpu().double().numpy()
     triangles = mesh.triangles.detach().cpu().numpy().astype(np.int64)
-    degenerate = _degenerate(positions, triangles)
 
     start = time.monotonic()
-    note: str | None = "the time limit is 0" if timeout <= 0 else None
-    method, found = "xatlas", None
-    if note is None:
-        try:
-            found = _run_xatlas(positions, triangles, texels, timeout, command)
-        except _NoCharts as reason:
-            note = str(reason)
-    if found is None:
-        method = "box projection"
-        found = box_charts(positions, triangles, texels)
-    texcoords, texcoord_triangles, charts = found
+    texcoords, indices, method, note = _laid_out(
+        positions, triangles, texels, timeout, command, workers
+    )
+    number = chart_ids(indices)
+    flat = upright(_sized(positions[triangles], texcoords[indices], number), number)
+    placed = np.zeros_like(texcoords)
+    placed[indices.reshape(-1)] = pack_charts(flat, number, texels).reshape(-1, 2)
+    placed[:, 1] = 1.0 - placed[:, 1]
     device = mesh.positions.device
     charted = replace(
         mesh,
-        texcoords=torch.from_numpy(texcoords.astype(np.float32)).to(device),
-        texcoord_triangles=torch.from_numpy(texcoord_triangles).to(device),
+        texcoords=torch.from_numpy(placed.clip(0.0, 1.0).astype(np.float32)).to(device),
+        texcoord_triangles=torch.from_numpy(indices).to(device),
         tangents=None,
         tangent_triangles=None,
     )
-    return Charted(charted, method, charts, time.monotonic() - start, degenerate, note)
+    count, seconds = int(number.max()) + 1, time.monotonic() - start
+    return Charted(charted, method, count, seconds, _degenerate(positions, triangles), note)
 
 
-class _NoCharts(Exception):
-    """xatlas did not deliver; the text says why."""
-
-
-def _run_xatlas(
+def _laid_out(
     positions: Floats,
     triangles: Ints,
-    resolution: int,
+    texels: int,
     timeout: float,
     command: Sequence[str] | None,
-) -> tuple[Floats, Ints, int]:
-    """Texture coordinates from the child process. Raises _NoCharts."""
-    if command is None:
-        command = [sys.executable, "-m", "diffrec.geometry.xatlas_process"]
-    with tempfile.TemporaryDirectory(prefix="diffrec_charts_") as folder:
-        source, target = Path(folder, "in.npz"), Path(folder, "out.npz")
-        np.savez(
-            source,
-            positions=positions.astype(np.float32),
-            triangles=triangles.astype(np.uint32),
-            resolution=resolution,
-        )
-        _run_child([*command, str(source), str(target)], timeout)
-        try:
-            with np.load(target, allow_pickle=False) as data:
-                texcoords = np.asarray(data["texcoords"], dtype=np.float64)
-                indices = np.asarray(data["triangles"], dtype=np.int64)
-                charts = int(data["charts"])
-        except (OSError, ValueError, KeyError) as error:
-            raise _NoCharts("xatlas left no result") from error
-    _check(texcoords, indices, triangles)
-    return texcoords, indices, charts
+    workers: int | None,
+) -> tuple[Floats, Ints, str, str | None]:
+    """Unpacked texture coordinates [T, 2] and triangles [F, 3], the method, and the note."""
+    if timeout <= 0:
+        return *box_charts(positions, triangles, texels), "box projection", "the time limit is 0"
+    parts = mesh_parts(positions, triangles, _PART)
+    found = xatlas_charts(
+        positions, triangles, parts, timeout=timeout, command=command, workers=workers
+    )
+    texcoords, indices = np.zeros((0, 2)), np.zeros_like(triangles)
+    rest = np.zeros(len(triangles), dtype=np.bool_)
+    reasons = []
+    for part, layout in zip(parts, found, strict=True):
+        if isinstance(layout, NoCharts):
+            reasons.append(str(layout))
+            rest[part] = True
+        else:
+            indices[part] = layout[1] + len(texcoords)
+            texcoords = np.concatenate([texcoords, layout[0]])
+    if len(reasons) == len(parts):
+        return *box_charts(positions, triangles, texels), "box projection", reasons[0]
+    note = None
+    if reasons:
+        share = f"{len(reasons)} of {len(parts)} parts"
+        note = f"{share} charted by projection: {reasons[0]}"
+    kept = np.flatnonzero(~rest)
+    rest[kept] = _weak(positions[triangles[kept]], texcoords, indices[kept], texels)
+    if rest.any():
+        other = box_charts(positions, triangles[rest], texels)
+        indices[rest] = other[1] + len(texcoords)
+        texcoords = np.concatenate([texcoords, other[0]])
+    used, indices = np.unique(indices, return_inverse=True)
+    return texcoords[used], indices.reshape(-1, 3).astype(np.int64), "xatlas", note
 
 
-def _run_child(command: Sequence[str], timeout: float) -> None:
-    """Run to the end or to the time limit; nothing stays alive afterwards.
+def _weak(corner: Floats, texcoords: Floats, indices: Ints, texels: int) -> NDArray[np.bool_]:
+    """Which triangles [F] belong to a chart that is stretched, mirrored or covers itself."""
+    flat, number = texcoords[indices], chart_ids(indices)
+    level, area = triangle_stretch(corner, flat)
+    stretch = np.bincount(number, np.where(area > 0, level**2 * area, 0.0))
+    weak = stretch > _STRETCH**2 * np.bincount(number, area)
+    weak |= np.bincount(number, (area > 0) & (signed_areas(flat) <= 0)) > 0
+    density = texels / np.sqrt(max(float(area.sum()), 1e-30))
+    weak |= covers_itself(number, flat * density)
+    return np.asarray(weak[number])
 
-    The child remains in this process's group, so that whatever ends a whole job ends it too.
+
+def _sized(corner: Floats, flat: Floats, number: Ints) -> Floats:
+    """The charts with as much area as they have on the surface, and no direction preferred.
+
+    xatlas rounds the width and the height of a chart up to whole texels, which stretches small
+    ones: u and v are scaled until the mean squares of their gradients on the surface are equal.
     """
-    environment = dict(os.environ)
-    # The child finds the package that runs here, however this process came to it.
-    root = str(Path(__file__).resolve().parents[2])
-    paths = [root, *filter(None, [environment.get("PYTHONPATH")])]
-    environment["PYTHONPATH"] = os.pathsep.join(paths)
-    try:
-        done = subprocess.run(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            env=environment,
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        raise _NoCharts(f"xatlas took longer than {timeout:g} s and was stopped") from None
-    except OSError as error:
-        raise _NoCharts(f"xatlas could not be started: {error.strerror}") from error
-    if done.returncode != 0:
-        lines = done.stderr.decode(errors="replace").strip().splitlines()
-        last = f": {lines[-1][:200]}" if lines else ""
-        raise _NoCharts(f"xatlas ended with code {done.returncode}{last}")
-
-
-def _check(texcoords: Floats, indices: Ints, triangles: Ints) -> None:
-    """Refuse an answer that would break the renderer. Raises _NoCharts."""
-    if texcoords.ndim != 2 or texcoords.shape[1] != 2 or indices.shape != triangles.shape:
-        raise _NoCharts("xatlas returned another mesh")
-    if indices.min() < 0 or indices.max() >= len(texcoords):
-        raise _NoCharts("xatlas returned indices out of range")
-    if not np.isfinite(texcoords).all() or texcoords.min() < -1e-4 or texcoords.max() > 1 + 1e-4:
-        raise _NoCharts("xatlas returned texture coordinates outside of the texture")
+    e1, e2 = corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0]
+    shaped = triangle_stretch(corner, flat)[1]
+    f1, f2 = flat[:, 1] - flat[:, 0], flat[:, 2] - flat[:, 0]
+    steep = (
+        (e2**2).sum(1)[:, None] * f1**2
+        - 2.0 * (e1 * e2).sum(1)[:, None] * f1 * f2
+        + (e1**2).sum(1)[:, None] * f2**2
+    ) / np.where(shaped > 0, shaped, np.inf)[:, None]
+    energy = np.stack([np.bincount(number, steep[:, k]) for k in range(2)], 1)
+    covered = np.bincount(number, np.abs(signed_areas(flat)))
+    surface = np.bincount(number, shaped)
+    sound = (energy > 0).all(1) & (covered > 0) & (surface > 0)
+    ratio = np.ones((len(sound), 2))
+    ratio[sound] = np.sqrt(energy[sound][:, ::-1] / energy[sound]).clip(0.5, 2.0)
+    grown = np.ones(len(sound))
+    grown[sound] = (surface[sound] / covered[sound]).clip(0.1, 10.0)
+    return np.asarray(flat * np.sqrt(grown[:, None] * ratio)[number][:, None, :])
 
 
 def _degenerate(positions: Floats, triangles: Ints) -> int:
