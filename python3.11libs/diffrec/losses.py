@@ -3,18 +3,27 @@
 Image losses compare linear RGB with coverage. The regularisers return one value per pixel, or a
 scalar, already times their weight. Source of the terms and weights: Munkberg et al., *Extracting
 Triangular 3D Models, Materials, and Lighting From Images*, CVPR 2022.
+
+On CUDA each term is one kernel that makes its gradient as well; see `diffrec.ops.warp_losses`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from diffrec.colour import linear_to_srgb
+from diffrec.ops.backends import choose_backend
 
 ImageLoss = Callable[[Tensor, Tensor], Tensor]
+#: Rendered image, photograph, background.
+PhotographLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+_BACKENDS = ("reference", "warp")
 
 ALBEDO_WEIGHT = 0.03
 OCCLUSION_WEIGHT = 0.001
@@ -73,7 +82,7 @@ COLOR_LOSSES: dict[str, ImageLoss] = {
 }
 
 
-def image_loss(name: str) -> ImageLoss:
+def image_loss(name: str, backend: str | None = None) -> ImageLoss:
     """The loss of a rendered image against its photograph, by the name of its colour part.
 
     The result takes two images [..., 4], linear RGB and coverage, and returns the scalar
@@ -82,16 +91,43 @@ def image_loss(name: str) -> ImageLoss:
 
     Raises ValueError for an unknown name; the choices are the keys of `COLOR_LOSSES`.
     """
-    if name not in COLOR_LOSSES:
-        raise ValueError(f"unknown loss '{name}': use one of {', '.join(COLOR_LOSSES)}")
-    color_loss = COLOR_LOSSES[name]
+    color_loss = _color_loss(name)
 
     def loss(image: Tensor, reference: Tensor) -> Tensor:
+        if choose_backend(image, backend, available=_BACKENDS) == "warp":
+            return _fused_image_loss(name, image, reference, None)
         coverage = reference[..., 3:]
         of_coverage = (image[..., 3:] - coverage).square().mean()
         return of_coverage + color_loss(image[..., :3] * coverage, reference[..., :3] * coverage)
 
     return loss
+
+
+def photograph_loss(name: str, backend: str | None = None) -> PhotographLoss:
+    """`image_loss` against a photograph over a background.
+
+    The result takes the rendered image [..., 4], the photograph [..., 4], its linear RGB already
+    times its coverage, and the background [..., 3] that the image was rendered over, and returns
+    `image_loss(name)` of the image and of the photograph over that background.
+
+    Raises ValueError for an unknown name.
+    """
+    of_images = image_loss(name, backend)
+
+    def loss(image: Tensor, photograph: Tensor, background: Tensor) -> Tensor:
+        if choose_backend(image, backend, available=_BACKENDS) == "warp":
+            return _fused_image_loss(name, image, photograph, background)
+        coverage = photograph[..., 3:]
+        color = photograph[..., :3] + (1 - coverage) * background
+        return of_images(image, torch.cat([color, coverage], dim=-1))
+
+    return loss
+
+
+def _color_loss(name: str) -> ImageLoss:
+    if name not in COLOR_LOSSES:
+        raise ValueError(f"unknown loss '{name}': use one of {', '.join(COLOR_LOSSES)}")
+    return COLOR_LOSSES[name]
 
 
 def ramp(iteration: int) -> float:
@@ -113,10 +149,107 @@ def occlusion(ks: Tensor, iteration: int) -> Tensor:
     return ks[:, 0] * (OCCLUSION_WEIGHT * ramp(iteration))
 
 
-def light_white_balance(base: Tensor) -> Tensor:
+def material_terms(
+    kd: Tensor, kd_jittered: Tensor, ks: Tensor, iteration: int, backend: str | None = None
+) -> Tensor:
+    """The sum over P points of `albedo_smoothness` and `occlusion`: [P, 3] thrice to a scalar."""
+    if choose_backend(kd, backend, available=_BACKENDS) == "warp":
+        result: Tensor = _MaterialTerms.apply(  # type: ignore[no-untyped-call]
+            kd, kd_jittered, ks, ramp(iteration)
+        )
+        return result
+    smoothness = albedo_smoothness(kd, kd_jittered, iteration).sum()
+    return smoothness + occlusion(ks, iteration).sum()
+
+
+def light_white_balance(base: Tensor, backend: str | None = None) -> Tensor:
     """0.005 times the mean |c - grey| of a light [..., 3], grey the mean of its own channels.
 
     Keeps the light's hue from taking the albedo's place.
     """
+    if choose_backend(base, backend, available=_BACKENDS) == "warp":
+        result: Tensor = _WhiteBalance.apply(base)  # type: ignore[no-untyped-call]
+        return result
     grey = base.mean(dim=-1, keepdim=True)
     return (base - grey).abs().mean() * LIGHT_WEIGHT
+
+
+def _kernels() -> Any:
+    return import_module("diffrec.ops.warp_losses")
+
+
+def _fused_image_loss(
+    name: str, image: Tensor, reference: Tensor, background: Tensor | None
+) -> Tensor:
+    if image.shape != reference.shape or image.shape[-1] != 4:
+        raise ValueError(
+            f"image {list(image.shape)} and photograph {list(reference.shape)} must both be "
+            "[..., 4], of one size"
+        )
+    result: Tensor = _ImageLoss.apply(  # type: ignore[no-untyped-call]
+        image, reference, background, name
+    )
+    return result
+
+
+class _ImageLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, image: Tensor, reference: Tensor, background: Tensor | None, name: str
+    ) -> Tensor:
+        kernels = _kernels()
+        value, gradient = kernels.image_loss(
+            kernels.KINDS[name],
+            image.reshape(-1, 4),
+            reference.reshape(-1, 4),
+            None if background is None else background.expand(*image.shape[:-1], 3).reshape(-1, 3),
+            (BRIGHTEST, _SMAPE_EPSILON, _RELMSE_EPSILON),
+            ctx.needs_input_grad[0],
+        )
+        if gradient is not None:
+            ctx.save_for_backward(gradient.view(image.shape))
+        result: Tensor = value
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grad, None, None, None
+
+
+class _MaterialTerms(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, kd: Tensor, kd_jittered: Tensor, ks: Tensor, ramped: float) -> Tensor:
+        value, gradients = _kernels().material_terms(
+            kd, kd_jittered, ks, ALBEDO_WEIGHT * ramped / 3, OCCLUSION_WEIGHT * ramped
+        )
+        ctx.save_for_backward(gradients, kd, kd_jittered, ks)
+        result: Tensor = value
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        gradients, *inputs = ctx.saved_tensors
+        scaled = gradients * grad
+        place = _kernels().material_gradient
+        return (*(place(scaled, i, like) for i, like in enumerate(inputs)), None)
+
+
+class _WhiteBalance(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, base: Tensor) -> Tensor:
+        value, gradient = _kernels().white_balance(
+            base.reshape(-1, 3), LIGHT_WEIGHT / max(1, base.numel())
+        )
+        ctx.save_for_backward(gradient.view(base.shape))
+        result: Tensor = value
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        (gradient,) = ctx.saved_tensors
+        scaled: Tensor = gradient * grad
+        return scaled
