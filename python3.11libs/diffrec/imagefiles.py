@@ -5,6 +5,8 @@ Written to a temporary name and renamed, so that a reader never sees half a file
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -54,8 +56,35 @@ def read_hdr(path: Path) -> Tensor:
 
 def write_png(path: Path, image: Tensor) -> None:
     """Write [H, W, 3 or 4] in [0, 1] as 8 bits per channel, as it is. Raises ImageError."""
-    levels = image.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
-    _write(path, levels)
+    _write(path, _levels(image))
+
+
+def _levels(image: Tensor) -> Any:
+    return image.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
+
+
+class PictureWriter:
+    """Writes pictures on threads of its own, in no set order. Use as a context manager.
+
+    Leaving it waits for all of them, and raises ImageError for the first that could not be written.
+    """
+
+    def __init__(self, threads: int = 8) -> None:
+        self._pool = ThreadPoolExecutor(min(threads, os.cpu_count() or 1))
+        self._written: list[Future[None]] = []
+
+    def write_png(self, path: Path, image: Tensor) -> None:
+        """As the function of that name; `image` may change once this has returned."""
+        self._written.append(self._pool.submit(_write, path, _levels(image)))
+
+    def __enter__(self) -> PictureWriter:
+        return self
+
+    def __exit__(self, kind: object, *_rest: object) -> None:
+        self._pool.shutdown(wait=True)
+        if kind is None:
+            for one in self._written:
+                one.result()
 
 
 def write_hdr(path: Path, image: Tensor) -> None:

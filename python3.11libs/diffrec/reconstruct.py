@@ -230,17 +230,18 @@ class _Run:
         def picture(number: int, plan: PassPlan) -> None:
             view = shown.batch([number % len(shown)])
             image = progress_picture(self.config, scene, view)
-            imagefiles.write_png(self.folder / f"{plan.name}_{number:06d}.png", image)
+            writer.write_png(self.folder / f"{plan.name}_{number:06d}.png", image)
 
-        train_pass(
-            self.config,
-            plan,
-            scene,
-            self.training,
-            log=self.log,
-            picture=picture,
-            recorder=self.recorder,
-        )
+        with imagefiles.PictureWriter(threads=1) as writer:
+            train_pass(
+                self.config,
+                plan,
+                scene,
+                self.training,
+                log=self.log,
+                picture=picture,
+                recorder=self.recorder,
+            )
 
     def _validate(self, scene: Scene, name: str) -> ValidationResult | None:
         if not self.config.validate or self.held_out is None:

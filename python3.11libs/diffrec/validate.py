@@ -140,20 +140,20 @@ def validate(
     folder.mkdir(parents=True, exist_ok=True)
     pictures = Pictures(config, scene)
     log("Running validation")
-    rows: list[metrics.ViewMetrics] = []
-    for index in range(len(views)):
-        view = pictures.view(views.batch([index]))
-        if view.reference is None:
-            raise ValueError("validation views need pictures")
-        mse = float(metrics.mse(view.result, view.reference))
-        rows.append(metrics.ViewMetrics(f"{index:06d}", mse, metrics.psnr_of_mse(mse)))
-        stem = folder / f"val_{index:06d}"
-        for name, picture in {
-            "opt": view.result,
-            "ref": view.reference,
-            **view.channels,
-        }.items():
-            imagefiles.write_png(stem.with_name(f"{stem.name}_{name}.png"), picture)
+    errors: list[Tensor] = []
+    with imagefiles.PictureWriter() as writer:
+        for index in range(len(views)):
+            view = pictures.view(views.batch([index]))
+            if view.reference is None:
+                raise ValueError("validation views need pictures")
+            errors.append(metrics.mse(view.result, view.reference))
+            shown = {"opt": view.result, "ref": view.reference, **view.channels}
+            for name, picture in shown.items():
+                writer.write_png(folder / f"val_{index:06d}_{name}.png", picture)
+    rows = [
+        metrics.ViewMetrics(f"{index:06d}", mse, metrics.psnr_of_mse(mse))
+        for index, mse in enumerate(torch.stack(errors).tolist())
+    ]
     metrics.write_metrics(folder / "metrics.txt", rows)
     result = ValidationResult(*metrics.averages(rows))
     log("MSE,      PSNR")

@@ -185,3 +185,16 @@ def test_damaged_files(tmp_path: Path, kind: int, changes: list[tuple[float, int
 def test_any_bytes(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "any.png").write_bytes(data)
     read_any(tmp_path / "any.png")
+
+
+def test_a_writer_tells_what_it_could_not_write(tmp_path: Path) -> None:
+    image = torch.rand(4, 4, 3)
+    with imagefiles.PictureWriter() as writer:
+        for number in range(5):
+            writer.write_png(tmp_path / f"{number}.png", image)
+    assert len(list(tmp_path.glob("*.png"))) == 5
+    with (
+        pytest.raises(imagefiles.ImageError, match="missing"),
+        imagefiles.PictureWriter() as writer,
+    ):
+        writer.write_png(tmp_path / "missing" / "a.png", image)
