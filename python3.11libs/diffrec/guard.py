@@ -116,8 +116,7 @@ class Guard:
         target = self._candidate
         if not self._confirmed and self._good is not None:
             target = self._good
-            self._candidate, self._good = self._good, None
-        self._confirmed = False
+            self._candidate, self._good, self._confirmed = self._good, None, True
         target.give(self._state)
         self.good_iteration = target.iteration
         self._readings = [one for one in self._readings if one[0] < target.iteration]

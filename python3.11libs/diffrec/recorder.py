@@ -177,7 +177,11 @@ class Recorder:
         """An iteration had no mesh; the one to do next. Raises `error` where there is no way."""
         if self._guard is None or iteration == 0:
             raise error
-        self._go_back(iteration, "the mesh has vanished", error)
+        wrong = self._guard.finite()
+        if wrong:  # the cause, where the empty mesh is only what follows
+            self._go_back(iteration, wrong)
+        else:
+            self._go_back(iteration, "the mesh has vanished", error)
         return self._next
 
     def end(self) -> None:
