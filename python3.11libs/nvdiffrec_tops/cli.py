@@ -24,11 +24,13 @@ def parser() -> argparse.ArgumentParser:
         "--debug", action="store_true", help="show a traceback when the program itself fails"
     )
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, (module, short, text) in _COMMANDS.items():
+    for name, (place, short, text) in _COMMANDS.items():
         command = commands.add_parser(name, help=short, description=text)
+        module, _colon, stem = place.partition(":")
         implementation = importlib.import_module(f"nvdiffrec_tops.{module}")
-        implementation.add_arguments(command)
-        command.set_defaults(run=implementation.main)
+        prefix = stem and f"{stem}_"
+        getattr(implementation, f"add_{prefix}arguments")(command)
+        command.set_defaults(run=getattr(implementation, f"{prefix}main"))
     return top
 
 
@@ -43,13 +45,36 @@ _COMMANDS = {
         "examine an environment, a checkout, a configuration and its data",
         "Examine what a training needs, say what is wrong, and how to mend it.",
     ),
+    "submit": (
+        "headless.farmcommand:submit",
+        "hand the work items of a scene to an HQueue farm",
+        "Hand the work items of a .hip scene to an HQueue farm, without Houdini.",
+    ),
+    "follow": (
+        "headless.farmcommand:follow",
+        "show how far a submission is, until it has ended",
+        "Follow a submission, from this process or an earlier one, until all its jobs have ended.",
+    ),
+    "cancel": (
+        "hqueue.command:cancel",
+        "end the jobs of a submission",
+        "End the jobs of a submission. What they have finished stays.",
+    ),
+    "status": (
+        "hqueue.command:status",
+        "list your submissions and what has become of them",
+        "List the submissions of this user on this machine, and what has become of them.",
+    ),
     "env": (
         "environment.command",
         "make, list, show and remove Python environments",
         "Make, list, show and remove the Python environments that trainings run in.",
     ),
 }
-"""Each subcommand: the module with ``add_arguments`` and ``main``, and its help."""
+"""Each subcommand: the module with ``add_arguments`` and ``main``, and its help.
+
+``module:name`` means ``add_name_arguments`` and ``name_main`` of a module that has several.
+"""
 
 
 def _mistakes() -> tuple[type[Exception], ...]:
@@ -59,8 +84,16 @@ def _mistakes() -> tuple[type[Exception], ...]:
     from .expressions import ExpressionError
     from .headless.pdg import CookError
     from .houfiles import HouFileError
+    from .hqueue.problem import HQueueProblem
 
-    return CookCommandError, CookError, EnvironmentProblem, ExpressionError, HouFileError
+    return (
+        CookCommandError,
+        CookError,
+        EnvironmentProblem,
+        ExpressionError,
+        HouFileError,
+        HQueueProblem,
+    )
 
 
 def main(argv: Sequence[str] | None = None) -> int:

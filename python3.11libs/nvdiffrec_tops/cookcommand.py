@@ -8,7 +8,7 @@ import os
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 INTERRUPTED = 130
 """Exit code of a cook that was stopped: the shell's own for Ctrl-C."""
@@ -38,6 +38,23 @@ class Override:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The scene and the options of both cooks."""
+    add_scene_arguments(parser)
+    parser.add_argument(
+        "--jobs", type=_positive, metavar="N", help="slots, in place of the scheduler's"
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="generate the work items and show them; run nothing"
+    )
+    parser.add_argument(
+        "--grace",
+        type=_seconds,
+        metavar="SECONDS",
+        help="time that a stopped job gets to save its work (default 10; Houdini gives none)",
+    )
+
+
+def add_scene_arguments(parser: argparse.ArgumentParser) -> None:
+    """The scene, what of it is cooked, and the report."""
     parser.add_argument("scene", metavar="SCENE.hip", help="the Houdini scene")
     parser.add_argument("--top", metavar="PATH", help="the TOP network, e.g. /tasks/topnet1")
     parser.add_argument(
@@ -59,30 +76,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="overrides",
         help="set a parameter before work items are generated; may be repeated",
     )
-    parser.add_argument(
-        "--jobs", type=_positive, metavar="N", help="slots, in place of the scheduler's"
-    )
-    parser.add_argument(
-        "--dry-run", action="store_true", help="generate the work items and show them; run nothing"
-    )
-    parser.add_argument("--json", action="store_true", help="print JSON on standard output")
-    parser.add_argument(
-        "--report", metavar="FILE", type=Path, help="write the JSON report to this file as well"
-    )
+    add_report_arguments(parser)
     parser.add_argument(
         "--force", action="store_true", help="run items although their outputs exist"
-    )
-    parser.add_argument(
-        "--grace",
-        type=_seconds,
-        metavar="SECONDS",
-        help="time that a stopped job gets to save its work (default 10; Houdini gives none)",
     )
     parser.add_argument(
         "--allow-unknown-parms",
         action="store_true",
         help="ignore parameters of other Houdini versions and parameters added by hand "
         "(Houdini itself always does)",
+    )
+
+
+def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+    """How the end of a cook is told."""
+    parser.add_argument("--json", action="store_true", help="print JSON on standard output")
+    parser.add_argument(
+        "--report", metavar="FILE", type=Path, help="write the JSON report to this file as well"
     )
 
 
@@ -114,6 +124,15 @@ def check(arguments: argparse.Namespace) -> None:
         raise CookCommandError(f"--report {path}: there is no folder {folder}; make it first")
     if path.is_dir():
         raise CookCommandError(f"--report {path}: this is a folder; name a file in it")
+
+
+def give_report(arguments: argparse.Namespace, report: Any, stdout: TextIO) -> None:
+    """Print and write a report where that was asked for. Raises CookCommandError."""
+    if arguments.json:
+        json.dump(report, stdout, indent=1)
+        stdout.write("\n")
+    if arguments.report is not None:
+        write_report(arguments.report, report)
 
 
 def write_report(path: Path, report: Any) -> None:

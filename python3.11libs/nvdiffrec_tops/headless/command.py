@@ -12,8 +12,9 @@ from .. import cookcommand, cookreport
 from ..cookcommand import Override
 from ..cookreport import Ending
 from ..cookstop import StopSignals
-from . import pdg, serialise
-from .cook import Cook, Watcher
+from . import farmoptions, pdg, serialise
+from .cook import Cook, CookResult, Watcher
+from .farmscheduler import FarmScheduler
 from .generation import Generation
 from .localscheduler import LocalScheduler
 from .network import Network, open_network
@@ -26,6 +27,12 @@ GRACE_SECONDS = 10.0
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of a cook without Houdini."""
     cookcommand.add_arguments(parser)
+    parser.add_argument(
+        "--local",
+        action="store_true",
+        help="cook on this machine although the scene's scheduler is a farm's",
+    )
+    farmoptions.add_share(parser)
 
 
 def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
@@ -38,20 +45,37 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         all_ends=arguments.all_ends,
         overrides=[Override.parse(text) for text in arguments.overrides],
         allow_unknown=arguments.allow_unknown_parms,
+        local=arguments.local,
     )
     words = stderr if arguments.json else stdout
     if arguments.dry_run:
         return _dry_run(network, arguments, stdout, stderr)
     view = open_view(network.context.graph, words)
-    network.surroundings.warn = _once(view)
+    network.surroundings.warn = once(view)
     for note in network.notes:
         view.say(note)
+    if network.scheduler_type == "hqueuescheduler":
+        setup = farmoptions.setup(network, arguments, view.say)
+        with FarmScheduler(network.scheduler, setup, on_line=view.line) as farm:
+            return cook_and_tell(network, farm, view, arguments, stdout, words)
     scheduler = LocalScheduler(
         network.scheduler,
         jobs=arguments.jobs,
         grace=GRACE_SECONDS if arguments.grace is None else arguments.grace,
         on_line=view.line,
     )
+    return cook_and_tell(network, scheduler, view, arguments, stdout, words)
+
+
+def cook_and_tell(
+    network: Network,
+    scheduler: LocalScheduler,
+    view: View,
+    arguments: argparse.Namespace,
+    stdout: TextIO,
+    words: TextIO,
+) -> int:
+    """Cook with a scheduler, then say what came of it. Returns the exit code."""
     watcher = Watcher(
         started=view.started,
         ended=view.ended,
@@ -61,20 +85,20 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     cook = Cook(network.context, scheduler, watcher, force=arguments.force)
     with StopSignals(cook.request_stop), view:
         result = cook.run()
+    return tell(result, arguments, stdout, words)
+
+
+def tell(result: CookResult, arguments: argparse.Namespace, stdout: TextIO, words: TextIO) -> int:
+    """The end of a cook: a summary, the reports that were asked for, the exit code."""
     for line in summary(result):
         words.write(line + "\n")
-    document = report(result)
-    if arguments.json:
-        json.dump(document, stdout, indent=1)
-        stdout.write("\n")
-    if arguments.report is not None:
-        cookcommand.write_report(arguments.report, document)
+    cookcommand.give_report(arguments, report(result), stdout)
     if result.stopped:
         return cookcommand.INTERRUPTED
     return 0 if result.successful else 1
 
 
-def _once(view: View) -> Callable[[str], None]:
+def once(view: View) -> Callable[[str], None]:
     """Show each warning once, however many items it concerns."""
     shown: set[str] = set()
 
@@ -108,7 +132,7 @@ def _dry_run(
     view = View(network.context.graph, stderr)
     for note in network.notes:
         view.say(note)
-    items = generate_all(network, _once(view))
+    items = generate_all(network, once(view))
     if arguments.report is not None:
         ending = Ending(successful=True, stopped=False, seconds=0.0)
         document = cookreport.report(reported(network.context.graph), ending)

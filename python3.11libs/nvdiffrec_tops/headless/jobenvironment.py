@@ -63,17 +63,25 @@ class JobSettings:
     def string(self, name: str) -> str:
         return self._owner(name).string(name, self._item)
 
-    def pairs(self) -> list[tuple[str, str]]:
+    def knows(self, name: str) -> bool:
+        """Whether the node or the scheduler has such a parameter."""
+        return self._owner(name).has(name)
+
+    def is_set(self, name: str) -> bool:
+        """Whether either gives it a value of its own."""
+        return self._owner(name).isSet(name)
+
+    def pairs(self, stem: str = "local_env") -> list[tuple[str, str]]:
         """``local_envmulti``: names and values, the scheduler's first, then the node's."""
         found: list[tuple[str, str]] = []
         owners = [self._scheduler]
-        if (owner := self._owner("local_envmulti")) is not self._scheduler:
+        if (owner := self._owner(f"{stem}multi")) is not self._scheduler:
             owners.append(owner)
         for parameters in owners:
-            for number in range(1, parameters.count("local_envmulti") + 1):
-                name = parameters.string(f"local_envname{number}", self._item)
+            for number in range(1, parameters.count(f"{stem}multi") + 1):
+                name = parameters.string(f"{stem}name{number}", self._item)
                 if name:
-                    found.append((name, parameters.string(f"local_envvalue{number}", self._item)))
+                    found.append((name, parameters.string(f"{stem}value{number}", self._item)))
         return found
 
 

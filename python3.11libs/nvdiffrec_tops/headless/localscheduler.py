@@ -8,9 +8,10 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 from ..job.result import NAME as RESULT
 from . import joblines, jobsupport, pdg, serialise
@@ -20,6 +21,13 @@ from .parameters import NodeParameters
 from .processes import ChildProcess
 
 _MOST_SAID = 10_000
+
+
+class Process(Protocol):
+    """What a job runs as."""
+
+    def stop(self, grace: float, /) -> None: ...
+    def join(self) -> None: ...
 
 
 @dataclass
@@ -39,7 +47,7 @@ class Job:
     deadline: float | None = None
     timed_out: bool = False
     cancelled: bool = False
-    child: ChildProcess | None = None
+    child: Process | None = None
     outputs: dict[str, joblines.Output] = field(default_factory=dict)
     attributes: dict[tuple[str, int], joblines.Attribute] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
@@ -150,7 +158,7 @@ class LocalScheduler:
         """Write the item's data and start its process. Raises CookError when it cannot start."""
         settings = JobSettings(self.parameters, item)
         variables = self.parameters.surroundings.variables
-        base = os.environ
+        base = self.base_environment(settings)
         environment = job_environment(
             item, self.parameters, settings, self.folders, base, variables
         )
@@ -182,6 +190,14 @@ class LocalScheduler:
             self.running.remove(job)
             raise
         return job
+
+    def base_environment(self, settings: JobSettings) -> Mapping[str, str]:
+        """What a job's environment begins with: that of this process."""
+        return os.environ
+
+    def local_path(self, path: str) -> str:
+        """A path that a job named, as this machine sees it."""
+        return path
 
     def _launch(self, job: Job) -> None:
         seconds = self.parameters.number("local_maxtime", job.item)
@@ -300,6 +316,7 @@ class LocalScheduler:
         """Outputs that the job reported, then expected files that are there."""
         for output in job.outputs.values():
             path = output.path.replace("__PDG_DIR__", str(self.folders.working))
+            path = self.local_path(path)
             job.item.addOutputFile(path, output.tag, output.hash)
         if not self.parameters.toggle("pdg_checkexpectedoutputs"):
             return

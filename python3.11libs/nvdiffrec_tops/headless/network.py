@@ -14,7 +14,9 @@ from ..expressions import ExpressionError, number_text
 from ..houfiles import HouFileError, Node, Scene, load
 from . import assets, nodes, pdg
 from .building import build_graph
-from .nodes.localscheduler import JOB_PARAMETERS, PARAMETERS
+from .nodes.hqueuescheduler import JOB_PARAMETERS as HQUEUE_JOB_PARAMETERS
+from .nodes.localscheduler import JOB_PARAMETERS as LOCAL_JOB_PARAMETERS
+from .nodes.localscheduler import PARAMETERS
 from .parameters import NodeParameters, Surroundings
 from .parmtable import NUMERIC, Kind, ParmSpec, ParmTable
 from .wiring import NetworkError, end_nodes, nearest, upstream
@@ -24,10 +26,14 @@ _MAX_CHANNELS = 50
 
 @dataclass
 class Network:
-    """A TOP network that is ready to generate."""
+    """A TOP network that is ready to generate.
+
+    ``scheduler_type``: ``localscheduler``, or ``hqueuescheduler`` for jobs on a farm.
+    """
 
     context: pdg.GraphContext
     scheduler: NodeParameters
+    scheduler_type: str
     path: str
     surroundings: Surroundings
     notes: list[str] = field(default_factory=list)
@@ -42,12 +48,14 @@ def open_network(
     overrides: Iterable[Override] = (),
     variables: Mapping[str, str] | None = None,
     allow_unknown: bool = False,
+    local: bool = False,
 ) -> Network:
     """Read a scene and build the graph of one of its TOP networks.
 
     ``ends`` names the nodes to cook with everything upstream of them; without it the display
     node is cooked, and without a display node, or with ``all_ends``, every end of the network.
-    ``variables`` replace ``$`` variables. Raises NetworkError or HouFileError; nothing has run.
+    ``variables`` replace ``$`` variables. ``local``: a network on a farm's scheduler is cooked on
+    this machine. Raises NetworkError or HouFileError; nothing has run.
     """
     path = Path(scene_path)
     if not path.is_file():
@@ -67,16 +75,16 @@ def open_network(
     around.channel = _channels(values)
     chosen, notes = end_nodes(topnet, children, ends, all_ends)
     order = upstream(chosen, children)
-    scheduler, problems = _scheduler(topnet, children, values, around, order, notes)
+    kind, scheduler, problems = _scheduler(topnet, children, values, around, order, local)
     for child in order:
         problems += _type_problems(child, values[child.path], allow_unknown)
     if topnet.path in values:
         problems += nodes.TOPNET.problems(values[topnet.path], allow_unknown=allow_unknown)
-    problems += nodes.TYPES["localscheduler"].problems(scheduler, allow_unknown=allow_unknown)
+    problems += nodes.TYPES[kind].problems(scheduler, allow_unknown=allow_unknown)
     if problems:
         raise NetworkError(*dict.fromkeys(problems))
     context = build_graph(topnet, order, children, values)
-    return Network(context, scheduler, topnet.path, around, notes)
+    return Network(context, scheduler, kind, topnet.path, around, notes)
 
 
 # -- finding things -------------------------------------------------------------------------
@@ -137,7 +145,7 @@ def _table(node: Node) -> ParmTable:
         return ParmTable([])
     specs = dict(known.table.specs)
     if known.kind is pdg.nodeType.Processor:
-        for spec in JOB_PARAMETERS:
+        for spec in (*LOCAL_JOB_PARAMETERS, *HQUEUE_JOB_PARAMETERS):
             specs.setdefault(spec.name, spec)
     for name, kind in _added(node.spare_interface or ""):
         if known.table.find(name) is None:
@@ -248,12 +256,9 @@ def _scheduler(
     values: Mapping[str, NodeParameters],
     around: Surroundings,
     order: Sequence[Node],
-    notes: list[str],
-) -> tuple[NodeParameters, list[str]]:
-    """The network's local scheduler; nodes may only override it with the same one.
-
-    Items of a network on an HQueue scheduler run on this machine too, which is noted.
-    """
+    local: bool,
+) -> tuple[str, NodeParameters, list[str]]:
+    """The type and the parameters of the network's scheduler; nodes may only name the same one."""
     problems: list[str] = []
     name = values[topnet.path].string("topscheduler").strip()
     short = name.removeprefix(topnet.path + "/").removeprefix("./")
@@ -265,17 +270,13 @@ def _scheduler(
             problems.append(
                 f"{topnet.path}, parameter 'topscheduler': there is no scheduler '{name}'"
             )
-    if node is not None and node.type == "hqueuescheduler":
-        notes.append(
-            f"the items run on this machine, not on the farm of {node.path}; the job process is "
-            "the same"
-        )
-        local = [one for one in topnet.children if one.type == "localscheduler"]
-        node = local[0] if local else None
-    if node is not None and node.type != "localscheduler":
+    if local and node is not None and node.type == "hqueuescheduler":
+        others = [one for one in topnet.children if one.type == "localscheduler"]
+        node = others[0] if others else None
+    if node is not None and node.type not in ("localscheduler", "hqueuescheduler"):
         problems.append(
-            f"{node.path} is of type '{node.type}'; only the local scheduler runs here. Choose "
-            f"another one with --set {topnet.name}.topscheduler=NAME"
+            f"{node.path} is of type '{node.type}'; only the local and the HQueue scheduler are "
+            f"known here. Choose another one with --set {topnet.name}.topscheduler=NAME"
         )
         node = None
     for one in order:
@@ -286,11 +287,12 @@ def _scheduler(
         if other and (node is None or other not in (node.path, node.name, f"../{node.name}")):
             problems.append(
                 f"{one.path}, parameter 'topscheduler': '{other}' is not the network's scheduler; "
-                "one cook uses one local scheduler"
+                "one cook uses one scheduler"
             )
     if node is None:
-        return NodeParameters(PARAMETERS, f"{topnet.path}/localscheduler", {}, around), problems
-    return values[node.path], problems
+        path = f"{topnet.path}/localscheduler"
+        return "localscheduler", NodeParameters(PARAMETERS, path, {}, around), problems
+    return node.type, values[node.path], problems
 
 
 def _type_problems(node: Node, parameters: NodeParameters, allow_unknown: bool) -> list[str]:

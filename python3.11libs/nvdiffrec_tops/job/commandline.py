@@ -34,11 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
-    arguments = sys.argv[1:] if argv is None else argv
-    if arguments[:1] == [farm.FLAG]:
-        return farm.main(arguments[1:])
+    arguments = list(sys.argv[1:] if argv is None else argv)
     report = Report(sys.stdout, sys.stderr)
     try:
+        if arguments[:1] == [ESCAPED]:
+            arguments = [unescape(argument) for argument in arguments[1:]]
+        if arguments[:1] == [farm.FLAG]:
+            return farm.main(arguments[1:])
         job, force = parse(arguments)
     except JobError as error:
         tell_failure(report, error.failure)

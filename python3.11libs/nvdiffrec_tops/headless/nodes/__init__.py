@@ -6,6 +6,7 @@ from . import (
     attributecreate,
     environmentedit,
     genericgenerator,
+    hqueuescheduler,
     localscheduler,
     pythonprocessor,
     waitforall,
@@ -22,6 +23,7 @@ TYPES: dict[str, NodeType] = {
         pythonprocessor.TYPE,
         waitforall.TYPE,
         localscheduler.TYPE,
+        hqueuescheduler.TYPE,
     )
 }
 """Node types that a cook understands, by Houdini's type name."""
