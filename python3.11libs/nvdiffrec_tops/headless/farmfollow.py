@@ -29,8 +29,8 @@ class FollowScheduler(FarmScheduler):
         )
 
     def _prepare(self) -> Submission:
-        temp = self._recorded.folder.parent.parent
-        self.folders = Folders(temp.parent, temp)
+        folder = self._recorded.folder
+        self.folders = Folders(folder.parent.parent.parent, folder)
         return self._recorded
 
     def attach(self, item: pdg.WorkItem, facts: dict[str, Any]) -> Job:

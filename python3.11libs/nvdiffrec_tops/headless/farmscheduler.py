@@ -100,13 +100,13 @@ class FarmScheduler(LocalScheduler):
 
     def _prepare(self) -> Submission:
         """Choose the folders, which the farm must see, and begin the record."""
-        self.folders = _shared_temp(self.folders)
-        variables = self.parameters.surroundings.variables
-        variables["PDG_TEMP"] = str(self.folders.temp)
-        problems = self.setup.shared.check([str(_existing(self.folders.temp)), str(JOB_SCRIPT)])
+        folder = _shared_temp(self.folders) / "farm" / self.setup.token
+        problems = self.setup.shared.check([str(_existing(folder)), str(JOB_SCRIPT)])
         if problems:
             raise pdg.CookError("\n".join(problems))
-        folder = self.folders.temp / "farm" / self.setup.token
+        # A folder of its own: two submissions of one scene may be under way together.
+        self.folders = Folders(self.folders.working, folder)
+        self.parameters.surroundings.variables["PDG_TEMP"] = str(folder)
         return Submission(self.setup.token, self.setup.server.address, self.setup.scene, folder)
 
     # -- one item ---------------------------------------------------------------------------
@@ -135,7 +135,7 @@ class FarmScheduler(LocalScheduler):
             "environment": {**job.environment, **options.environment, cards.CLAIM: "1"},
             "unset": self._unset(job.settings),
             "log": str(job.log),
-            "state": str(self.submission.folder),
+            "state": str(self.submission.state),
             "mounts": [list(one) for one in self.setup.shared.mounts()],
             "slots": options.jobs_per_client or 0,
         }
@@ -289,11 +289,10 @@ def _python(command: list[str] | str) -> str:
     return sys.executable
 
 
-def _shared_temp(folders: Folders) -> Folders:
+def _shared_temp(folders: Folders) -> Path:
     """A temp folder below the working folder, which is the one that is shared."""
-    if folders.temp.is_relative_to(folders.working):
-        return folders
-    return Folders(folders.working, folders.working / "pdgtemp")
+    inside = folders.temp.is_relative_to(folders.working)
+    return folders.temp if inside else folders.working / "pdgtemp"
 
 
 def _existing(path: Path) -> Path:

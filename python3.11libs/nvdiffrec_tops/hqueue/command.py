@@ -41,7 +41,7 @@ def counts(submission: Submission) -> dict[str, int]:
     """Jobs by what their files say: done, failed, running, waiting."""
     found = {"done": 0, "failed": 0, "running": 0, "waiting": 0}
     try:
-        names = {entry.name for entry in os.scandir(submission.folder)}
+        names = {entry.name for entry in os.scandir(submission.state)}
     except OSError:
         names = set()
     for item in submission.items:
@@ -57,7 +57,7 @@ def counts(submission: Submission) -> dict[str, int]:
 
 def _code(submission: Submission, name: str) -> int:
     try:
-        document: Any = json.loads((submission.folder / (name + DONE)).read_text("utf-8"))
+        document: Any = json.loads((submission.state / (name + DONE)).read_text("utf-8"))
         return int(document["code"])
     except (OSError, ValueError, KeyError, TypeError):
         return 1
@@ -77,7 +77,7 @@ def status(arguments: argparse.Namespace, stdout: TextIO) -> int:
         return 0
     for one, found in rows:
         shown = ", ".join(f"{number} {word}" for word, number in found.items() if number)
-        cancelled = ", cancelled" if (one.folder / CANCEL).exists() else ""
+        cancelled = ", cancelled" if (one.state / CANCEL).exists() else ""
         stdout.write(f"{one.container}  {one.scene}: {shown}{cancelled}\n")
         stdout.write(f"    {one.server}/jobs/view/{one.container}  {one.folder}\n")
     if not rows:
@@ -91,7 +91,7 @@ def _document(submission: Submission, found: dict[str, int]) -> dict[str, Any]:
         "server": submission.server,
         "scene": submission.scene,
         "folder": str(submission.folder),
-        "cancelled": (submission.folder / CANCEL).exists(),
+        "cancelled": (submission.state / CANCEL).exists(),
         **found,
     }
 
@@ -101,7 +101,7 @@ def cancel(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int
     submission = record.find(arguments.job, arguments.server)
     told = False
     with suppress(OSError):
-        (submission.folder / CANCEL).touch()
+        (submission.state / CANCEL).touch()
         told = True
     server = Server(submission.server, patience=0.0)
     ids = [*submission.jobs, *([submission.container] if submission.container else [])]

@@ -153,7 +153,7 @@ class Farm:
     @property
     def state(self) -> Path:
         """The folder of the jobs' state files."""
-        return self.submission.folder
+        return self.submission.state
 
     def __enter__(self) -> Farm:
         self.state.mkdir(parents=True, exist_ok=True)

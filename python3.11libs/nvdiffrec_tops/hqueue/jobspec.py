@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import getpass
-import re
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from ..job.commandline import ESCAPED, escape
 from ..job.farm import FLAG, PLATFORMS
+from . import quoting
 from .paths import SharedFolders
-from .problem import HQueueProblem
 
 _LONGEST = 200
-# cmd.exe replaces %NAME% between quotation marks too, and !NAME! where delayed expansion is on,
-# as HQueue has it; nothing protects a quotation mark or a line end.
-_NOT_IN_CMD = re.compile(r'["%!\x00-\x1f\x7f]')
 
 
 @dataclass(frozen=True)
@@ -61,7 +56,8 @@ def job_spec(
     Raises:
         HQueueProblem: a path lies outside the shared folders, or no quotation carries it.
     """
-    commands = {}
+    commands: dict[str, str] = {}
+    carried: dict[str, str] = {}
     for system in options.platforms:
         interpreter = options.interpreters.get(system) or folders.to_farm(python, system)
         words = [
@@ -73,7 +69,8 @@ def job_spec(
             FLAG,
             escape(folders.to_farm(farm_file, system)),
         ]
-        commands[system] = command(words, system)
+        windows = system == "windows"
+        commands[system] = quoting.windows_cmd(words, carried) if windows else quoting.posix(words)
     spec: dict[str, Any] = {
         "name": plain(name),
         "command": commands,
@@ -82,7 +79,7 @@ def job_spec(
         "tags": [plain(tag) for tag in options.tags],
         "submittedBy": _user(),
         "description": _described(options.description, token),
-        "environment": dict(options.environment),
+        "environment": {**options.environment, **carried},
         "conditions": _conditions(options),
     }
     if set(commands) <= {"linux", "macosx"}:
@@ -111,30 +108,6 @@ def resources(wanted: Mapping[str, int]) -> dict[str, Any]:
     HQueue's documentation does not show their form in a specification; this is the plain one.
     """
     return {"resources": dict(wanted)}
-
-
-def command(words: Sequence[str], system: str) -> str:
-    """A command line for the shell of a platform; every word reaches the program as it is.
-
-    Raises:
-        HQueueProblem: no quotation can carry a word.
-    """
-    for word in words:
-        if "\0" in word:
-            raise HQueueProblem(f"{word!r} holds a null character", "rename it")
-        if system == "windows" and _NOT_IN_CMD.search(word):
-            raise HQueueProblem(
-                f"{word!r} holds a character that the Windows shell would change",
-                "rename it: no quotation marks, percent or exclamation marks, no line ends",
-            )
-    if system != "windows":
-        return shlex.join(words)
-    # Backslashes before the closing mark would escape it.
-    return " ".join(f'"{word}{_trailing(word)}"' for word in words)
-
-
-def _trailing(word: str) -> str:
-    return "\\" * (len(word) - len(word.rstrip("\\")))
 
 
 def plain(text: str) -> str:

@@ -39,6 +39,11 @@ class Submission:
     def path(self) -> Path:
         return self.folder / NAME
 
+    @property
+    def state(self) -> Path:
+        """The folder of the jobs' state files."""
+        return self.folder / "state"
+
     def write(self) -> None:
         """Write the record and the pointer to it. Raises OSError for the record alone."""
         document = {
