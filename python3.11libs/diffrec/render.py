@@ -16,8 +16,8 @@ from torch.profiler import record_function
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials import Material, MaterialSample, Surface
 from diffrec.ops.antialias import EdgeTopology, antialias, edge_topology
-from diffrec.ops.interpolate import interpolate, pixel_footprint
-from diffrec.ops.rasterize import Raster, barycentrics, covered_pixels, rasterize
+from diffrec.ops.rasterize import Raster, covered_pixels, rasterize
+from diffrec.ops.surface import Attributes, attributes_at_pixels
 from diffrec.shading.light import PrefilteredLight
 from diffrec.shading.split_sum import perturbed_normal, shade
 
@@ -150,33 +150,24 @@ class _Geometry:
 def _surface(mesh: Mesh, clip: Tensor, raster: Raster, pixels: Tensor) -> _Geometry:
     """Interpolated position, uv, mip level, smooth normal and tangent of the covered pixels."""
     assert mesh.normals is not None
-    bary = barycentrics(clip, mesh.triangles, raster, pixels)
-    triangle = raster.triangle.reshape(-1)[pixels].long()
-
-    def at_pixels(attributes: Tensor, attribute_triangles: Tensor) -> Tensor:
-        return interpolate(attributes, attribute_triangles, triangle, bary)
-
-    position = at_pixels(mesh.positions, mesh.triangles)
-    normal = at_pixels(
-        mesh.normals, mesh.triangles if mesh.normal_triangles is None else mesh.normal_triangles
+    normal_triangles = mesh.normal_triangles
+    found = attributes_at_pixels(
+        Attributes(
+            mesh.positions,
+            mesh.triangles,
+            mesh.normals,
+            mesh.triangles if normal_triangles is None else normal_triangles,
+            mesh.texcoords,
+            mesh.texcoord_triangles,
+            mesh.tangents,
+            mesh.tangent_triangles,
+        ),
+        clip,
+        raster,
+        pixels,
     )
-    tangent = uv = lod = None
-    if mesh.texcoords is not None and mesh.texcoord_triangles is not None:
-        uv = at_pixels(mesh.texcoords, mesh.texcoord_triangles)
-        footprint = pixel_footprint(
-            clip.detach(), mesh.triangles, raster, pixels, mesh.texcoords, mesh.texcoord_triangles
-        )
-        lod = _footprint_level(footprint)
-    if mesh.tangents is not None and mesh.tangent_triangles is not None:
-        tangent = at_pixels(mesh.tangents, mesh.tangent_triangles)
-    return _Geometry(Surface(position=position, uv=uv, lod=lod), normal, tangent)
-
-
-def _footprint_level(footprint: Tensor) -> Tensor:
-    """log2 of the longer axis of a pixel's footprint [P, 4] (du/dx, du/dy, dv/dx, dv/dy)."""
-    along_x = footprint[:, 0].square() + footprint[:, 2].square()
-    along_y = footprint[:, 1].square() + footprint[:, 3].square()
-    return 0.5 * torch.log2(torch.maximum(along_x, along_y).clamp_min(1e-20))
+    surface = Surface(position=found.position, uv=found.uv, lod=found.lod)
+    return _Geometry(surface, found.normal, found.tangent)
 
 
 def _shade(

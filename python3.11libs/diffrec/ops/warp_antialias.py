@@ -38,7 +38,7 @@ def find(
         triangle.contiguous(),
         depth.contiguous(),
         clip.contiguous(),
-        triangles.to(torch.int32).contiguous(),
+        triangles.to(torch.int64).contiguous(),
         neighbor.contiguous(),
         found,
     ]
@@ -54,7 +54,7 @@ def blend(image: Tensor, silhouettes: Tensor, clip: Tensor, triangles: Tensor) -
         image,
         silhouettes,
         clip.detach().contiguous(),
-        triangles.to(torch.int32).contiguous(),
+        triangles.to(torch.int64).contiguous(),
         result,
     ]
     launch(_blend, tuple(silhouettes.shape), inputs, clip.device)
@@ -72,7 +72,7 @@ def blend_backward(
         image.detach().contiguous(),
         silhouettes,
         clip.detach().contiguous(),
-        triangles.to(torch.int32).contiguous(),
+        triangles.to(torch.int64).contiguous(),
         grad,
         grad_image,
         grad_clip,
@@ -102,7 +102,7 @@ def _search(
     own: int,
     goal: int,
     clip: wp.array3d(dtype=wp.float32),
-    triangles: wp.array2d(dtype=wp.int32),
+    triangles: wp.array2d(dtype=wp.int64),
     neighbor: wp.array2d(dtype=wp.int32),
     height: int,
     width: int,
@@ -117,17 +117,17 @@ def _search(
         step += 1
         facing = wp.float64(0.0)
         for i in range(3):
-            j = triangles[face, (i + 1) % 3]
-            k = triangles[face, (i + 2) % 3]
+            j = int(triangles[face, (i + 1) % 3])
+            k = int(triangles[face, (i + 2) % 3])
             facing += _edge_value(clip, view, j, k, near) * wp.float64(
-                clip[view, triangles[face, i], 3]
+                clip[view, int(triangles[face, i]), 3]
             )
         edge = int(-1)
         first = wp.float64(2.0)
         for i in range(3):
             if i != entry:
-                j = triangles[face, (i + 1) % 3]
-                k = triangles[face, (i + 2) % 3]
+                j = int(triangles[face, (i + 1) % 3])
+                k = int(triangles[face, (i + 2) % 3])
                 q_near = _edge_value(clip, view, j, k, near)
                 q_far = _edge_value(clip, view, j, k, far)
                 inside_near = q_near * facing
@@ -141,14 +141,14 @@ def _search(
             step = _MAX_STEPS
         else:
             origin = wp.vec2d(zero, zero)
-            a = corner(clip, view, triangles[face, (edge + 1) % 3], origin)
-            b = corner(clip, view, triangles[face, (edge + 2) % 3], origin)
+            a = corner(clip, view, int(triangles[face, (edge + 1) % 3]), origin)
+            b = corner(clip, view, int(triangles[face, (edge + 2) % 3]), origin)
             normal_x = a[1] * b[2] - a[2] * b[1]
             normal_y = a[2] * b[0] - a[0] * b[2]
             twin = neighbor[face, edge]
             goes_on = bool(False)
             if twin >= 0:
-                o = corner(clip, view, triangles[twin / 3, twin % 3], origin)
+                o = corner(clip, view, int(triangles[twin / 3, twin % 3]), origin)
                 side = o[0] * normal_x + o[1] * normal_y + o[2] * _cross(a, b)
                 goes_on = side * facing < zero
             if goes_on:
@@ -170,7 +170,7 @@ def _find(
     triangle: wp.array3d(dtype=wp.int32),
     depth: wp.array3d(dtype=wp.float32),
     clip: wp.array3d(dtype=wp.float32),
-    triangles: wp.array2d(dtype=wp.int32),
+    triangles: wp.array2d(dtype=wp.int64),
     neighbor: wp.array2d(dtype=wp.int32),
     found: wp.array4d(dtype=wp.int32),
 ):
@@ -209,7 +209,7 @@ class _Pair:
 
 @wp.func
 def _pair(
-    code: int, axis: int, row: int, column: int, triangles: wp.array2d(dtype=wp.int32)
+    code: int, axis: int, row: int, column: int, triangles: wp.array2d(dtype=wp.int64)
 ) -> _Pair:
     one = wp.vec2i(row, column)
     two = wp.vec2i(row + axis, column + 1 - axis)
@@ -221,8 +221,8 @@ def _pair(
         pair.far = one
     face = code / 6
     edge = (code / 2) % 3
-    pair.start = triangles[face, (edge + 1) % 3]
-    pair.end = triangles[face, (edge + 2) % 3]
+    pair.start = int(triangles[face, (edge + 1) % 3])
+    pair.end = int(triangles[face, (edge + 2) % 3])
     return pair
 
 
@@ -231,7 +231,7 @@ def _blend(
     image: wp.array4d(dtype=wp.float32),
     silhouettes: wp.array4d(dtype=wp.int32),
     clip: wp.array3d(dtype=wp.float32),
-    triangles: wp.array2d(dtype=wp.int32),
+    triangles: wp.array2d(dtype=wp.int64),
     result: wp.array4d(dtype=wp.float32),
 ):
     axis, view, row, column = wp.tid()
@@ -277,7 +277,7 @@ def _blend_backward(
     image: wp.array4d(dtype=wp.float32),
     silhouettes: wp.array4d(dtype=wp.int32),
     clip: wp.array3d(dtype=wp.float32),
-    triangles: wp.array2d(dtype=wp.int32),
+    triangles: wp.array2d(dtype=wp.int64),
     grad: wp.array4d(dtype=wp.float32),
     grad_image: wp.array4d(dtype=wp.float32),
     grad_clip: wp.array3d(dtype=wp.float32),

@@ -22,8 +22,9 @@ start_warp()
 wp.set_module_options({"enable_backward": False})
 
 
-def _int32(indices: Tensor) -> Tensor:
-    return indices.to(torch.int32).contiguous()
+def _int64(indices: Tensor) -> Tensor:
+    """Indices as a mesh has them: nothing is converted."""
+    return indices.to(torch.int64).contiguous()
 
 
 def _float32(values: Tensor) -> Tensor:
@@ -33,7 +34,7 @@ def _float32(values: Tensor) -> Tensor:
 def barycentrics(clip: Tensor, triangles: Tensor, triangle: Tensor, pixels: Tensor) -> Tensor:
     """[P, 3]."""
     bary = torch.empty((pixels.shape[0], 3), dtype=torch.float32, device=clip.device)
-    scene = [_float32(clip), _int32(triangles), triangle.contiguous(), pixels.contiguous()]
+    scene = [_float32(clip), _int64(triangles), triangle.contiguous(), pixels.contiguous()]
     launch(_barycentrics, pixels.shape[0], [*scene, bary], clip.device)
     return bary
 
@@ -43,7 +44,7 @@ def barycentrics_backward(
 ) -> Tensor:
     """Gradient [B, V, 4] for `clip`."""
     total = torch.zeros(tuple(clip.shape), dtype=torch.float32, device=clip.device)
-    scene = [_float32(clip), _int32(triangles), triangle.contiguous(), pixels.contiguous()]
+    scene = [_float32(clip), _int64(triangles), triangle.contiguous(), pixels.contiguous()]
     inputs = [*scene, _float32(grad), total]
     launch(_barycentrics_backward, pixels.shape[0], inputs, clip.device)
     return total
@@ -59,8 +60,8 @@ def footprint(
 ) -> Tensor:
     """[P, 4]."""
     result = torch.empty((pixels.shape[0], 4), dtype=torch.float32, device=clip.device)
-    scene = [_float32(clip), _int32(triangles), triangle.contiguous(), pixels.contiguous()]
-    inputs = [*scene, _float32(texcoords), _int32(texcoord_triangles), result]
+    scene = [_float32(clip), _int64(triangles), triangle.contiguous(), pixels.contiguous()]
+    inputs = [*scene, _float32(texcoords), _int64(texcoord_triangles), result]
     launch(_footprint, pixels.shape[0], inputs, clip.device)
     return result
 
@@ -73,8 +74,8 @@ def interpolate(
     result = torch.empty(shape, dtype=torch.float32, device=bary.device)
     inputs = [
         _float32(attributes),
-        _int32(attribute_triangles),
-        _int32(triangle_of_pixel),
+        _int64(attribute_triangles),
+        _int64(triangle_of_pixel),
         _float32(bary),
         result,
     ]
@@ -102,8 +103,8 @@ def interpolate_backward(
     )
     inputs = [
         _float32(attributes),
-        _int32(attribute_triangles),
-        _int32(triangle_of_pixel),
+        _int64(attribute_triangles),
+        _int64(triangle_of_pixel),
         _float32(bary),
         _float32(grad),
         int(wants_attributes),
@@ -116,7 +117,7 @@ def interpolate_backward(
 
 
 @wp.struct
-class _Place:
+class Place:
     """Where a pixel is: its view, triangle and centre."""
 
     view: int
@@ -125,10 +126,10 @@ class _Place:
 
 
 @wp.func
-def _place(pixel: wp.int64, triangle: wp.array3d(dtype=wp.int32)) -> _Place:
+def place_of(pixel: wp.int64, triangle: wp.array3d(dtype=wp.int32)) -> Place:
     height = triangle.shape[1]
     width = triangle.shape[2]
-    place = _Place()
+    place = Place()
     place.view = int(pixel / wp.int64(height * width))
     inside = int(pixel % wp.int64(height * width))
     place.face = triangle[place.view, inside / width, inside % width]
@@ -148,7 +149,7 @@ def corner(clip: wp.array3d(dtype=wp.float32), view: int, vertex: int, p: wp.vec
 
 
 @wp.func
-def _edges(a: wp.vec3d, b: wp.vec3d, c: wp.vec3d) -> wp.vec3d:
+def edge_functions(a: wp.vec3d, b: wp.vec3d, c: wp.vec3d) -> wp.vec3d:
     """The three edge functions."""
     return wp.vec3d(b[0] * c[1] - b[1] * c[0], c[0] * a[1] - c[1] * a[0], a[0] * b[1] - a[1] * b[0])
 
@@ -156,17 +157,17 @@ def _edges(a: wp.vec3d, b: wp.vec3d, c: wp.vec3d) -> wp.vec3d:
 @wp.kernel
 def _barycentrics(
     clip: wp.array3d(dtype=wp.float32),
-    triangles: wp.array2d(dtype=wp.int32),
+    triangles: wp.array2d(dtype=wp.int64),
     triangle: wp.array3d(dtype=wp.int32),
     pixels: wp.array(dtype=wp.int64),
     bary: wp.array2d(dtype=wp.float32),
 ):
     i = wp.tid()
-    place = _place(pixels[i], triangle)
-    a = corner(clip, place.view, triangles[place.face, 0], place.p)
-    b = corner(clip, place.view, triangles[place.face, 1], place.p)
-    c = corner(clip, place.view, triangles[place.face, 2], place.p)
-    q = _edges(a, b, c)
+    place = place_of(pixels[i], triangle)
+    a = corner(clip, place.view, int(triangles[place.face, 0]), place.p)
+    b = corner(clip, place.view, int(triangles[place.face, 1]), place.p)
+    c = corner(clip, place.view, int(triangles[place.face, 2]), place.p)
+    q = edge_functions(a, b, c)
     scale = wp.float64(1.0) / (q[0] + q[1] + q[2])
     for k in range(3):
         bary[i, k] = float(q[k] * scale)
@@ -187,65 +188,96 @@ def _add(
     wp.atomic_add(total, view, vertex, 3, float(-(gx * p[0] + gy * p[1])))
 
 
+@wp.func
+def add_to_clip(
+    total: wp.array3d(dtype=wp.float32),
+    view: int,
+    vertices: wp.vec3i,
+    a: wp.vec3d,
+    b: wp.vec3d,
+    c: wp.vec3d,
+    q: wp.vec3d,
+    scale: wp.float64,
+    g: wp.vec3d,
+    p: wp.vec2d,
+):
+    """Add the gradient g for the barycentrics q * scale to that for the corners a, b, c."""
+    mean = wp.dot(g, q) * scale
+    # Gradient for q, then for u by the product rule on the cross products.
+    h = wp.vec3d((g[0] - mean) * scale, (g[1] - mean) * scale, (g[2] - mean) * scale)
+    _add(total, view, vertices[0], h[2] * b[1] - h[1] * c[1], h[1] * c[0] - h[2] * b[0], p)
+    _add(total, view, vertices[1], h[0] * c[1] - h[2] * a[1], h[2] * a[0] - h[0] * c[0], p)
+    _add(total, view, vertices[2], h[1] * a[1] - h[0] * b[1], h[0] * b[0] - h[1] * a[0], p)
+
+
 @wp.kernel
 def _barycentrics_backward(
     clip: wp.array3d(dtype=wp.float32),
-    triangles: wp.array2d(dtype=wp.int32),
+    triangles: wp.array2d(dtype=wp.int64),
     triangle: wp.array3d(dtype=wp.int32),
     pixels: wp.array(dtype=wp.int64),
     grad: wp.array2d(dtype=wp.float32),
     total: wp.array3d(dtype=wp.float32),
 ):
     i = wp.tid()
-    place = _place(pixels[i], triangle)
+    place = place_of(pixels[i], triangle)
     p = place.p
-    va = triangles[place.face, 0]
-    vb = triangles[place.face, 1]
-    vc = triangles[place.face, 2]
+    va = int(triangles[place.face, 0])
+    vb = int(triangles[place.face, 1])
+    vc = int(triangles[place.face, 2])
     a = corner(clip, place.view, va, p)
     b = corner(clip, place.view, vb, p)
     c = corner(clip, place.view, vc, p)
-    q = _edges(a, b, c)
+    q = edge_functions(a, b, c)
     scale = wp.float64(1.0) / (q[0] + q[1] + q[2])
     g = wp.vec3d(wp.float64(grad[i, 0]), wp.float64(grad[i, 1]), wp.float64(grad[i, 2]))
-    mean = wp.dot(g, q) * scale
-    # Gradient for q, then for u by the product rule on the cross products.
-    h = wp.vec3d((g[0] - mean) * scale, (g[1] - mean) * scale, (g[2] - mean) * scale)
-    _add(total, place.view, va, h[2] * b[1] - h[1] * c[1], h[1] * c[0] - h[2] * b[0], p)
-    _add(total, place.view, vb, h[0] * c[1] - h[2] * a[1], h[2] * a[0] - h[0] * c[0], p)
-    _add(total, place.view, vc, h[1] * a[1] - h[0] * b[1], h[0] * b[0] - h[1] * a[0], p)
+    add_to_clip(total, place.view, wp.vec3i(va, vb, vc), a, b, c, q, scale, g, p)
+
+
+@wp.func
+def edges_across(
+    a: wp.vec3d, b: wp.vec3d, c: wp.vec3d, q: wp.vec3d, scale: wp.float64, width: int
+) -> wp.vec3d:
+    """Change of the barycentrics q * scale from one pixel to the next on the right."""
+    step = wp.vec3d(b[1] * c[2] - b[2] * c[1], c[1] * a[2] - c[2] * a[1], a[1] * b[2] - a[2] * b[1])
+    pixel = scale * wp.float64(2.0) / wp.float64(width)
+    return wp.vec3d((step - q * (scale * (step[0] + step[1] + step[2]))) * pixel)
+
+
+@wp.func
+def edges_down(
+    a: wp.vec3d, b: wp.vec3d, c: wp.vec3d, q: wp.vec3d, scale: wp.float64, height: int
+) -> wp.vec3d:
+    """Change of the barycentrics q * scale from one pixel to the next below."""
+    step = wp.vec3d(b[0] * c[2] - b[2] * c[0], c[0] * a[2] - c[2] * a[0], a[0] * b[2] - a[2] * b[0])
+    pixel = scale * wp.float64(2.0) / wp.float64(height)
+    return wp.vec3d((step - q * (scale * (step[0] + step[1] + step[2]))) * pixel)
 
 
 @wp.kernel
 def _footprint(
     clip: wp.array3d(dtype=wp.float32),
-    triangles: wp.array2d(dtype=wp.int32),
+    triangles: wp.array2d(dtype=wp.int64),
     triangle: wp.array3d(dtype=wp.int32),
     pixels: wp.array(dtype=wp.int64),
     texcoords: wp.array2d(dtype=wp.float32),
-    texcoord_triangles: wp.array2d(dtype=wp.int32),
+    texcoord_triangles: wp.array2d(dtype=wp.int64),
     result: wp.array2d(dtype=wp.float32),
 ):
     i = wp.tid()
-    place = _place(pixels[i], triangle)
-    a = corner(clip, place.view, triangles[place.face, 0], place.p)
-    b = corner(clip, place.view, triangles[place.face, 1], place.p)
-    c = corner(clip, place.view, triangles[place.face, 2], place.p)
-    q = _edges(a, b, c)
+    place = place_of(pixels[i], triangle)
+    a = corner(clip, place.view, int(triangles[place.face, 0]), place.p)
+    b = corner(clip, place.view, int(triangles[place.face, 1]), place.p)
+    c = corner(clip, place.view, int(triangles[place.face, 2]), place.p)
+    q = edge_functions(a, b, c)
     scale = wp.float64(1.0) / (q[0] + q[1] + q[2])
-    across = wp.vec3d(
-        b[1] * c[2] - b[2] * c[1], c[1] * a[2] - c[2] * a[1], a[1] * b[2] - a[2] * b[1]
-    )
-    down = wp.vec3d(b[0] * c[2] - b[2] * c[0], c[0] * a[2] - c[2] * a[0], a[0] * b[2] - a[2] * b[0])
-    step_x = scale * wp.float64(2.0) / wp.float64(triangle.shape[2])
-    step_y = scale * wp.float64(2.0) / wp.float64(triangle.shape[1])
-    across = (across - q * (scale * (across[0] + across[1] + across[2]))) * step_x
-    down = (down - q * (scale * (down[0] + down[1] + down[2]))) * step_y
+    across = edges_across(a, b, c, q, scale, triangle.shape[2])
+    down = edges_down(a, b, c, q, scale, triangle.shape[1])
     for k in range(2):
         t = wp.vec3d(
-            wp.float64(texcoords[texcoord_triangles[place.face, 0], k]),
-            wp.float64(texcoords[texcoord_triangles[place.face, 1], k]),
-            wp.float64(texcoords[texcoord_triangles[place.face, 2], k]),
+            wp.float64(texcoords[int(texcoord_triangles[place.face, 0]), k]),
+            wp.float64(texcoords[int(texcoord_triangles[place.face, 1]), k]),
+            wp.float64(texcoords[int(texcoord_triangles[place.face, 2]), k]),
         )
         result[i, 2 * k] = float(wp.dot(across, t))
         result[i, 2 * k + 1] = float(wp.dot(down, t))
@@ -254,25 +286,25 @@ def _footprint(
 @wp.kernel
 def _interpolate(
     attributes: wp.array2d(dtype=wp.float32),
-    triangles: wp.array2d(dtype=wp.int32),
-    faces: wp.array(dtype=wp.int32),
+    triangles: wp.array2d(dtype=wp.int64),
+    faces: wp.array(dtype=wp.int64),
     bary: wp.array2d(dtype=wp.float32),
     result: wp.array2d(dtype=wp.float32),
 ):
     i, k = wp.tid()
-    face = faces[i]
+    face = int(faces[i])
     result[i, k] = (
-        bary[i, 0] * attributes[triangles[face, 0], k]
-        + bary[i, 1] * attributes[triangles[face, 1], k]
-        + bary[i, 2] * attributes[triangles[face, 2], k]
+        bary[i, 0] * attributes[int(triangles[face, 0]), k]
+        + bary[i, 1] * attributes[int(triangles[face, 1]), k]
+        + bary[i, 2] * attributes[int(triangles[face, 2]), k]
     )
 
 
 @wp.kernel
 def _interpolate_backward(
     attributes: wp.array2d(dtype=wp.float32),
-    triangles: wp.array2d(dtype=wp.int32),
-    faces: wp.array(dtype=wp.int32),
+    triangles: wp.array2d(dtype=wp.int64),
+    faces: wp.array(dtype=wp.int64),
     bary: wp.array2d(dtype=wp.float32),
     grad: wp.array2d(dtype=wp.float32),
     wants_attributes: int,
@@ -281,9 +313,9 @@ def _interpolate_backward(
     for_bary: wp.array2d(dtype=wp.float32),
 ):
     i = wp.tid()
-    face = faces[i]
+    face = int(faces[i])
     for j in range(3):
-        vertex = triangles[face, j]
+        vertex = int(triangles[face, j])
         weight = bary[i, j]
         total = float(0.0)
         for k in range(grad.shape[1]):

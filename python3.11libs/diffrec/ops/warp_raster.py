@@ -48,7 +48,7 @@ def rasterize(
     seen_triangle, seen_depth = behind if behind is not None else (triangle, depth)
     scene = [
         clip.contiguous(),
-        triangles.to(torch.int32).contiguous(),
+        triangles.to(torch.int64).contiguous(),
         seen_triangle.contiguous(),
         seen_depth.contiguous(),
         int(behind is not None),
@@ -216,14 +216,15 @@ def _fragment(
 
 
 @wp.func
-def _corners(triangles: wp.array2d(dtype=wp.int32), face: int) -> wp.vec3i:
-    return wp.vec3i(triangles[face, 0], triangles[face, 1], triangles[face, 2])
+def corners(triangles: wp.array2d(dtype=wp.int64), face: int) -> wp.vec3i:
+    """The rows of a triangle's vertices. Meshes index by int64: nothing is converted."""
+    return wp.vec3i(int(triangles[face, 0]), int(triangles[face, 1]), int(triangles[face, 2]))
 
 
 @wp.kernel
 def _draw_small(
     clip: wp.array3d(dtype=wp.float32),
-    triangles: wp.array2d(dtype=wp.int32),
+    triangles: wp.array2d(dtype=wp.int64),
     seen_triangle: wp.array3d(dtype=wp.int32),
     seen_depth: wp.array3d(dtype=wp.float32),
     peel: int,
@@ -233,7 +234,7 @@ def _draw_small(
     small: int,
 ):
     view, face = wp.tid()
-    v = _corners(triangles, face)
+    v = corners(triangles, face)
     x = _axis(clip, view, v, 0)
     y = _axis(clip, view, v, 1)
     z = _axis(clip, view, v, 2)
@@ -254,7 +255,7 @@ def _draw_small(
 @wp.kernel
 def _draw_large(
     clip: wp.array3d(dtype=wp.float32),
-    triangles: wp.array2d(dtype=wp.int32),
+    triangles: wp.array2d(dtype=wp.int64),
     seen_triangle: wp.array3d(dtype=wp.int32),
     seen_depth: wp.array3d(dtype=wp.float32),
     peel: int,
@@ -268,7 +269,7 @@ def _draw_large(
     for slot in range(group, queued[0], groups):
         view = queue[slot] / triangles.shape[0]
         face = queue[slot] % triangles.shape[0]
-        v = _corners(triangles, face)
+        v = corners(triangles, face)
         x = _axis(clip, view, v, 0)
         y = _axis(clip, view, v, 1)
         z = _axis(clip, view, v, 2)
