@@ -1,15 +1,21 @@
-"""The stand-in farm."""
+"""The stand-in farm, servers that say what a test wants, and a clock that waits for nobody."""
 
 from __future__ import annotations
 
 import contextlib
 import importlib.util
+import os
+import socket
 import sys
+import threading
+import xmlrpc.client
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
+from nvdiffrec_tops.hqueue.server import Server
 
 if TYPE_CHECKING:
     from standin import StandIn
@@ -20,6 +26,8 @@ HERE = Path(__file__).resolve().parent
 @pytest.fixture(scope="session")
 def standin_module() -> Any:
     """The module of the stand-in, which is no package's."""
+    if os.name != "posix":
+        pytest.skip("the machines of the stand-in farm run sh")
     for name in ("standinjobs", "standinfarm", "standin"):
         if name not in sys.modules:
             spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
@@ -34,3 +42,115 @@ def standin(standin_module: Any) -> Iterator[Callable[..., StandIn]]:
     """``standin(clients=2, instant=True)``: a farm that answers; ended with the test."""
     with contextlib.ExitStack() as stack:
         yield lambda *given, **named: stack.enter_context(standin_module.StandIn(*given, **named))
+
+
+class Clock:
+    """Time that passes only while somebody sleeps. ``on_sleep(n)``: called before the n-th."""
+
+    def __init__(self) -> None:
+        self.time = 0.0
+        self.pauses: list[float] = []
+        self.on_sleep: Callable[[int], None] = lambda _number: None
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.on_sleep(len(self.pauses) + 1)
+        self.pauses.append(seconds)
+        self.time += seconds
+
+
+@pytest.fixture(scope="session")
+def clocks() -> Callable[[], Clock]:
+    """``clocks()``: a clock for a server's ``now`` and ``sleep``."""
+    return Clock
+
+
+@pytest.fixture
+def clock() -> Clock:
+    """A clock of this test."""
+    return Clock()
+
+
+class Scripted:
+    """Whoever connects gets the next of the answers, the last one again and again.
+
+    None: the connection is closed without an answer; silence: it stays open without one.
+    """
+
+    silence = b"silence"
+
+    def __init__(self) -> None:
+        self.answers: list[bytes | None] = []
+        self.asked: list[bytes] = []
+        self._socket = socket.create_server(("127.0.0.1", 0))
+        self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}"
+        self._open: list[socket.socket] = []
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    @staticmethod
+    def http(body: bytes | str, status: str = "200 OK", **headers: str) -> bytes:
+        """An HTTP answer; a header whose value is '' is left out."""
+        data = body.encode() if isinstance(body, str) else body
+        named = {"Content_Length": str(len(data)), **headers}
+        pairs = [(name.replace("_", "-"), text) for name, text in named.items() if text]
+        lines = [f"HTTP/1.1 {status}", *(f"{name}: {text}" for name, text in pairs)]
+        return "\r\n".join(lines).encode() + b"\r\n\r\n" + data
+
+    @staticmethod
+    def value(result: Any) -> bytes:
+        """An answer of XML-RPC."""
+        text = xmlrpc.client.dumps((result,), methodresponse=True, allow_none=True)
+        return Scripted.http(text)
+
+    @staticmethod
+    def fault(text: str) -> bytes:
+        """A refusal of XML-RPC."""
+        return Scripted.http(xmlrpc.client.dumps(xmlrpc.client.Fault(1, text)))
+
+    def server(self, *answers: bytes | None, **options: Any) -> Server:
+        self.answers = list(answers)
+        return Server(self.address, **{"patience": 0.0, "timeout": 5.0, **options})
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        for one in [self._socket, *self._open]:
+            one.close()
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                stream, _ = self._socket.accept()
+            except OSError:
+                return
+            answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+            with contextlib.suppress(OSError):
+                self.asked.append(self._request(stream))
+                if answer == self.silence:
+                    self._open.append(stream)
+                    continue
+                stream.sendall(answer or b"")
+            stream.close()
+
+    def _request(self, stream: socket.socket) -> bytes:
+        data = b""
+        while b"\r\n\r\n" not in data and (part := stream.recv(65536)):
+            data += part
+            if data[:1] == b"\x16":  # the beginning of TLS has no lines
+                return data
+        head, _, body = data.partition(b"\r\n\r\n")
+        for line in head.lower().split(b"\r\n"):
+            if line.startswith(b"content-length:"):
+                while len(body) < int(line.split(b":")[1]) and (part := stream.recv(65536)):
+                    body += part
+        return body
+
+
+@pytest.fixture
+def scripted() -> Iterator[Scripted]:
+    """A server that says what the test wants."""
+    made = Scripted()
+    yield made
+    made.close()

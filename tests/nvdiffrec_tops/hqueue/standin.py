@@ -17,6 +17,7 @@ import signal
 import socketserver
 import threading
 import time
+import xmlrpc.client
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
@@ -67,6 +68,11 @@ class StandIn(StandInFarm):
         self._web: tuple[_Web, threading.Thread] | None = None
 
     # -- the server's life ------------------------------------------------------------------
+    @property
+    def server(self) -> Any:
+        """The server as the standard library's client sees it."""
+        return xmlrpc.client.ServerProxy(self.address, allow_none=True)
+
     @property
     def clients(self) -> list[str]:
         return list(self.machines)
@@ -154,6 +160,9 @@ class _Web(socketserver.ThreadingMixIn, SimpleXMLRPCServer):
 class _Requests(SimpleXMLRPCRequestHandler):
     server: _Web
     rpc_paths = ("/", "/RPC2")
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Say nothing."""
 
     def do_POST(self) -> None:
         kind = self.server.farm.next_request()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import heapq
+import os
 import queue
 import shutil
 import subprocess
@@ -92,6 +93,24 @@ class StandInFarm:
             done = self.changed.wait_for(lambda: self.jobs[job].status in wanted, timeout)
             assert done, f"job {job} is {self.jobs[job].status}: {list(self.jobs[job].output)}"
             return self.jobs[job]
+
+    def lines(self, job: int, number: int, timeout: float = 20.0) -> list[str]:
+        """A job's output once it has so many lines."""
+        output = self.jobs[job].output
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(output) >= number, timeout), list(output)
+            return list(output)
+
+    def status(self, job: int) -> str:
+        """A job's status now."""
+        with self.changed:
+            return self.jobs[job].status
+
+    def door(self, name: str = "door") -> Path:
+        """A pipe in the shared folder: a job that reads it waits until it is written to."""
+        path = Path(self.folders["linux"], name)
+        os.mkfifo(path)
+        return path
 
     # -- the clients' fates -----------------------------------------------------------------
     def kill_client(self, name: str) -> None:
