@@ -82,7 +82,10 @@ class Need:
 
     @classmethod
     def of(cls, spec: Spec) -> Need:
-        conditions = [(one["name"], _names(one["value"])) for one in spec.get("conditions") or ()]
+        conditions = [
+            (one["name"], _names(one["value"]) if one["op"] == "any" else (one["value"],))
+            for one in spec.get("conditions") or ()
+        ]
         for key, name in (("host", "hostname"), ("hostgroup", "group")):
             if spec.get(key):
                 conditions.append((name, _names(spec[key])))
@@ -106,7 +109,7 @@ class Need:
 
 
 def _names(value: Any) -> tuple[str, ...]:
-    return tuple(value if isinstance(value, list) else str(value).replace(" ", "").split(","))
+    return tuple(value if isinstance(value, list) else map(str.strip, value.split(",")))
 
 
 def _pair(one: Any) -> tuple[str, int]:

@@ -159,6 +159,7 @@ def test_jobs_are_added_all_or_none(standin: Farm) -> None:
         ({"conditions": [("os", "==", "macosx")]}, "d"),
         ({"conditions": [("group", "any", "night,gpu"), ("hostname", "==", "c")]}, "c"),
         ({"conditions": [("group", "==", "nowhere")]}, ""),
+        ({"conditions": [("group", "==", "gpu,night")]}, ""),
         ({"host": "c"}, "c"),
         ({"hostgroup": "gpu,other"}, "b"),
         ({"cpus": 4}, "c"),
