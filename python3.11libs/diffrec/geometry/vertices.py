@@ -22,6 +22,7 @@ class VertexGeometry(nn.Module):
         super().__init__()
         self._start = mesh
         self._tangent_triangles = _tangent_triangles(mesh)
+        self._tangents = int(self._tangent_triangles.max()) + 1
         self.positions = nn.Parameter(mesh.positions.detach().clone(), requires_grad=not locked)
         self._relative = laplace == "relative"
         self._laplacian = UniformLaplacian(mesh.triangles, len(mesh.positions))
@@ -29,7 +30,7 @@ class VertexGeometry(nn.Module):
     def mesh(self) -> Mesh:
         """The mesh with smooth normals and tangents of its present positions."""
         moved = self._start.with_positions(self.positions).with_normals()
-        return moved.with_tangents(self._tangent_triangles)
+        return moved.with_tangents(self._tangent_triangles, self._tangents)
 
     def regulariser(self) -> Tensor:
         """Mean squared uniform Laplacian; the caller weighs it. Scalar."""
