@@ -37,18 +37,25 @@ def _main(argv: Sequence[str], stop: StopRequest) -> int:
 
     import torch  # seconds to load: not for --help or a mistyped flag
 
+    from diffrec.ranks import joined, local_rank
     from diffrec.reconstruct import reconstruct
 
-    def log(line: str) -> None:
-        print(line, flush=True)
-
     config = asked.config
+    number = local_rank()
     try:
-        device = choose_device(config.diffrec.device)
-        print_flags(config)
-        log(f"diffrec on {device_name(device)}, PyTorch {torch.__version__}")
-        folder = config.output_folder
-        reconstruct(config, device, folder, log, restart=asked.restart, stop=stop)
+        device = choose_device(config.diffrec.device, number)
+        with joined(device) as ranks:
+
+            def log(line: str) -> None:
+                if ranks.leads:
+                    print(line, flush=True)
+
+            print_flags(config, log)
+            log(f"diffrec on {device_name(device)}, PyTorch {torch.__version__}")
+            if ranks.count > 1:
+                log(f"{ranks.count} processes share each batch")
+            folder = config.output_folder
+            reconstruct(config, device, folder, log, restart=asked.restart, stop=stop, ranks=ranks)
     except DiffrecError as error:
         return _failed(error)
     except torch.OutOfMemoryError as error:
@@ -58,19 +65,31 @@ def _main(argv: Sequence[str], stop: StopRequest) -> int:
     return 0
 
 
-def choose_device(name: str) -> torch.device:
-    """The torch device for auto, cpu or cuda; an error where CUDA is asked for and absent."""
+def choose_device(name: str, number: int | None = None) -> torch.device:
+    """The torch device for auto, cpu or cuda; an error where CUDA is asked for and absent.
+
+    `number`: of this process among several on one machine; each takes a GPU of its own.
+    """
     import torch
 
     from diffrec.config import ConfigError
 
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise ConfigError(
             f"--device {name}: this PyTorch sees no CUDA device. Install the CUDA build of torch "
             "and check the driver with nvidia-smi, or use --device cpu"
         )
+    if name.startswith("cuda") and number is not None:
+        if number >= torch.cuda.device_count():
+            raise ConfigError(
+                f"process {number + 1} finds no GPU of its own: PyTorch sees "
+                f"{torch.cuda.device_count()}. Start as many processes as there are GPUs "
+                "(torchrun --nproc-per-node)"
+            )
+        torch.cuda.set_device(number)
+        return torch.device("cuda", number)
     return torch.device(name)
 
 

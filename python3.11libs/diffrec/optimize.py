@@ -19,6 +19,7 @@ from diffrec.geometry.mesh import EmptyMeshError, Mesh
 from diffrec.log import iteration_line
 from diffrec.materials import Material
 from diffrec.ops.antialias import EdgeTopology
+from diffrec.ranks import ALONE, Ranks
 from diffrec.recorder import LOG_INTERVAL, Recorder
 from diffrec.render import Rendered, RenderOptions, render
 from diffrec.shading.light import EnvironmentLight, PrefilteredLight
@@ -93,11 +94,13 @@ def train_pass(
     log: Callable[[str], None],
     picture: Callable[[int, PassPlan], None],
     recorder: Recorder | None = None,
+    ranks: Ranks = ALONE,
 ) -> None:
     """Run iterations 0 to `config.iter`; the scene is changed in place.
 
     `picture(number, plan)` is called every `save_interval` iterations with the picture's number.
     `recorder`: saves, resumes and guards the pass; it raises what its methods raise.
+    `ranks`: the processes that share each batch.
     """
     optimizers = _optimizers(config, plan, scene)
     schedulers = [
@@ -115,6 +118,8 @@ def train_pass(
     if recorder is not None:
         state = _state(plan, scene, views, optimizers, schedulers, order, noise)
         iteration = recorder.begin(state, scene.geometry.mesh, plan.damage)
+    if ranks.count > 1:
+        ranks.same([*scene.geometry.parameters(), *scene.material.parameters(), scene.light.base])
     scene.fixed_light = None
     if not plan.train_light:
         with torch.no_grad():
@@ -127,12 +132,12 @@ def train_pass(
             picture(iteration // config.save_interval, plan)
         began = time.perf_counter()
         with record_function("views"):
-            batch = views.batch(next(order))
+            batch = views.batch(next(order), ranks.part(config.batch))
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         try:
             image_term, regulariser_term = _terms(
-                config, plan, scene, batch, iteration, image_loss, noise
+                config, plan, scene, batch, iteration, image_loss, noise, ranks
             )
         except EmptyMeshError as error:
             if recorder is None:
@@ -142,7 +147,11 @@ def train_pass(
             durations.clear()
             continue
         with record_function("backward"):
-            torch.autograd.backward(image_term + regulariser_term)
+            total = image_term + regulariser_term
+            if ranks.count > 1:
+                total = total * ranks.weight(config.batch)
+            torch.autograd.backward(total)
+            ranks.add_gradients(_trained(optimizers))
         with record_function("optimizer"):
             if scene.light.base.grad is not None:
                 scene.light.base.grad *= LIGHT_GRADIENT_SCALE
@@ -154,8 +163,11 @@ def train_pass(
         logged.append((image_term.detach(), regulariser_term.detach()))
         image_mean: float | None = None
         if iteration % LOG_INTERVAL == 0:
-            image_mean, regulariser_mean = (
-                float(torch.stack(column).mean()) for column in zip(*logged, strict=True)
+            image_mean, regulariser_mean = ranks.sums(
+                [
+                    float(torch.stack(column).mean()) * ranks.weight(config.batch)
+                    for column in zip(*logged, strict=True)
+                ]
             )
             durations.append(time.perf_counter() - began)
             seconds = sum(durations) / len(durations)
@@ -223,6 +235,12 @@ def _optimizers(config: Config, plan: PassPlan, scene: Scene) -> list[torch.opti
     return result
 
 
+def _trained(optimizers: list[torch.optim.Optimizer]) -> list[Tensor]:
+    """The tensors of all optimizers, in their order."""
+    groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+    return [parameter for group in groups for parameter in group["params"]]
+
+
 def _terms(
     config: Config,
     plan: PassPlan,
@@ -231,15 +249,15 @@ def _terms(
     iteration: int,
     image_loss: losses.ImageLoss,
     noise: torch.Generator,
+    ranks: Ranks,
 ) -> tuple[Tensor, Tensor]:
     """The image term and the regularisers of one iteration, two scalars."""
     if batch.image is None:
         raise ValueError("training views need pictures")
     device = scene.light.base.device
     height, width = batch.image.shape[1:3]
-    background = torch.rand(
-        (batch.image.shape[0], height, width, 3), generator=noise, device=device
-    )
+    background = torch.rand((config.batch, height, width, 3), generator=noise, device=device)
+    background = background[ranks.part(config.batch)]
     coverage = batch.image[..., 3:]
     target = torch.cat([batch.image[..., :3] + (1 - coverage) * background, coverage], dim=-1)
     with record_function("geometry"):
@@ -263,7 +281,7 @@ def _terms(
     with record_function("regularisers"):
         regulariser_term = plan.regulariser(iteration / config.iter)
         regulariser_term = regulariser_term + _material_terms(
-            scene.material, rendered, iteration, height * width * config.spp**2, noise
+            scene.material, rendered, iteration, height * width * config.spp**2, noise, ranks
         )
         if plan.train_light:
             regulariser_term = regulariser_term + losses.light_white_balance(scene.light.base)
@@ -276,12 +294,14 @@ def _material_terms(
     iteration: int,
     pixels_per_view: int,
     noise: torch.Generator,
+    ranks: Ranks,
 ) -> Tensor:
     """Albedo smoothness and occlusion, as means over all pixels of the frames."""
     views = rendered.image.shape[0]
     total = rendered.image.new_zeros(())
     for layer in rendered.layers:
-        jittered = material.albedo(layer.surface.jittered(noise))
+        rows = ranks.rows(len(layer.surface.position))
+        jittered = material.albedo(layer.surface.jittered(noise, rows))
         total = total + losses.albedo_smoothness(layer.sample.kd, jittered, iteration).sum()
         total = total + losses.occlusion(layer.sample.ks, iteration).sum()
     return total / (views * pixels_per_view)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from diffrec import contactsheet, imagefiles
 from diffrec.checkpoint import UnusableCheckpoint
@@ -25,6 +26,7 @@ from diffrec.materials.bake import bake
 from diffrec.ops.antialias import edge_topology
 from diffrec.ops.hashgrid import HashGridLayout
 from diffrec.optimize import PassPlan, Scene, train_pass
+from diffrec.ranks import ALONE, Ranks
 from diffrec.recorder import Recorder, TextureStart
 from diffrec.reference import load_reference_mesh
 from diffrec.shading.light import EnvironmentLight
@@ -55,36 +57,39 @@ def reconstruct(
     *,
     restart: bool = False,
     stop: StopRequest | None = None,
+    ranks: Ranks = ALONE,
 ) -> Reconstruction:
     """Recover mesh, material and light; everything is written below `folder`.
 
     A run that was ended before its end goes on from the checkpoint in `folder`, unless `restart`.
-    `stop`: where requests to end come from.
+    `stop`: where requests to end come from. `ranks`: the processes that share the work; the first
+    of them alone writes, and has the figures of the result.
     Raises what the readers raise for bad input (all with a sentence for the artist),
     `diffrec.geometry.dmtet.EmptyMeshError` when the surface vanishes, `DivergedError` when a pass
     never gets going, and `Interrupted` when asked to end, with the state saved.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    recorder = Recorder(config, folder, log, stop or StopRequest())
+    ranks.check(config.batch)
+    recorder = Recorder(config, folder, log, stop or StopRequest(), ranks)
     try:
         if not restart and recorder.resume():
             try:
-                return _reconstruct(config, device, folder, log, recorder)
+                return _reconstruct(config, device, folder, log, recorder, ranks)
             except UnusableCheckpoint as problem:
                 recorder.ignore(problem)
-        return _reconstruct(config, device, folder, log, recorder)
+        return _reconstruct(config, device, folder, log, recorder, ranks)
     except Interrupted:
         recorder.interrupted()
         raise
 
 
 def _reconstruct(
-    config: Config, device: torch.device, folder: Path, log: Log, recorder: Recorder
+    config: Config, device: torch.device, folder: Path, log: Log, recorder: Recorder, ranks: Ranks
 ) -> Reconstruction:
     torch.manual_seed(config.diffrec.seed)
     training, held_out = load_views(config, device, log)
     light = _starting_light(config, device)
-    run = _Run(config, device, folder, training, held_out, light, log, recorder)
+    run = _Run(config, device, folder, training, held_out, light, log, recorder, ranks)
     start = recorder.textures_resumed(device)
     if start is not None:
         mesh, material, first = run.resumed(start)
@@ -121,6 +126,7 @@ class _Run:
     light: EnvironmentLight
     log: Log
     recorder: Recorder
+    ranks: Ranks
 
     def first_pass(self) -> tuple[Mesh, TextureMaterial, ValidationResult | None]:
         """Topology, neural material and light; then UVs and baked textures."""
@@ -144,18 +150,23 @@ class _Run:
             betas=FLEXICUBES_BETAS if config.isosurface == "flexicubes" else (0.9, 0.999),
         )
         self._train(plan, scene)
-        validation = self._validate(scene, "dmtet_validate")
-        with torch.no_grad():
-            surface = geometry.mesh().with_normals().detach()
-        self.log(
-            f"Base mesh has {surface.triangles.shape[0]} triangles and "
-            f"{surface.positions.shape[0]} vertices."
-        )
-        mesh = self._charted(surface)
-        kd, ks, normal = bake(material, mesh, config.texture_res)
-        textures = TextureMaterial(kd, ks, normal, config)
-        textures = textures.to(self.device)
-        write_result(self.folder / "dmtet_mesh", mesh, textures, self.light, self.log)
+
+        def outcome() -> tuple[Mesh, tuple[Tensor, Tensor, Tensor], ValidationResult | None]:
+            validation = self._validate(scene, "dmtet_validate")
+            with torch.no_grad():
+                surface = geometry.mesh().with_normals().detach()
+            self.log(
+                f"Base mesh has {surface.triangles.shape[0]} triangles and "
+                f"{surface.positions.shape[0]} vertices."
+            )
+            mesh = self._charted(surface)
+            return mesh, bake(material, mesh, config.texture_res), validation
+
+        mesh, (kd, ks, normal), validation = self.ranks.of_first(outcome)
+        mesh = mesh.to(self.device)
+        textures = TextureMaterial(kd, ks, normal, config).to(self.device)
+        if self.ranks.leads:
+            write_result(self.folder / "dmtet_mesh", mesh, textures, self.light, self.log)
         return mesh, textures, validation
 
     def from_base_mesh(self) -> tuple[Mesh, TextureMaterial]:
@@ -165,7 +176,8 @@ class _Run:
         base = load_reference_mesh(Path(config.base_mesh), None, self.device)
         mesh = base.mesh
         if mesh.texcoords is None:
-            mesh = self._charted(mesh)
+            bare = mesh
+            mesh = self.ranks.of_first(lambda: self._charted(bare)).to(self.device)
         if config.random_textures:
             material = TextureMaterial.random(config, seed=config.diffrec.seed)
         else:
@@ -203,6 +215,8 @@ class _Run:
             damage=geometry.damage,
         )
         self._train(plan, scene)
+        if not self.ranks.leads:
+            return Reconstruction(self.folder, first, None, mesh.triangles.shape[0])
         validation = self._validate(scene, "validate")
         if first is not None and validation is not None and validation.psnr < first.psnr - WORSE:
             self.log(
@@ -228,6 +242,8 @@ class _Run:
         shown = self.held_out or self.training
 
         def picture(number: int, plan: PassPlan) -> None:
+            if not self.ranks.leads:
+                return
             view = shown.batch([number % len(shown)])
             image = progress_picture(self.config, scene, view)
             writer.write_png(self.folder / f"{plan.name}_{number:06d}.png", image)
@@ -241,6 +257,7 @@ class _Run:
                 log=self.log,
                 picture=picture,
                 recorder=self.recorder,
+                ranks=self.ranks,
             )
 
     def _validate(self, scene: Scene, name: str) -> ValidationResult | None:

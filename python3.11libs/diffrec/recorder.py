@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ from diffrec.config import Config
 from diffrec.geometry.mesh import EmptyMeshError, Mesh
 from diffrec.guard import MOST_RETURNS, DivergedError, Guard
 from diffrec.interrupt import Interrupted, StopRequest
+from diffrec.ranks import ALONE, Ranks
 
 # Writing takes at most this share of the time; before the first one, a disk of this speed is
 # assumed.
@@ -46,12 +48,18 @@ class Recorder:
     """
 
     def __init__(
-        self, config: Config, folder: Path, log: Callable[[str], None], stop: StopRequest
+        self,
+        config: Config,
+        folder: Path,
+        log: Callable[[str], None],
+        stop: StopRequest,
+        ranks: Ranks = ALONE,
     ) -> None:
         self._config = config
         self._path = folder / checkpoint.NAME
         self._log = log
         self._stop = stop
+        self._ranks = ranks
         self._interval = config.diffrec.checkpoint_interval
         self._resumed: dict[str, Any] | None = None
         self._start: TextureStart | None = None  # of the pass that comes next, or is on
@@ -60,7 +68,7 @@ class Recorder:
         self._damage: Callable[[], Tensor] | None = None
         self._mesh: Callable[[], Mesh] | None = None
         self._guard: Guard | None = None
-        self._next = 0
+        self._next = self._saved_next = 0
         self._seconds_before = 0.0
         self._began = self._saved_at = time.monotonic()
         self._cost: float | None = None
@@ -69,15 +77,25 @@ class Recorder:
         """Read the checkpoint; whether there is one to go on from. Says why it is of no use."""
         if not self._interval:
             return False
-        try:
-            self._resumed = checkpoint.read(self._path, self._config)
-        except UnusableCheckpoint as problem:
-            self.ignore(problem)
-            return False
+        self._resumed, problem = self._ranks.of_first(self._read)
+        if problem:
+            self.ignore(UnusableCheckpoint(problem))
         if self._resumed is None:
             return False
         self._seconds_before = float(self._resumed["seconds"])
         return True
+
+    def _read(self) -> tuple[dict[str, Any] | None, str]:
+        """The checkpoint, and what is wrong with it."""
+        try:
+            found = checkpoint.read(self._path, self._config)
+            if found is not None and found["pass"] == 2:
+                for name in ("mesh.obj", "texture_kd.png"):
+                    if not (self._path.parent / "dmtet_mesh" / name).is_file():
+                        raise UnusableCheckpoint("has lost the first pass's files beside it")
+        except UnusableCheckpoint as problem:
+            return None, str(problem)
+        return found, ""
 
     def ignore(self, problem: UnusableCheckpoint) -> None:
         """Say why the checkpoint is not gone on from, and forget it."""
@@ -105,10 +123,6 @@ class Recorder:
             mesh = Mesh(**saved["mesh"]).to(device)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UnusableCheckpoint(f"does not fit this version ({error})") from None
-        if self._resumed["pass"] == 2:
-            for name in ("mesh.obj", "texture_kd.png"):
-                if not (self._path.parent / "dmtet_mesh" / name).is_file():
-                    raise UnusableCheckpoint("has lost the first pass's files beside it")
         return TextureStart(mesh, textures, None if first is None else (first[0], first[1]))
 
     def start_of_textures(self, start: TextureStart) -> None:
@@ -137,7 +151,7 @@ class Recorder:
             self._resumed = None
         self._state, self._mesh, self._damage = state, mesh, damage
         self._state_start = self._start
-        self._next = first
+        self._next = self._saved_next = first
         self._guard = None
         if self._config.diffrec.guard and first <= self._config.iter:
             interval = min(max(self._interval, LOG_INTERVAL), GUARD_INTERVAL)
@@ -155,8 +169,8 @@ class Recorder:
         Raises Interrupted, with the state saved, when the run was asked to end.
         """
         self._next = iteration + 1
-        due = self._due() if self._interval and self._next % self._interval == 0 else False
-        saving = due or self._stop.number is not None
+        stop, due = self._asked(loss is not None)
+        saving = due or stop is not None
         if self._guard is not None:
             wrong: str | None = None
             if loss is not None:
@@ -168,10 +182,25 @@ class Recorder:
             if wrong is not None:
                 self._go_back(iteration, wrong)
         if saving:
-            self._save(quietly=self._stop.number is None)
-        if self._stop.number is not None:
-            raise Interrupted(self._stop.number)
+            self._save(quietly=stop is None)
+        if stop is not None:
+            raise Interrupted(stop)
         return self._next
+
+    def _asked(self, talk: bool) -> tuple[int | None, bool]:
+        """The signal that asks to end, and whether a checkpoint is due: the same on all ranks.
+
+        `talk`: the ranks wait for each other now anyway.
+        """
+        if self._ranks.count == 1:
+            due = self._interval > 0 and self._next % self._interval == 0 and self._due()
+            return self._stop.number, due
+        if not talk:
+            return None, False
+        due = self._next - self._saved_next >= self._interval > 0 and self._due()
+        own = [float(self._stop.number is not None), float(due and self._ranks.leads)]
+        stopped, due_there = self._ranks.sums(own)
+        return (self._stop.number or signal.SIGTERM) if stopped else None, due_there > 0
 
     def failed(self, iteration: int, error: EmptyMeshError) -> int:
         """An iteration had no mesh; the one to do next. Raises `error` where there is no way."""
@@ -199,6 +228,8 @@ class Recorder:
     def finished(self) -> None:
         """The run is done and needs no checkpoint any more."""
         self._state = None
+        if not self._ranks.leads:
+            return
         checkpoint.remove(self._path)
 
     def _resume_line(self, iteration: int, pass_number: int) -> str:
@@ -259,7 +290,8 @@ class Recorder:
         return since >= cost / LARGEST_SHARE
 
     def _save(self, *, quietly: bool = False) -> None:
-        if not self._interval or self._state is None:
+        self._saved_next = self._next
+        if not self._interval or self._state is None or not self._ranks.leads:
             return
         began = time.monotonic()
         start = self._state_start

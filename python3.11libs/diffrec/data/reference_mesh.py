@@ -75,12 +75,17 @@ class ReferenceMeshViews:
     def __len__(self) -> int:
         return self._length
 
-    def batch(self, indices: Sequence[int]) -> ViewBatch:
-        """Rendered views; the indices only count for the turntable."""
+    def batch(self, indices: Sequence[int], part: slice | None = None) -> ViewBatch:
+        """Rendered views; the indices only count for the turntable.
+
+        All of them are drawn, `part` of them is rendered; it is the same one in every call.
+        """
+        part = part or slice(None)
         if not self._training:
-            return self._rendered([cameras.turntable_pose(i, self._length) for i in indices])
-        if not self._is_ahead(len(indices)):
-            self._look_ahead(len(indices))
+            poses = [cameras.turntable_pose(i, self._length) for i in list(indices)[part]]
+            return self._rendered(poses)
+        if not self._is_ahead(len(range(len(indices))[part])):
+            self._look_ahead(len(indices), part)
         chosen = self._ahead.popleft()
         self.generator.set_state(chosen.after)
         return chosen.batch
@@ -94,16 +99,17 @@ class ReferenceMeshViews:
             first.before, self.generator.get_state()
         )
 
-    def _look_ahead(self, views: int) -> None:
+    def _look_ahead(self, drawn: int, part: slice) -> None:
         """Render several batches at once: on a GPU that takes little longer than one."""
         device = self._scene.mesh.positions.device
         height, width = self.resolution
+        views = len(range(drawn)[part])
         pixels = views * height * width * self._options.spp**2
         paying = max(1, min(MOST_AHEAD, PIXELS_AHEAD // pixels)) if device.type == "cuda" else 1
         count = self._batches_ahead or paying
         states, poses = [self.generator.get_state()], []
         for _ in range(count):
-            poses += [cameras.random_pose(self.generator) for _ in range(views)]
+            poses += [cameras.random_pose(self.generator) for _ in range(drawn)][part]
             states.append(self.generator.get_state())
         rendered = self._rendered(poses)
         self._ahead.clear()

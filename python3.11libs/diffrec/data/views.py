@@ -51,8 +51,11 @@ class Views(Protocol):
     def __len__(self) -> int:
         """Number of views."""
 
-    def batch(self, indices: Sequence[int]) -> ViewBatch:
-        """The views of these indices, in this order."""
+    def batch(self, indices: Sequence[int], part: slice | None = None) -> ViewBatch:
+        """The views of these indices, in this order; with `part` only that part of them.
+
+        What is drawn at random does not depend on `part`.
+        """
 
 
 @runtime_checkable
@@ -108,13 +111,14 @@ class ImageViews:
     def __len__(self) -> int:
         return len(self.names)
 
-    def batch(self, indices: Sequence[int]) -> ViewBatch:
-        """The views of these indices, in this order.
+    def batch(self, indices: Sequence[int], part: slice | None = None) -> ViewBatch:
+        """The views of these indices, or of a part of them, in this order.
 
         Raises:
             DataError: a picture that is read now is broken or of another size.
         """
-        chosen = torch.as_tensor(list(indices), dtype=torch.int64, device=self._device)
+        indices = list(indices)[part or slice(None)]
+        chosen = torch.as_tensor(indices, dtype=torch.int64, device=self._device)
         if self._store is not None:
             pictures = [self._store[i] for i in indices]
         else:

@@ -27,16 +27,26 @@ class Surface:
     uv: Tensor | None = None
     lod: Tensor | None = None
 
-    def jittered(self, generator: torch.Generator | None = None) -> Surface:
+    def jittered(
+        self, generator: torch.Generator | None = None, rows: tuple[int, int] | None = None
+    ) -> Surface:
         """The points moved by normal noise: 0.01 in the world, 0.005 in uv.
+
+        `rows`: how many points stand before these ones, and how many there are in all, where
+        these are a part; noise is drawn for all.
 
         Cut off from the graph: that the albedo be smooth is no reason to move the surface.
         """
 
         def moved(value: Tensor, deviation: float) -> Tensor:
+            before, count = (0, len(value)) if rows is None else rows
             noise = torch.randn(
-                value.shape, dtype=value.dtype, device=value.device, generator=generator
+                (count, *value.shape[1:]),
+                dtype=value.dtype,
+                device=value.device,
+                generator=generator,
             )
+            noise = noise[before : before + len(value)]
             return value.detach() + deviation * noise
 
         uv = None if self.uv is None else moved(self.uv, UV_NOISE)
