@@ -153,7 +153,8 @@ class SharedFolders:
                 f"{path!r} is not an absolute path", "name the file from the root of its disk on"
             )
         found = [
-            _Place(folder, number, rest)
+            # The root of the disk is a folder too, and what follows it a slash.
+            _Place(folder, number, "" if rest == "/" else rest)
             for number, folder in enumerate(self.folders)
             if (root := folder.get(self.here))
             and (rest := below(plain, root, self.here)) is not None

@@ -99,8 +99,8 @@ def windows_cmd(words: Sequence[str]) -> str:
         if not root and plain.fullmatch(rest):
             parts.append(rest)
             continue
-        # Backslashes before the closing mark would escape it.
-        slashes = "\\" * (len(rest) - len(rest.rstrip("\\")))
+        # Backslashes before the closing mark would escape it, but not in the program's name.
+        slashes = "\\" * (len(rest) - len(rest.rstrip("\\")) if position else 0)
         parts.append(f'{"" if position else "@"}"{root}{rest}{slashes}"')
     return _bounded(" ".join(parts), LONGEST_WINDOWS)
 
