@@ -27,8 +27,8 @@ LONGEST_WINDOWS = 8_000
 """Characters; cmd.exe takes 8191, its own name and the farm's additions among them."""
 
 _PLAIN = re.compile(r"[A-Za-z0-9_+./\\:~-]+")
-# Not at the beginning: a colon is a label, a plus or minus nothing that is a program's name.
-_PLAIN_PROGRAM = re.compile(r"[A-Za-z0-9_\\][A-Za-z0-9_+.\\:-]*")
+# Any other name without quotation marks may be a command of cmd.exe's own, as cd\x is.
+_PLAIN_PROGRAM = re.compile(r"([A-Za-z]:\\|\\\\)[A-Za-z0-9_.\\-]+")
 _CHANGED = re.compile(r'[%!"\x00-\x08\x0a-\x1f\x7f]')
 
 

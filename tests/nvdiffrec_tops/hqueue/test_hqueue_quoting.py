@@ -107,6 +107,12 @@ MODES = [
 ]
 
 
+# With the letters that cmd.exe lets follow them without a space: cd\x.
+OWN = re.compile(
+    r"(?i)(call|cd|copy|del|echo|exit|for|goto|if|move|rem|ren|set|start|type)([.\\]|$)"
+)
+
+
 class Broken(Exception):
     """cmd.exe would do something else than start one program."""
 
@@ -194,8 +200,12 @@ def _program(line: str) -> tuple[str, str]:
         if not quoted and letter in " \t,;=/+[]:" and not (letter == ":" and index == 1):
             if letter not in " \t":
                 raise Broken(f"the program's name ends at {letter}")
-            return line[:index], line[index:]
-    return line, ""
+            break
+    else:
+        index = len(line)
+    if OWN.match(line[:index]):
+        raise Broken("a command of cmd.exe's own")
+    return line[:index], line[index:]
 
 
 def _delayed(text: str, batch: bool) -> str:
@@ -262,7 +272,8 @@ def runtime(line: str) -> list[str]:
 
 @pytest.mark.parametrize(
     "line",
-    ["py a&b", 'py "a\\"&b"', 'py "%PATH%"', "py a^", 'py "a', "H:/p.exe a", "py a\nb", "a=b c"],
+    ["py a&b", 'py "a\\"&b"', 'py "%PATH%"', "py a^", 'py "a', "H:/p.exe a", "py a\nb", "a=b c",
+     "a+ b", "ab:c d", "if a", "cd\\a b"],
 )  # fmt: skip
 def test_the_strict_cmd_exe_is_strict(line):
     for mode in MODES:
@@ -303,7 +314,19 @@ def test_the_strict_runtime_knows_the_documented_examples():
 
 REFUSED = re.compile(r'[%!"\x00-\x08\x0a-\x1f\x7f]')
 programs = words | st.sampled_from(
-    ["H:/py/python.exe", "C:\\Program Files\\py\\python.exe", "\\\\nas\\py\\python.exe"]
+    [
+        "a+b",
+        "a:b",
+        "if",
+        "cd\\a",
+        "echo.py",
+        "H:/a+b",
+        "H:",
+        ":a",
+        "H:/py/python.exe",
+        "C:\\Program Files\\py\\python.exe",
+        "\\\\nas\\py\\python.exe",
+    ]
 )
 
 
@@ -383,7 +406,7 @@ def test_what_no_shell_takes_is_refused_in_a_sentence(quote):
 def test_the_longest_lines_are_those_that_shells_take():
     with pytest.raises(QuotingProblem, match="8000"):
         windows_cmd(["p", "x" * LONGEST_WINDOWS])
-    assert len(windows_cmd(["p", "x" * (LONGEST_WINDOWS - 2)])) == LONGEST_WINDOWS
+    assert len(windows_cmd(["H:\\p", "x" * (LONGEST_WINDOWS - 5)])) == LONGEST_WINDOWS
     line = posix([PRINTF, "%s\\0", "x" * (LONGEST_POSIX - 40)])
     for shell in SHELLS if os.path.exists(PRINTF) else ():
         assert len(through(shell, line)[0]) == LONGEST_POSIX - 40
