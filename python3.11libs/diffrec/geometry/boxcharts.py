@@ -1,24 +1,30 @@
-"""Texture charts by projection along the six axes: simple, quick and certain to end.
+"""Texture charts by projection of the smoothed surface along the six axes: quick, certain to end.
 
-Neighbouring triangles that face the same axis form a chart and are projected along it. A chart
-that covers itself is halved by depth until none does. There is no stretching beyond the slant of
-a triangle, but on rough surfaces there are more seams than xatlas makes.
+Neighbouring triangles that face the same axis form a chart and are projected along it. What makes
+a reconstructed surface rough would also make it fall into thousands of charts: the facing and the
+projection are those of a smoothed copy, and small charts join larger ones around them where the
+slant allows it. A chart that covers itself is cut until none does. No triangle is
+mirrored; the stretch that the projection leaves is for `diffrec.geometry.chartrelax` to even out.
 """
 
 from __future__ import annotations
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["box_charts", "covers_itself"]
+from diffrec.geometry.chartids import neighbours
+from diffrec.geometry.chartoverlap import cut_apart
+
+__all__ = ["box_charts"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
+_ROUNDED = 3  # rounds of averaging positions over neighbours
 _SMOOTHING = 3  # rounds of averaging the facing over neighbours: fewer, larger charts
 _SLANT = 0.3  # smallest cosine between a triangle and its projection axis
-_ROUNDS = 40  # of halving; what still covers itself then becomes single triangles
+_SMALL = 64  # triangles of a chart that joins a larger one
+_STEEP = 0.1  # smallest cosine for that
 
 # Texture axes (u, height) of a projection along +x -x +y -y +z -z with cross(u, height) = axis,
 # so that no chart is mirrored.
@@ -31,40 +37,48 @@ def box_charts(positions: Floats, triangles: Ints, resolution: int) -> tuple[Flo
     """Texture coordinates [T, 2] and the triangles [F, 3] into them; charts are not packed.
 
     positions: [V, 3]; triangles: [F, 3]; resolution: of the texture in texels: no chart covers
-    itself at that. Charts have the size of their projections, v upward, and lie anywhere.
+    itself at that. Charts have about the size that they have on the surface, v upward, and lie
+    anywhere.
     """
-    a, b, c = (positions[triangles[:, k]] for k in range(3))
-    normal = np.cross(b - a, c - a)
+    corner = _rounded(positions, triangles)[triangles]
+    normal = np.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
     length = np.linalg.norm(normal, axis=1, keepdims=True)
     normal = normal / np.where(length > 0, length, 1.0)
-    neighbours = _neighbours(triangles)
-    axis = _facing(normal, length, neighbours)
-    height = np.einsum("fkc,fc->fk", positions[triangles], _V[axis])
-    flat = np.stack([np.einsum("fkc,fc->fk", positions[triangles], _U[axis]), height], -1)
-    depth = np.einsum("fc,fc->f", (a + b + c) / 3.0, _AXES[axis])
-    chart = _without_overlap(flat, depth, axis, neighbours, resolution)
-
+    sides = neighbours(triangles)
+    axis = _joined(_facing(normal, length, sides), normal, sides)
+    height = np.einsum("fkc,fc->fk", corner, _V[axis])
+    flat = np.stack([np.einsum("fkc,fc->fk", corner, _U[axis]), height], -1)
+    extent = np.ptp(flat.reshape(-1, 2), axis=0).max() or 1.0
+    texels = (flat - flat.reshape(-1, 2).min(axis=0)) * (resolution / extent)
+    chart = cut_apart(texels, _components(axis, sides), triangles)
     keys = chart[:, None] * len(positions) + triangles
     _, first, shared = np.unique(keys, return_index=True, return_inverse=True)
     return flat.reshape(-1, 2)[first], shared.reshape(-1, 3).astype(np.int64)
 
 
-def _neighbours(triangles: Ints) -> Ints:
-    """Pairs [N, 2] of triangles that share an edge."""
-    sides = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-    keys = sides[:, 0] * (int(triangles.max()) + 1) + sides[:, 1]
-    order = np.argsort(keys, kind="stable")
-    same = keys[order][1:] == keys[order][:-1]
-    return np.stack([order[:-1][same] // 3, order[1:][same] // 3], axis=1)
+def _rounded(positions: Floats, triangles: Ints) -> Floats:
+    """Positions [V, 3] moved halfway to the mean of their neighbours, some times."""
+    sides = np.unique(
+        np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1), axis=0
+    )
+    begin, end = np.concatenate([sides, sides[:, ::-1]]).T
+    count = np.bincount(begin, minlength=len(positions)).clip(1)
+    for _ in range(_ROUNDED):
+        mean = [
+            np.bincount(begin, positions[end, k], minlength=len(positions)) / count
+            for k in range(3)
+        ]
+        positions = 0.5 * positions + 0.5 * np.stack(mean, axis=1)
+    return positions
 
 
-def _facing(normal: Floats, area: Floats, neighbours: Ints) -> Ints:
+def _facing(normal: Floats, area: Floats, sides: Ints) -> Ints:
     """Projection axis [F], 0..5, of every triangle, smoothed where the slant allows it."""
     smooth = normal * area
     for _ in range(_SMOOTHING):
         summed = smooth.copy()
-        np.add.at(summed, neighbours[:, 0], smooth[neighbours[:, 1]])
-        np.add.at(summed, neighbours[:, 1], smooth[neighbours[:, 0]])
+        np.add.at(summed, sides[:, 0], smooth[sides[:, 1]])
+        np.add.at(summed, sides[:, 1], smooth[sides[:, 0]])
         smooth = summed
     axis: Ints = np.argmax(smooth @ _AXES.T, axis=1)
     slanted = np.einsum("fc,fc->f", normal, _AXES[axis]) < _SLANT
@@ -72,9 +86,30 @@ def _facing(normal: Floats, area: Floats, neighbours: Ints) -> Ints:
     return axis
 
 
-def _components(label: Ints, neighbours: Ints) -> Ints:
+def _joined(axis: Ints, normal: Floats, sides: Ints) -> Ints:
+    """Axes [F] after small charts took that of larger ones around them, where all of one can."""
+    steep = normal @ _AXES.T < _STEEP
+    for _ in range(3):
+        chart = _components(axis, sides)
+        size = np.bincount(chart)
+        possible = np.stack([np.bincount(chart, steep[:, k]) == 0 for k in range(6)], axis=1)
+        met = np.concatenate([chart[sides], chart[sides[:, ::-1]]])
+        met = met[(size[met[:, 0]] <= _SMALL) & (size[met[:, 0]] < size[met[:, 1]])]
+        own = np.zeros(len(size), dtype=np.int64)
+        own[chart] = axis
+        shared = np.zeros((len(size), 6))
+        np.add.at(shared, (met[:, 0], own[met[:, 1]]), 1.0)
+        shared *= possible
+        joins = shared.max(axis=1) > 0
+        if not joins.any():
+            break
+        axis = np.where(joins, shared.argmax(axis=1), own)[chart]
+    return axis
+
+
+def _components(label: Ints, sides: Ints) -> Ints:
     """Connected components, numbered from 0, of triangles with equal labels."""
-    joined = neighbours[label[neighbours[:, 0]] == label[neighbours[:, 1]]]
+    joined = sides[label[sides[:, 0]] == label[sides[:, 1]]]
     root: Ints = np.arange(len(label))
     while True:
         low = np.minimum(root[joined[:, 0]], root[joined[:, 1]])
@@ -86,79 +121,3 @@ def _components(label: Ints, neighbours: Ints) -> Ints:
         if np.array_equal(root, before):
             break
     return np.unique(root, return_inverse=True)[1].reshape(-1).astype(np.int64)
-
-
-def _without_overlap(
-    flat: Floats, depth: Floats, axis: Ints, neighbours: Ints, resolution: int
-) -> Ints:
-    """Charts [F], halved by depth as long as one covers itself at the texture's resolution."""
-    chart = _components(axis, neighbours)
-    extent = np.ptp(flat.reshape(-1, 2), axis=0).max() or 1.0
-    texels = (flat - flat.reshape(-1, 2).min(axis=0)) * (resolution / extent)
-    # Twice the texture's resolution, because packing may enlarge a chart.
-    texels *= 2.0
-    for _ in range(_ROUNDS):
-        folded = covers_itself(chart, texels)
-        if not folded.any():
-            return chart
-        split = folded[chart]
-        total = np.zeros(len(folded))
-        np.add.at(total, chart, depth)
-        middle = total / np.bincount(chart, minlength=len(folded))
-        deep = split & (depth < middle[chart])
-        chart = _components(chart * 2 + deep, neighbours)
-    rest = covers_itself(chart, texels)[chart]
-    chart = np.where(rest, len(chart) + np.arange(len(chart)), chart)
-    return np.unique(chart, return_inverse=True)[1].reshape(-1).astype(np.int64)
-
-
-def covers_itself(chart: Ints, texels: Floats) -> NDArray[np.bool_]:
-    """Which charts [C] have a texel centre that two of their triangles cover."""
-    order = np.argsort(chart, kind="stable")
-    ends = np.cumsum(np.bincount(chart)).astype(np.int64)
-    folded: NDArray[np.bool_] = _scan(order, ends, texels)
-    return folded
-
-
-@numba.njit(cache=True)
-def _scan(order: Ints, ends: Ints, texels: Floats) -> NDArray[np.bool_]:
-    folded = np.zeros(len(ends), dtype=np.bool_)
-    begin = 0
-    for chart in range(len(ends)):
-        members = order[begin : ends[chart]]
-        begin = ends[chart]
-        if len(members) < 2:
-            continue
-        left, right, low, high = np.inf, -np.inf, np.inf, -np.inf
-        for t in members:
-            for k in range(3):
-                left, right = min(left, texels[t, k, 0]), max(right, texels[t, k, 0])
-                low, high = min(low, texels[t, k, 1]), max(high, texels[t, k, 1])
-        column, row = int(np.floor(left)), int(np.floor(low))
-        taken = np.zeros((int(high) - row + 2, int(right) - column + 2), dtype=np.bool_)
-        for t in members:
-            if folded[chart]:
-                break
-            ax, ay = texels[t, 0, 0], texels[t, 0, 1]
-            bx, by = texels[t, 1, 0], texels[t, 1, 1]
-            cx, cy = texels[t, 2, 0], texels[t, 2, 1]
-            area = (bx - ax) * (cy - ay) - (by - ay) * (cx - ax)
-            if area <= 1e-9:
-                continue
-            for j in range(int(np.floor(min(ay, by, cy))), int(max(ay, by, cy)) + 1):
-                for i in range(int(np.floor(min(ax, bx, cx))), int(max(ax, bx, cx)) + 1):
-                    x, y = i + 0.5, j + 0.5
-                    # Strictly inside, so that a centre on a shared edge counts for no one.
-                    e = 1e-7 * area
-                    if (
-                        (bx - ax) * (y - ay) - (by - ay) * (x - ax) > e
-                        and (cx - bx) * (y - by) - (cy - by) * (x - bx) > e
-                        and (ax - cx) * (y - cy) - (ay - cy) * (x - cx) > e
-                    ):
-                        if taken[j - row, i - column]:
-                            folded[chart] = True
-                            break
-                        taken[j - row, i - column] = True
-                if folded[chart]:
-                    break
-    return folded

@@ -6,7 +6,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["by_chart", "chart_ids", "signed_areas"]
+__all__ = ["by_chart", "chart_ids", "neighbours", "signed_areas", "split"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -25,10 +25,30 @@ def chart_ids(texcoord_triangles: Ints) -> Ints:
     return ids
 
 
-def by_chart(chart: Ints) -> tuple[Ints, Ints]:
-    """Triangle ids [F] sorted by chart, and where each chart begins among them, [C + 1]."""
+def by_chart(chart: Ints, count: int = 0) -> tuple[Ints, Ints]:
+    """Triangle ids [F] sorted by chart, and where each chart begins among them, [C + 1].
+
+    count: least number C of charts, when the last ones may be empty.
+    """
     order = np.argsort(chart, kind="stable")
-    return order, np.concatenate([[0], np.cumsum(np.bincount(chart))]).astype(np.int64)
+    sizes = np.bincount(chart, minlength=count)
+    return order, np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
+
+
+def neighbours(triangles: Ints) -> Ints:
+    """Pairs [N, 2] of triangles that share a side."""
+    sides = np.sort(triangles[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
+    keys = sides[:, 0] * (int(triangles.max()) + 1) + sides[:, 1]
+    order = np.argsort(keys, kind="stable")
+    same = keys[order][1:] == keys[order][:-1]
+    return np.stack([order[:-1][same] // 3, order[1:][same] // 3], axis=1)
+
+
+def split(texcoords: Floats, indices: Ints, chart: Ints) -> tuple[Floats, Ints]:
+    """Texture coordinates [T, 2] and triangles [F, 3] into them, none shared between charts [F]."""
+    keys = chart[:, None] * len(texcoords) + indices
+    _, first, shared = np.unique(keys, return_index=True, return_inverse=True)
+    return texcoords[indices.reshape(-1)[first]], shared.reshape(-1, 3).astype(np.int64)
 
 
 def signed_areas(flat: Floats) -> Floats:

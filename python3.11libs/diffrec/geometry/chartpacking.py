@@ -22,8 +22,12 @@ Words = NDArray[np.uint64]
 
 _GAP = 2  # free texels between charts: bilinear filtering at both borders, one mip level
 _ANGLES = 32  # tried within a quarter turn
-_PRECISION = 0.01  # of the scale
-_ATTEMPTS = 14
+_PRECISION = 0.005  # of the scale
+_OVER = 1.3  # times the texture's height, to see how much of it a scale would need
+_ATTEMPTS = 8
+_FILL = 0.72  # of the texture, expected
+_FEW = 300  # charts
+_COARSE = 40  # rows of a chart for each row between the places that are tried for it
 _CLASSES = 48  # of sizes, each a quarter larger than the one before
 
 
@@ -42,38 +46,61 @@ def pack_charts(flat: Floats, chart: Ints, texels: int) -> Floats:
     while side * side < 2 * count * (1 + _GAP) ** 2:
         side *= 2
     size = _moved(corner, begins)
-    # By outline; equal ones by number, so that the result is the same everywhere.
-    turn = np.argsort(-(size[:, 0] + size[:, 1]), kind="stable").astype(np.int64)
-    outline = float((size[:, 0] + size[:, 1]).sum())
-    # The scale at which charts and half of the space along their outlines fill the texture.
     area = max(float(np.abs(signed_areas(corner)).sum()), 1e-30)
-    b, c = outline * _GAP * 0.5, -0.9 * float(side * side)
-    scale = (-b + np.sqrt(b * b - 4 * area * c)) / (2 * area)
-    scale = min(scale, (side - 4) / max(float(size.max()), 1e-30))
-    low, high, best = 0.0, np.inf, None
-    for _ in range(_ATTEMPTS):
-        found, place = _attempt(corner, begins, size, turn, scale, side)
-        if found:
-            low, best = scale, place
-        else:
-            high = scale
-        if high - low <= _PRECISION * high:
-            break
-        if not np.isfinite(high):
-            scale = low * 1.06
-        elif low == 0.0:
-            scale = high * 0.94 if _ < 6 else high * 0.7
-        else:
-            scale = 0.5 * (low + high)
-    while best is None:
-        scale *= 0.7
-        found, place = _attempt(corner, begins, size, turn, scale, side)
-        if found:
-            low, best = scale, place
-    corner = np.asarray(_placed(corner * low, begins, size * low, best)) / side
+    scale, place = _search(corner, begins, size, _first_scale(size, area, side), side)
+    corner = np.asarray(_placed(corner * scale, begins, size * scale, place)) / side
     result = np.empty_like(corner)
     result[order] = corner
     return result
+
+
+def _first_scale(size: Floats, area: float, side: int) -> float:
+    """The scale at which charts and half of the space along their outlines fill most of a square.
+
+    size: [C, 2]; area: of all charts.
+    """
+    outline = float(size.sum()) * _GAP * 0.5
+    fill = _FILL * float(side * side)
+    scale = (np.sqrt(outline**2 + 4.0 * area * fill) - outline) / (2.0 * area)
+    return float(min(scale, (side - 4) / max(float(size.max()), 1e-30)))
+
+
+def _search(
+    corner: Floats, begins: Ints, size: Floats, scale: float, side: int
+) -> tuple[float, Ints]:
+    """The largest scale found at which all charts fit, and their places [C, 3]."""
+    low, high = 0.0, np.inf
+    best = np.zeros((len(size), 3), dtype=np.int64)
+    attempts = 0
+    while low == 0.0 or (attempts < _ATTEMPTS and high - low > 1.5 * _PRECISION * high):
+        used, place = min(
+            (_attempt(corner, begins, size, order, scale, side) for order in _orders(size)),
+            key=lambda found: float(found[0]),
+        )
+        attempts += 1
+        if used <= side:
+            low, best = scale, place
+        else:
+            high = scale
+        # Charts of another scale would fill about as much of the height.
+        scale *= np.sqrt(side / used) if used < np.inf else 0.8
+        if low > 0.0:
+            scale = max(scale, low * (1.0 + _PRECISION))
+        scale = min(scale, high * (1.0 - _PRECISION))
+        if attempts >= _ATTEMPTS:
+            scale *= 0.8
+    return low, best
+
+
+def _orders(size: Floats) -> list[Ints]:
+    """Orders of packing to choose from; of charts of equal size the first comes first.
+
+    Which one is best depends on the charts: where there are few of them it is worth looking.
+    """
+    keys = [size[:, 0] + size[:, 1]]
+    if len(size) < _FEW:
+        keys += [size.max(axis=1), size.min(axis=1)]
+    return [np.argsort(-key, kind="stable").astype(np.int64) for key in keys]
 
 
 def upright(flat: Floats, chart: Ints) -> Floats:
@@ -257,7 +284,9 @@ def _first_place(
     words1, starts1 = _bits(wide, 1)
     words2, starts2 = _bits(wide, 2)
     words3, starts3 = _bits(wide, 3)
-    for y in range(begin, room - min(width, height) + 1):
+    # Large charts are tried at fewer places: what that wastes is small beside them.
+    step_y = max(min(width, height) // _COARSE, 1)
+    for y in range(begin, atlas.shape[0] - min(width, height) + 1, step_y):
         for turns in range(4):
             words, starts = words0, starts0
             if turns == 1:
@@ -266,7 +295,7 @@ def _first_place(
                 words, starts = words2, starts2
             elif turns == 3:
                 words, starts = words3, starts3
-            if y + words.shape[0] > room:
+            if y + words.shape[0] > atlas.shape[0]:
                 continue
             x, last = 0, room - starts.shape[1]
             while x <= last:
@@ -280,22 +309,24 @@ def _first_place(
 @numba.njit(cache=True)
 def _attempt(
     corner: Floats, begins: Ints, size: Floats, turn: Ints, scale: float, side: int
-) -> tuple[bool, Ints]:
-    """Tries one scale: whether all charts found a place, and x, y, quarter turns [C, 3].
+) -> tuple[float, Ints]:
+    """Tries one scale: the height that it needs, and the places: x, y, quarter turns [C, 3].
 
     A texel at the texture's border stays free, so that half the space is kept there as well.
     """
     border = _GAP // 2
     room = side + 2 * (_GAP - border)  # with space that belongs to no chart around it
+    limit = int(room * _OVER)
     place = np.zeros((len(size), 3), dtype=np.int64)
-    atlas = np.zeros((room, room // 64 + 3), dtype=np.uint64)
+    atlas = np.zeros((limit, room // 64 + 3), dtype=np.uint64)
+    used = 0.0
     begun = np.zeros((_CLASSES, _CLASSES), dtype=np.int64)
     for n in range(len(turn)):
         c = turn[n]
         width = max(int(np.ceil(size[c, 0] * scale)), 1) + 2 * _GAP
         height = max(int(np.ceil(size[c, 1] * scale)), 1) + 2 * _GAP
         if width > room or height > room:
-            return False, place
+            return np.inf, place
         mask = np.empty((height, width), dtype=np.bool_)
         wide = np.empty((height, width), dtype=np.bool_)
         _draw(corner[begins[c] : begins[c + 1]], scale, mask)
@@ -305,10 +336,11 @@ def _attempt(
         # Rows above are full for charts of about this size: one found no place there.
         x, y, turns = _first_place(atlas, wide, room, begun[kind, other])
         if x < 0:
-            return False, place
+            return np.inf, place
         begun[kind, other] = y
         place[c, 0], place[c, 1], place[c, 2] = x + border, y + border, turns
         words, _ = _bits(mask, turns)
+        used = max(used, float(y + words.shape[0] - 2 * (_GAP - border)))
         word, shift = x >> 6, np.uint64(x & 63)
         for r in range(words.shape[0]):
             for k in range(words.shape[1]):
@@ -316,4 +348,4 @@ def _attempt(
                 atlas[y + r, word + k] |= here << shift
                 if shift:
                     atlas[y + r, word + k + 1] |= here >> (np.uint64(64) - shift)
-    return True, place
+    return used, place

@@ -35,7 +35,8 @@ class ChartQuality:
     of all three); seams: length of the charts' borders over the square root of the
     surface's area; coverage: share of texel centres inside a triangle; overlapping: texel centres
     inside several; gap: least number of untouched texels between two charts, at most 6;
-    flipped: triangles that are mirrored in the texture.
+    flipped: triangles, but for slivers and
+    specks, that are mirrored in the texture.
     """
 
     charts: int
@@ -74,7 +75,7 @@ def measure_charts(
         coverage=float((count > 0).mean()),
         overlapping=int((count > 1).sum()),
         gap=int(_gap(owner, _SEARCHED)),
-        flipped=int((signed_areas(flat) < -1e-12).sum()),
+        flipped=int(((signed_areas(flat) < 0) & (area > 0)).sum()),
     )
 
 
