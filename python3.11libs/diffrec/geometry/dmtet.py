@@ -4,12 +4,16 @@ Sign convention: a POSITIVE value lies OUTSIDE the object (empty space), a negat
 zero counts as outside. Triangles face outward, towards positive values. The surface is closed
 and manifold wherever it stays off the boundary of the grid; where the object touches the
 boundary it is cut open there.
+
+On CUDA the surface is flagged, counted and written in a handful of kernels that wait once, for the
+counts; see `diffrec.ops.warp_tetrahedra`.
 """
 
 from __future__ import annotations
 
 import itertools
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +23,7 @@ from torch.nn import functional
 
 from diffrec.geometry.mesh import EmptyMeshError, Mesh
 from diffrec.geometry.tetrahedra import TET_EDGES, TetGrid, tetrahedral_grid
+from diffrec.ops.backends import choose_backend
 
 __all__ = [
     "DMTetGeometry",
@@ -35,9 +40,16 @@ EMPTY_SURFACE = (
     "field from collapsing."
 )
 
+_BACKENDS = ("reference", "warp")
+
 
 def marching_tetrahedra(
-    grid: TetGrid, vertices: Tensor, sdf: Tensor, *, crossing: Tensor | None = None
+    grid: TetGrid,
+    vertices: Tensor,
+    sdf: Tensor,
+    *,
+    crossing: Tensor | None = None,
+    backend: str | None = None,
 ) -> Mesh:
     """The zero level of `sdf` as a triangle mesh.
 
@@ -46,6 +58,8 @@ def marching_tetrahedra(
     One mesh position per crossing edge, at the linear zero crossing; differentiable with respect
     to vertices and sdf. Raises EmptyMeshError if there is no crossing.
     """
+    if choose_backend(sdf, backend, available=_BACKENDS) == "warp":
+        return _extract(grid, vertices, None, 0.0, sdf)[0]
     if crossing is None:
         crossing = crossing_edges(grid, sdf)
     if crossing.numel() == 0:
@@ -70,7 +84,9 @@ def crossing_edges(grid: TetGrid, sdf: Tensor) -> Tensor:
     return torch.nonzero(ends[:, 0] != ends[:, 1]).reshape(-1)
 
 
-def sdf_regulariser(grid: TetGrid, sdf: Tensor, *, crossing: Tensor | None = None) -> Tensor:
+def sdf_regulariser(
+    grid: TetGrid, sdf: Tensor, *, crossing: Tensor | None = None, backend: str | None = None
+) -> Tensor:
     """Binary cross entropy over sign-changing edges, both ways, a scalar.
 
     Each end's value, read as the logit of being outside, is pulled towards the sign of the other
@@ -81,6 +97,9 @@ def sdf_regulariser(grid: TetGrid, sdf: Tensor, *, crossing: Tensor | None = Non
         crossing = crossing_edges(grid, sdf)
     if crossing.numel() == 0:
         return sdf.sum() * 0.0
+    if choose_backend(sdf, backend, available=_BACKENDS) == "warp":
+        value: Tensor = _Entropy.apply(sdf, grid.edges, crossing)  # type: ignore[no-untyped-call]
+        return value
     return sign_change_entropy(sdf[grid.edges.index_select(0, crossing)])
 
 
@@ -152,6 +171,12 @@ class DMTetGeometry(nn.Module):
 
         Raises EmptyMeshError if the field has one sign everywhere.
         """
+        if choose_backend(self.sdf, available=_BACKENDS) == "warp":
+            mesh, crossing = _extract(
+                self.grid, self.grid_vertices, self.offset, self.reach, self.sdf
+            )
+            self._crossing = (self.sdf._version, crossing)
+            return mesh
         crossing = crossing_edges(self.grid, self.sdf)
         self._crossing = (self.sdf._version, crossing)
         return marching_tetrahedra(self.grid, self.vertices(), self.sdf, crossing=crossing)
@@ -176,6 +201,81 @@ class DMTetGeometry(nn.Module):
 def regulariser_weight(start: float, t: float) -> float:
     """From `start` at t = 0 linearly to 0.01 at t = 0.25, then constant."""
     return start - (start - 0.01) * min(1.0, max(0.0, 4.0 * t))
+
+
+def _extract(
+    grid: TetGrid, points: Tensor, offset: Tensor | None, reach: float, sdf: Tensor
+) -> tuple[Mesh, Tensor]:
+    """The surface and its crossing edges [C] by kernels; see `warp_tetrahedra.extract`."""
+    cuts = _kernels().find_cuts(grid.tets, grid.edges, sdf)
+    if cuts.crossings == 0:
+        raise EmptyMeshError(EMPTY_SURFACE)
+    positions, triangles, crossing = _Extract.apply(  # type: ignore[no-untyped-call]
+        points, offset, sdf, reach, grid, cuts
+    )
+    return Mesh(positions=positions, triangles=triangles), crossing
+
+
+class _Extract(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        points: Tensor,
+        offset: Tensor | None,
+        sdf: Tensor,
+        reach: float,
+        grid: TetGrid,
+        cuts: Any,
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        single, double, _ = _tables(str(sdf.device))
+        positions, triangles, crossing = _kernels().extract(
+            (grid.tets, grid.edges, grid.tet_edges),
+            (single, double),
+            points,
+            offset,
+            reach,
+            sdf,
+            cuts,
+        )
+        ctx.mark_non_differentiable(triangles, crossing)
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(grid.edges, crossing, points, offset, sdf)
+        ctx.reach = reach
+        return positions, triangles, crossing
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
+        if grad is None:
+            return (None,) * 6
+        edges, crossing, points, offset, sdf = ctx.saved_tensors
+        for_vertices, for_sdf = _kernels().extract_backward(
+            edges, crossing, points, offset, ctx.reach, sdf, grad
+        )
+        if offset is None:
+            return for_vertices, None, for_sdf, None, None, None
+        return None, for_vertices, for_sdf, None, None, None
+
+
+class _Entropy(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, sdf: Tensor, edges: Tensor, crossing: Tensor) -> Tensor:
+        value, gradient = _kernels().entropy(edges, crossing, sdf)
+        ctx.save_for_backward(gradient)
+        result: Tensor = value
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grad, None, None
+
+
+def _kernels() -> Any:
+    from diffrec.ops import warp_tetrahedra
+
+    return warp_tetrahedra
 
 
 def _triangles(grid: TetGrid, sdf: Tensor, number: Tensor) -> Tensor:

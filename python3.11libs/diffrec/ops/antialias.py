@@ -27,13 +27,16 @@ class EdgeTopology:
 
 def edge_topology(triangles: Tensor, backend: str | None = None) -> EdgeTopology:
     """Find the neighbours of all triangles [F, 3]. Build it once per mesh and pass it on."""
-    # On CUDA the reference is a sort and a few element-wise steps: fast already, without waiting.
-    name = "numba" if backend is None and triangles.device.type == "cpu" else backend
+    name = choose_backend(triangles, backend)
+    if name == "reference":
+        return EdgeTopology(reference_antialias.neighbors(triangles))
     if name == "numba":
         from diffrec.ops import numba_antialias
 
         return EdgeTopology(numba_antialias.neighbors(triangles))
-    return EdgeTopology(reference_antialias.neighbors(triangles))
+    from diffrec.ops import warp_topology
+
+    return EdgeTopology(warp_topology.neighbors(triangles))
 
 
 def antialias(

@@ -205,7 +205,7 @@ def test_gradient_of_the_reference_by_finite_differences() -> None:
     )
 
 
-@pytest.mark.parametrize("backend", ["reference", "numba"])
+@pytest.mark.parametrize("backend", ["reference", "numba", "warp"])
 def test_topology_of_two_triangles_and_of_a_closed_surface(backend: str) -> None:
     two = edge_topology(torch.tensor([[0, 1, 2], [0, 2, 3]]), backend)
     assert two.neighbor.tolist() == [[-1, 5, -1], [-1, -1, 1]]
@@ -226,7 +226,8 @@ def test_topology_of_two_triangles_and_of_a_closed_surface(backend: str) -> None
 def test_topologies_agree_on_any_triangles(faces: list[tuple[int, int, int]], spread: int) -> None:
     triangles = torch.tensor(faces) * spread
     expected = edge_topology(triangles, "reference")
-    assert torch.equal(edge_topology(triangles, "numba").neighbor, expected.neighbor)
+    for backend in ("numba", "warp"):
+        assert torch.equal(edge_topology(triangles, backend).neighbor, expected.neighbor)
 
 
 def test_a_given_topology_is_used_and_mistakes_are_named() -> None:
