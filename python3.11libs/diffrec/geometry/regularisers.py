@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
+
+from diffrec.ops.backends import choose_backend
 
 __all__ = ["UniformLaplacian"]
 
@@ -21,6 +25,8 @@ class UniformLaplacian(nn.Module):
     _first: Tensor
     _second: Tensor
     _inverse_degree: Tensor
+    _offsets: Tensor
+    _neighbors: Tensor
 
     def __init__(self, triangles: Tensor, count: int) -> None:
         super().__init__()
@@ -33,6 +39,12 @@ class UniformLaplacian(nn.Module):
         self.register_buffer("_first", first, persistent=False)
         self.register_buffer("_second", second, persistent=False)
         self.register_buffer("_inverse_degree", inverse[:, None], persistent=False)
+        # The neighbours of vertex i stand from offset i to offset i + 1.
+        owner, neighbor = torch.cat([first, second]), torch.cat([second, first])
+        offsets = torch.cat([degree.new_zeros(1), degree.cumsum(0)])
+        order = torch.argsort(owner, stable=True)
+        self.register_buffer("_offsets", offsets.int(), persistent=False)
+        self.register_buffer("_neighbors", neighbor[order].int(), persistent=False)
 
     def laplacian(self, values: Tensor) -> Tensor:
         """Mean of the neighbours minus the vertex itself: values [V, C] -> [V, C]."""
@@ -43,11 +55,46 @@ class UniformLaplacian(nn.Module):
         summed = summed.index_add(0, self._second, -step)
         return summed * self._inverse_degree.to(values.dtype)
 
-    def __call__(self, values: Tensor) -> Tensor:
+    def __call__(
+        self, values: Tensor, start: Tensor | None = None, backend: str | None = None
+    ) -> Tensor:
         """Same as `forward`, with a type."""
-        result: Tensor = super().__call__(values)
+        result: Tensor = super().__call__(values, start, backend)
         return result
 
-    def forward(self, values: Tensor) -> Tensor:
-        """Mean over vertices of the squared length of the Laplacian of values [V, C], scalar."""
+    def forward(
+        self, values: Tensor, start: Tensor | None = None, backend: str | None = None
+    ) -> Tensor:
+        """Mean over vertices of the squared length of the Laplacian of values [V, C], scalar.
+
+        With `start` [V, C] of the displacement from it; no gradient flows to it.
+        """
+        if choose_backend(values, backend, available=("reference", "warp")) == "warp":
+            fused: Tensor = _SquaredLaplacian.apply(  # type: ignore[no-untyped-call]
+                values, start, self._offsets, self._neighbors
+            )
+            return fused
+        if start is not None:
+            values = values - start.detach()
         return self.laplacian(values).square().sum(1).mean()
+
+
+class _SquaredLaplacian(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, values: Tensor, start: Tensor | None, offsets: Tensor, neighbors: Tensor
+    ) -> Tensor:
+        from diffrec.ops import warp_laplacian
+
+        value, scaled = warp_laplacian.squared(values, start, offsets, neighbors)
+        ctx.save_for_backward(scaled, offsets, neighbors)
+        return value
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        from diffrec.ops import warp_laplacian
+
+        scaled, offsets, neighbors = ctx.saved_tensors
+        gradient = warp_laplacian.squared_backward(scaled, offsets, neighbors, grad)
+        return gradient, None, None, None

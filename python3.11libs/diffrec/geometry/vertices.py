@@ -35,7 +35,7 @@ class VertexGeometry(nn.Module):
     def regulariser(self) -> Tensor:
         """Mean squared uniform Laplacian; the caller weighs it. Scalar."""
         if self._relative:
-            return self._laplacian(self.positions - self._start.positions)
+            return self._laplacian(self.positions, self._start.positions)
         return self._laplacian(self.positions)
 
     @torch.no_grad()

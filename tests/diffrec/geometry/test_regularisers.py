@@ -39,3 +39,31 @@ def test_translation_costs_nothing_and_lone_vertices_neither() -> None:
 def test_gradients_agree_with_finite_differences() -> None:
     values = CORNERS.double().requires_grad_()
     assert torch.autograd.gradcheck(UniformLaplacian(PYRAMID, 5), (values,))
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"])
+@pytest.mark.parametrize("displaced", [False, True])
+def test_the_kernels_agree(displaced: bool, device: str) -> None:
+    generator = torch.Generator().manual_seed(1)
+    triangles = torch.randint(0, 40_000, (50_000, 3), generator=generator)
+    values = torch.randn(40_001, 3, generator=generator)  # more than the kernel has threads
+    start = values + 0.1 * torch.randn(values.shape, generator=generator) if displaced else None
+    laplacian = UniformLaplacian(triangles, len(values))
+    exact = values.double().requires_grad_(True)
+    expected = laplacian(exact, None if start is None else start.double())
+    (3 * expected).backward()
+    there = values.to(device).requires_grad_(True)
+    found = laplacian.to(device)(there, None if start is None else start.to(device), "warp")
+    (3 * found).backward()
+    assert float(found.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+    assert there.grad is not None and exact.grad is not None
+    scale = float(exact.grad.abs().max())
+    torch.testing.assert_close(there.grad.double().cpu(), exact.grad, rtol=1e-4, atol=1e-6 * scale)
+
+
+def test_the_kernels_too_charge_nothing_for_translation_and_lone_vertices() -> None:
+    smooth = UniformLaplacian(PYRAMID, 7)
+    values = torch.full((7, 3), 0.3)
+    values[6] = 100.0
+    assert smooth(values, None, "warp").item() == 0.0
+    assert smooth(values, values, "warp").item() == 0.0
