@@ -22,7 +22,7 @@ from typing import Any, Protocol
 from ..job.farm import CANCEL, DONE, STARTED
 from .problem import HQueueProblem
 from .record import Submission
-from .server import StatusNames, UnknownJob
+from .server import StatusNames, UnansweredSubmission, UnknownJob
 
 BATCH = 200
 INTERVAL = 1.0
@@ -217,6 +217,10 @@ class Farm:
         """Speak with the server; while it is away it is asked less and less often."""
         try:
             work()
+        except UnansweredSubmission as problem:
+            # A job that is there twice finds its work item locked, then done.
+            self._say(f"{problem}. They are submitted again: none of them runs twice")
+            return
         except HQueueProblem as problem:
             if self._away_since is None:
                 self._away_since = time.monotonic()
@@ -350,11 +354,15 @@ class Farm:
             if polls > len(self._running):
                 return
             try:
-                status = str(self.server.job(task.job, ["status"]).get("status", ""))
+                facts = self.server.job(task.job, ["status", "name"])
             except UnknownJob:
                 self._lost(task)
                 continue
-            self._judge(task, status)
+            if facts.get("name", task.spec.get("name")) != task.spec.get("name", facts.get("name")):
+                # A server that has lost its jobs counts from 1 again.
+                self._lost(task)
+                continue
+            self._judge(task, str(facts.get("status", "")))
 
     def _judge(self, task: Task, status: str) -> None:
         """A job that has ended on the farm has written so, or is given time until that is seen."""
