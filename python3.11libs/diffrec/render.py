@@ -15,11 +15,11 @@ from torch.profiler import record_function
 
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials import Material, MaterialSample, Surface
-from diffrec.ops.antialias import EdgeTopology, antialias, edge_topology
+from diffrec.ops.antialias import EdgeTopology, antialias, composite, edge_topology
 from diffrec.ops.rasterize import Raster, covered_pixels, rasterize
 from diffrec.ops.surface import Attributes, attributes_at_pixels
 from diffrec.shading.light import PrefilteredLight
-from diffrec.shading.split_sum import perturbed_normal, shade
+from diffrec.shading.points import VisiblePoints, shade_points
 
 CHANNELS = ("kd", "ks", "normal")
 
@@ -113,16 +113,34 @@ def render(
         with record_function("material"):
             sample = material.sample(geometry.surface)
         with record_function("shade"):
-            view = torch.div(pixels, height * width, rounding_mode="floor")
-            values.append(
-                _shade(geometry, sample, light, view, camera_position, camera_from_world, options)
+            color, normal = shade_points(
+                geometry.points(pixels, height * width),
+                sample,
+                light,
+                camera_position,
+                camera_from_world if options.camera_space_light else None,
+                wants_normal="normal" in channels,
             )
+            found = {"color": color, "kd": sample.kd, "ks": sample.ks}
+            values.append(found if normal is None else {**found, "normal": normal})
         layers.append(ShadedLayer(pixels, geometry.surface, sample))
 
+    if background is not None and options.spp > 1:
+        background = background.repeat_interleave(options.spp, 1)
+        background = background.repeat_interleave(options.spp, 2)
+
     def resolved(name: str, backdrop: Tensor | None) -> Tensor:
-        frame = _backdrop(backdrop, batch, height, width, values[0][name], options.spp)
-        for raster, layer, value in zip(
-            reversed(rasters), reversed(layers), reversed(values), strict=True
+        frame = composite(
+            values[-1][name],
+            layers[-1].pixels,
+            backdrop,
+            rasters[-1],
+            clip,
+            triangles,
+            topology=topology,
+        )
+        for raster, layer, value in reversed(
+            list(zip(rasters[:-1], layers[:-1], values[:-1], strict=True))
         ):
             opaque = torch.cat([value[name], torch.ones_like(value[name][:, :1])], dim=1)
             flat = frame.reshape(-1, 4).index_copy(0, layer.pixels, opaque)
@@ -146,6 +164,11 @@ class _Geometry:
     normal: Tensor  # [P, 3] smooth, world
     tangent: Tensor | None  # [P, 3]
 
+    def points(self, pixels: Tensor, pixels_per_view: int) -> VisiblePoints:
+        return VisiblePoints(
+            self.surface.position, self.normal, self.tangent, pixels, pixels_per_view
+        )
+
 
 def _surface(mesh: Mesh, clip: Tensor, raster: Raster, pixels: Tensor) -> _Geometry:
     """Interpolated position, uv, mip level, smooth normal and tangent of the covered pixels."""
@@ -168,35 +191,3 @@ def _surface(mesh: Mesh, clip: Tensor, raster: Raster, pixels: Tensor) -> _Geome
     )
     surface = Surface(position=found.position, uv=found.uv, lod=found.lod)
     return _Geometry(surface, found.normal, found.tangent)
-
-
-def _shade(
-    geometry: _Geometry,
-    sample: MaterialSample,
-    light: PrefilteredLight,
-    view: Tensor,
-    camera_position: Tensor,
-    camera_from_world: Tensor,
-    options: RenderOptions,
-) -> dict[str, Tensor]:
-    to_camera = camera_position[view] - geometry.surface.position
-    normal = perturbed_normal(sample.normal, geometry.normal, geometry.tangent, to_camera)
-    shading_normal, shading_view = normal, to_camera
-    if options.camera_space_light:
-        # The split sum is invariant under rotation: turn the frame, not the light.
-        rotation = camera_from_world[:, :3, :3][view]
-        shading_normal = (rotation @ normal[:, :, None])[:, :, 0]
-        shading_view = (rotation @ to_camera[:, :, None])[:, :, 0]
-    color = shade(shading_normal, shading_view, sample.kd, sample.ks, light)
-    return {"color": color, "kd": sample.kd, "ks": sample.ks, "normal": normal}
-
-
-def _backdrop(
-    background: Tensor | None, batch: int, height: int, width: int, like: Tensor, spp: int
-) -> Tensor:
-    frame = like.new_zeros((batch, height, width, 4))
-    if background is not None:
-        if spp > 1:
-            background = background.repeat_interleave(spp, 1).repeat_interleave(spp, 2)
-        frame[..., :3] = background
-    return frame

@@ -82,6 +82,69 @@ def antialias(
     return result
 
 
+def composite(
+    values: Tensor,
+    pixels: Tensor,
+    background: Tensor | None,
+    raster: Raster,
+    clip: Tensor,
+    triangles: Tensor,
+    backend: str | None = None,
+    *,
+    topology: EdgeTopology | None = None,
+) -> Tensor:
+    """`antialias` of `values` [P, 3] at all covered pixels [P] over a background: [B, H, W, 4].
+
+    The fourth channel is the coverage. `background`: [B, H, W, 3], or None for black; no gradient
+    flows to it. The rest as in `antialias`.
+    """
+    name = choose_backend(clip if clip.dtype == torch.float64 else values, backend)
+    if name == "warp":
+        topology = topology or edge_topology(triangles)
+        result: Tensor = _Composite.apply(  # type: ignore[no-untyped-call]
+            values, pixels, background, raster, clip, triangles, topology
+        )
+        return result
+    frame = values.new_zeros((*raster.triangle.shape, 4))
+    if background is not None:
+        frame[..., :3] = background
+    opaque = torch.cat([values, torch.ones_like(values[:, :1])], dim=1)
+    image = frame.reshape(-1, 4).index_copy(0, pixels, opaque).reshape(frame.shape)
+    return antialias(image, raster, clip, triangles, backend, topology=topology)
+
+
+class _Composite(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        values: Tensor,
+        pixels: Tensor,
+        background: Tensor | None,
+        raster: Raster,
+        clip: Tensor,
+        triangles: Tensor,
+        topology: EdgeTopology,
+    ) -> Tensor:
+        from diffrec.ops import warp_antialias as kernels
+
+        image, copy = kernels.compose(values, pixels, raster.triangle, background)
+        silhouettes = kernels.find(
+            raster.triangle, raster.depth, clip.detach(), triangles, topology.neighbor
+        )
+        ctx.save_for_backward(image, silhouettes, clip, triangles, pixels)
+        return kernels.blend(image, silhouettes, clip, triangles, copy)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        from diffrec.ops import warp_antialias as kernels
+
+        image, silhouettes, clip, triangles, pixels = ctx.saved_tensors
+        for_image, for_clip = kernels.blend_backward(image, silhouettes, clip, triangles, grad)
+        for_values = kernels.compose_backward(for_image, pixels)
+        return for_values, None, None, None, for_clip, None, None
+
+
 class _Blend(torch.autograd.Function):
     @staticmethod
     def forward(

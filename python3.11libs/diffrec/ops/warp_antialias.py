@@ -46,10 +46,48 @@ def find(
     return found
 
 
-def blend(image: Tensor, silhouettes: Tensor, clip: Tensor, triangles: Tensor) -> Tensor:
-    """Blended image [B, H, W, C]."""
+def compose(
+    values: Tensor, pixels: Tensor, triangle: Tensor, background: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Colours and coverage [B, H, W, 4], twice: one for `blend` to change.
+
+    `values`: [P, 3] of the covered `pixels`; `triangle`: [B, H, W]; `background`: [B, H, W, 3].
+    """
+    shape = (*triangle.shape, 4)
+    image = torch.empty(shape, dtype=torch.float32, device=values.device)
+    copy = torch.empty_like(image)
+    count = triangle.numel()
+    inputs = [
+        values.detach().contiguous(),
+        pixels.contiguous(),
+        triangle.contiguous().view(-1),
+        values.new_empty((0, 3))
+        if background is None
+        else background.detach().expand(*triangle.shape, 3).reshape(-1, 3),
+        image.view(-1, 4),
+        copy.view(-1, 4),
+    ]
+    launch(_compose, count + pixels.shape[0], inputs, values.device)
+    return image, copy
+
+
+def compose_backward(grad: Tensor, pixels: Tensor) -> Tensor:
+    """Gradient [P, 3] for the values, of that for the image."""
+    result = torch.empty((pixels.shape[0], 3), dtype=torch.float32, device=grad.device)
+    launch(_compose_backward, pixels.shape[0], [grad.view(-1, 4), pixels, result], grad.device)
+    return result
+
+
+def blend(
+    image: Tensor,
+    silhouettes: Tensor,
+    clip: Tensor,
+    triangles: Tensor,
+    result: Tensor | None = None,
+) -> Tensor:
+    """Blended image [B, H, W, C]; `result`: a copy of the image to work in."""
     image = image.detach().contiguous()
-    result = image.clone()
+    result = image.clone() if result is None else result
     inputs = [
         image,
         silhouettes,
@@ -79,6 +117,47 @@ def blend_backward(
     ]
     launch(_blend_backward, tuple(silhouettes.shape), inputs, clip.device)
     return grad_image, grad_clip
+
+
+@wp.kernel
+def _compose(
+    values: wp.array2d(dtype=wp.float32),
+    pixels: wp.array(dtype=wp.int64),
+    triangle: wp.array(dtype=wp.int32),
+    background: wp.array2d(dtype=wp.float32),
+    image: wp.array2d(dtype=wp.float32),
+    copy: wp.array2d(dtype=wp.float32),
+):
+    """A thread for every pixel that is empty, and one for every covered one."""
+    i = wp.tid()
+    count = triangle.shape[0]
+    if i < count:
+        if triangle[i] < 0:
+            for k in range(4):
+                value = float(0.0)
+                if k < 3 and background.shape[0] > 0:
+                    value = background[i, k]
+                image[i, k] = value
+                copy[i, k] = value
+    else:
+        pixel = int(pixels[i - count])
+        for k in range(4):
+            value = float(1.0)
+            if k < 3:
+                value = values[i - count, k]
+            image[pixel, k] = value
+            copy[pixel, k] = value
+
+
+@wp.kernel
+def _compose_backward(
+    grad: wp.array2d(dtype=wp.float32),
+    pixels: wp.array(dtype=wp.int64),
+    result: wp.array2d(dtype=wp.float32),
+):
+    i = wp.tid()
+    for k in range(3):
+        result[i, k] = grad[int(pixels[i]), k]
 
 
 @wp.func

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from diffrec.ops.antialias import EdgeTopology, antialias, edge_topology
-from diffrec.ops.rasterize import Raster, rasterize
+from diffrec.ops.antialias import EdgeTopology, antialias, composite, edge_topology
+from diffrec.ops.rasterize import Raster, covered_pixels, rasterize
 
 FAST = ("numba", "warp")
 ALL = ("reference", *FAST)
@@ -242,3 +242,35 @@ def test_a_given_topology_is_used_and_mistakes_are_named() -> None:
     )
     with pytest.raises(ValueError, match="differ in size"):
         antialias(image[:, :10], raster, clip, triangles)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("black", [False, True])
+def test_composites_agree_forward_and_backward(black: bool, device: str) -> None:
+    clip, triangles = torus(24, 12, 0.5)
+    raster = rasterize(clip, triangles, (40, 50))
+    pixels = covered_pixels(raster)
+    generator = torch.Generator().manual_seed(1)
+    values = torch.rand(len(pixels), 3, generator=generator)
+    background = None if black else torch.rand(*raster.triangle.shape, 3, generator=generator)
+    weight = torch.randn(*raster.triangle.shape, 4, generator=generator)
+    results = []
+    for backend, where in (("reference", "cpu"), ("numba", "cpu"), ("warp", device)):
+        v, c = (x.to(where).requires_grad_(True) for x in (values, clip))
+        image = composite(
+            v,
+            pixels.to(where),
+            None if background is None else background.to(where),
+            Raster(raster.triangle.to(where), raster.depth.to(where)),
+            c,
+            triangles.to(where),
+            backend,
+        )
+        gradients = torch.autograd.grad((image * weight.to(where)).sum(), (v, c))
+        results.append([image.detach().cpu(), *(g.cpu() for g in gradients)])
+    partly = results[0][0][..., 3]
+    assert ((partly > 0) & (partly < 1)).sum() > 30
+    for found in results[1:]:
+        for value, expected in zip(found, results[0], strict=True):
+            scale = float(expected.abs().max())
+            torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-5 * scale)
