@@ -191,8 +191,9 @@ def read(path: Path, config: Config) -> dict[str, Any] | None:
         if data.startswith(_ANY_MAGIC):
             raise UnusableCheckpoint("is of another version of the trainer")
         raise UnusableCheckpoint("is not one of this trainer")
-    digest, body = data[len(_MAGIC) : len(_MAGIC) + 64], memoryview(data)[len(_MAGIC) + 65 :]
-    if hashlib.sha256(body).hexdigest().encode() != digest:
+    head = len(_MAGIC) + 65
+    body = memoryview(data)[head:]
+    if data[len(_MAGIC) : head] != hashlib.sha256(body).hexdigest().encode() + b"\n":
         raise UnusableCheckpoint("is damaged")
     try:
         document = torch.load(io.BytesIO(body), map_location="cpu", weights_only=True)
