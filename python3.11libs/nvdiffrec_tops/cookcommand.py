@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
+
+from .summary import problems_of_report, rows_of_report, write_summary
 
 INTERRUPTED = 130
 """Exit code of a cook that was stopped: the shell's own for Ctrl-C."""
@@ -94,6 +97,12 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--report", metavar="FILE", type=Path, help="write the JSON report to this file as well"
     )
+    parser.add_argument(
+        "--summary",
+        metavar="FOLDER",
+        type=Path,
+        help="write a page with a table of the scenes and their contact sheets into this folder",
+    )
 
 
 def _positive(text: str) -> int:
@@ -131,8 +140,27 @@ def give_report(arguments: argparse.Namespace, report: Any, stdout: TextIO) -> N
     if arguments.json:
         json.dump(report, stdout, indent=1)
         stdout.write("\n")
+    if arguments.summary is not None and "items" in report:
+        write_page(arguments.summary, report)
     if arguments.report is not None:
         write_report(arguments.report, report)
+
+
+def write_page(folder: Path, report: Mapping[str, Any]) -> None:
+    """Write the page about a cook's scenes. Raises CookCommandError."""
+    try:
+        write_summary(
+            folder,
+            rows_of_report(report),
+            seconds=report["seconds"],
+            problems=problems_of_report(report),
+        )
+    except FileExistsError as error:
+        raise CookCommandError(f"--summary {folder}: {error}") from None
+    except OSError as error:
+        raise CookCommandError(
+            f"--summary {folder}: it cannot be written ({error.strerror or error})"
+        ) from None
 
 
 def write_report(path: Path, report: Any) -> None:

@@ -136,6 +136,7 @@ class FarmScheduler(LocalScheduler):
             "unset": self._unset(job.settings),
             "log": str(job.log),
             "state": str(self.submission.state),
+            "interpreters": dict(options.interpreters),
             "mounts": [list(one) for one in self.setup.shared.mounts()],
             "slots": options.jobs_per_client or 0,
         }

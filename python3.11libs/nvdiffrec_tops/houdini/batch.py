@@ -95,6 +95,8 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         stdout.write("\n")
     if arguments.report is not None:
         cookcommand.write_report(arguments.report, document)
+    if arguments.summary is not None:
+        cookcommand.write_page(arguments.summary, document)
     if document["stopped"]:
         return INTERRUPTED
     return 0 if document["successful"] else FAILED

@@ -7,11 +7,13 @@ follows those files, also when the farm's server is away.
 
     {"version": 1, "command": [word, ...], "shell": false, "environment": {name: value},
      "unset": [name, ...], "log": path, "state": folder, "name": item, "mounts": [[path, ...], ...],
-     "slots": 0}
+     "interpreters": {platform: path}, "slots": 0}
 
 ``state/NAME.started`` and ``state/NAME.done`` are JSON; ``state/cancel`` asks the jobs to end.
 ``mounts``: the places of each shared folder on the platforms of the farm; a path below one of them
-is changed to this machine's. ``slots``: how many of these jobs a machine runs at once, 0 for any.
+is changed to this machine's. ``interpreters``: the training environment's Python on platforms
+other than the one that wrote the file. ``slots``: how many of these jobs a machine runs at once,
+0 for any.
 """
 
 from __future__ import annotations
@@ -93,15 +95,30 @@ class Mounts:
             return f"{name}={self.here(value)}"
         return self.here(word)
 
-    def words(self, words: Sequence[str]) -> list[str]:
-        """A whole command; arguments of a job process are changed behind their escapes."""
+    def words(self, words: Sequence[str], python: str = "") -> list[str]:
+        """A whole command; arguments of a job process are changed behind their escapes.
+
+        ``python``: this platform's interpreter, in place of the one that the command begins with
+        and of the training environment.
+        """
         from nvdiffrec_tops.job.commandline import ESCAPED, escape, unescape
+
+        def changed(word: str) -> str:
+            return (
+                f"--python={python}" if python and word.startswith("--python=") else self.word(word)
+            )
 
         found: list[str] = []
         escaped = False
         for word in words:
-            found.append(escape(self.word(unescape(word))) if escaped else self.word(word))
+            found.append(escape(changed(unescape(word))) if escaped else changed(word))
             escaped = escaped or word == ESCAPED
+        if (
+            python
+            and found
+            and re.match(r"(?i)python[\d.]*(\.exe)?$", re.split(r"[/\\]", words[0])[-1])
+        ):
+            found[0] = python
         return found
 
 
@@ -166,7 +183,7 @@ def _parsed(document: Any) -> FarmFile:
     elif not isinstance(command, list) or not all(isinstance(one, str) for one in command):
         raise ValueError("the command is not a list of words")
     else:
-        command = mounts.words(command)
+        command = mounts.words(command, str(document.get("interpreters", {}).get(platform(), "")))
     if not isinstance(name, str) or not name or name != os.path.basename(name):
         raise ValueError("the name is not a file name")
     environment = {str(key): str(value) for key, value in document["environment"].items()}

@@ -56,8 +56,8 @@ server's address, and a working directory on shared storage. Set on attributes: 
 every farm machine sees under the same path.
 
 Training takes no Houdini licence on the farm: the jobs are plain Python processes.
-To try the graph on this machine, set TOP Scheduler of the network to localscheduler; \
-nvdiffrec-tops cook runs the items on this machine in any case.
+To try the graph on this machine, set TOP Scheduler of the network to localscheduler, or use \
+nvdiffrec-tops cook --local. Without Houdini, nvdiffrec-tops submit hands it to the farm.
 """
 
 

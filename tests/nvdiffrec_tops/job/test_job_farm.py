@@ -217,6 +217,18 @@ def test_paths_behind_options_and_escapes() -> None:
     assert [unescape(word) for word in changed[-2:]] == ["--output=H:/50% $x", "--set=a=/mnt/hq/b"]
 
 
+def test_another_platforms_interpreter() -> None:
+    argv = job_argv("/mnt/hq/env/bin/python3", ["--python=/mnt/hq/env", "--output=/mnt/hq/50%"])
+    changed = farm.Mounts(FOLDERS, "windows").words(argv, "H:/win/python.exe")
+    assert changed[0] == "H:/win/python.exe"
+    assert [unescape(word) for word in changed[-2:]] == [
+        "--python=H:/win/python.exe",
+        "--output=H:/50%",
+    ]
+    other = farm.Mounts(FOLDERS, "windows").words(["/mnt/hq/tool"], "H:/win/python.exe")
+    assert other == ["H:/tool"]
+
+
 @given(st.text(max_size=30))
 def test_a_path_comes_back_from_another_platform(tail: str) -> None:
     there = farm.Mounts(FOLDERS, "macosx").here(f"/mnt/hq/{tail}")

@@ -1,0 +1,120 @@
+"""The shipped HQueue scene: three real trainings on two machines, one graphics card each."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from nvdiffrec_tops.cli import main
+
+SETTINGS = {
+    "iter": "3",
+    "train_res": "[32, 32]",
+    "dmtet_grid": "16",
+    "texture_res": "[64, 64]",
+    "diffrec.light_res": "16",
+    "diffrec.validation_views": "2",
+}
+NVIDIA_SMI = "#!/bin/sh\nprintf '0\\n1\\n'\n"
+
+
+@pytest.fixture
+def project(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A shared folder with the scene and three small configurations."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    subprocess.run(
+        [sys.executable, "-m", "diffrec.sample", str(tmp_path / "sample")],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    for old in (tmp_path / "sample").glob("*.json"):
+        old.unlink()
+    for name in ("a", "b", "c"):
+        document = {"ref_mesh": "sample.obj", "envmap": "sky.hdr", "validate": True}
+        (tmp_path / f"sample/sample_{name}.json").write_text(json.dumps(document))
+    (tmp_path / "hip").mkdir()
+    shutil.copy(root / "hip/TOPs_nvdiffrec_HQueue.hip", tmp_path / "hip")
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/nvidia-smi").write_text(NVIDIA_SMI)
+    (tmp_path / "bin/nvidia-smi").chmod(0o755)
+    return tmp_path
+
+
+def words(project: Path, pattern: str, out: str) -> list[str]:
+    """The scene, with the small settings."""
+    found = [
+        str(project / "hip/TOPs_nvdiffrec_HQueue.hip"),
+        f"--set=attributes.overrides={len(SETTINGS)}",
+    ]
+    for number, (name, value) in enumerate(SETTINGS.items(), 1):
+        found.append(f"--set=attributes.overridename{number}={name}")
+        found.append(f"--set=attributes.overridevalue{number}={value}")
+    return [
+        *found,
+        f"--set=attributes.miniconda_env={sys.prefix}",
+        f"--set=attributes.working_dir={project}/sample",
+        f"--set=attributes.config_name={pattern}",
+        f"--set=attributes.output_dir={project}/{out}",
+        "--set=attributes.output_layout=1",
+    ]
+
+
+def files(folder: Path) -> set[str]:
+    """The visible files below a folder."""
+    return {
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)
+    }
+
+
+def test_three_scenes_on_two_machines(
+    standin: Any, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    farm = standin(
+        2,
+        folders={"linux": "/"},
+        environment={
+            "PATH": f"{project}/bin:{os.environ['PATH']}",
+            "TMPDIR": str(project),
+            "OMP_NUM_THREADS": "1",
+        },
+    )
+    summary = ["--summary", str(project / "page")]
+    scene = words(project, "sample_*.json", "out")
+    code = main(["submit", "--server", farm.address, "--follow", "--json", *summary, *scene])
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    report = json.loads(said.out)
+    trained = [item for item in report["items"] if item["node"] == "train"]
+    assert [item["stateName"] for item in trained] == ["CookedSuccess"] * 3
+    assert all(item["attributes"]["psnr"][0] > 5 for item in trained)
+    assert all(item["attributes"]["machine"][0] for item in trained)
+    assert {run for job in farm.jobs.values() for run in job.runs} == {"client1", "client2"}
+
+    spans = []
+    for name in ("a", "b", "c"):
+        folder = project / f"out/sample_{name}"
+        result = json.loads((folder / "result.json").read_text())
+        log = (folder / "job.log").read_text()
+        [card] = [line for line in log.splitlines() if "is claimed for this job" in line]
+        spans.append((result["started"], result["ended"], card))
+    for one in spans:
+        for other in spans:
+            overlap = one is not other and one[0] < other[1] and other[0] < one[1]
+            assert not overlap or one[2] != other[2], "two trainings on one card"
+
+    page = (project / "page/index.html").read_text()
+    assert all(f"sample_{name}" in page for name in ("a", "b", "c"))
+
+    local = words(project, "sample_a.json", "local")
+    assert main(["cook", "--local", *local]) == 0
+    capsys.readouterr()
+    assert files(project / "out/sample_a") == files(project / "local/sample_a")
