@@ -1,7 +1,7 @@
 """Time, requests and memory of a submission of many jobs, followed to its end.
 
-The farm is the tests' stand-in: real XML-RPC over loopback; its jobs end at once and leave the state
-files that a real job leaves, so that what is measured is this side.
+The farm is the tests' stand-in: real XML-RPC over loopback; its jobs end at once and leave the
+state files that a real job leaves, so that what is measured is this side.
 """
 
 from __future__ import annotations

@@ -109,7 +109,7 @@ def train_pass(
         )
         for optimizer in optimizers
     ]
-    image_loss = losses.image_loss(config.loss)
+    photograph_loss = losses.photograph_loss(config.loss)
     device = scene.light.base.device
     generator = torch.Generator().manual_seed(config.diffrec.seed + plan.index)
     noise = torch.Generator(device).manual_seed(config.diffrec.seed + plan.index)
@@ -137,7 +137,7 @@ def train_pass(
             optimizer.zero_grad(set_to_none=True)
         try:
             image_term, regulariser_term = _terms(
-                config, plan, scene, batch, iteration, image_loss, noise, ranks
+                config, plan, scene, batch, iteration, photograph_loss, noise, ranks
             )
         except EmptyMeshError as error:
             if recorder is None:
@@ -247,7 +247,7 @@ def _terms(
     scene: Scene,
     batch: ViewBatch,
     iteration: int,
-    image_loss: losses.ImageLoss,
+    photograph_loss: losses.PhotographLoss,
     noise: torch.Generator,
     ranks: Ranks,
 ) -> tuple[Tensor, Tensor]:
@@ -258,8 +258,6 @@ def _terms(
     height, width = batch.image.shape[1:3]
     background = torch.rand((config.batch, height, width, 3), generator=noise, device=device)
     background = background[ranks.part(config.batch)]
-    coverage = batch.image[..., 3:]
-    target = torch.cat([batch.image[..., :3] + (1 - coverage) * background, coverage], dim=-1)
     with record_function("geometry"):
         mesh = scene.geometry.mesh()
     with record_function("light"):
@@ -277,7 +275,7 @@ def _terms(
         topology=plan.topology,
     )
     with record_function("loss"):
-        image_term = image_loss(rendered.image, target)
+        image_term = photograph_loss(rendered.image, batch.image, background)
     with record_function("regularisers"):
         regulariser_term = plan.regulariser(iteration / config.iter)
         regulariser_term = regulariser_term + _material_terms(
@@ -302,6 +300,6 @@ def _material_terms(
     for layer in rendered.layers:
         rows = ranks.rows(len(layer.surface.position))
         jittered = material.albedo(layer.surface.jittered(noise, rows))
-        total = total + losses.albedo_smoothness(layer.sample.kd, jittered, iteration).sum()
-        total = total + losses.occlusion(layer.sample.ks, iteration).sum()
+        sample = layer.sample
+        total = total + losses.material_terms(sample.kd, jittered, sample.ks, iteration)
     return total / (views * pixels_per_view)
