@@ -55,85 +55,72 @@ class Shade(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, Tensor | None]:
-        tangent_normal = inputs[0]
-        count, device = tangent_normal.shape[0], tangent_normal.device
-        color = torch.empty((count, 3), dtype=torch.float32, device=device)
-        normal = torch.empty((count if inputs[-1] else 0, 3), dtype=torch.float32, device=device)
-        launch(_shade, count, [*_scene(inputs), color, normal], device)
+        count, like = inputs[0].shape[0], inputs[0]
+        wants_normal = inputs[-1]
+        irradiance = inputs[7].reshape(-1, 3)
+        # Described once for both kernels; the tensors themselves live in what is saved.
+        ctx.scene = _scene((*inputs[:7], irradiance, *inputs[8:]), inputs[7].shape[1])
+        color = torch.empty((count, 3), dtype=torch.float32, device=like.device)
+        normal = torch.empty_like(color) if wants_normal else None
+        launch(_shade, count, [*ctx.scene, color, normal], like.device)
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*(x if isinstance(x, Tensor) else None for x in inputs))
-        ctx.others = tuple(None if isinstance(x, Tensor) else x for x in inputs)
-        return color, normal if inputs[-1] else None
+        tensors = (x if isinstance(x, Tensor) else None for x in inputs)
+        ctx.save_for_backward(*tensors, irradiance)
+        return color, normal
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(
         ctx: Any, of_color: Tensor | None, of_normal: Tensor | None
     ) -> tuple[Tensor | None, ...]:
-        inputs = [
-            other if tensor is None else tensor
-            for tensor, other in zip(ctx.saved_tensors, ctx.others, strict=True)
-        ]
+        inputs = ctx.saved_tensors
         device = inputs[0].device
         wanted = list(ctx.needs_input_grad[:_INPUTS])
         if inputs[2] is None:
             wanted[0] = False  # without tangents the tangent-space normal is not read
-        of_points = [
-            torch.empty_like(x, requires_grad=False) if want else _nothing(3, device)
-            for x, want in zip(inputs[:6], wanted, strict=False)
+        outputs: list[Tensor | None] = [
+            torch.empty_like(x) if want else None
+            for x, want in zip(inputs[:6], wanted[:6], strict=True)
         ]
-        texels, irradiance = (
-            (x.numel() // 3 if want else 0)
-            for x, want in zip(inputs[6:8], wanted[6:8], strict=True)
-        )
-        of_light = torch.zeros((texels + irradiance, 3), dtype=torch.float32, device=device)
-        of_texels, of_irradiance = torch.split(of_light, [texels, irradiance])
-        given = [
-            _nothing(3, device) if of_color is None else of_color,
-            _nothing(3, device) if of_normal is None else of_normal,
-        ]
-        outputs = [*of_points, of_texels, of_irradiance]
-        launch(_shade_backward, inputs[0].shape[0], [*_scene(inputs), *given, *outputs], device)
-        outputs[7] = of_irradiance.view(inputs[7].shape) if wanted[7] else of_irradiance
-        found = [x if want else None for x, want in zip(outputs, wanted, strict=True)]
-        return (*found, *(None for _ in inputs[_INPUTS:]))
+        rows = [inputs[k].numel() // 3 if wanted[k] else 0 for k in (6, 7)]
+        if any(rows):
+            of_light = torch.zeros((sum(rows), 3), dtype=torch.float32, device=device)
+            of_texels, of_irradiance = torch.split(of_light, rows)
+            outputs += [of_texels if wanted[6] else None, of_irradiance if wanted[7] else None]
+        else:
+            outputs += [None, None]
+        given = [*ctx.scene, of_color, of_normal, *outputs]
+        launch(_shade_backward, inputs[0].shape[0], given, device)
+        if wanted[7]:
+            outputs[7] = of_irradiance.view(inputs[7].shape)
+        return (*outputs, *(None for _ in ctx.needs_input_grad[_INPUTS:]))
 
 
-def _scene(inputs: Sequence[Any]) -> list[Any]:
-    """The kernels' common arguments, from those of `Shade`."""
-    tangent_normal, smooth, tangent, position, kd, ks, texels, irradiance = inputs[:_INPUTS]
+def _scene(inputs: Sequence[Any], irradiance_edge: int) -> list[Any]:
+    """The kernels' common arguments, from those of `Shade` with the irradiance [T, 3]."""
+    points_and_light = inputs[:_INPUTS]
     pixels, pixels_per_view, camera, rotation, sizes, least_roughness, table, _ = inputs[_INPUTS:]
-    device = position.device
-    bordered, levels = _levels((*sizes, irradiance.shape[1]), str(device))
     return [
-        tangent_normal,
-        smooth,
-        _nothing(3, device) if tangent is None else tangent,
-        position,
-        kd,
-        ks,
-        texels,
-        irradiance.reshape(-1, 3),
-        pixels,
+        *(_described(x) for x in points_and_light),
+        _described(pixels, wp.int64),
         pixels_per_view,
-        camera,
-        _nothing(4, device, 4) if rotation is None else rotation,
-        bordered,
-        levels,
+        _described(camera),
+        _described(rotation),
+        *_levels((*sizes, irradiance_edge), str(pixels.device)),
         max(least_roughness, 0.08),
-        table,
+        _described(table),
     ]
 
 
-@functools.lru_cache(maxsize=16)
-def _nothing(width: int, device: torch.device, height: int | None = None) -> Tensor:
-    """No rows [0, width], or no matrices [0, height, width]."""
-    shape = (0, width) if height is None else (0, height, width)
-    return torch.empty(shape, dtype=torch.float32, device=device)
+def _described(values: Tensor | None, dtype: Any = wp.float32) -> Any:
+    """A tensor as kernels take it, any strides. Raises RuntimeError for another scalar type."""
+    if values is None:
+        return None
+    return wp.from_torch(values.detach(), dtype, requires_grad=False, return_ctype=True)
 
 
 @functools.lru_cache(maxsize=16)
-def _levels(sizes: tuple[int, ...], device: str) -> tuple[Tensor, Tensor]:
+def _levels(sizes: tuple[int, ...], device: str) -> tuple[Any, Any]:
     """Bordered indices of all levels, and per level its edge, first texel and first index.
 
     The last level is the irradiance, whose texels stand in an array of their own: its first texel
@@ -144,7 +131,8 @@ def _levels(sizes: tuple[int, ...], device: str) -> tuple[Tensor, Tensor]:
     for size, start in zip(sizes, starts.tolist(), strict=True):
         rows.append((size, first, start))
         first += 6 * size * size
-    return bordered, torch.tensor(rows, dtype=torch.int32, device=device)
+    levels = torch.tensor(rows, dtype=torch.int32, device=device)
+    return wp.from_torch(bordered), wp.from_torch(levels)
 
 
 @wp.struct
