@@ -144,6 +144,7 @@ def _cut(chart: Ints, other: Ints, around: Ints, begins: Ints, count: int) -> In
     Returns the triangles of these charts, ascending.
     """
     seen = np.zeros(count, dtype=np.bool_)
+    before = chart.copy()
     queue = np.empty(len(chart), dtype=np.int64)
     side = np.full(len(chart), -1, dtype=np.int64)
     fresh = count
@@ -167,7 +168,7 @@ def _cut(chart: Ints, other: Ints, around: Ints, begins: Ints, count: int) -> In
         for n in range(tail):
             chart[queue[n]] = side[queue[n]]
         fresh += 1
-    return np.flatnonzero(side >= 0)
+    return np.flatnonzero(seen[before])
 
 
 @numba.njit(cache=True)

@@ -61,7 +61,7 @@ def _first_scale(size: Floats, area: float, side: int) -> float:
     """
     outline = float(size.sum()) * _GAP * 0.5
     fill = _FILL * float(side * side)
-    scale = (np.sqrt(outline**2 + 4.0 * area * fill) - outline) / (2.0 * area)
+    scale = 2.0 * fill / max(np.sqrt(outline**2 + 4.0 * area * fill) + outline, 1e-30)
     return float(min(scale, (side - 4) / max(float(size.max()), 1e-30)))
 
 

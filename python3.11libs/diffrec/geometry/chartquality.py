@@ -31,12 +31,12 @@ class ChartQuality:
     """Figures of one set of texture coordinates at one texture resolution.
 
     charts: how many; stretch: L2 of the mesh, 1 is the best; stretch_99: L2 that 99% of the area
-    stay below; stretch_max: of the worst triangle (slivers and specks of the surface are left out
-    of all three); seams: length of the charts' borders over the square root of the
-    surface's area; coverage: share of texel centres inside a triangle; overlapping: texel centres
-    inside several; gap: least number of untouched texels between two charts, at most 6;
-    flipped: triangles, but for slivers and
-    specks, that are mirrored in the texture.
+    stay below; stretch_max: of the worst triangle; seams: length of the charts' borders over the
+    square root of the surface's area; coverage: share of texel centres inside a triangle;
+    overlapping: texel centres inside several; gap: least number of untouched texels between two
+    charts, at most 6; flipped: triangles that are mirrored in the texture; lost: triangles without
+    area in the texture, which count for no stretch. Slivers and specks of the surface count for
+    none of the figures of triangles.
     """
 
     charts: int
@@ -48,6 +48,7 @@ class ChartQuality:
     overlapping: int
     gap: int
     flipped: int
+    lost: int
 
 
 def measure_charts(
@@ -61,21 +62,27 @@ def measure_charts(
     flat = texcoords[texcoord_triangles] * [1.0, -1.0]
     chart = chart_ids(texcoord_triangles)
     level, area = triangle_stretch(corner, flat)
-    level = level * np.sqrt(np.abs(signed_areas(flat)).sum() / area.sum())
+    shaped = area > 0
+    signed = signed_areas(flat)[shaped]
+    level, area = level[shaped], area[shaped]
+    lost = int((~np.isfinite(level)).sum())
+    area, level = area[np.isfinite(level)], level[np.isfinite(level)]
+    level = level * np.sqrt(np.abs(signed).sum() / max(float(area.sum()), 1e-30))
     order = np.argsort(level)
     below = np.cumsum(area[order]) <= 0.99 * area.sum()
     shown = texcoords[texcoord_triangles] * texels
     count, owner = _covered(shown, texels), _touched(shown, chart, texels)
     return ChartQuality(
         charts=int(chart.max()) + 1,
-        stretch=float(np.sqrt((level[area > 0] ** 2 * area[area > 0]).sum() / area.sum())),
+        stretch=float(np.sqrt((level**2 * area).sum() / max(float(area.sum()), 1e-30))),
         stretch_99=float(level[order][below].max(initial=0.0)),
         stretch_max=float(level.max(initial=0.0)),
         seams=_seams(positions, triangles, texcoord_triangles),
         coverage=float((count > 0).mean()),
         overlapping=int((count > 1).sum()),
         gap=int(_gap(owner, _SEARCHED)),
-        flipped=int(((signed_areas(flat) < 0) & (area > 0)).sum()),
+        flipped=int((signed < 0).sum()),
+        lost=lost,
     )
 
 

@@ -5,12 +5,19 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
+import numba
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
+from diffrec.geometry import charts
+from diffrec.geometry.chartparts import mesh_parts
+from diffrec.geometry.chartquality import ChartQuality, measure_charts
 from diffrec.geometry.charts import Charted, chart
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.mesh import EmptyMeshError, Mesh
@@ -184,6 +191,138 @@ def test_a_child_that_cannot_start_is_replaced(torus: Callable[[Tensor], Tensor]
     charted = chart(surface(torus, 12), TEXELS, method="xatlas", command=["/nonexistent/python"])
     assert charted.note is not None
     assert "could not be started" in charted.note
+
+
+def rough(resolution: int = 40) -> Mesh:
+    """A bumpy, noisy ball."""
+    geometry = DMTetGeometry(resolution)
+    points = geometry.grid_vertices
+    noise = torch.randn(len(points), generator=torch.Generator().manual_seed(0))
+    bumps = torch.sin(12 * points + torch.tensor([0.0, 1.0, 2.0])).prod(dim=1)
+    with torch.no_grad():
+        geometry.sdf.copy_(points.norm(dim=1) - 0.7 + 0.1 * bumps + noise * 0.5 / resolution)
+    return geometry.mesh().detach()
+
+
+def measured(mesh: Mesh, texels: int = 1024) -> ChartQuality:
+    assert mesh.texcoords is not None
+    assert mesh.texcoord_triangles is not None
+    return measure_charts(
+        mesh.positions.double().numpy(),
+        mesh.triangles.numpy(),
+        mesh.texcoords.double().numpy(),
+        mesh.texcoord_triangles.numpy(),
+        texels,
+    )
+
+
+def whole_xatlas(mesh: Mesh, texels: int = 1024) -> Mesh:
+    """As xatlas itself charts and packs the mesh."""
+    xatlas = pytest.importorskip("xatlas")
+    atlas, packing, charting = xatlas.Atlas(), xatlas.PackOptions(), xatlas.ChartOptions()
+    packing.resolution, packing.padding, packing.bilinear = texels, 2, True
+    packing.rotate_charts, charting.fix_winding = False, True
+    atlas.add_mesh(mesh.positions.numpy(), mesh.triangles.numpy().astype(np.uint32))
+    atlas.generate(charting, packing)
+    _, indices, uv = atlas[0]
+    texcoords = torch.from_numpy(np.stack([uv[:, 0], 1 - uv[:, 1]], 1))
+    return Mesh(
+        mesh.positions, mesh.triangles, texcoords, torch.from_numpy(indices.astype(np.int64))
+    )
+
+
+def test_charts_are_no_worse_than_those_of_xatlas(torus: Callable[[Tensor], Tensor]) -> None:
+    for mesh, most in ((rough(56), 0.5), (surface(torus, 48), 1.0)):
+        theirs, ours = measured(whole_xatlas(mesh)), measured(chart(mesh, 1024).mesh)
+        assert ours.charts <= most * theirs.charts
+        assert ours.seams <= theirs.seams
+        # A little more stretch than the best is little; none of it may be lost or mirrored.
+        assert ours.stretch <= max(theirs.stretch, 1.02)
+        assert ours.stretch_99 <= max(theirs.stretch_99, 1.2)
+        assert ours.coverage >= theirs.coverage
+        assert ours.gap >= 2
+        assert (ours.overlapping, ours.flipped, ours.lost) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("method", ["projection", "xatlas"])
+def test_the_number_of_cores_makes_no_difference(
+    method: Literal["projection", "xatlas"], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(charts, "_PART", 1200)
+    mesh = rough(32)
+    found = []
+    for cores in (1, numba.config.NUMBA_NUM_THREADS):
+        before = numba.get_num_threads()
+        numba.set_num_threads(cores)
+        try:
+            found.append(chart(mesh, TEXELS, method=method, workers=cores).mesh)
+        finally:
+            numba.set_num_threads(before)
+    assert found[0].texcoords is not None
+    assert found[0].texcoord_triangles is not None
+    assert found[1].texcoords is not None
+    assert found[1].texcoord_triangles is not None
+    assert torch.equal(found[0].texcoords, found[1].texcoords)
+    assert torch.equal(found[0].texcoord_triangles, found[1].texcoord_triangles)
+
+
+def test_a_part_that_fails_is_projected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(charts, "_PART", 1200)
+    script = tmp_path / "second_fails.py"
+    script.write_text(
+        "import sys\nfrom pathlib import Path\nfrom diffrec.geometry import xatlas_process\n"
+        "assert not sys.argv[1].endswith('1_in.npz'), 'no luck'\n"
+        "xatlas_process.main(Path(sys.argv[1]), Path(sys.argv[2]))\n"
+    )
+    mesh = rough(32)
+    charted = chart(mesh, TEXELS, method="xatlas", command=[sys.executable, str(script)])
+    assert charted.method == "xatlas"
+    assert charted.note is not None
+    assert "1 of 4 parts charted by projection" in charted.note
+    assert "no luck" in charted.note
+    assert_valid(charted, mesh)
+
+
+def test_xatlas_without_time_is_the_projection() -> None:
+    charted = chart(rough(16), TEXELS, method="xatlas", timeout=0)
+    assert charted.method == "projection"
+    assert charted.note == "the time limit is 0"
+
+
+def test_parts_are_whole_and_small() -> None:
+    mesh = rough(32)
+    positions, triangles = mesh.positions.double().numpy(), mesh.triangles.numpy()
+    parts = mesh_parts(positions, triangles, 500)
+    assert max(map(len, parts)) <= 500
+    assert min(map(len, parts)) >= 250
+    assert np.array_equal(np.sort(np.concatenate(parts)), np.arange(len(triangles)))
+    assert all((np.diff(part) > 0).all() for part in parts)
+
+
+@settings(max_examples=15)
+@given(st.integers(0, 10**6), st.integers(1, 60), st.integers(3, 40))
+def test_any_triangles_get_valid_coordinates(seed: int, count: int, points: int) -> None:
+    """Soups in which triangles share corners and sides, lie over one another or have no area."""
+    random = torch.Generator().manual_seed(seed)
+    positions = torch.rand(points, 3, generator=random)
+    positions[::5] = positions[0].clone()
+    triangles = torch.randint(0, points, (count, 3), generator=random)
+    charted = chart(Mesh(positions, triangles), 128).mesh
+    assert charted.texcoords is not None
+    assert torch.isfinite(charted.texcoords).all()
+    assert charted.texcoords.min() >= 0
+    assert charted.texcoords.max() <= 1
+    quality = measured(charted, 128)
+    assert (quality.overlapping, quality.flipped) == (0, 0)
+
+
+def test_positions_that_are_no_numbers_do_no_harm() -> None:
+    mesh = rough(16)
+    positions = mesh.positions.clone()
+    positions[3], positions[70] = float("nan"), float("inf")
+    charted = chart(Mesh(positions, mesh.triangles), TEXELS).mesh
+    assert charted.texcoords is not None
+    assert torch.isfinite(charted.texcoords).all()
 
 
 def test_no_triangles_is_an_error() -> None:
