@@ -148,6 +148,15 @@ class TextureMaterial(nn.Module):
     @torch.no_grad()
     def clamp_(self) -> None:
         """Clamp every texture to its range, then bring the normals to unit length."""
+        self._mip_maps = None
+        finest = [self._levels(index)[0] for index in range(3)]
+        same = len({texture.shape for texture in finest}) == 1 and not self.custom_mip
+        if same and choose_backend(finest[0], self.backend) == "warp":
+            from diffrec.ops import warp_pyramid
+
+            flat = [texture.data.view(-1, 3) for texture in finest]
+            warp_pyramid.clamp(flat, self.low, self.high, _SHORTEST)
+            return
         for index in range(3):
             low, high = (end[3 * index : 3 * index + 3] for end in (self.low, self.high))
             for level in self._levels(index):
@@ -156,7 +165,6 @@ class TextureMaterial(nn.Module):
                 level.view(level.shape[0], -1).clamp_(low.repeat(width), high.repeat(width))
                 if index == 2:
                     _normalise_(level)
-        self._mip_maps = None
 
     def _levels(self, index: int) -> list[nn.Parameter]:
         levels = self._textures[index]
@@ -205,8 +213,18 @@ class _MipMaps:
     groups: list[_Group]
 
 
+class _Use:
+    """Whether gradients have gone through."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def end(self, _gradient: Tensor) -> None:
+        self.ended = True
+
+
 class _Group:
-    """Mip maps of the textures of one size: packed for a CPU, else a list of levels.
+    """Mip maps of the textures of one size: packed, or a list of levels for the reference.
 
     `spent`: gradients have gone through, and the graph is freed.
     """
@@ -219,21 +237,23 @@ class _Group:
         self._size = max(textures[0][0].shape[:2])
         self._pyramid: Pyramid | None = None
         self._levels: list[Tensor] = []
-        self._spent = False
-        on_cpu = choose_backend(textures[0][0], material.backend) == "numba"
-        if on_cpu and not material.custom_mip:
-            self._pyramid = Pyramid([levels[0] for levels in textures], buffer)
+        # Apart from the group, which holds the graph: a hook must not keep it alive.
+        self._use = _Use()
+        backend = choose_backend(textures[0][0], material.backend)
+        if backend != "reference" and not material.custom_mip:
+            finest = [levels[0] for levels in textures]
+            self._pyramid = Pyramid(finest, buffer, backend=backend)
             return
         self._levels = [torch.cat(level, dim=-1) for level in zip(*textures, strict=True)]
         for level in self._levels[: len(self._levels) if material.custom_mip else 1]:
             if level.requires_grad:
-                level.register_hook(self._spend)  # type: ignore[no-untyped-call]
+                level.register_hook(self._use.end)  # type: ignore[no-untyped-call]
         if not material.custom_mip:
             self._levels = build_mips(self._levels[0])
 
     @property
     def spent(self) -> bool:
-        return self._spent if self._pyramid is None else self._pyramid.spent
+        return self._use.ended if self._pyramid is None else self._pyramid.spent
 
     def fetch(self, uv: Tensor, lod: Tensor | None, backend: str | None) -> dict[int, Tensor]:
         """[P, 3] of each member, by its index."""
@@ -246,9 +266,6 @@ class _Group:
         # Unbinding joins the gradients in one copy, where slices would add zeros to zeros.
         channels = values.reshape(-1, len(self.members), 3).unbind(1)
         return dict(zip(self.members, channels, strict=True))
-
-    def _spend(self, gradient: Tensor) -> None:
-        self._spent = True
 
 
 def _normalise_(normal: Tensor) -> None:
