@@ -23,7 +23,7 @@ def integrate(cosine: Tensor, roughness: Tensor, steps: int = _STEPS) -> Tensor:
     `steps` x `steps` half vectors, spaced as the lobe's energy but denser in its tail, which
     decides at grazing angles; within 0.002 of the integral.
     """
-    middle = (torch.arange(steps, dtype=cosine.dtype) + 0.5) / steps
+    middle = (torch.arange(steps, dtype=cosine.dtype, device=cosine.device) + 0.5) / steps
     first = (1 - (1 - middle).pow(3)).repeat_interleave(steps)
     share = (3 * (1 - middle).square() / steps**2).repeat_interleave(steps)
     turn = (math.pi * middle).repeat(steps)  # the other half of the turn is its mirror image
@@ -50,9 +50,14 @@ def integrate(cosine: Tensor, roughness: Tensor, steps: int = _STEPS) -> Tensor:
 @functools.lru_cache(maxsize=4)
 def table(device: str) -> Tensor:
     """A and B at texel centres, [256 * 256, 2]: rows are roughness, columns n . v."""
-    centre = (torch.arange(SIZE) + 0.5) / SIZE
-    rows = [integrate(centre, torch.full_like(centre, float(r))) for r in centre]
-    return torch.stack(rows).reshape(-1, 2).to(device)
+    centre = (torch.arange(SIZE, device=device) + 0.5) / SIZE
+    # A row at a time stays in a CPU's cache; a GPU wants fewer and larger steps.
+    together = 1 if centre.device.type == "cpu" else 32
+    rows = [
+        integrate(centre.expand(together, SIZE), some[:, None].expand(together, SIZE))
+        for some in torch.split(centre, together)
+    ]
+    return torch.cat(rows).reshape(-1, 2)
 
 
 def lookup(cosine: Tensor, roughness: Tensor) -> Tensor:
