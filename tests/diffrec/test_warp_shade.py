@@ -231,6 +231,21 @@ def test_nothing_has_no_direction() -> None:
     agree(found[1], expected[1], "shading normal")
 
 
+@pytest.mark.parametrize("broken", ["position", "normal", "tangent_normal", "kd", "ks"])
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -float("inf"), 3e38])
+def test_what_is_no_number_stays_with_its_point(broken: str, number: float) -> None:
+    leaves = random_leaves(18)
+    expected, _ = shaded(leaves, "warp")
+    getattr(leaves, broken)[5] = number
+    own = leaves.moved("cpu", torch.float32)
+    color, normal = shaded(own, "warp")
+    weighed((color, normal)).backward()  # type: ignore[no-untyped-call]
+    others = torch.arange(600) != 5
+    assert torch.equal(color[others], expected[others])
+    for name in ("position", "normal", "tangent", "kd", "ks"):
+        assert getattr(own, name).grad[others].isfinite().all()
+
+
 @pytest.mark.parametrize("wanted", [f.name for f in fields(Leaves)])
 def test_only_wanted_gradients_are_made(wanted: str) -> None:
     leaves = random_leaves(11)

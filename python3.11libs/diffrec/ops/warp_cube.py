@@ -96,17 +96,24 @@ def taps_around(
 ) -> Taps:
     """Texels around a place (face, s, t, scale) in a level, counted from texel `base` on."""
     size = levels[level, 0]
-    padded = size + 2
     column = _cell(place[1], size)
     row = _cell(place[2], size)
-    corner = levels[level, 2] + (int(place[0]) * padded + row.column) * padded + column.column
+    face = int(place[0])
+    x = column.column
+    y = row.column
     taps = Taps()
-    taps.texel = wp.vec4i(
-        int(bordered[corner]) - base,
-        int(bordered[corner + 1]) - base,
-        int(bordered[corner + padded]) - base,
-        int(bordered[corner + padded + 1]) - base,
-    )
+    if x > 0 and y > 0 and x < size and y < size:
+        first = levels[level, 1] - base + (face * size + y - 1) * size + x - 1
+        taps.texel = wp.vec4i(first, first + 1, first + size, first + size + 1)
+    else:  # some lie on neighbouring faces
+        padded = size + 2
+        corner = levels[level, 2] + (face * padded + y) * padded + x
+        taps.texel = wp.vec4i(
+            int(bordered[corner]) - base,
+            int(bordered[corner + 1]) - base,
+            int(bordered[corner + padded]) - base,
+            int(bordered[corner + padded + 1]) - base,
+        )
     taps.right = column.share
     taps.down = row.share
     return taps
@@ -190,6 +197,7 @@ def level_of(roughness: float, count: int, least: float) -> Level:
         if place <= last and roughness >= least and roughness <= 1.0:
             level.slope = slope
         place = wp.clamp(place, 0.0, last)
-        level.lower = wp.min(int(place), count - 2)
+        if place > 0.0:  # false for what is not a number, which must not become an index
+            level.lower = wp.min(int(place), count - 2)
         level.share = place - float(level.lower)
     return level
