@@ -45,7 +45,9 @@ def pack_charts(flat: Floats, chart: Ints, texels: int) -> Floats:
     # Room for a texel of every chart and its space.
     while side * side < 2 * count * (1 + _GAP) ** 2:
         side *= 2
-    size = _moved(corner, begins)
+    low = np.minimum.reduceat(corner.min(axis=1), begins[:-1])
+    size = np.maximum.reduceat(corner.max(axis=1), begins[:-1]) - low
+    corner -= low[chart[order]][:, None, :]
     area = max(float(np.abs(signed_areas(corner)).sum()), 1e-30)
     scale, place = _search(corner, begins, size, _first_scale(size, area, side), side)
     corner = np.asarray(_placed(corner * scale, begins, size * scale, place)) / side
@@ -111,19 +113,6 @@ def upright(flat: Floats, chart: Ints) -> Floats:
     result = np.empty_like(corner)
     result[order] = corner
     return result
-
-
-@numba.njit(cache=True)
-def _moved(corner: Floats, begins: Ints) -> Floats:
-    """Moves every chart to the origin, in place; their sizes [C, 2]."""
-    size = np.zeros((len(begins) - 1, 2))
-    for c in range(len(size)):
-        part = corner[begins[c] : begins[c + 1]]
-        for k in range(2):
-            low, high = part[:, :, k].min(), part[:, :, k].max()
-            part[:, :, k] -= low
-            size[c, k] = high - low
-    return size
 
 
 @numba.njit(cache=True)
@@ -213,12 +202,13 @@ def _spread(mask: NDArray[np.bool_], wide: NDArray[np.bool_]) -> None:
 
 
 @numba.njit(cache=True)
-def _bits(mask: NDArray[np.bool_], turns: int) -> tuple[Words, Ints]:
-    """The mask after some quarter turns as rows of bits, and where each bit's run begins."""
+def _bits(mask: NDArray[np.bool_], turns: int, words: Words, starts: Ints) -> None:
+    """The mask after some quarter turns as rows of bits, and where each bit's run begins.
+
+    words: [R, W] zeros; starts: [R, C], at least as large as the mask is then.
+    """
     height, width = mask.shape
     rows, columns = (height, width) if turns % 2 == 0 else (width, height)
-    words = np.zeros((rows, (columns + 63) // 64), dtype=np.uint64)
-    starts = np.zeros((rows, columns), dtype=np.int64)
     for r in range(rows):
         start = 0
         for k in range(columns):
@@ -235,7 +225,6 @@ def _bits(mask: NDArray[np.bool_], turns: int) -> tuple[Words, Ints]:
                 starts[r, k] = start
             else:
                 start = k + 1
-    return words, starts
 
 
 @numba.njit(cache=True)
@@ -250,12 +239,13 @@ def _highest(word: np.uint64) -> int:
 
 
 @numba.njit(cache=True)
-def _blocked(atlas: Words, words: Words, starts: Ints, x: int, y: int) -> int:
-    """0 where a mask fits at x, y, else by how much x must grow before it can.
+def _blocked(
+    atlas: Words, words: Words, starts: Ints, rows: int, columns: int, x: int, y: int
+) -> int:
+    """0 where a mask of so many rows and words fits at x, y, else by how much x must grow first.
 
     Moved by less, the run of bits that collides would still cover the texel that it collides with.
     """
-    rows, columns = words.shape
     word, shift = x >> 6, np.uint64(x & 63)
     back = np.uint64(64) - shift
     for n in range(rows):
@@ -280,26 +270,22 @@ def _first_place(
 ) -> tuple[int, int, int]:
     """x, y and quarter turns of the first place, row by row from `begin`; x is -1 without one."""
     height, width = wide.shape
-    words0, starts0 = _bits(wide, 0)
-    words1, starts1 = _bits(wide, 1)
-    words2, starts2 = _bits(wide, 2)
-    words3, starts3 = _bits(wide, 3)
+    longest = max(height, width)
+    words = np.zeros((4, longest, (longest + 63) // 64), dtype=np.uint64)
+    starts = np.zeros((4, longest, longest), dtype=np.int32)
+    for turns in range(4):
+        _bits(wide, turns, words[turns], starts[turns])
     # Large charts are tried at fewer places: what that wastes is small beside them.
     step_y = max(min(width, height) // _COARSE, 1)
     for y in range(begin, atlas.shape[0] - min(width, height) + 1, step_y):
         for turns in range(4):
-            words, starts = words0, starts0
-            if turns == 1:
-                words, starts = words1, starts1
-            elif turns == 2:
-                words, starts = words2, starts2
-            elif turns == 3:
-                words, starts = words3, starts3
-            if y + words.shape[0] > atlas.shape[0]:
+            rows, columns = (height, width) if turns % 2 == 0 else (width, height)
+            if y + rows > atlas.shape[0]:
                 continue
-            x, last = 0, room - starts.shape[1]
-            while x <= last:
-                step = _blocked(atlas, words, starts, x, y)
+            bits, runs, count = words[turns], starts[turns], (columns + 63) // 64
+            x = 0
+            while x <= room - columns:
+                step = _blocked(atlas, bits, runs, rows, count, x, y)
                 if step == 0:
                     return x, y, turns
                 x += step
@@ -339,10 +325,12 @@ def _attempt(
             return np.inf, place
         begun[kind, other] = y
         place[c, 0], place[c, 1], place[c, 2] = x + border, y + border, turns
-        words, _ = _bits(mask, turns)
-        used = max(used, float(y + words.shape[0] - 2 * (_GAP - border)))
+        rows = height if turns % 2 == 0 else width
+        words = np.zeros((rows, (width + height + 63 - rows) // 64), dtype=np.uint64)
+        _bits(mask, turns, words, np.empty((rows, width + height - rows), dtype=np.int32))
+        used = max(used, float(y + rows - 2 * (_GAP - border)))
         word, shift = x >> 6, np.uint64(x & 63)
-        for r in range(words.shape[0]):
+        for r in range(rows):
             for k in range(words.shape[1]):
                 here = words[r, k]
                 atlas[y + r, word + k] |= here << shift
