@@ -79,16 +79,30 @@ def launch(kernel: Any, dim: int | Sequence[int], inputs: Sequence[Any], device:
     stream, so it is ordered with the surrounding PyTorch work and nothing waits.
     """
     wp = warp()
-    device = torch.device(device)
+    # Descriptors in place of Warp's array objects: making those costs more than many a kernel.
     arrays = [
-        wp.from_torch(x.detach(), requires_grad=False) if isinstance(x, Tensor) else x
+        wp.from_torch(x.detach(), requires_grad=False, return_ctype=True)
+        if isinstance(x, Tensor)
+        else x
         for x in inputs
     ]
+    device = torch.device(device)
     if device.type == "cuda":
-        stream = wp.stream_from_torch(torch.cuda.current_stream(device))
-        wp.launch(kernel, dim=dim, inputs=arrays, stream=stream)
+        wp.launch(kernel, dim=dim, inputs=arrays, stream=_stream(device))
     else:
         wp.launch(kernel, dim=dim, inputs=arrays, device="cpu")
+
+
+_streams: dict[tuple[torch.device, int], Any] = {}
+
+
+def _stream(device: torch.device) -> Any:
+    """Warp's object for PyTorch's current stream, made once for each."""
+    current = torch.cuda.current_stream(device)
+    key = (device, current.cuda_stream)
+    if key not in _streams:
+        _streams[key] = warp().stream_from_torch(current)
+    return _streams[key]
 
 
 def usable_cores() -> int:

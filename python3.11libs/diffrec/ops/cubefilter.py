@@ -11,13 +11,18 @@ from __future__ import annotations
 
 import functools
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from diffrec.ops import cubemap, numba_cubefilter
+from diffrec.ops import cubemap, neighbours
+from diffrec.ops.backends import choose_backend
 from diffrec.ops.sparsemap import Rows, SparseMap, average_pool
+
+if TYPE_CHECKING:
+    from diffrec.ops.warp_cubefilter import DeviceFilter
 
 SMALLEST = 16  # edge of the coarsest level of the chain
 _COARSEST_BLUR = 4  # edge of the coarsest blurred level
@@ -97,8 +102,9 @@ def prefilter_reference(base: Tensor) -> list[Tensor]:
 class CubeFilter:
     """The filters for one base size, built once and kept per device."""
 
-    def __init__(self, size: int, device: torch.device) -> None:
+    def __init__(self, size: int, device: torch.device, backend: str | None = None) -> None:
         self._size = size
+        self._fused: DeviceFilter | None = None
         self._sizes = [size]
         while self._sizes[-1] > SMALLEST:
             self._sizes.append(self._sizes[-1] // 2)
@@ -106,8 +112,8 @@ class CubeFilter:
         while blurred[-1] > _COARSEST_BLUR:
             blurred.append(blurred[-1] // 2)
         self._blurred = blurred
-        self._blur = {s: SparseMap(_gaussian(s), device) for s in blurred[1:]}
-        self._raise = {s: SparseMap(_upsampling(s), device) for s in blurred[:-1]}
+        blur = {s: _gaussian(s, device) for s in blurred[1:]}
+        raised = {s: _upsampling(s) for s in blurred[:-1]}
         self.roughness = roughness_of_levels(len(self._sizes))
         self._weights = [
             _mixture(roughness, self._sizes[level], blurred[level + 1 :])
@@ -121,14 +127,41 @@ class CubeFilter:
             if roughness > _WIDE
         ]
         self._cosine = dense_filter(last, last, None).float().to(device)
+        if choose_backend(self._cosine, backend) == "warp":
+            from diffrec.ops.warp_cubefilter import DeviceFilter
+
+            self._fused = DeviceFilter(
+                self._sizes, blurred, self._weights, blur, raised, self._wide, self._cosine, device
+            )
+            return
+        self._blur = {s: SparseMap(rows, device) for s, rows in blur.items()}
+        self._raise = {s: SparseMap(rows, device) for s, rows in raised.items()}
 
     @staticmethod
     def of(size: int, device: torch.device) -> CubeFilter:
         """The filter of a base size; built on first use."""
         return _cached(size, str(device))
 
+    def packed(self, base: Tensor) -> tuple[Tensor | None, list[Tensor], Tensor]:
+        """The levels in one array [texels of all, 3] where they are made so, then as `__call__`."""
+        if self._fused is None or base.shape[3] != 3 or base.dtype != torch.float32:
+            return None, *self(base)
+        from diffrec.ops.warp_cubefilter import Filtered
+
+        packed, irradiance = Filtered.apply(base, self._fused)  # type: ignore[no-untyped-call]
+        starts = self._fused.starts
+        levels = [
+            packed[starts[number] : starts[number + 1]].view(6, size, size, 3)
+            for number, size in enumerate(self._sizes)
+        ]
+        last = self._sizes[-1]
+        return packed, levels, irradiance.view(6, last, last, 3)
+
     def __call__(self, base: Tensor) -> tuple[list[Tensor], Tensor]:
         """GGX levels [6, R, R, C], [6, R / 2, R / 2, C] … and irradiance over pi [6, 16, 16, C]."""
+        if self._fused is not None and base.shape[3] == 3 and base.dtype == torch.float32:
+            _packed, levels, irradiance = self.packed(base)
+            return levels, irradiance
         channels = base.shape[3]
         averages = pyramid(base, _COARSEST_BLUR)
         flat = {a.shape[1]: a.reshape(-1, channels) for a in averages}
@@ -167,22 +200,22 @@ def _mean_angle(size: int) -> float:
     return math.pi / 2 / size
 
 
-def _gaussian(size: int) -> Rows:
-    """A truncated Gaussian of the angle, rows adding up to one."""
+def _gaussian(size: int, device: torch.device) -> Rows:
+    """A truncated Gaussian of the angle, rows adding up to one; made on the device, left there."""
     sigma = _WIDTH * _mean_angle(size)
-    directions = cubemap.texel_directions(size).reshape(-1, 3)
-    area = cubemap.solid_angles(size).reshape(-1).repeat(6)
+    directions = cubemap.texel_directions(size).reshape(-1, 3).to(device)
+    area = cubemap.solid_angles(size).reshape(-1).repeat(6).to(device)
     # Texels at a face's corner are narrower than the mean by 0.42.
     reach = min(size, math.ceil(_CUT * _WIDTH / 0.42))
     table = cubemap.neighbour_table(size, reach)
     nearest = math.cos(min(_CUT * sigma, math.pi))
-    start, column = numba_cubefilter.neighbours(directions, table, reach, nearest)
+    start, column = neighbours.within(directions, table, reach, nearest)
     count = len(directions)
-    row = torch.repeat_interleave(torch.arange(count), start.diff())
+    row = torch.repeat_interleave(torch.arange(count, device=device), start.diff())
     chord2 = (directions[row] - directions[column]).square().sum(1)
     angle = 2 * torch.asin((chord2.sqrt() * 0.5).clamp(max=1))
     value = torch.exp(-angle.square() / (2 * sigma**2)) * area[column]
-    total = torch.zeros(count).index_add(0, row, value)
+    total = torch.zeros(count, device=device).index_add(0, row, value)
     return Rows(start, column, value / total[row], count)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffrec.ops import numba_cubefilter as kernels
+from diffrec.ops.neighbours import transpose
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Rows:
 
     def transposed(self) -> Rows:
         """The same entries as a matrix [M, N]."""
-        turned = kernels.transpose(self.start, self.column, self.value, self.width)
+        turned = transpose(self.start, self.column, self.value, self.width)
         return Rows(*turned, width=len(self.start) - 1)
 
     def as_torch(self, device: torch.device) -> Tensor:
@@ -70,6 +70,8 @@ class _Apply(torch.autograd.Function):
 def _product(matrix: Rows | Tensor, texels: Tensor) -> Tensor:
     if isinstance(matrix, Tensor):
         return matrix @ texels.contiguous()
+    from diffrec.ops import numba_cubefilter as kernels
+
     return kernels.product(matrix.start, matrix.column, matrix.value, texels)
 
 
@@ -85,8 +87,12 @@ def average_pool(cube: Tensor) -> Tensor:
 class _Pool(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, cube: Tensor) -> Tensor:
+        from diffrec.ops import numba_cubefilter as kernels
+
         return kernels.pool(cube)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        from diffrec.ops import numba_cubefilter as kernels
+
         return kernels.pool_backward(gradient)

@@ -22,12 +22,14 @@ class PrefilteredLight:
 
     `specular`: levels [6, R, R, 3], GGX-filtered for growing roughness (see
     `diffrec.ops.cubefilter`); `irradiance`: [6, 16, 16, 3], divided by pi, so that it times the
-    albedo is radiance; `least_roughness`: reflections of smaller ones are read as of this one.
+    albedo is radiance; `least_roughness`: reflections of smaller ones are read as of this one;
+    `packed`: the same levels in one array [texels of all, 3], where they were made so.
     """
 
     specular: list[Tensor]
     irradiance: Tensor
     least_roughness: float = 0.08
+    packed: Tensor | None = None
 
 
 class EnvironmentLight(nn.Module):
@@ -75,8 +77,9 @@ class EnvironmentLight(nn.Module):
 
     def prefiltered(self) -> PrefilteredLight:
         """Filtered for shading; differentiable. Made once per iteration."""
-        specular, irradiance = CubeFilter.of(self.base.shape[1], self.base.device)(self.base)
-        return PrefilteredLight(specular, irradiance, self.least_roughness)
+        cube = CubeFilter.of(self.base.shape[1], self.base.device)
+        packed, specular, irradiance = cube.packed(self.base)
+        return PrefilteredLight(specular, irradiance, self.least_roughness, packed)
 
     @torch.no_grad()
     def clamp_(self) -> None:

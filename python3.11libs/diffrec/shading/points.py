@@ -75,7 +75,7 @@ def _fused(
 ) -> tuple[Tensor, Tensor | None]:
     from diffrec.ops.warp_shade import Shade
 
-    packed: Tensor | None = getattr(light, "packed", None)
+    packed = light.packed
     if packed is None:
         packed = torch.cat([level.reshape(-1, 3) for level in light.specular])
     result: tuple[Tensor, Tensor | None] = Shade.apply(  # type: ignore[no-untyped-call]

@@ -179,7 +179,7 @@ def test_the_same_filter_every_time() -> None:
 
 @pytest.mark.parametrize("size", [8, 16])
 def test_neighbourhoods_against_all_pairs(size: int) -> None:
-    blur = cubefilter._gaussian(size)
+    blur = cubefilter._gaussian(size, CPU)
     directions = cubemap.texel_directions(size).reshape(-1, 3)
     nearest = torch.cos(torch.tensor(2.6 * 0.9 * torch.pi / 2 / size))
     cosine = directions @ directions.T

@@ -1,0 +1,335 @@
+"""The filters of `diffrec.ops.cubefilter` in Warp: one autograd node for the whole chain.
+
+The chains of all roughnesses climb from coarse to fine together, one kernel per size: what a level
+gathers from below is the same sparse matrix for each. The backward pass goes down the same way with
+the transposed matrices. For CUDA; the same kernels run on the CPU.
+"""
+
+# Warp reads the annotations of kernels; they are no types to a checker.
+# mypy: disable-error-code="name-defined,valid-type,no-untyped-def,misc"
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from diffrec.ops.backends import launch, warp
+from diffrec.ops.sparsemap import Rows
+
+wp = warp()
+wp.set_module_options({"enable_backward": False})
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """A sparse matrix on the device: start [N + 1], column and value [E]."""
+
+    start: Tensor
+    column: Tensor
+    value: Tensor
+
+    @staticmethod
+    def of(rows: Rows, device: torch.device) -> Matrix:
+        return Matrix(
+            rows.start.to(device=device, dtype=torch.int32),
+            rows.column.to(device=device, dtype=torch.int32),
+            rows.value.to(device=device, dtype=torch.float32),
+        )
+
+    @property
+    def arrays(self) -> list[Tensor]:
+        return [self.start, self.column, self.value]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What happens at one size. ``chains``: how many levels pass it on their way up; ``level``:
+    whether a level ends here; ``own``: that level's share of the unblurred texels; ``shares``: of
+    the blurred ones, for each chain.
+    """
+
+    size: int
+    blur: Matrix | None
+    blur_back: Matrix | None
+    up: Matrix | None
+    up_back: Matrix | None
+    chains: int
+    level: bool
+    own: float
+    shares: Tensor
+
+
+class DeviceFilter:
+    """The filters for one base size on one device."""
+
+    def __init__(
+        self,
+        sizes: Sequence[int],
+        blurred: Sequence[int],
+        weights: Sequence[Sequence[float]],
+        blur: Mapping[int, Rows],
+        up: Mapping[int, Rows],
+        wide: Sequence[Tensor],
+        cosine: Tensor,
+        device: torch.device,
+    ) -> None:
+        """See `diffrec.ops.cubefilter.CubeFilter`, whose members these are; ``blurred`` begins with
+        the base size.
+        """
+        self.sizes, self.wide, self.cosine = list(sizes), list(wide), cosine
+        self.steps: list[Step] = []
+        for place, size in enumerate(blurred):
+            chains = min(place, len(weights))
+            shares = [weights[level][place - level] for level in range(chains)]
+            self.steps.append(
+                Step(
+                    size,
+                    Matrix.of(blur[size], device) if place else None,
+                    Matrix.of(blur[size].transposed(), device) if place else None,
+                    Matrix.of(up[size], device) if size in up else None,
+                    Matrix.of(up[size].transposed(), device) if size in up else None,
+                    chains,
+                    place < len(weights),
+                    weights[place][0] if place < len(weights) else 0.0,
+                    torch.tensor(shares or [0.0], device=device),
+                )
+            )
+        rows = [6 * size * size for size in self.sizes]
+        self.starts = [sum(rows[:level]) for level in range(len(rows) + 1)]
+
+    def forward(self, base: Tensor) -> tuple[Tensor, Tensor]:
+        """The levels packed [texels, 3], and irradiance [6 R^2, 3], of base [6, R, R, 3]."""
+        device = base.device
+        averages = [base.reshape(-1, 3)]
+        for step in self.steps[1:]:
+            pooled = base.new_empty((6 * step.size**2, 3))
+            launch(_pool, pooled.shape[0], [averages[-1], step.size, pooled], device)
+            averages.append(pooled)
+        packed = base.new_empty((self.starts[-1], 3))
+        below: Tensor | None = None
+        for place in reversed(range(len(self.steps))):
+            step, mean = self.steps[place], averages[place]
+            blurred = mean
+            if step.blur is not None:
+                blurred = torch.empty_like(mean)
+                launch(_product, mean.shape, [*step.blur.arrays, mean, blurred], device)
+            chains = base.new_empty((mean.shape[0], max(step.chains, 1), 3))
+            out = packed[self.starts[place] : self.starts[place + 1]] if step.level else mean
+            empty = step.up is None or below is None
+            matrix = step.up if step.up is not None else self.steps[-2].up
+            assert matrix is not None
+            source = chains if below is None else below
+            arrays: list[Any] = [*matrix.arrays, source, 0 if empty else 1, blurred, mean]
+            arrays += [step.shares, step.chains, step.own, 1 if step.level else 0, chains, out]
+            lanes = step.chains + (1 if step.level else 0)
+            if lanes:
+                launch(_climb, (mean.shape[0], lanes), arrays, device)
+            below = chains
+        last = averages[len(self.sizes) - 1]
+        for number, matrix_ in enumerate(self.wide):
+            level = len(self.sizes) - len(self.wide) + number
+            packed[self.starts[level] : self.starts[level + 1]] = matrix_ @ last
+        return packed, self.cosine @ last
+
+    def backward(self, packed: Tensor, irradiance: Tensor) -> Tensor:
+        """The gradient of the base [6 R^2, 3]."""
+        device = packed.device
+        averages: list[Tensor] = []
+        above: Tensor | None = None
+        for place, step in enumerate(self.steps):
+            rows = 6 * step.size**2
+            # What the chains that pass here hand down, from the step above.
+            lanes = step.chains
+            chains = packed.new_empty((rows, max(lanes, 1), 3))
+            if lanes:
+                upper = self.steps[place - 1]
+                assert upper.up_back is not None
+                ended = (
+                    packed[self.starts[place - 1] : self.starts[place]] if upper.level else packed
+                )
+                source = chains if above is None else above
+                arrays = [*upper.up_back.arrays, source, upper.chains, ended, chains]
+                launch(_descend, (rows, lanes), arrays, device)
+            own = packed[self.starts[place] : self.starts[place + 1]] if step.level else packed
+            mean = packed.new_empty((rows, 3))
+            if step.blur_back is None:
+                torch.mul(own, step.own, out=mean)
+            else:
+                blurred = packed.new_empty((rows, 3))
+                launch(_shared, (rows, 3), [chains, step.shares, lanes, blurred], device)
+                arrays = [*step.blur_back.arrays, blurred, own, step.own, mean]
+                launch(_product_and_own, (rows, 3), [*arrays, 1 if step.level else 0], device)
+            averages.append(mean)
+            above = chains
+        last = averages[len(self.sizes) - 1]
+        for number, matrix in enumerate(self.wide):
+            level = len(self.sizes) - len(self.wide) + number
+            last += matrix.t() @ packed[self.starts[level] : self.starts[level + 1]]
+        last += self.cosine.t() @ irradiance
+        for place in reversed(range(1, len(self.steps))):
+            fine, coarse = averages[place - 1], averages[place]
+            launch(_spread, fine.shape[0], [coarse, self.steps[place - 1].size, fine], device)
+        return averages[0]
+
+
+class Filtered(torch.autograd.Function):
+    """`apply(base, filter)`: the packed levels and the irradiance, [texels, 3] each."""
+
+    @staticmethod
+    def forward(ctx: Any, base: Tensor, device_filter: DeviceFilter) -> tuple[Tensor, Tensor]:
+        ctx.filter, ctx.shape = device_filter, base.shape
+        return device_filter.forward(base.detach().contiguous())
+
+    @staticmethod
+    @once_differentiable  # type: ignore[misc]
+    def backward(ctx: Any, packed: Tensor, irradiance: Tensor) -> tuple[Tensor, None]:
+        gradient = ctx.filter.backward(packed.contiguous(), irradiance.contiguous())
+        return gradient.reshape(ctx.shape), None
+
+
+@wp.kernel
+def _pool(fine: wp.array2d(dtype=wp.float32), size: wp.int32, coarse: wp.array2d(dtype=wp.float32)):
+    i = wp.tid()
+    row = i // size
+    column = i - row * size
+    # Faces have an even number of rows: pairs of rows never lie on two of them.
+    top = 2 * row * 2 * size + 2 * column
+    below = top + 2 * size
+    for c in range(3):
+        coarse[i, c] = 0.25 * (
+            fine[top, c] + fine[top + 1, c] + (fine[below, c] + fine[below + 1, c])
+        )
+
+
+@wp.kernel
+def _spread(
+    coarse: wp.array2d(dtype=wp.float32), size: wp.int32, fine: wp.array2d(dtype=wp.float32)
+):
+    i = wp.tid()
+    row = i // size
+    column = i - row * size
+    above = row // 2 * (size // 2) + column // 2
+    for c in range(3):
+        fine[i, c] = fine[i, c] + 0.25 * coarse[above, c]
+
+
+@wp.kernel
+def _product(
+    start: wp.array(dtype=wp.int32),
+    column: wp.array(dtype=wp.int32),
+    value: wp.array(dtype=wp.float32),
+    texels: wp.array2d(dtype=wp.float32),
+    result: wp.array2d(dtype=wp.float32),
+):
+    row, c = wp.tid()
+    total = wp.float32(0.0)
+    for e in range(start[row], start[row + 1]):
+        total += value[e] * texels[column[e], c]
+    result[row, c] = total
+
+
+@wp.kernel
+def _product_and_own(
+    start: wp.array(dtype=wp.int32),
+    column: wp.array(dtype=wp.int32),
+    value: wp.array(dtype=wp.float32),
+    texels: wp.array2d(dtype=wp.float32),
+    own: wp.array2d(dtype=wp.float32),
+    share: wp.float32,
+    result: wp.array2d(dtype=wp.float32),
+    has_own: wp.int32,
+):
+    row, c = wp.tid()
+    total = wp.float32(0.0)
+    for e in range(start[row], start[row + 1]):
+        total += value[e] * texels[column[e], c]
+    if has_own == 1:
+        total += share * own[row, c]
+    result[row, c] = total
+
+
+@wp.kernel
+def _climb(
+    start: wp.array(dtype=wp.int32),
+    column: wp.array(dtype=wp.int32),
+    value: wp.array(dtype=wp.float32),
+    below: wp.array3d(dtype=wp.float32),
+    has_below: wp.int32,
+    blurred: wp.array2d(dtype=wp.float32),
+    mean: wp.array2d(dtype=wp.float32),
+    shares: wp.array(dtype=wp.float32),
+    count: wp.int32,
+    own: wp.float32,
+    has_level: wp.int32,
+    chains: wp.array3d(dtype=wp.float32),
+    level: wp.array2d(dtype=wp.float32),
+):
+    """Lane `count` is the level that ends here; the others pass."""
+    row, lane = wp.tid()
+    a = wp.float32(0.0)
+    b = wp.float32(0.0)
+    c = wp.float32(0.0)
+    if has_below == 1:
+        for e in range(start[row], start[row + 1]):
+            k = column[e]
+            a += value[e] * below[k, lane, 0]
+            b += value[e] * below[k, lane, 1]
+            c += value[e] * below[k, lane, 2]
+    if lane < count:
+        share = shares[lane]
+        chains[row, lane, 0] = a + share * blurred[row, 0]
+        chains[row, lane, 1] = b + share * blurred[row, 1]
+        chains[row, lane, 2] = c + share * blurred[row, 2]
+    elif has_level == 1:
+        level[row, 0] = a + own * mean[row, 0]
+        level[row, 1] = b + own * mean[row, 1]
+        level[row, 2] = c + own * mean[row, 2]
+
+
+@wp.kernel
+def _descend(
+    start: wp.array(dtype=wp.int32),
+    column: wp.array(dtype=wp.int32),
+    value: wp.array(dtype=wp.float32),
+    above: wp.array3d(dtype=wp.float32),
+    count: wp.int32,
+    ended: wp.array2d(dtype=wp.float32),
+    chains: wp.array3d(dtype=wp.float32),
+):
+    """Lanes below `count` come from the chains above, lane `count` from the level that ended."""
+    row, lane = wp.tid()
+    a = wp.float32(0.0)
+    b = wp.float32(0.0)
+    c = wp.float32(0.0)
+    for e in range(start[row], start[row + 1]):
+        k = column[e]
+        if lane < count:
+            a += value[e] * above[k, lane, 0]
+            b += value[e] * above[k, lane, 1]
+            c += value[e] * above[k, lane, 2]
+        else:
+            a += value[e] * ended[k, 0]
+            b += value[e] * ended[k, 1]
+            c += value[e] * ended[k, 2]
+    chains[row, lane, 0] = a
+    chains[row, lane, 1] = b
+    chains[row, lane, 2] = c
+
+
+@wp.kernel
+def _shared(
+    chains: wp.array3d(dtype=wp.float32),
+    shares: wp.array(dtype=wp.float32),
+    count: wp.int32,
+    result: wp.array2d(dtype=wp.float32),
+):
+    row, c = wp.tid()
+    total = wp.float32(0.0)
+    for lane in range(count):
+        total += shares[lane] * chains[row, lane, c]
+    result[row, c] = total
