@@ -307,10 +307,6 @@ def test_a_light_that_is_already_packed_is_taken_as_it_is() -> None:
     leaves = random_leaves(15)
     camera, _, pixels = cameras()
 
-    @dataclass(frozen=True)
-    class Packed(PrefilteredLight):
-        packed: Tensor | None = None
-
     def shaded_by(light: PrefilteredLight) -> Tensor:
         return shade_points(
             VisiblePoints(leaves.position, leaves.normal, None, pixels, PER_VIEW),
@@ -322,7 +318,7 @@ def test_a_light_that_is_already_packed_is_taken_as_it_is() -> None:
 
     levels = [leaves.fine, leaves.middle, leaves.coarse]
     packed = torch.cat([level.reshape(-1, 3) for level in levels]).requires_grad_()
-    color = shaded_by(Packed(levels, leaves.irradiance, packed=packed))
+    color = shaded_by(PrefilteredLight(levels, leaves.irradiance, packed=packed))
     assert torch.equal(color, shaded_by(PrefilteredLight(levels, leaves.irradiance)))
     color.sum().backward()  # type: ignore[no-untyped-call]
     assert packed.grad is not None and packed.grad.any()
