@@ -37,11 +37,15 @@ def _main(argv: Sequence[str], stop: StopRequest) -> int:
 
     import torch  # seconds to load: not for --help or a mistyped flag
 
-    from diffrec.ranks import joined, local_rank
+    from diffrec.ranks import joined, local_rank, share_cores
+
+    number = local_rank()
+    if number is not None:
+        share_cores()
+
     from diffrec.reconstruct import reconstruct
 
     config = asked.config
-    number = local_rank()
     try:
         device = choose_device(config.diffrec.device, number)
         with joined(device) as ranks:

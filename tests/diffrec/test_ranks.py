@@ -17,7 +17,7 @@ import torch
 from diffrec import checkpoint, cli
 from diffrec.config import Config, ConfigError, Extensions
 from diffrec.errors import DiffrecError
-from diffrec.ranks import ALONE, Ranks, joined, local_rank
+from diffrec.ranks import ALONE, Ranks, joined, local_rank, share_cores
 from diffrec.sample.scene import write_sample
 
 pytestmark = pytest.mark.skipif(
@@ -180,6 +180,16 @@ def test_one_process_talks_to_nobody() -> None:
     assert local_rank({}) is local_rank({"WORLD_SIZE": "1", "LOCAL_RANK": "0"}) is None
     assert local_rank({"WORLD_SIZE": "2"}) is local_rank({"WORLD_SIZE": "x"}) is None
     assert local_rank({"WORLD_SIZE": "2", "LOCAL_RANK": "1"}) == 1
+
+
+def test_processes_share_the_cores(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("diffrec.ranks.usable_cores", lambda: 12)
+    set_to: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", set_to.append)
+    given: dict[str, str] = {"WORLD_SIZE": "8", "LOCAL_WORLD_SIZE": "4", "OMP_NUM_THREADS": "1"}
+    assert share_cores(given) == 3
+    assert set_to == [3] and given["NUMBA_NUM_THREADS"] == "3"
+    assert share_cores({"WORLD_SIZE": "64", "NUMBA_NUM_THREADS": "2"}) == 1
 
 
 def test_a_process_without_a_gpu_of_its_own_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
