@@ -2,8 +2,8 @@
 
 Neighbouring triangles that face the same axis form a chart and are projected along it. What makes
 a reconstructed surface rough would also make it fall into thousands of charts: the facing and the
-projection are those of a smoothed copy, and small charts join larger ones around them where the
-slant allows it. A chart that covers itself is cut until none does. No triangle is
+projection are those of a smoothed copy, small charts join larger ones around them where the slant
+allows it, and borders are trimmed. A chart that covers itself is cut until none does. No triangle is
 mirrored; the stretch that the projection leaves is for `diffrec.geometry.chartrelax` to even out.
 """
 
@@ -24,6 +24,7 @@ _ROUNDED = 3  # rounds of averaging positions over neighbours
 _SMOOTHING = 3  # rounds of averaging the facing over neighbours: fewer, larger charts
 _SLANT = 0.3  # smallest cosine between a triangle and its projection axis
 _SMALL = 64  # triangles of a chart that joins a larger one
+_TRIMMED = 6  # rounds of trimming borders
 _STEEP = 0.1  # smallest cosine for that
 
 # Texture axes (u, height) of a projection along +x -x +y -y +z -z with cross(u, height) = axis,
@@ -46,6 +47,7 @@ def box_charts(positions: Floats, triangles: Ints, resolution: int) -> tuple[Flo
     normal = normal / np.where(length > 0, length, 1.0)
     sides = neighbours(triangles)
     axis = _joined(_facing(normal, length, sides), normal, sides)
+    axis = _trimmed(axis, normal, sides)
     height = np.einsum("fkc,fc->fk", corner, _V[axis])
     flat = np.stack([np.einsum("fkc,fc->fk", corner, _U[axis]), height], -1)
     extent = np.ptp(flat.reshape(-1, 2), axis=0).max() or 1.0
@@ -104,6 +106,21 @@ def _joined(axis: Ints, normal: Floats, sides: Ints) -> Ints:
         if not joins.any():
             break
         axis = np.where(joins, shared.argmax(axis=1), own)[chart]
+    return axis
+
+
+def _trimmed(axis: Ints, normal: Floats, sides: Ints) -> Ints:
+    """Axes [F] after the teeth of borders, triangles mostly in another chart, joined that."""
+    possible = normal @ _AXES.T >= _SLANT
+    met = np.concatenate([sides, sides[:, ::-1]])
+    for turn in range(_TRIMMED):
+        shared = np.zeros((len(axis), 6))
+        np.add.at(shared, (met[:, 0], axis[met[:, 1]]), 1.0)
+        other = np.where(possible & (np.arange(6) != axis[:, None]), shared, 0.0)
+        # Teeth of both sides at once would change places for ever.
+        side = other.argmax(axis=1) > axis if turn % 2 else other.argmax(axis=1) < axis
+        joins = side & (other.max(axis=1) > shared[np.arange(len(axis)), axis])
+        axis = np.where(joins, other.argmax(axis=1), axis)
     return axis
 
 
