@@ -3,8 +3,8 @@
 Neighbouring triangles that face the same axis form a chart and are projected along it. What makes
 a reconstructed surface rough would also make it fall into thousands of charts: the facing and the
 projection are those of a smoothed copy, small charts join larger ones around them where the slant
-allows it, and borders are trimmed. A chart that covers itself is cut until none does. No triangle is
-mirrored; the stretch that the projection leaves is for `diffrec.geometry.chartrelax` to even out.
+allows it, and borders are trimmed. A chart that covers itself is cut until none does. No triangle
+is mirrored; `diffrec.geometry.chartrelax` evens out the stretch that the projection leaves.
 """
 
 from __future__ import annotations
