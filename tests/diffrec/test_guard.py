@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import diffrec.data.load as load_module
 import diffrec.optimize as optimize_module
 from diffrec.checkpoint import LoopState
 from diffrec.config import Config, Extensions
@@ -22,6 +24,7 @@ from diffrec.geometry.mesh import EmptyMeshError, Mesh
 from diffrec.geometry.vertices import VertexGeometry
 from diffrec.guard import MOST_RETURNS, Guard
 from diffrec.reconstruct import Reconstruction, reconstruct
+from diffrec.reference import load_reference_mesh
 from diffrec.sample.scene import write_sample
 
 FINE = torch.tensor([0.02, 1.0, 0.0])
@@ -229,6 +232,15 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("sample")
     write_sample(folder)
     return folder
+
+
+_reference = functools.cache(load_reference_mesh)
+
+
+@pytest.fixture(autouse=True)
+def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mesh that is photographed does not change, and reading it takes a third of a run."""
+    monkeypatch.setattr(load_module, "load_reference_mesh", _reference)
 
 
 Run = Callable[..., tuple[Reconstruction, list[str]]]
