@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from diffrec import configchecks as check
 from diffrec.configchecks import ConfigError, FieldError
@@ -53,8 +53,13 @@ class Extensions:
     """At most this many views are validated, evenly picked; None validates all."""
     hashgrid_size_log2: int = 19
     """Entries per level of the material's hash grid, as a power of two."""
+    start: str = "auto"
+    """What the first pass begins with: ``random``, as nvdiffrec; ``hull``, the visual hull of the
+    masks; ``auto`` takes the hull for photographs."""
+    uv_method: Literal["projection", "xatlas"] = "projection"
+    """How the mesh is charted: ``projection``, or ``xatlas`` by the package of that name."""
     uv_timeout: float = 120.0
-    """Seconds that chart packing may take before a simpler unwrap is used."""
+    """Seconds that xatlas may take before the projection is used in its place."""
     checkpoint_interval: int = 100
     """Iterations between checkpoints, from which a run that was ended goes on; 0 makes none."""
     checkpoint_seconds: float = 60.0
@@ -246,6 +251,8 @@ EXTENSION_CHECKS: dict[str, Callable[[Any], Any]] = {
     "photo_res": check.optional(check.resolution(16384)),
     "validation_views": check.optional(check.integer(1, 1_000_000)),
     "hashgrid_size_log2": check.integer(4, 24),
+    "start": check.choice("auto", "random", "hull"),
+    "uv_method": check.choice("projection", "xatlas"),
     "uv_timeout": check.number(0.0, 1e6),
     "checkpoint_interval": check.integer(0, 10_000_000),
     "checkpoint_seconds": check.number(0.0, 1e6),

@@ -273,33 +273,25 @@ def _terms(
         background=background,
         options=render_options(config),
         topology=plan.topology,
+        beside=lambda surface: surface.jittered(noise, ranks.rows(len(surface.position))),
     )
     with record_function("loss"):
         image_term = photograph_loss(rendered.image, batch.image, background)
     with record_function("regularisers"):
         regulariser_term = plan.regulariser(iteration / config.iter)
-        regulariser_term = regulariser_term + _material_terms(
-            scene.material, rendered, iteration, height * width * config.spp**2, noise, ranks
-        )
+        pixels_per_view = height * width * config.spp**2
+        regulariser_term = regulariser_term + _material_terms(rendered, iteration, pixels_per_view)
         if plan.train_light:
             regulariser_term = regulariser_term + losses.light_white_balance(scene.light.base)
     return image_term, regulariser_term
 
 
-def _material_terms(
-    material: Material,
-    rendered: Rendered,
-    iteration: int,
-    pixels_per_view: int,
-    noise: torch.Generator,
-    ranks: Ranks,
-) -> Tensor:
+def _material_terms(rendered: Rendered, iteration: int, pixels_per_view: int) -> Tensor:
     """Albedo smoothness and occlusion, as means over all pixels of the frames."""
     views = rendered.image.shape[0]
     total = rendered.image.new_zeros(())
     for layer in rendered.layers:
-        rows = ranks.rows(len(layer.surface.position))
-        jittered = material.albedo(layer.surface.jittered(noise, rows))
+        assert layer.kd_beside is not None
         sample = layer.sample
-        total = total + losses.material_terms(sample.kd, jittered, sample.ks, iteration)
+        total = total + losses.material_terms(sample.kd, layer.kd_beside, sample.ks, iteration)
     return total / (views * pixels_per_view)

@@ -13,13 +13,14 @@ from diffrec import contactsheet, imagefiles
 from diffrec.checkpoint import UnusableCheckpoint
 from diffrec.config import Config, ConfigError
 from diffrec.data.load import load_views
-from diffrec.data.views import Views
+from diffrec.data.views import ImageViews, Views
 from diffrec.export.result import write_result
 from diffrec.geometry.charts import chart
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.flexicubes import FlexiCubesGeometry
 from diffrec.geometry.mesh import Mesh
 from diffrec.geometry.vertices import VertexGeometry
+from diffrec.geometry.visualhull import hull_field
 from diffrec.interrupt import Interrupted, StopRequest
 from diffrec.materials import NeuralMaterial, TextureMaterial
 from diffrec.materials.bake import bake
@@ -139,6 +140,7 @@ class _Run:
             seed=config.diffrec.seed,
             device=self.device,
         )
+        self._start(geometry)
         layout = HashGridLayout.geometric(log2_entries=config.diffrec.hashgrid_size_log2)
         material = NeuralMaterial(config, geometry.box(), layout=layout).to(self.device)
         scene = Scene(geometry, material, self.light)
@@ -168,6 +170,22 @@ class _Run:
         if self.ranks.leads:
             write_result(self.folder / "dmtet_mesh", mesh, textures, self.light, self.log)
         return mesh, textures, validation
+
+    def _start(self, geometry: DMTetGeometry | FlexiCubesGeometry) -> None:
+        """Begin with the visual hull where that is asked for."""
+        start = self.config.diffrec.start
+        photographs = isinstance(self.training, ImageViews)
+        if start == "random" or (start == "auto" and not photographs):
+            return
+        with torch.no_grad():
+            spacing = self.config.mesh_scale / self.config.dmtet_grid
+            field = hull_field(geometry.vertices(), self.training, spacing)
+            inside = float((field < 0).float().mean())
+            if not 0 < inside < 1:
+                self.log("The masks' visual hull is empty or everything: starting with noise")
+                return
+            geometry.sdf.copy_(field)
+        self.log(f"Starting with the visual hull: {100 * inside:.1f}% of the grid is inside")
 
     def from_base_mesh(self) -> tuple[Mesh, TextureMaterial]:
         """The starting point of a run that knows the shape: base_mesh and its textures."""
@@ -230,7 +248,8 @@ class _Run:
         return Reconstruction(self.folder, first, validation, final.triangles.shape[0])
 
     def _charted(self, mesh: Mesh) -> Mesh:
-        charted = chart(mesh, self.config.texture_res, timeout=self.config.diffrec.uv_timeout)
+        own = self.config.diffrec
+        charted = chart(mesh, self.config.texture_res, method=own.uv_method, timeout=own.uv_timeout)
         note = f" ({charted.note})" if charted.note else ""
         self.log(
             f"Texture coordinates: {charted.method}, {charted.charts} charts in "

@@ -6,7 +6,7 @@ coverage and not resolution.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -44,6 +44,7 @@ class ShadedLayer:
     pixels: Tensor  # [P] int64, flat index into B * H * W
     surface: Surface
     sample: MaterialSample
+    kd_beside: Tensor | None = None  # [P, 3], albedo at the points beside, where there are any
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,7 @@ def render(
     options: RenderOptions | None = None,
     channels: Sequence[str] = (),
     topology: EdgeTopology | None = None,
+    beside: Callable[[Surface], Surface] | None = None,
 ) -> Rendered:
     """Render B views of a mesh; without normals it gets smooth ones, a normal map needs tangents.
 
@@ -111,7 +113,12 @@ def render(
         with record_function("interpolate"):
             geometry = _surface(mesh, clip, raster, pixels)
         with record_function("material"):
-            sample = material.sample(geometry.surface)
+            kd_beside = None
+            if beside is None:
+                sample = material.sample(geometry.surface)
+            else:
+                other = beside(geometry.surface)
+                sample, kd_beside = material.sample_and_albedo(geometry.surface, other)
         with record_function("shade"):
             color, normal = shade_points(
                 geometry.points(pixels, height * width),
@@ -123,7 +130,7 @@ def render(
             )
             found = {"color": color, "kd": sample.kd, "ks": sample.ks}
             values.append(found if normal is None else {**found, "normal": normal})
-        layers.append(ShadedLayer(pixels, geometry.surface, sample))
+        layers.append(ShadedLayer(pixels, geometry.surface, sample, kd_beside))
 
     if background is not None and options.spp > 1:
         background = background.repeat_interleave(options.spp, 1)

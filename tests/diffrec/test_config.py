@@ -68,7 +68,9 @@ def test_an_empty_object_has_the_defaults(tmp_path: Path) -> None:
     assert (config.iter, config.batch, config.spp, config.layers) == (5000, 1, 1, 1)
     assert config.display_res == config.train_res == (512, 512)
     assert config.ks_min == (0.0, 0.08, 0.0)
-    assert config.diffrec == Extensions(0, "auto", 512, 0, None, None, 19, 120.0)
+    assert config.diffrec == Extensions()
+    assert (config.diffrec.device, config.diffrec.light_res) == ("auto", 512)
+    assert (config.diffrec.start, config.diffrec.uv_method) == ("auto", "projection")
 
 
 @pytest.mark.parametrize(

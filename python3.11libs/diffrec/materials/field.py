@@ -76,6 +76,15 @@ class NeuralMaterial(nn.Module):
         """kd [P, 3] alone."""
         return self._evaluate(surface.position, 3).t()
 
+    def sample_and_albedo(self, surface: Surface, other: Surface) -> tuple[MaterialSample, Tensor]:
+        """`sample(surface)` and `albedo(other)`; on a GPU in one evaluation."""
+        if not self.table.is_cuda:
+            return self.sample(surface), self.albedo(other)
+        count = surface.position.shape[0]
+        both = self._evaluate(torch.cat([surface.position, other.position]), OUTPUTS)
+        kd, ks, normal = both[:, :count].reshape(3, 3, -1).unbind(0)
+        return MaterialSample(kd.t(), ks.t(), normal.t()), both[:3, count:].t()
+
     def clamp_(self) -> None:
         """Nothing to do: the sigmoid keeps the range."""
 

@@ -75,6 +75,9 @@ class Material(Protocol):
     def albedo(self, surface: Surface) -> Tensor:
         """kd [P, 3] alone, differentiable."""
 
+    def sample_and_albedo(self, surface: Surface, other: Surface) -> tuple[MaterialSample, Tensor]:
+        """`sample(surface)` and `albedo(other)`, for as little as both together can cost."""
+
     def parameters(self) -> Iterator[nn.Parameter]:
         """The trainable tensors."""
 

@@ -145,6 +145,10 @@ class TextureMaterial(nn.Module):
         """kd [P, 3] alone."""
         return self._fetch(surface, (0,))[0]
 
+    def sample_and_albedo(self, surface: Surface, other: Surface) -> tuple[MaterialSample, Tensor]:
+        """`sample(surface)` and `albedo(other)`."""
+        return self.sample(surface), self.albedo(other)
+
     @torch.no_grad()
     def clamp_(self) -> None:
         """Clamp every texture to its range, then bring the normals to unit length."""

@@ -81,7 +81,7 @@ def launch(kernel: Any, dim: int | Sequence[int], inputs: Sequence[Any], device:
     wp = warp()
     # Descriptors in place of Warp's array objects: making those costs more than many a kernel.
     arrays = [
-        wp.from_torch(x.detach(), requires_grad=False, return_ctype=True)
+        wp.from_torch(x.detach() if x.requires_grad else x, requires_grad=False, return_ctype=True)
         if isinstance(x, Tensor)
         else x
         for x in inputs

@@ -148,7 +148,9 @@ class CubeFilter:
             return None, *self(base)
         from diffrec.ops.warp_cubefilter import Filtered
 
-        packed, irradiance = Filtered.apply(base, self._fused)  # type: ignore[no-untyped-call]
+        training = base.requires_grad and torch.is_grad_enabled()
+        kernels = (self._fused.recorded() if training else None) or self._fused
+        packed, irradiance = Filtered.apply(base, kernels)  # type: ignore[no-untyped-call]
         starts = self._fused.starts
         levels = [
             packed[starts[number] : starts[number + 1]].view(6, size, size, 3)

@@ -11,31 +11,20 @@ PACKAGES = {
     "diffrec": {
         "warp": "warp-lang",
         "numba": "numba",
-        "xatlas": "xatlas",
         "cv2": "opencv-python-headless",
     },
     "nvdiffrec": {"xatlas": "xatlas", "imageio": "imageio"},
 }
-# diffrec charts by box projection without it.
-OPTIONAL = {"diffrec": {"xatlas"}}
 
 
 def run(context: Context) -> list[Finding]:
     wanted = PACKAGES[context.engine]
     missing = [name for name in wanted if not context.importable(name)]
     findings = []
-    optional = OPTIONAL.get(context.engine, set())
-    if needed := [wanted[name] for name in missing if name not in optional]:
-        cure = context.pip("install", *needed)
-        findings.append(CHECK.error(f"not installed: {', '.join(needed)}", cure))
-    if useful := [wanted[name] for name in missing if name in optional]:
-        findings.append(
-            CHECK.warning(
-                f"not installed: {', '.join(useful)}; texture coordinates will be simpler and "
-                "have more seams",
-                context.pip("install", *useful),
-            )
-        )
+    if missing:
+        packages = [wanted[name] for name in missing]
+        cure = context.pip("install", *packages)
+        findings.append(CHECK.error(f"not installed: {', '.join(packages)}", cure))
     for name in wanted:
         facts = context.facts(name)
         if facts.get("problem") and name not in missing:
