@@ -56,6 +56,8 @@ class Extensions:
     start: str = "auto"
     """What the first pass begins with: ``random``, as nvdiffrec; ``hull``, the visual hull of the
     masks; ``auto`` takes the hull for photographs."""
+    final_rate: float = 1.0
+    """Share to which the learning rates fall by the end of each pass, beside nvdiffrec's decay."""
     uv_method: Literal["projection", "xatlas"] = "projection"
     """How the mesh is charted: ``projection``, or ``xatlas`` by the package of that name."""
     uv_timeout: float = 120.0
@@ -252,6 +254,7 @@ EXTENSION_CHECKS: dict[str, Callable[[Any], Any]] = {
     "validation_views": check.optional(check.integer(1, 1_000_000)),
     "hashgrid_size_log2": check.integer(4, 24),
     "start": check.choice("auto", "random", "hull"),
+    "final_rate": check.number(1e-6, 1.0),
     "uv_method": check.choice("projection", "xatlas"),
     "uv_timeout": check.number(0.0, 1e6),
     "checkpoint_interval": check.integer(0, 10_000_000),

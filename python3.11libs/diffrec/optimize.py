@@ -103,12 +103,18 @@ def train_pass(
     `ranks`: the processes that share each batch.
     """
     optimizers = _optimizers(config, plan, scene)
+
+    def ending(progress: float) -> float:
+        return float(config.diffrec.final_rate ** min(progress, 1.0))
+
     schedulers = [
         torch.optim.lr_scheduler.LambdaLR(
-            optimizer, lambda i: learning_rate_factor(i, plan.warm_up)
+            optimizer,
+            lambda i: learning_rate_factor(i, plan.warm_up) * ending(i / config.iter),
         )
         for optimizer in optimizers
     ]
+
     photograph_loss = losses.photograph_loss(config.loss)
     device = scene.light.base.device
     generator = torch.Generator().manual_seed(config.diffrec.seed + plan.index)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import io
+import json
+import os
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 from .. import cookcommand
-from ..cookcommand import Override
+from ..cookcommand import CookCommandError, Override
 from ..cookstop import StopSignals
 from ..hqueue import record
 from ..hqueue.jobspec import FarmOptions
@@ -158,6 +161,29 @@ def follow(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int
         )
         return cookcommand.INTERRUPTED
     return tell(result, arguments, stdout, words)
+
+
+def submit_scene(scene: str | os.PathLike[str], *options: str) -> dict[str, Any]:
+    """``submit`` for a program: its options as on the command line, its report as plain data.
+
+    ``submit_scene("shot.hip", "--server", "http://farm:5000", "--share", "/mnt/jobs")`` gives the
+    job's number (``job``), those below it (``jobs``) and the submission's ``folder``; with
+    ``--follow`` the report of the cook. Progress goes to standard error.
+
+    Raises:
+        CookError: the scene, or a job of it, cannot be used; also when nothing was submitted.
+        HouFileError, HQueueProblem, CookCommandError: as their sentences say.
+    """
+    parser = argparse.ArgumentParser(prog="submit_scene", exit_on_error=False)
+    add_submit_arguments(parser)
+    try:
+        arguments = parser.parse_args([os.fspath(scene), *options, "--json"])
+    except argparse.ArgumentError as error:
+        raise CookCommandError(str(error)) from None
+    told = io.StringIO()
+    submit(arguments, told, sys.stderr)
+    document: dict[str, Any] = json.loads(told.getvalue())
+    return document
 
 
 def submit_main(arguments: argparse.Namespace) -> int:

@@ -16,8 +16,10 @@ from typing import Any
 import pytest
 
 from nvdiffrec_tops.cli import main
+from nvdiffrec_tops.cookcommand import CookCommandError
 from nvdiffrec_tops.headless import pdg
 from nvdiffrec_tops.headless.cook import Cook, CookResult, Watcher
+from nvdiffrec_tops.headless.farmcommand import submit_scene
 from nvdiffrec_tops.headless.farmscheduler import FarmScheduler, FarmSetup
 from nvdiffrec_tops.headless.network import open_network
 from nvdiffrec_tops.headless.report import cause
@@ -501,3 +503,16 @@ def test_damaged_records_are_refused(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(HQueueProblem, match=r"submission\.json"):
             record.read(path)
+
+
+def test_submitted_by_a_program(standin: Any, scene: Write) -> None:
+    farm = standin(1)
+    path = scene("true", items=2)
+    sent = submit_scene(path, "--server", farm.address, "--share", "/", "--priority", "7")
+    assert len(sent["jobs"]) == 2 and sent["server"] == farm.address
+    assert farm.jobs[sent["jobs"][0]].spec["priority"] == 7
+    farm.wait(sent["job"])
+    report = submit_scene(path, "--server", farm.address, "--share", "/", "--follow")
+    assert report["successful"] and len(report["items"]) == 2
+    with pytest.raises(CookCommandError, match="priority"):
+        submit_scene(path, "--priority", "99")

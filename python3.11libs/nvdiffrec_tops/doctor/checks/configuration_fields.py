@@ -11,7 +11,7 @@ from nvdiffrec_tops.job.trainer import CONFIG_FIELDS
 # Fields of the object "diffrec"; a test holds them to the trainer's own.
 EXTENSIONS = (
     "seed", "device", "light_res", "holdout", "photo_res", "validation_views",
-    "hashgrid_size_log2", "start", "uv_method", "uv_timeout", "checkpoint_interval",
+    "hashgrid_size_log2", "start", "final_rate", "uv_method", "uv_timeout", "checkpoint_interval",
     "checkpoint_seconds", "guard",
 )  # fmt: skip
 
