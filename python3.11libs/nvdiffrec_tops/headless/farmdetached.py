@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..hqueue.farm import Task
+from ..hqueue.task import Task
 from . import pdg
 from .cook import Cook
 from .farmscheduler import FarmScheduler

@@ -13,11 +13,12 @@ from typing import Any, Self
 
 from .. import cookreport
 from ..command import JOB_SCRIPT
-from ..hqueue.farm import Farm, JobServer, Pace, Task
+from ..hqueue.farm import Farm, JobServer
 from ..hqueue.jobspec import FarmOptions, container_spec, job_spec
 from ..hqueue.paths import SharedFolders
 from ..hqueue.problem import HQueueProblem
 from ..hqueue.record import Submission
+from ..hqueue.task import Pace, Task
 from ..job import cards, farm
 from . import pdg, serialise
 from .farmneeds import needs, writes
@@ -31,8 +32,8 @@ class FarmSetup:
     """Where a cook's jobs go.
 
     ``options``: for all jobs, in place of the scheduler's and the nodes' parameters where
-    ``given`` names them (``priority``, ``groups``, ``tags`` ...). ``python``: the interpreter that
-    starts jobs on the farm, by platform; the work item's own where it has one, else this one.
+    ``given`` names them (``priority``, ``groups``, ``tags`` ...). ``announce`` is told the number
+    and the folder of the submission, ``machine`` where an item runs, and which attempt it is.
     """
 
     server: JobServer

@@ -15,7 +15,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,15 +22,9 @@ from ..job.farm import CANCEL, DONE, STARTED
 from .problem import HQueueProblem
 from .record import Submission
 from .server import StatusNames, UnansweredSubmission, UnknownJob
+from .task import Pace, Task
 
-BATCH = 200
-INTERVAL = 1.0
-POLLS = 8
-"""Jobs that the server is asked about in one interval, at most."""
-SETTLE = 60.0
-"""Seconds until a file that one machine wrote can be expected on another (network disks cache)."""
 _LONGEST_WAIT = 30.0
-_MOST_READ = 1 << 20
 _ABANDONED = "abandoned"
 
 Say = Callable[[str], None]
@@ -48,71 +41,6 @@ class JobServer(Protocol):
     def job(self, job_id: int, attributes: Sequence[str] = ()) -> dict[str, Any]: ...
     def cancel(self, ids: Sequence[int]) -> None: ...
     def status_names(self) -> StatusNames: ...
-
-
-@dataclass
-class Task:
-    """One work item on the farm.
-
-    ``on_start(machine, attempt)``, ``on_line(line)`` and ``on_exit(code, reason)`` are called on
-    the farm's thread; ``reason`` is '' when the job itself has told how it ended.
-    """
-
-    name: str
-    spec: Mapping[str, Any]
-    log: Path
-    facts: dict[str, Any]
-    on_line: Callable[[str], None]
-    on_exit: Callable[[int, str], None]
-    on_start: Callable[[str, int], None] = lambda _machine, _attempt: None
-    job: int = 0
-    after: Sequence[Task] = ()
-    submissions: int = 0
-    machine: str = ""
-    _seen: int = 0
-    _read: int = 0
-    _rest: bytes = b""
-    _ended: tuple[str, float] | None = None
-
-    def tail(self) -> None:
-        """Hand on the log's new lines."""
-        try:
-            with self.log.open("rb") as stream:
-                stream.seek(self._read)
-                data = stream.read(_MOST_READ)
-        except OSError:
-            return
-        self._read += len(data)
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        if len(self._rest) > _MOST_READ:
-            lines, self._rest = [*lines, self._rest], b""
-        for line in lines:
-            self.on_line(line.decode("utf-8", "replace").rstrip("\r").rsplit("\r", 1)[-1])
-
-    def drain(self) -> None:
-        """Hand on all that is left of the log."""
-        before = -1
-        while before != self._read:
-            before = self._read
-            self.tail()
-        if self._rest:
-            self.on_line(self._rest.decode("utf-8", "replace"))
-            self._rest = b""
-
-
-@dataclass(frozen=True)
-class Pace:
-    """How often and how long: seconds, and numbers of requests.
-
-    ``goodbye``: time for jobs to end after a cancel, more than the job process gives its trainer.
-    """
-
-    interval: float = INTERVAL
-    settle: float = SETTLE
-    batch: int = BATCH
-    polls: int = POLLS
-    resubmissions: int = 3
-    goodbye: float = 40.0
 
 
 class Farm:
@@ -255,7 +183,7 @@ class Farm:
             with self._lock:
                 for task, job in zip(tasks, ids, strict=True):
                     self._pending.remove(task)
-                    task.job, task._ended = job, None
+                    task.job, task.ended = job, None
                     task.submissions += 1
                     self._running[task.name] = task
                     self._asked.append(task.name)
@@ -313,15 +241,15 @@ class Farm:
             seen = entry.stat().st_mtime_ns
         except OSError:
             return
-        if seen != task._seen and (facts := _document(Path(entry.path))):
-            task._seen = seen
+        if seen != task.seen and (facts := _document(Path(entry.path))):
+            task.seen = seen
             task.machine = task.facts["machine"] = str(facts.get("host", ""))
             attempt = facts.get("attempt", 1)
             task.on_start(task.machine, attempt if isinstance(attempt, int) else 1)
 
     def _give_up(self, task: Task) -> None:
         """After a cancel: at once what had not begun, in the end also what says nothing."""
-        if self._told_cancel and not task._seen:
+        if self._told_cancel and not task.seen:
             self._exit(task, 1, "it was cancelled before it began")
         elif time.monotonic() - self._cancelled_at > self._pace.goodbye:
             self._exit(task, 1, "it was asked to end, and has not said that it did")
@@ -368,12 +296,12 @@ class Farm:
         """A job that has ended on the farm has written so, or is given time until that is seen."""
         names = self.server.status_names()
         if status == _ABANDONED or status not in names.succeeded | names.failed:
-            task._ended = None
+            task.ended = None
             return
         now = time.monotonic()
-        if task._ended is None or task._ended[0] != status:
-            task._ended = (status, now)
-        if now - task._ended[1] < (self._pace.goodbye if self._cancelling else self._pace.settle):
+        if task.ended is None or task.ended[0] != status:
+            task.ended = (status, now)
+        if now - task.ended[1] < (self._pace.goodbye if self._cancelling else self._pace.settle):
             return
         where = f"{self.server.address}/jobs/view/{task.job}"
         if status in names.succeeded:

@@ -26,11 +26,11 @@ from nvdiffrec_tops.headless.report import cause
 from nvdiffrec_tops.houfiles.build import build
 from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription
 from nvdiffrec_tops.hqueue import record
-from nvdiffrec_tops.hqueue.farm import Pace
 from nvdiffrec_tops.hqueue.jobspec import FarmOptions
 from nvdiffrec_tops.hqueue.paths import SharedFolders
 from nvdiffrec_tops.hqueue.problem import HQueueProblem
 from nvdiffrec_tops.hqueue.server import Server
+from nvdiffrec_tops.hqueue.task import Pace
 
 LIMIT = 20.0
 PACE = Pace(interval=0.05, settle=0.5, goodbye=3.0)

@@ -1,0 +1,82 @@
+"""One job of a submission as the farm follows it, and how often it looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+BATCH = 200
+INTERVAL = 1.0
+POLLS = 8
+"""Jobs that the server is asked about in one interval, at most."""
+SETTLE = 60.0
+"""Seconds until a file that one machine wrote can be expected on another (network disks cache)."""
+_MOST_READ = 1 << 20
+
+
+@dataclass
+class Task:
+    """One work item on the farm.
+
+    ``on_start(machine, attempt)``, ``on_line(line)`` and ``on_exit(code, reason)`` are called on
+    the farm's thread; ``reason`` is '' when the job itself has told how it ended. ``seen``: when a
+    machine wrote that it had begun; ``ended``: a status of an end, and since when it is known.
+    """
+
+    name: str
+    spec: Mapping[str, Any]
+    log: Path
+    facts: dict[str, Any]
+    on_line: Callable[[str], None]
+    on_exit: Callable[[int, str], None]
+    on_start: Callable[[str, int], None] = lambda _machine, _attempt: None
+    job: int = 0
+    after: Sequence[Task] = ()
+    submissions: int = 0
+    machine: str = ""
+    seen: int = 0
+    _read: int = 0
+    _rest: bytes = b""
+    ended: tuple[str, float] | None = None
+
+    def tail(self) -> None:
+        """Hand on the log's new lines."""
+        try:
+            with self.log.open("rb") as stream:
+                stream.seek(self._read)
+                data = stream.read(_MOST_READ)
+        except OSError:
+            return
+        self._read += len(data)
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        if len(self._rest) > _MOST_READ:
+            lines, self._rest = [*lines, self._rest], b""
+        for line in lines:
+            self.on_line(line.decode("utf-8", "replace").rstrip("\r").rsplit("\r", 1)[-1])
+
+    def drain(self) -> None:
+        """Hand on all that is left of the log."""
+        before = -1
+        while before != self._read:
+            before = self._read
+            self.tail()
+        if self._rest:
+            self.on_line(self._rest.decode("utf-8", "replace"))
+            self._rest = b""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How often and how long: seconds, and numbers of requests.
+
+    ``goodbye``: time for jobs to end after a cancel, more than the job process gives its trainer.
+    """
+
+    interval: float = INTERVAL
+    settle: float = SETTLE
+    batch: int = BATCH
+    polls: int = POLLS
+    resubmissions: int = 3
+    goodbye: float = 40.0
