@@ -19,6 +19,7 @@ ALLOWED = {
     "xatlas": "MIT",
     "cv2": "Apache-2.0",
     "rattler": "BSD-3-Clause",
+    "flip_evaluator": "BSD-3-Clause",
 }
 OURS = {"diffrec", "nvdiffrec_tops"}
 # Given by Houdini, and only there.

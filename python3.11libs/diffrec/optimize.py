@@ -43,8 +43,9 @@ class PassPlan:
 
     `index`: counts the passes that run, from 0; `name`: the stem of its progress pictures;
     `regulariser(progress)`: the shape term for progress in [0, 1]; `warm_up`: iterations until the
-    learning rate is reached; `betas`: Adam's, for the shape; `topology`: the edges of a mesh whose
-    triangles never change; `damage()`: what has become of such a mesh, see `VertexGeometry`.
+    learning rate is reached; `final_rate`: to what share it falls by the end; `betas`: Adam's, for
+    the shape; `topology`: the edges of a mesh whose triangles never change; `damage()`: what has
+    become of such a mesh, see `VertexGeometry`.
     """
 
     index: int
@@ -54,6 +55,7 @@ class PassPlan:
     warm_up: int = 0
     betas: tuple[float, float] = (0.9, 0.999)
     topology: EdgeTopology | None = None
+    final_rate: float = 1.0
     damage: Callable[[], Tensor] | None = None
 
 
@@ -105,7 +107,7 @@ def train_pass(
     optimizers = _optimizers(config, plan, scene)
 
     def ending(progress: float) -> float:
-        return float(config.diffrec.final_rate ** min(progress, 1.0))
+        return float(plan.final_rate ** min(progress, 1.0))
 
     schedulers = [
         torch.optim.lr_scheduler.LambdaLR(

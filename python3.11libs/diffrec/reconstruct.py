@@ -230,6 +230,7 @@ class _Run:
             train_light=config.learn_light and not config.lock_light,
             warm_up=WARM_UP_ITERATIONS,
             topology=edge_topology(mesh.triangles),
+            final_rate=config.diffrec.final_rate,
             damage=geometry.damage,
         )
         self._train(plan, scene)

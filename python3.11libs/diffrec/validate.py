@@ -15,6 +15,7 @@ from diffrec.colour import linear_to_srgb
 from diffrec.config import Config
 from diffrec.data.views import ViewBatch, Views
 from diffrec.optimize import Scene, render_options
+from diffrec.quality import Quality
 from diffrec.render import render
 from diffrec.shading.light import EnvironmentLight, PrefilteredLight
 
@@ -141,12 +142,13 @@ def validate(
     pictures = Pictures(config, scene)
     log("Running validation")
     errors: list[Tensor] = []
-    with imagefiles.PictureWriter() as writer:
+    with imagefiles.PictureWriter() as writer, Quality() as quality:
         for index in range(len(views)):
             view = pictures.view(views.batch([index]))
             if view.reference is None:
                 raise ValueError("validation views need pictures")
             errors.append(metrics.mse(view.result, view.reference))
+            quality.add(f"{index:06d}", view.result, view.reference)
             shown = {"opt": view.result, "ref": view.reference, **view.channels}
             for name, picture in shown.items():
                 writer.write_png(folder / f"val_{index:06d}_{name}.png", picture)
@@ -158,6 +160,8 @@ def validate(
     result = ValidationResult(*metrics.averages(rows))
     log("MSE,      PSNR")
     log(f"{result.mse:1.8f}, {result.psnr:2.3f}")
+    if line := quality.write(folder):
+        log(line)
     return result
 
 

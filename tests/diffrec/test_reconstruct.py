@@ -67,7 +67,7 @@ def test_a_run_leaves_what_nvdiffrec_leaves(run: Run) -> None:
     expected = {f"{folder}/{name}" for folder in ("mesh", "dmtet_mesh") for name in RESULT}
     expected |= {f"img_{stem}_{n:06d}.png" for stem in ("dmtet_pass1", "mesh_pass") for n in (0, 1)}
     for folder in ("validate", "dmtet_validate"):
-        expected.add(f"{folder}/metrics.txt")
+        expected |= {f"{folder}/metrics.txt", f"{folder}/quality.json"}
         for view in range(2):
             for column in ("opt", "ref", "kd", "latlong"):
                 expected.add(f"{folder}/val_{view:06d}_{column}.png")
