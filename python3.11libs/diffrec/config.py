@@ -56,9 +56,9 @@ class Extensions:
     start: str = "auto"
     """What the first pass begins with: ``random``, as nvdiffrec; ``hull``, the visual hull of the
     masks; ``auto`` takes the hull for photographs."""
-    final_rate: float = 1.0
-    """Share to which the second pass's learning rates fall, beside nvdiffrec's own decay: textures
-    come to rest between the views instead of following the last few."""
+    final_rate: float = 0.05
+    """Share to which the second pass's learning rates fall, beside nvdiffrec's own decay (1 leaves
+    that alone): textures come to rest between the views instead of following the last few."""
     uv_method: Literal["projection", "xatlas"] = "projection"
     """How the mesh is charted: ``projection``, or ``xatlas`` by the package of that name."""
     uv_timeout: float = 120.0
