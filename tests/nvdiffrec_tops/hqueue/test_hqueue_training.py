@@ -7,6 +7,8 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +48,13 @@ def project(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path
     return tmp_path
 
 
-def words(project: Path, pattern: str, out: str) -> list[str]:
+def words(project: Path, pattern: str, out: str, settings: dict[str, str] = SETTINGS) -> list[str]:
     """The scene, with the small settings."""
     found = [
         str(project / "hip/TOPs_nvdiffrec_HQueue.hip"),
-        f"--set=attributes.overrides={len(SETTINGS)}",
+        f"--set=attributes.overrides={len(settings)}",
     ]
-    for number, (name, value) in enumerate(SETTINGS.items(), 1):
+    for number, (name, value) in enumerate(settings.items(), 1):
         found.append(f"--set=attributes.overridename{number}={name}")
         found.append(f"--set=attributes.overridevalue{number}={value}")
     return [
@@ -118,3 +120,31 @@ def test_three_scenes_on_two_machines(
     assert main(["cook", "--local", *local]) == 0
     capsys.readouterr()
     assert files(project / "out/sample_a") == files(project / "local/sample_a")
+
+
+def test_a_lost_machines_training_goes_on_from_its_checkpoint(
+    standin: Any, project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    farm = standin(2, folders={"linux": "/"}, environment={"PATH": os.environ["PATH"]})
+    more = {"iter": "400", "diffrec.checkpoint_interval": "5", "diffrec.checkpoint_seconds": "0"}
+    scene = words(project, "sample_a.json", "out", {**SETTINGS, **more})
+    lost: list[str] = []
+
+    def lose() -> None:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and not lost:
+            if [*(project / "out").glob("sample_a/.run-*/**/checkpoint.pt")]:
+                lost.append(farm.jobs[1].runs[-1])
+                farm.kill_client(lost[0])
+            time.sleep(0.05)
+
+    thread = threading.Thread(target=lose)
+    thread.start()
+    code = main(["submit", "--server", farm.address, "--follow", "--json", *scene])
+    thread.join()
+    said = capsys.readouterr()
+    assert lost and code == 0, said.err
+    [log] = project.glob("hip/pdgtemp/farm/*/logs/train*.log")
+    text = log.read_text()
+    assert "Job: attempt 2" in text and "Resuming from iteration" in text
+    assert len(set(farm.jobs[1].runs)) == 2
