@@ -22,7 +22,7 @@ from diffrec.ops.backends import choose_backend
 from diffrec.ops.sparsemap import Rows, SparseMap, average_pool
 
 if TYPE_CHECKING:
-    from diffrec.ops.warp_cubefilter import DeviceFilter
+    from diffrec.ops.recordedfilter import FusedFilter
 
 SMALLEST = 16  # edge of the coarsest level of the chain
 _COARSEST_BLUR = 4  # edge of the coarsest blurred level
@@ -104,7 +104,7 @@ class CubeFilter:
 
     def __init__(self, size: int, device: torch.device, backend: str | None = None) -> None:
         self._size = size
-        self._fused: DeviceFilter | None = None
+        self._fused: FusedFilter | None = None
         self._sizes = [size]
         while self._sizes[-1] > SMALLEST:
             self._sizes.append(self._sizes[-1] // 2)
@@ -113,7 +113,7 @@ class CubeFilter:
             blurred.append(blurred[-1] // 2)
         self._blurred = blurred
         blur = {s: _gaussian(s, device) for s in blurred[1:]}
-        raised = {s: _upsampling(s) for s in blurred[:-1]}
+        raised = {s: _upsampling(s, device) for s in blurred[:-1]}
         self.roughness = roughness_of_levels(len(self._sizes))
         self._weights = [
             _mixture(roughness, self._sizes[level], blurred[level + 1 :])
@@ -128,11 +128,13 @@ class CubeFilter:
         ]
         self._cosine = dense_filter(last, last, None).float().to(device)
         if choose_backend(self._cosine, backend) == "warp":
+            from diffrec.ops.recordedfilter import FusedFilter
             from diffrec.ops.warp_cubefilter import DeviceFilter
 
-            self._fused = DeviceFilter(
+            kernels = DeviceFilter(
                 self._sizes, blurred, self._weights, blur, raised, self._wide, self._cosine, device
             )
+            self._fused = FusedFilter(kernels)
             return
         self._blur = {s: SparseMap(rows, device) for s, rows in blur.items()}
         self._raise = {s: SparseMap(rows, device) for s, rows in raised.items()}
@@ -146,11 +148,7 @@ class CubeFilter:
         """The levels in one array [texels of all, 3] where they are made so, then as `__call__`."""
         if self._fused is None or base.shape[3] != 3 or base.dtype != torch.float32:
             return None, *self(base)
-        from diffrec.ops.warp_cubefilter import Filtered
-
-        training = base.requires_grad and torch.is_grad_enabled()
-        kernels = (self._fused.recorded() if training else None) or self._fused
-        packed, irradiance = Filtered.apply(base, kernels)  # type: ignore[no-untyped-call]
+        packed, irradiance = self._fused(base)
         starts = self._fused.starts
         levels = [
             packed[starts[number] : starts[number + 1]].view(6, size, size, 3)
@@ -221,13 +219,15 @@ def _gaussian(size: int, device: torch.device) -> Rows:
     return Rows(start, column, value / total[row], count)
 
 
-def _upsampling(size: int) -> Rows:
-    """Bilinear, across edges, from an edge of size / 2 to size."""
+def _upsampling(size: int, device: torch.device) -> Rows:
+    """Bilinear, across edges, from an edge of size / 2 to size; left on the device, where it is
+    transposed."""
     directions = cubemap.texel_directions(size).reshape(-1, 3)
     index, weight = cubemap.bilinear(directions, size // 2)
     start = torch.arange(0, index.numel() + 1, index.shape[1])
-    column = index.reshape(-1).to(torch.int32)
-    return Rows(start, column, weight.reshape(-1), 6 * (size // 2) ** 2)
+    column = index.reshape(-1).to(device=device, dtype=torch.int32)
+    value = weight.reshape(-1).to(device)
+    return Rows(start.to(device), column, value, 6 * (size // 2) ** 2)
 
 
 def _mixture(roughness: float, size: int, blurred: list[int]) -> list[float]:

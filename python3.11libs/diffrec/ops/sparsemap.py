@@ -28,7 +28,8 @@ class Rows:
 
     def as_torch(self, device: torch.device) -> Tensor:
         """As PyTorch's own sparse matrix."""
-        row = torch.repeat_interleave(torch.arange(len(self.start) - 1), self.start.diff())
+        rows = torch.arange(len(self.start) - 1, device=self.start.device)
+        row = torch.repeat_interleave(rows, self.start.diff())
         place = torch.stack([row, self.column.long()]).to(device)
         shape = (len(self.start) - 1, self.width)
         with warnings.catch_warnings():

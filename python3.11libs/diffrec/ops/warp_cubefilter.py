@@ -10,14 +10,12 @@ the transposed matrices. For CUDA; the same kernels run on the CPU.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import once_differentiable
 
 from diffrec.ops.backends import launch, warp
 from diffrec.ops.sparsemap import Rows
@@ -83,8 +81,6 @@ class DeviceFilter:
         the base size.
         """
         self.sizes, self.wide, self.cosine = list(sizes), list(wide), cosine
-        self._recorded: Recorded | None = None
-        self._unrecordable = False
         self.steps: list[Step] = []
         for place, size in enumerate(blurred):
             chains = min(place, len(weights))
@@ -104,16 +100,6 @@ class DeviceFilter:
             )
         rows = [6 * size * size for size in self.sizes]
         self.starts = [sum(rows[:level]) for level in range(len(rows) + 1)]
-
-    def recorded(self) -> Recorded | None:
-        """The kernels as CUDA graphs, for training; None where they cannot be recorded."""
-        if self._recorded is None and self.cosine.is_cuda and not self._unrecordable:
-            try:
-                self._recorded = Recorded(self)
-            except Exception as error:  # whatever a driver or a library says
-                self._unrecordable = True
-                warnings.warn(f"the light's filter is not recorded: {error}", stacklevel=2)
-        return self._recorded
 
     def forward(self, base: Tensor) -> tuple[Tensor, Tensor]:
         """The levels packed [texels, 3], and irradiance [6 R^2, 3], of base [6, R, R, 3]."""
@@ -188,62 +174,6 @@ class DeviceFilter:
             fine, coarse = averages[place - 1], averages[place]
             launch(_spread, fine.shape[0], [coarse, self.steps[place - 1].size, fine], device)
         return averages[0]
-
-
-class Recorded:
-    """A filter whose kernels, always the same, are started as one CUDA graph in each direction.
-
-    What it returns is overwritten by its next use: there must be one light at a time, used up
-    before the next, as in a training loop.
-    """
-
-    def __init__(self, device_filter: DeviceFilter) -> None:
-        device = device_filter.cosine.device
-        size, rows = device_filter.sizes[0], device_filter.cosine.shape[0]
-        self._base = torch.zeros((6, size, size, 3), device=device)
-        self._packed = torch.zeros((device_filter.starts[-1], 3), device=device)
-        self._irradiance = torch.zeros((rows, 3), device=device)
-        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-        stream.wait_stream(torch.cuda.current_stream(device))
-        # Once without recording: kernels are loaded and libraries make their workspaces.
-        with torch.cuda.stream(stream):
-            device_filter.forward(self._base)
-            device_filter.backward(self._packed, self._irradiance)
-        torch.cuda.current_stream(device).wait_stream(stream)
-        self._forward, self._backward = torch.cuda.CUDAGraph(), torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._forward, stream=stream):
-            self._levels = device_filter.forward(self._base)
-        with torch.cuda.graph(self._backward, stream=stream):
-            self._gradient = device_filter.backward(self._packed, self._irradiance)
-
-    def forward(self, base: Tensor) -> tuple[Tensor, Tensor]:
-        """As `DeviceFilter.forward`."""
-        self._base.copy_(base)
-        self._forward.replay()
-        # Other objects for each use: autograd hangs its graph on them.
-        return self._levels[0].detach(), self._levels[1].detach()
-
-    def backward(self, packed: Tensor, irradiance: Tensor) -> Tensor:
-        """As `DeviceFilter.backward`."""
-        self._packed.copy_(packed)
-        self._irradiance.copy_(irradiance)
-        self._backward.replay()
-        return self._gradient.clone()
-
-
-class Filtered(torch.autograd.Function):
-    """`apply(base, filter)`: the packed levels and the irradiance, [texels, 3] each."""
-
-    @staticmethod
-    def forward(ctx: Any, base: Tensor, kernels: DeviceFilter | Recorded) -> tuple[Tensor, Tensor]:
-        ctx.kernels, ctx.shape = kernels, base.shape
-        return kernels.forward(base.detach().contiguous())
-
-    @staticmethod
-    @once_differentiable  # type: ignore[misc]
-    def backward(ctx: Any, packed: Tensor, irradiance: Tensor) -> tuple[Tensor, None]:
-        gradient = ctx.kernels.backward(packed.contiguous(), irradiance.contiguous())
-        return gradient.reshape(ctx.shape), None
 
 
 @wp.kernel

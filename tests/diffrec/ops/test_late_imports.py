@@ -1,0 +1,62 @@
+"""A machine with CUDA never waits for Numba, and one without never for Warp."""
+
+from __future__ import annotations
+
+import pkgutil
+import subprocess
+import sys
+
+import torch
+
+import diffrec.ops
+from diffrec.ops.cubefilter import _upsampling
+
+# Files of kernels are those that are imported on first use.
+OPERATIONS = [
+    f"diffrec.ops.{module.name}"
+    for module in pkgutil.iter_modules(diffrec.ops.__path__)
+    if not module.name.startswith(("numba_", "warp_"))
+]
+USERS = ["diffrec.render", "diffrec.optimize", "diffrec.materials", "diffrec.shading.light"]
+
+
+def test_operations_are_imported_without_compilers() -> None:
+    assert {f"diffrec.ops.{n}" for n in ("sparsemap", "cubefilter", "texture")} <= set(OPERATIONS)
+    program = (
+        f"import sys, importlib\nfor name in {OPERATIONS + USERS!r}:\n"
+        "    importlib.import_module(name)\n"
+        "    found = {'numba', 'warp'} & set(sys.modules)\n"
+        "    assert not found, f'{name} imports {found}'\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+def test_matrices_are_transposed_where_they_are_used() -> None:
+    rows = _upsampling(8, torch.device("meta"))
+    assert {array.device.type for array in (rows.start, rows.column, rows.value)} == {"meta"}
+
+
+def test_the_light_and_textures_run_without_numba() -> None:
+    """All kernels of Warp, Numba forbidden; what is chosen by device is chosen as on CUDA."""
+    program = """
+import sys
+sys.modules['numba'] = None
+import torch
+from diffrec.ops import neighbours, sparsemap
+neighbours.within = neighbours.within_reference
+sparsemap.transpose = neighbours.transpose_reference
+from diffrec.materials.surface import Surface
+from diffrec.materials.textures import TextureMaterial
+from diffrec.ops.cubefilter import CubeFilter
+base = torch.rand(6, 16, 16, 3, requires_grad=True)
+levels, irradiance = CubeFilter(16, torch.device('cpu'), backend='warp')(base)
+textures = torch.rand(3, 8, 8, 3)
+material = TextureMaterial(*textures, backend='warp')
+sample = material.sample(Surface(torch.zeros(4, 3), torch.rand(4, 2), torch.zeros(4)))
+(irradiance.sum() + sample.kd.sum()).backward()
+material.clamp_()
+assert base.grad is not None and material.kd.grad is not None
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
