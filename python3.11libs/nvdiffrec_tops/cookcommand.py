@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
+from .files import replace_file
 from .summary import problems_of_report, rows_of_report, write_summary
 
 INTERRUPTED = 130
@@ -135,10 +134,16 @@ def check(arguments: argparse.Namespace) -> None:
         raise CookCommandError(f"--report {path}: this is a folder; name a file in it")
 
 
-def give_report(arguments: argparse.Namespace, report: Any, stdout: TextIO) -> None:
-    """Print and write a report where that was asked for. Raises CookCommandError."""
+def give_report(
+    arguments: argparse.Namespace, report: Any, stdout: TextIO, *, shown: Any = None
+) -> None:
+    """Print and write a report where that was asked for; ``shown`` is printed in its place.
+
+    Raises:
+        CookCommandError: it cannot be written.
+    """
     if arguments.json:
-        json.dump(report, stdout, indent=1)
+        json.dump(report if shown is None else shown, stdout, indent=1)
         stdout.write("\n")
     if arguments.summary is not None and "items" in report:
         write_page(arguments.summary, report)
@@ -169,13 +174,9 @@ def write_report(path: Path, report: Any) -> None:
     Raises:
         CookCommandError: it cannot be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        part.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
-        os.replace(part, path)
+        replace_file(path, f"{json.dumps(report, indent=1)}\n".encode())
     except OSError as error:
-        with suppress(OSError):
-            part.unlink()
         raise CookCommandError(
             f"--report {path}: it cannot be written ({error.strerror or error})"
         ) from None

@@ -145,6 +145,17 @@ def planned(item: Any, command: str) -> list[str]:
     return lines + [f"  expects: {one.path} ({one.tag})" for one in item.expectedOutputFiles]
 
 
+def duration(seconds: float) -> str:
+    """Seconds as ``4.2 s``, ``3 min 05 s`` or ``2 h 07 min``."""
+    if seconds < 59.95:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
 def log_path(item: Any) -> str | None:
     """The item's log file, where it has one."""
     scheme, mark, path = str(item.logURI or "").partition("://")

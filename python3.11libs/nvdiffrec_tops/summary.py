@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from . import cookreport, summarypage
+from .files import replace_file
 from .job import result as training
 from .summarypage import FAILED, NOT_TRAINED, REUSED, STATES, STOPPED, TRAINED, Scene
 
@@ -350,11 +351,4 @@ def _copied(page_folder: Path, sheet: Path) -> str:
 
 
 def _write(path: Path, text: str) -> None:
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(text.encode("utf-8", "replace"))
-        os.replace(part, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
+    replace_file(path, text.encode("utf-8", "replace"))

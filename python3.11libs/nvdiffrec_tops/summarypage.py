@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from .cookreport import duration
+
 TRAINED, REUSED, FAILED = "trained", "reused", "failed"
 STOPPED, NOT_TRAINED = "stopped", "not trained"
 STATES = (FAILED, STOPPED, NOT_TRAINED, TRAINED, REUSED)
@@ -210,17 +212,6 @@ def _named(name: str) -> str:
 
 def _css(state: str) -> str:
     return state.replace(" ", "-")
-
-
-def duration(seconds: float) -> str:
-    """Seconds as ``4.2 s``, ``3 min 05 s`` or ``2 h 07 min``."""
-    if seconds < 59.95:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min"
 
 
 _STYLE = """

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..hqueue.record import Submission
-from . import pdg
+from . import joblines, pdg
 from .cook import Cook, CookResult, Watcher
 from .farmscheduler import FarmChild, FarmScheduler, FarmSetup
 from .jobenvironment import Folders, JobSettings
@@ -107,21 +107,11 @@ def _graph(submission: Submission) -> dict[pdg.WorkItem, dict[str, Any]]:
         item = pdg.WorkItem(node, int(facts["id"]), str(facts["name"]), static=True)
         item.index, item.label = int(facts["index"]), str(facts["label"])
         for key, values in dict(facts["attributes"]).items():
-            _give(item, key, values)
+            if isinstance(values, list) and values:
+                joblines.Attribute(key, 0, values).give(item)
         for path, tag in facts["expected"]:
             item.addExpectedOutputFile(str(path), str(tag))
         context.graph.register(item)
         node.addItems([item])
         found[item] = facts
     return found
-
-
-def _give(item: pdg.WorkItem, name: str, values: Any) -> None:
-    if not isinstance(values, list) or not values:
-        return
-    if all(isinstance(one, int) for one in values):
-        item.setIntAttrib(name, values)
-    elif all(isinstance(one, int | float) for one in values):
-        item.setFloatAttrib(name, values)
-    else:
-        item.setStringAttrib(name, [str(one) for one in values])

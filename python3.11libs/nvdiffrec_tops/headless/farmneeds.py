@@ -48,8 +48,12 @@ def writes(item: pdg.WorkItem) -> list[str]:
     """The folders that a job writes to, the nearest that exist."""
     found: dict[str, None] = {}
     for file in item.expectedOutputFiles:
-        folder = Path(file.path).absolute().parent
-        while not folder.is_dir() and folder != folder.parent:
-            folder = folder.parent
-        found[str(folder)] = None
+        found[str(nearest_folder(Path(file.path).absolute().parent))] = None
     return list(found)
+
+
+def nearest_folder(path: Path) -> Path:
+    """The path, or the nearest above it that is a folder already."""
+    while not path.is_dir() and path != path.parent:
+        path = path.parent
+    return path

@@ -21,7 +21,7 @@ from ..hqueue.record import Submission
 from ..hqueue.task import Pace, Task
 from ..job import cards, farm
 from . import pdg, serialise
-from .farmneeds import needs, writes
+from .farmneeds import nearest_folder, needs, writes
 from .jobenvironment import Folders, JobSettings
 from .localscheduler import Exited, Job, LineHandler, LocalScheduler
 from .parameters import NodeParameters
@@ -102,7 +102,7 @@ class FarmScheduler(LocalScheduler):
     def _prepare(self) -> Submission:
         """Choose the folders, which the farm must see, and begin the record."""
         folder = _shared_temp(self.folders) / "farm" / self.setup.token
-        problems = self.setup.shared.check([str(_existing(folder)), str(JOB_SCRIPT)])
+        problems = self.setup.shared.check([str(nearest_folder(folder)), str(JOB_SCRIPT)])
         if problems:
             raise pdg.CookError("\n".join(problems))
         # A folder of its own: two submissions of one scene may be under way together.
@@ -295,9 +295,3 @@ def _shared_temp(folders: Folders) -> Path:
     """A temp folder below the working folder, which is the one that is shared."""
     inside = folders.temp.is_relative_to(folders.working)
     return folders.temp if inside else folders.working / "pdgtemp"
-
-
-def _existing(path: Path) -> Path:
-    while not path.exists() and path != path.parent:
-        path = path.parent
-    return path

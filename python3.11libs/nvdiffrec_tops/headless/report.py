@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from .. import cookreport
-from ..cookreport import Ending, ReportedNode, explained, tail
+from ..cookreport import Ending, ReportedNode, duration, explained, tail
 from ..job import result as training
 from . import pdg
 from .cook import CookResult
-from .view import STATE_WORDS, duration
+from .view import STATE_WORDS
 
 _SHOWN_OUTPUTS = 8
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from ..files import replace_file
 from . import pdg
 
 VERSION = 7
@@ -74,8 +74,6 @@ def write(item: pdg.WorkItem, path: Path, scheduler: str) -> None:
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write under a temporary name, then rename."""
+    """Write a file whole, in a folder that is made where it is missing."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_bytes(data)
-    part.replace(path)
+    replace_file(path, data)

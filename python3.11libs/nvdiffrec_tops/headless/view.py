@@ -8,23 +8,13 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from ..cookreport import duration
 from ..job.progress import Progress, ProgressParser
 from . import pdg
 from .localscheduler import Job
 
 _LINE_SECONDS = 5.0
 _LINE_PERCENT = 10.0
-
-
-def duration(seconds: float) -> str:
-    """Seconds as ``4.2 s``, ``3 min 05 s`` or ``2 h 07 min``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min"
 
 
 @dataclass

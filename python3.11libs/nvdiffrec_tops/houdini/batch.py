@@ -86,17 +86,11 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     else:
         for line in summary(document):
             words.write(line + "\n")
-    if arguments.json:
+    shown: Any = None
+    if arguments.json and arguments.dry_run:
         # As in the cook without Houdini: a dry run gives the items as Houdini saves them.
-        shown: Any = document
-        if arguments.dry_run:
-            shown = [json.loads(item.saveJSONString()) for item in items]
-        json.dump(shown, stdout, indent=1)
-        stdout.write("\n")
-    if arguments.report is not None:
-        cookcommand.write_report(arguments.report, document)
-    if arguments.summary is not None:
-        cookcommand.write_page(arguments.summary, document)
+        shown = [json.loads(item.saveJSONString()) for item in items]
+    cookcommand.give_report(arguments, document, stdout, shown=shown)
     if document["stopped"]:
         return INTERRUPTED
     return 0 if document["successful"] else FAILED

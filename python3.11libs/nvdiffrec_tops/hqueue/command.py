@@ -9,7 +9,7 @@ import sys
 from contextlib import suppress
 from typing import Any, TextIO
 
-from ..job.farm import CANCEL, DONE, STARTED
+from ..job.farm import CANCEL, DONE, STARTED, state
 from . import record
 from .problem import HQueueProblem
 from .record import Submission
@@ -56,11 +56,8 @@ def counts(submission: Submission) -> dict[str, int]:
 
 
 def _code(submission: Submission, name: str) -> int:
-    try:
-        document: Any = json.loads((submission.state / (name + DONE)).read_text("utf-8"))
-        return int(document["code"])
-    except (OSError, ValueError, KeyError, TypeError):
-        return 1
+    code = state(str(submission.state / (name + DONE))).get("code")
+    return code if isinstance(code, int) else 1
 
 
 def status(arguments: argparse.Namespace, stdout: TextIO) -> int:

@@ -9,7 +9,6 @@ any. So neither a restart of the server nor a broken connection ends a submissio
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import threading
 import time
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from ..job.farm import CANCEL, DONE, STARTED
+from ..job.farm import state as read_state
 from .problem import HQueueProblem
 from .record import Submission
 from .server import StatusNames, UnansweredSubmission, UnknownJob
@@ -208,7 +208,7 @@ class Farm:
         task.facts.update(name=task.name, job=task.job, log=str(task.log))
         if task.job not in self.submission.jobs:
             self.submission.jobs.append(task.job)
-        if task.facts not in self.submission.items[-1:] and task.submissions == 1:
+        if task.submissions == 1:
             self.submission.items.append(task.facts)
 
     def _flush_record(self) -> None:
@@ -241,7 +241,7 @@ class Farm:
             seen = entry.stat().st_mtime_ns
         except OSError:
             return
-        if seen != task.seen and (facts := _document(Path(entry.path))):
+        if seen != task.seen and (facts := read_state(entry.path)):
             task.seen = seen
             task.machine = task.facts["machine"] = str(facts.get("host", ""))
             attempt = facts.get("attempt", 1)
@@ -255,7 +255,7 @@ class Farm:
             self._exit(task, 1, "it was asked to end, and has not said that it did")
 
     def _done(self, task: Task) -> None:
-        facts = _document(self.state / (task.name + DONE))
+        facts = read_state(str(self.state / (task.name + DONE)))
         code = facts.get("code")
         if not isinstance(code, int):
             return
@@ -352,11 +352,3 @@ class Farm:
         if text != self._said:
             self._said = text
             self._say(text)
-
-
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return document if isinstance(document, dict) else {}

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ..files import replace_file
 from .problem import HQueueProblem
 
 VERSION = 1
@@ -152,6 +153,4 @@ def _pointers() -> Path:
 
 def _write(path: Path, document: Any) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    part.write_text(json.dumps(document) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    replace_file(path, f"{json.dumps(document)}\n".encode())

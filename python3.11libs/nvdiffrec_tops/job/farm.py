@@ -25,7 +25,7 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -277,7 +277,7 @@ class _FarmJob:
             time.sleep(_CHECK_SECONDS)
 
     def _open_log(self) -> None:
-        earlier = _document(self._base + STARTED)
+        earlier = state(self._base + STARTED)
         self._attempt = int(earlier.get("attempt", 0)) + 1
         os.makedirs(os.path.dirname(self._given.log), exist_ok=True)
         self._log = open(self._given.log, "ab", buffering=0)  # noqa: SIM115
@@ -367,7 +367,8 @@ def _shell(command: str) -> list[str]:
     return ["/bin/sh", "-c", command]
 
 
-def _document(path: str) -> Mapping[str, Any]:
+def state(path: str) -> dict[str, Any]:
+    """What a state file says; {} where it is missing or damaged."""
     try:
         with open(path, encoding="utf-8") as stream:
             document = json.load(stream)
@@ -377,5 +378,5 @@ def _document(path: str) -> Mapping[str, Any]:
 
 
 def _code(path: str) -> int:
-    code = _document(path).get("code", EXIT_OUTPUT)
+    code = state(path).get("code", EXIT_OUTPUT)
     return code if isinstance(code, int) else EXIT_OUTPUT
