@@ -202,6 +202,22 @@ def _spread(
         fine[i, c] = fine[i, c] + 0.25 * coarse[above, c]
 
 
+@wp.func
+def _gathered(
+    start: wp.array(dtype=wp.int32),
+    column: wp.array(dtype=wp.int32),
+    value: wp.array(dtype=wp.float32),
+    texels: wp.array2d(dtype=wp.float32),
+    row: wp.int32,
+    c: wp.int32,
+):
+    """A row of a matrix times a channel of texels."""
+    total = wp.float32(0.0)
+    for e in range(start[row], start[row + 1]):
+        total += value[e] * texels[column[e], c]
+    return total
+
+
 @wp.kernel
 def _product(
     start: wp.array(dtype=wp.int32),
@@ -211,10 +227,7 @@ def _product(
     result: wp.array2d(dtype=wp.float32),
 ):
     row, c = wp.tid()
-    total = wp.float32(0.0)
-    for e in range(start[row], start[row + 1]):
-        total += value[e] * texels[column[e], c]
-    result[row, c] = total
+    result[row, c] = _gathered(start, column, value, texels, row, c)
 
 
 @wp.kernel
@@ -229,9 +242,7 @@ def _product_and_own(
     has_own: wp.int32,
 ):
     row, c = wp.tid()
-    total = wp.float32(0.0)
-    for e in range(start[row], start[row + 1]):
-        total += value[e] * texels[column[e], c]
+    total = _gathered(start, column, value, texels, row, c)
     if has_own == 1:
         total += share * own[row, c]
     result[row, c] = total

@@ -106,6 +106,42 @@ def _wrapped(index: wp.int32, size: wp.int32):
     return wp.where(rest < 0, rest + size, rest)
 
 
+@wp.struct
+class _Taps:
+    """The four texels around a place in a level, by their rows, and how far it lies between."""
+
+    a: wp.int32
+    b: wp.int32
+    c: wp.int32
+    d: wp.int32
+    fx: wp.float32
+    fy: wp.float32
+    width: wp.int32
+    height: wp.int32
+
+
+@wp.func
+def _taps(levels: wp.array2d(dtype=wp.int32), k: wp.int32, u: wp.float32, v: wp.float32):
+    at = _Taps()
+    at.height = levels[k, 0]
+    at.width = levels[k, 1]
+    px = u * wp.float32(at.width) - 0.5
+    py = v * wp.float32(at.height) - 0.5
+    at.fx = px - wp.floor(px)
+    at.fy = py - wp.floor(py)
+    x0 = _wrapped(wp.int32(wp.floor(px)), at.width)
+    y0 = _wrapped(wp.int32(wp.floor(py)), at.height)
+    x1 = wp.where(x0 + 1 < at.width, x0 + 1, 0)
+    y1 = wp.where(y0 + 1 < at.height, y0 + 1, 0)
+    top = levels[k, 2] + y0 * at.width
+    bottom = levels[k, 2] + y1 * at.width
+    at.a = top + x0
+    at.b = top + x1
+    at.c = bottom + x0
+    at.d = bottom + x1
+    return at
+
+
 @wp.kernel
 def _average(
     levels: wp.array2d(dtype=wp.int32),
@@ -173,21 +209,11 @@ def _fetch(
     for step in range(2):
         share = wp.where(step == 1, upper, 1.0 - upper)
         if share != 0.0:
-            k = lower + step
-            height = levels[k, 0]
-            width = levels[k, 1]
-            px = uv[i, 0] * wp.float32(width) - 0.5
-            py = uv[i, 1] * wp.float32(height) - 0.5
-            fx = px - wp.floor(px)
-            fy = py - wp.floor(py)
-            x0 = _wrapped(wp.int32(wp.floor(px)), width)
-            y0 = _wrapped(wp.int32(wp.floor(py)), height)
-            x1 = wp.where(x0 + 1 < width, x0 + 1, 0)
-            y1 = wp.where(y0 + 1 < height, y0 + 1, 0)
-            top = levels[k, 2] + y0 * width
-            bottom = levels[k, 2] + y1 * width
-            upper_row = (1.0 - fx) * packed[top + x0, c] + fx * packed[top + x1, c]
-            lower_row = (1.0 - fx) * packed[bottom + x0, c] + fx * packed[bottom + x1, c]
+            at = _taps(levels, lower + step, uv[i, 0], uv[i, 1])
+            fx = at.fx
+            fy = at.fy
+            upper_row = (1.0 - fx) * packed[at.a, c] + fx * packed[at.b, c]
+            lower_row = (1.0 - fx) * packed[at.c, c] + fx * packed[at.d, c]
             total += share * ((1.0 - fy) * upper_row + fy * lower_row)
     result[i, c] = total
 
@@ -210,23 +236,13 @@ def _scatter(
     for step in range(2):
         share = wp.where(step == 1, upper, 1.0 - upper) * g
         if share != 0.0:
-            k = lower + step
-            height = levels[k, 0]
-            width = levels[k, 1]
-            px = uv[i, 0] * wp.float32(width) - 0.5
-            py = uv[i, 1] * wp.float32(height) - 0.5
-            fx = px - wp.floor(px)
-            fy = py - wp.floor(py)
-            x0 = _wrapped(wp.int32(wp.floor(px)), width)
-            y0 = _wrapped(wp.int32(wp.floor(py)), height)
-            x1 = wp.where(x0 + 1 < width, x0 + 1, 0)
-            y1 = wp.where(y0 + 1 < height, y0 + 1, 0)
-            top = levels[k, 2] + y0 * width
-            bottom = levels[k, 2] + y1 * width
-            wp.atomic_add(target, top + x0, c, share * (1.0 - fy) * (1.0 - fx))
-            wp.atomic_add(target, top + x1, c, share * (1.0 - fy) * fx)
-            wp.atomic_add(target, bottom + x0, c, share * fy * (1.0 - fx))
-            wp.atomic_add(target, bottom + x1, c, share * fy * fx)
+            at = _taps(levels, lower + step, uv[i, 0], uv[i, 1])
+            fx = at.fx
+            fy = at.fy
+            wp.atomic_add(target, at.a, c, share * (1.0 - fy) * (1.0 - fx))
+            wp.atomic_add(target, at.b, c, share * (1.0 - fy) * fx)
+            wp.atomic_add(target, at.c, c, share * fy * (1.0 - fx))
+            wp.atomic_add(target, at.d, c, share * fy * fx)
 
 
 @wp.kernel
@@ -247,31 +263,21 @@ def _slope(
     for step in range(2):
         share = wp.where(step == 1, upper, 1.0 - upper)
         if share != 0.0:
-            k = lower + step
-            height = levels[k, 0]
-            width = levels[k, 1]
-            px = uv[i, 0] * wp.float32(width) - 0.5
-            py = uv[i, 1] * wp.float32(height) - 0.5
-            fx = px - wp.floor(px)
-            fy = py - wp.floor(py)
-            x0 = _wrapped(wp.int32(wp.floor(px)), width)
-            y0 = _wrapped(wp.int32(wp.floor(py)), height)
-            x1 = wp.where(x0 + 1 < width, x0 + 1, 0)
-            y1 = wp.where(y0 + 1 < height, y0 + 1, 0)
-            top = levels[k, 2] + y0 * width
-            bottom = levels[k, 2] + y1 * width
+            at = _taps(levels, lower + step, uv[i, 0], uv[i, 1])
+            fx = at.fx
+            fy = at.fy
             a = wp.float32(0.0)
             b = wp.float32(0.0)
             c = wp.float32(0.0)
             d = wp.float32(0.0)
             for channel in range(packed.shape[1]):
                 g = gradient[i, channel]
-                a += g * packed[top + x0, channel]
-                b += g * packed[top + x1, channel]
-                c += g * packed[bottom + x0, channel]
-                d += g * packed[bottom + x1, channel]
-            du += share * wp.float32(width) * ((1.0 - fy) * (b - a) + fy * (d - c))
-            dv += share * wp.float32(height) * ((1.0 - fx) * (c - a) + fx * (d - b))
+                a += g * packed[at.a, channel]
+                b += g * packed[at.b, channel]
+                c += g * packed[at.c, channel]
+                d += g * packed[at.d, channel]
+            du += share * wp.float32(at.width) * ((1.0 - fy) * (b - a) + fy * (d - c))
+            dv += share * wp.float32(at.height) * ((1.0 - fx) * (c - a) + fx * (d - b))
     result[i, 0] = du
     result[i, 1] = dv
 
