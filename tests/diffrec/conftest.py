@@ -1,4 +1,4 @@
-"""Mitsuba 3 as a reader of result folders."""
+"""The sample scene, and Mitsuba 3 as a reader of result folders."""
 
 from __future__ import annotations
 
@@ -11,7 +11,26 @@ import cv2
 import numpy as np
 import pytest
 
+import diffrec.data.load as load_module
 from diffrec import cameras
+from diffrec.reference import load_reference_mesh
+from diffrec.sample.scene import write_sample
+
+
+@pytest.fixture(scope="module")
+def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sample")
+    write_sample(folder)
+    return folder
+
+
+_reference = cache(load_reference_mesh)
+
+
+@pytest.fixture
+def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mesh that is photographed does not change, and reading it takes a third of a run."""
+    monkeypatch.setattr(load_module, "load_reference_mesh", _reference)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import hashlib
 import json
 import os
@@ -21,7 +20,6 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-import diffrec.data.load as load_module
 import diffrec.optimize as optimize_module
 import diffrec.reconstruct as reconstruct_module
 from diffrec import checkpoint, cli
@@ -31,26 +29,10 @@ from diffrec.data.views import shuffled_indices
 from diffrec.interrupt import Interrupted, StopRequest
 from diffrec.metrics import read_metrics
 from diffrec.reconstruct import reconstruct
-from diffrec.reference import load_reference_mesh
-from diffrec.sample.scene import write_sample
+
+pytestmark = pytest.mark.usefixtures("read_once")
 
 ITERATIONS = 12
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sample")
-    write_sample(folder)
-    return folder
-
-
-_reference = functools.cache(load_reference_mesh)
-
-
-@pytest.fixture(autouse=True)
-def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The mesh that is photographed does not change, and reading it takes a third of a run."""
-    monkeypatch.setattr(load_module, "load_reference_mesh", _reference)
 
 
 @pytest.fixture

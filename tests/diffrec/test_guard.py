@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,6 @@ import pytest
 import torch
 from torch import Tensor
 
-import diffrec.data.load as load_module
 import diffrec.optimize as optimize_module
 from diffrec.checkpoint import LoopState
 from diffrec.config import Config, Extensions
@@ -24,8 +22,8 @@ from diffrec.geometry.mesh import EmptyMeshError, Mesh
 from diffrec.geometry.vertices import VertexGeometry
 from diffrec.guard import MOST_RETURNS, Guard
 from diffrec.reconstruct import Reconstruction, reconstruct
-from diffrec.reference import load_reference_mesh
-from diffrec.sample.scene import write_sample
+
+pytestmark = pytest.mark.usefixtures("read_once")
 
 FINE = torch.tensor([0.02, 1.0, 0.0])
 
@@ -225,22 +223,6 @@ def test_damage_of_a_mesh() -> None:
     with torch.no_grad():
         geometry.positions[1] = math.nan
     assert not geometry.damage().isfinite().all()
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sample")
-    write_sample(folder)
-    return folder
-
-
-_reference = functools.cache(load_reference_mesh)
-
-
-@pytest.fixture(autouse=True)
-def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The mesh that is photographed does not change, and reading it takes a third of a run."""
-    monkeypatch.setattr(load_module, "load_reference_mesh", _reference)
 
 
 Run = Callable[..., tuple[Reconstruction, list[str]]]

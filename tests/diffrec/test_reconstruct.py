@@ -19,16 +19,8 @@ from diffrec.errors import DiffrecError
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.metrics import read_metrics
 from diffrec.reconstruct import Reconstruction, reconstruct
-from diffrec.sample.scene import write_sample
 
 Run = Callable[..., tuple[Reconstruction, list[str]]]
-
-
-@pytest.fixture(scope="module")
-def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("sample")
-    write_sample(folder)
-    return folder
 
 
 @pytest.fixture
