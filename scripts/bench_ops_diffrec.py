@@ -1,0 +1,143 @@
+"""The operations that `bench_ops.py` measures, by diffrec."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from bench_ops_operations import Work, leaf, shaded
+from bench_ops_scene import Scene
+from torch import Tensor
+
+from diffrec.ops.antialias import antialias, composite, edge_topology
+from diffrec.ops.interpolate import interpolate, pixel_footprint
+from diffrec.ops.pyramid import Pyramid
+from diffrec.ops.rasterize import (
+    Raster,
+    barycentrics,
+    covered_pixels,
+    rasterize,
+    triangle_of_pixel,
+)
+from diffrec.ops.surface import Attributes, attributes_at_pixels, footprint_level
+from diffrec.ops.texture import build_mips, texture2d
+
+
+class Diffrec:
+    """This project's operations; `backend` None is what a training uses on the scene's device."""
+
+    def __init__(self, scene: Scene, backend: str | None = None) -> None:
+        self.scene, self.backend = scene, backend
+        self.clip = leaf(scene.clip)
+        values = (scene.positions, scene.normals, scene.tangents, scene.texcoords)
+        self.positions, self.normals, self.tangents, self.texcoords = map(leaf, values)
+        self.textures = [leaf(texture) for texture in scene.textures]
+        self.topology = edge_topology(scene.triangles, backend)
+        self.raster = self._raster()
+        self.pixels = covered_pixels(self.raster)
+        self.faces = triangle_of_pixel(self.raster, self.pixels)
+        with torch.no_grad():
+            self.image = torch.cat([scene.background, scene.background[..., :1]], dim=-1)
+            _, _, uv, level = self._surface(self.raster, self.pixels)
+        self.uv, self.level = leaf(uv), level
+
+    def _raster(self) -> Raster:
+        s = self.scene
+        return rasterize(self.clip.detach(), s.triangles, s.resolution, backend=self.backend)
+
+    def _surface(self, raster: Raster, pixels: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        s = self.scene
+        attributes = Attributes(
+            self.positions,
+            s.triangles,
+            self.normals,
+            s.triangles,
+            self.texcoords,
+            s.texcoord_triangles,
+            self.tangents,
+            s.triangles,
+        )
+        found = attributes_at_pixels(attributes, self.clip, raster, pixels, self.backend)
+        assert found.uv is not None and found.lod is not None and found.tangent is not None
+        return found.position, found.normal + found.tangent, found.uv, found.lod
+
+    def _fetched(self, textures: list[Tensor], uv: Tensor, level: Tensor) -> list[Tensor]:
+        level = level + math.log2(textures[0].shape[0])
+        if self.backend == "reference":
+            return [texture2d(build_mips(one), uv, level, backend="reference") for one in textures]
+        values = Pyramid(textures, backend=self.backend).fetch(uv, level)
+        return list(values.reshape(-1, len(textures), 3).unbind(1))
+
+    def _barycentrics(self, raster: Raster, pixels: Tensor) -> Tensor:
+        return barycentrics(self.clip, self.scene.triangles, raster, pixels, self.backend)
+
+    def _picture(self) -> Tensor:
+        raster = self._raster()
+        pixels = covered_pixels(raster)
+        position, normal, uv, level = self._surface(raster, pixels)
+        values = shaded(self._fetched(self.textures, uv, level), normal) + 0.01 * position
+        return composite(
+            values, pixels, self.scene.background, raster, self.clip, self.scene.triangles,
+            self.backend, topology=self.topology,
+        )  # fmt: skip
+
+    def triangles(self) -> Tensor:
+        return self.raster.triangle
+
+    def picture(self) -> Tensor:
+        with torch.no_grad():
+            return self._picture()
+
+    def work(self, operation: str) -> Work:
+        s, name = self.scene, self.backend
+        if operation == "rasterize":
+            return Work(lambda: [self._raster().depth])
+        if operation == "barycentrics":
+
+            def from_vertices() -> list[Tensor]:
+                raster = self._raster()
+                return [self._barycentrics(raster, covered_pixels(raster))]
+
+            return Work(from_vertices, [self.clip])
+        if operation in ("interpolate", "texcoords"):
+            bary = leaf(self._barycentrics(self.raster, self.pixels))
+            if operation == "interpolate":
+                return Work(
+                    lambda: [interpolate(self.normals, s.triangles, self.faces, bary, name)],
+                    [self.normals, bary],
+                )
+
+            def texcoords() -> list[Tensor]:
+                footprint_level(
+                    pixel_footprint(
+                        self.clip, s.triangles, self.raster, self.pixels, self.texcoords,
+                        s.texcoord_triangles, name,
+                    )
+                )  # fmt: skip
+                return [interpolate(self.texcoords, s.texcoord_triangles, self.faces, bary, name)]
+
+            return Work(texcoords, [self.texcoords, bary])
+        attributes = [self.clip, self.positions, self.normals, self.tangents, self.texcoords]
+        if operation == "surface":
+
+            def surface() -> list[Tensor]:
+                raster = self._raster()
+                return list(self._surface(raster, covered_pixels(raster))[:3])
+
+            return Work(surface, attributes)
+        if operation in ("texture", "textures"):
+            used = self.textures[: 1 if operation == "texture" else 3]
+            return Work(lambda: self._fetched(used, self.uv, self.level), [*used, self.uv])
+        if operation == "antialias":
+            image = leaf(self.image)
+            return Work(lambda: [self._antialiased(image)], [image, self.clip])
+        if operation == "antialias_anew":
+            return Work(lambda: [self._antialiased(self.image, known=False)])
+        return Work(lambda: [self._picture()], [*attributes, *self.textures])
+
+    def _antialiased(self, image: Tensor, *, known: bool = True) -> Tensor:
+        s = self.scene
+        topology = self.topology if known else edge_topology(s.triangles, self.backend)
+        return antialias(
+            image, self.raster, self.clip, s.triangles, self.backend, topology=topology
+        )
