@@ -46,8 +46,10 @@ def measure(sample: Path, size: int, iterations: int, device_name: str) -> dict[
     from diffrec.data.load import load_views
     from diffrec.geometry.dmtet import DMTetGeometry
     from diffrec.geometry.vertices import VertexGeometry
+    from diffrec.iteration import PassPlan, Scene
     from diffrec.materials import NeuralMaterial, TextureMaterial
-    from diffrec.optimize import PassPlan, Scene, train_pass
+    from diffrec.ops.room import Sizes
+    from diffrec.optimize import train_pass
     from diffrec.reference import load_reference_mesh
     from diffrec.shading.light import EnvironmentLight
 
@@ -67,12 +69,17 @@ def measure(sample: Path, size: int, iterations: int, device_name: str) -> dict[
 
     grid = DMTetGeometry(config.dmtet_grid, config.mesh_scale, device=device)
     field = NeuralMaterial(config, grid.box()).to(device)
-    first = (PassPlan(0, "", grid.regulariser, train_light=True), Scene(grid, field, light))
+    first = (
+        PassPlan(0, "", grid.regulariser, grid.weight, train_light=True, most=grid.most()),
+        Scene(grid, field, light),
+    )
     known = load_reference_mesh(Path(str(config.ref_mesh)), None, device).mesh
     free = VertexGeometry(known).to(device)
     textures = TextureMaterial.random(config).to(device)
     second = (
-        PassPlan(1, "", lambda _: free.regulariser(), train_light=True),
+        PassPlan(
+            1, "", lambda _: free.regulariser(), lambda _: 1.0, train_light=True, most=Sizes(0)
+        ),
         Scene(free, textures, light),
     )
     passes = []

@@ -10,7 +10,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import math
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -19,13 +18,13 @@ from typing import Any, BinaryIO, cast
 
 import torch
 from torch import Tensor
-from torch.optim.lr_scheduler import LambdaLR
 
+from diffrec.adam import Adam
 from diffrec.config import Config
 from diffrec.data.views import ShuffledIndices
 
 NAME = "checkpoint.pt"  # below the run's output folder
-VERSION = 1
+VERSION = 2
 _MAGIC = b"diffrec checkpoint %d\n" % VERSION
 _ANY_MAGIC = b"diffrec checkpoint "
 
@@ -43,19 +42,22 @@ class LoopState:
     """Everything of a training pass that decides how it goes on. All of it is changed in place.
 
     pass_number: from 1. tensors: what is trained, by kind (geometry, material, light).
-    optimizers, schedulers: side by side. generators: of random numbers, by purpose.
+    generators: of random numbers, by purpose.
     """
 
     pass_number: int
     tensors: Mapping[str, list[Tensor]]
-    optimizers: list[torch.optim.Optimizer]
-    schedulers: list[LambdaLR]
+    optimizers: list[Adam]
     order: ShuffledIndices
     generators: Mapping[str, torch.Generator]
 
     def all_tensors(self) -> list[Tensor]:
         """The tensors of every kind."""
         return [tensor for tensors in self.tensors.values() for tensor in tensors]
+
+    def changing(self) -> list[Tensor]:
+        """What a step changes: the tensors of every kind and the optimizers' own."""
+        return [*self.all_tensors(), *(t for one in self.optimizers for t in one.tensors())]
 
 
 def configuration_hash(config: Config) -> str:
@@ -77,8 +79,7 @@ def captured(state: LoopState) -> dict[str, Any]:
         "pass": state.pass_number,
         "device": device.type,
         "tensors": {kind: list(tensors) for kind, tensors in state.tensors.items()},
-        "optimizers": [optimizer.state_dict() for optimizer in state.optimizers],
-        "schedulers": [scheduler.state_dict() for scheduler in state.schedulers],
+        "optimizers": [optimizer.state() for optimizer in state.optimizers],
         "order": {
             "waiting": list(state.order.waiting),
             "generator": state.order.generator.get_state(),
@@ -103,9 +104,7 @@ def restore(state: LoopState, saved: Mapping[str, Any]) -> None:
         for kind, tensors in state.tensors.items():
             _same_shapes(tensors, saved["tensors"][kind])
         for optimizer, optimizer_state in zip(state.optimizers, saved["optimizers"], strict=True):
-            _restore_optimizer(optimizer, optimizer_state)
-        for scheduler, scheduler_state in zip(state.schedulers, saved["schedulers"], strict=True):
-            scheduler.load_state_dict(scheduler_state)
+            optimizer.restore(optimizer_state)
         waiting = saved["order"]["waiting"]
         if any(type(one) is not int or not 0 <= one < state.order.length for one in waiting):
             raise ValueError("other views")
@@ -134,18 +133,6 @@ def _same_shapes(tensors: list[Tensor], values: Any) -> None:
             raise ValueError("a tensor of another type")
         if value.shape != tensor.shape:
             raise ValueError(f"a tensor {list(value.shape)} in place of {list(tensor.shape)}")
-
-
-def _restore_optimizer(optimizer: torch.optim.Optimizer, saved: Mapping[str, Any]) -> None:
-    parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for index, values in saved["state"].items():
-        for value in values.values():
-            if isinstance(value, Tensor) and value.ndim:
-                _same_shapes([parameters[index].detach()], [value])
-    for group in saved["param_groups"]:
-        if not 0 <= float(group["lr"]) < math.inf:
-            raise ValueError("a learning rate that is none")
-    optimizer.load_state_dict(dict(saved))
 
 
 def write(path: Path, config: Config, document: Mapping[str, Any]) -> None:

@@ -124,7 +124,8 @@ class Guard:
         if self.returns >= MOST_RETURNS:
             return None
         self.returns += 1
-        _set_rates(self._state, target.iteration, SLOWER)
+        for optimizer in self._state.optimizers:
+            optimizer.rate *= SLOWER
         return target.iteration
 
     def _levels(self) -> tuple[float, float | None]:
@@ -159,65 +160,15 @@ class _Snapshot:
 
     def __init__(self, state: LoopState, iteration: int) -> None:
         self.iteration = iteration
-        self._trained = [tensor.detach().clone() for tensor in state.all_tensors()]
-        self._moments = {key: value.clone() for key, value in _moments(state).items()}
+        self._kept = [tensor.detach().clone() for tensor in state.changing()]
 
     @torch.no_grad()
     def take(self, state: LoopState, iteration: int) -> None:
         """Become a copy of `state`, in the same memory."""
         self.iteration = iteration
-        for kept, tensor in zip(self._trained, state.all_tensors(), strict=True):
-            kept.copy_(tensor)
-        present = _moments(state)
-        for key in self._moments.keys() - present.keys():
-            del self._moments[key]
-        for key, value in present.items():
-            if key in self._moments:
-                self._moments[key].copy_(value)
-            else:
-                self._moments[key] = value.clone()
+        torch._foreach_copy_(self._kept, state.changing())
 
     @torch.no_grad()
     def give(self, state: LoopState) -> None:
         """Bring `state` back to this copy. Its tensors stay where they are."""
-        for kept, tensor in zip(self._trained, state.all_tensors(), strict=True):
-            tensor.copy_(kept)
-        for key, value in _moments(state).items():
-            if key in self._moments:
-                value.copy_(self._moments[key])
-            else:
-                value.zero_()  # an optimizer that has not stepped yet
-        _set_rates(state, self.iteration, 1.0)
-
-
-def _moments(state: LoopState) -> dict[tuple[int, int, str], Tensor]:
-    """The optimizers' own tensors, by optimizer, parameter and name."""
-    return {
-        (number, index, name): value
-        for number, optimizer in enumerate(state.optimizers)
-        for index, parameter in enumerate(
-            p for group in optimizer.param_groups for p in group["params"]
-        )
-        for name, value in optimizer.state.get(parameter, {}).items()
-        if isinstance(value, Tensor)
-    }
-
-
-def _set_rates(state: LoopState, iteration: int, factor: float) -> None:
-    """The learning rates of `iteration` in the schedule, the whole of which `factor` scales."""
-    for optimizer, scheduler in zip(state.optimizers, state.schedulers, strict=True):
-        scheduler.last_epoch = iteration
-        scheduler.base_lrs = [rate * factor for rate in scheduler.base_lrs]
-        rates = [
-            base * schedule(iteration)
-            for base, schedule in zip(scheduler.base_lrs, scheduler.lr_lambdas, strict=True)
-        ]
-        scheduler._last_lr = list(rates)
-        for group, base, rate in zip(
-            optimizer.param_groups, scheduler.base_lrs, rates, strict=True
-        ):
-            group["initial_lr"] = base
-            if isinstance(group["lr"], Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
+        torch._foreach_copy_(state.changing(), self._kept)

@@ -135,31 +135,37 @@ def ramp(iteration: int) -> float:
     return min(1.0, iteration / RAMP_ITERATIONS)
 
 
-def albedo_smoothness(kd: Tensor, kd_jittered: Tensor, iteration: int) -> Tensor:
-    """0.03 ramp(i) mean over channels of |kd(x + noise) - kd(x)|: [P, 3] twice to [P].
+def albedo_smoothness(kd: Tensor, kd_jittered: Tensor) -> Tensor:
+    """0.03 mean over channels of |kd(x + noise) - kd(x)|: [P, 3] twice to [P].
 
     `kd_jittered` is the albedo at `Surface.jittered` points. The caller takes the mean over the
-    pixels of its frames.
+    pixels of its frames, times `ramp`.
     """
-    return (kd_jittered - kd).abs().mean(dim=-1) * (ALBEDO_WEIGHT * ramp(iteration))
+    return (kd_jittered - kd).abs().mean(dim=-1) * ALBEDO_WEIGHT
 
 
-def occlusion(ks: Tensor, iteration: int) -> Tensor:
-    """0.001 ramp(i) times the occlusion: [P, 3] to [P]. Holds shadows from sinking into it."""
-    return ks[:, 0] * (OCCLUSION_WEIGHT * ramp(iteration))
+def occlusion(ks: Tensor) -> Tensor:
+    """0.001 times the occlusion: [P, 3] to [P]. Holds shadows from sinking into it.
+
+    The caller takes the mean over the pixels of its frames, times `ramp`.
+    """
+    return ks[:, 0] * OCCLUSION_WEIGHT
 
 
 def material_terms(
-    kd: Tensor, kd_jittered: Tensor, ks: Tensor, iteration: int, backend: str | None = None
+    kd: Tensor, kd_jittered: Tensor, ks: Tensor, pixels: Tensor, backend: str | None = None
 ) -> Tensor:
-    """The sum over P points of `albedo_smoothness` and `occlusion`: [P, 3] thrice to a scalar."""
+    """The sum over P points of `albedo_smoothness` and `occlusion`: [P, 3] thrice to a scalar.
+
+    `pixels`: [P]; points without one (-1) do not count.
+    """
     if choose_backend(kd, backend, available=_BACKENDS) == "warp":
         result: Tensor = _MaterialTerms.apply(  # type: ignore[no-untyped-call]
-            kd, kd_jittered, ks, ramp(iteration)
+            kd, kd_jittered, ks, pixels
         )
         return result
-    smoothness = albedo_smoothness(kd, kd_jittered, iteration).sum()
-    return smoothness + occlusion(ks, iteration).sum()
+    terms = albedo_smoothness(kd, kd_jittered) + occlusion(ks)
+    return torch.where(pixels >= 0, terms, 0.0).sum()
 
 
 def light_white_balance(base: Tensor, backend: str | None = None) -> Tensor:
@@ -220,9 +226,9 @@ class _ImageLoss(torch.autograd.Function):
 
 class _MaterialTerms(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, kd: Tensor, kd_jittered: Tensor, ks: Tensor, ramped: float) -> Tensor:
+    def forward(ctx: Any, kd: Tensor, kd_jittered: Tensor, ks: Tensor, pixels: Tensor) -> Tensor:
         value, gradients = _kernels().material_terms(
-            kd, kd_jittered, ks, ALBEDO_WEIGHT * ramped / 3, OCCLUSION_WEIGHT * ramped
+            kd, kd_jittered, ks, pixels, ALBEDO_WEIGHT / 3, OCCLUSION_WEIGHT
         )
         ctx.save_for_backward(gradients, kd, kd_jittered, ks)
         result: Tensor = value

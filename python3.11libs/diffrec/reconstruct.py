@@ -22,11 +22,13 @@ from diffrec.geometry.mesh import Mesh
 from diffrec.geometry.vertices import VertexGeometry
 from diffrec.geometry.visualhull import hull_field
 from diffrec.interrupt import Interrupted, StopRequest
+from diffrec.iteration import PassPlan, Scene
 from diffrec.materials import NeuralMaterial, TextureMaterial
 from diffrec.materials.bake import bake
 from diffrec.ops.antialias import edge_topology
 from diffrec.ops.hashgrid import HashGridLayout
-from diffrec.optimize import PassPlan, Scene, train_pass
+from diffrec.ops.room import Sizes
+from diffrec.optimize import train_pass
 from diffrec.ranks import ALONE, Ranks
 from diffrec.recorder import Recorder, TextureStart
 from diffrec.reference import load_reference_mesh
@@ -148,8 +150,10 @@ class _Run:
             0,
             "img_dmtet_pass1",
             geometry.regulariser,
+            geometry.weight,
             train_light=config.learn_light,
             betas=FLEXICUBES_BETAS if config.isosurface == "flexicubes" else (0.9, 0.999),
+            most=geometry.most() if isinstance(geometry, DMTetGeometry) else None,
         )
         self._train(plan, scene)
 
@@ -226,12 +230,14 @@ class _Run:
         plan = PassPlan(
             0 if config.base_mesh else 1,
             "img_mesh_pass",
-            lambda progress: geometry.regulariser() * (config.laplace_scale * (1.0 - progress)),
+            lambda weight: geometry.regulariser() * weight,
+            lambda progress: config.laplace_scale * (1.0 - progress),
             train_light=config.learn_light and not config.lock_light,
             warm_up=WARM_UP_ITERATIONS,
             topology=edge_topology(mesh.triangles),
             final_rate=config.diffrec.final_rate,
             damage=geometry.damage,
+            most=Sizes(0),
         )
         self._train(plan, scene)
         if not self.ranks.leads:

@@ -19,14 +19,16 @@ import pytest
 import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from torch import nn
 
-import diffrec.optimize as optimize_module
 import diffrec.reconstruct as reconstruct_module
 from diffrec import checkpoint, cli
+from diffrec.adam import Adam
 from diffrec.checkpoint import LoopState, UnusableCheckpoint
 from diffrec.config import Config, Extensions, load_config
 from diffrec.data.views import shuffled_indices
 from diffrec.interrupt import Interrupted, StopRequest
+from diffrec.iteration import Iteration
 from diffrec.metrics import read_metrics
 from diffrec.reconstruct import reconstruct
 
@@ -87,15 +89,15 @@ def run(config: Config, folder: Path, **options: Any) -> list[str]:
 def ended_run(config: Config, folder: Path, at: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """A run that ends at its `at`th iteration, counted over both passes."""
     end = EndAt(at)
-    terms = optimize_module._terms
+    begin = Iteration.begin
 
-    def counted(*arguments: Any) -> Any:
+    def counted(*arguments: Any) -> None:
         end()
-        return terms(*arguments)
+        begin(*arguments)
 
     lines: list[str] = []
     with monkeypatch.context() as patch:
-        patch.setattr(optimize_module, "_terms", counted)
+        patch.setattr(Iteration, "begin", counted)
         with pytest.raises(Interrupted) as interrupted:
             reconstruct(config, torch.device("cpu"), folder, lines.append, stop=end.stop)
     assert interrupted.value.exit_code == 143
@@ -178,7 +180,8 @@ def test_what_follows_a_pass_is_not_lost_either(
 
 DRIVER = r"""
 import json, os, random, signal, sys
-import diffrec.optimize, diffrec.reconstruct
+import diffrec.reconstruct
+from diffrec.iteration import Iteration
 from diffrec import cli
 
 def child(config, at=None, number=0):
@@ -188,13 +191,13 @@ def child(config, at=None, number=0):
         log = os.open("log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         os.dup2(log, 1)
         os.dup2(log, 2)
-        terms, count = diffrec.optimize._terms, [0]
+        begin, count = Iteration.begin, [0]
         def counted(*arguments):
             count[0] += 1
             if count[0] == at:
                 os.kill(os.getpid(), number)
-            return terms(*arguments)
-        diffrec.optimize._terms = counted
+            begin(*arguments)
+        Iteration.begin = counted
         os._exit(cli.main(["--config", config]))
     return os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
 
@@ -256,13 +259,10 @@ def test_a_run_killed_ten_times_ends_as_an_undisturbed_one(
 def loop_state(seed: int = 0) -> LoopState:
     """A small state of every kind, a few steps into its pass."""
     random_values = torch.Generator().manual_seed(seed)
-    trained = [torch.rand(3, 2, generator=random_values).requires_grad_() for _ in range(3)]
-    optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.Adam(trained[:2], lr=0.1, fused=True),
-        torch.optim.Adam(trained[2:], lr=0.2, fused=True),
-    ]
-    schedulers = [
-        torch.optim.lr_scheduler.LambdaLR(optimizer, lambda i: 0.9**i) for optimizer in optimizers
+    trained = [nn.Parameter(torch.rand(3, 2, generator=random_values)) for _ in range(3)]
+    optimizers = [
+        Adam(trained[:2], 0.1, lambda i: 0.9**i),
+        Adam(trained[2:], 0.2, lambda i: 0.9**i),
     ]
     order = shuffled_indices(7, 3, torch.Generator().manual_seed(seed))
     state = LoopState(
@@ -273,26 +273,25 @@ def loop_state(seed: int = 0) -> LoopState:
             "light": [trained[2].detach()],
         },
         optimizers=optimizers,
-        schedulers=schedulers,
         order=order,
         generators={"noise": torch.Generator().manual_seed(seed)},
     )
-    for _ in range(seed + 2):
-        step(state)
+    for iteration in range(seed + 2):
+        step(state, iteration)
     return state
 
 
-def step(state: LoopState) -> list[float]:
+def step(state: LoopState, iteration: int) -> list[float]:
     """One step on random gradients; everything that the next ones depend on."""
     indices = next(state.order)
     noise = torch.rand((), generator=state.generators["noise"])
-    for optimizer, scheduler in zip(state.optimizers, state.schedulers, strict=True):
-        for parameter in optimizer.param_groups[0]["params"]:
+    for optimizer in state.optimizers:
+        for parameter in optimizer.parameters:
             parameter.grad = parameter.detach() * noise + torch.rand(parameter.shape)
+        optimizer.begin(iteration)
         optimizer.step()
-        scheduler.step()
     values = [float(tensor.sum()) for tensor in state.all_tensors()]
-    rates = [float(scheduler.get_last_lr()[0]) for scheduler in state.schedulers]
+    rates = [optimizer.rate for optimizer in state.optimizers]
     return [*map(float, indices), float(noise), *values, *rates]
 
 
@@ -304,12 +303,12 @@ def test_every_part_survives_the_file(tmp_path: Path) -> None:
     config, path = Config(), tmp_path / "checkpoint.pt"
     state = loop_state()
     checkpoint.write(path, config, document_of(state))
-    expected = [step(state) for _ in range(5)]
+    expected = [step(state, i) for i in range(5)]
     other = loop_state(seed=3)
     saved = checkpoint.read(path, config)
     assert saved is not None
     checkpoint.restore(other, saved)
-    assert [step(other) for _ in range(5)] == expected
+    assert [step(other, i) for i in range(5)] == expected
     assert (saved["iteration"], saved["seconds"], saved["pass"]) == (3, 1.5, 1)
 
 
@@ -322,10 +321,10 @@ def test_every_part_survives_the_file(tmp_path: Path) -> None:
         lambda d: d["tensors"].update(geometry=[torch.zeros(3, 2, dtype=torch.float64)]),
         lambda d: d["tensors"].update(geometry=["text"]),
         lambda d: d["optimizers"].pop(),
-        lambda d: d["optimizers"][0]["state"][0].update(exp_avg=torch.zeros(9)),
-        lambda d: d["optimizers"][0]["param_groups"][0].update(lr="fast"),
-        lambda d: d["optimizers"][0]["param_groups"][0].update(lr=float("nan")),
-        lambda d: d["schedulers"].pop(),
+        lambda d: d["optimizers"][0]["tensors"].__setitem__(0, torch.zeros(9)),
+        lambda d: d["optimizers"][0].update(rate="fast"),
+        lambda d: d["optimizers"][0].update(rate=float("nan")),
+        lambda d: d["optimizers"][0].pop("tensors"),
         lambda d: d["order"].update(waiting=[99]),
         lambda d: d["order"].update(generator=torch.zeros(3, dtype=torch.uint8)),
         lambda d: d["generators"].clear(),
@@ -495,18 +494,18 @@ def test_checkpoints_keep_their_distance(
     clock = [1000.0]
     monkeypatch.setattr("diffrec.recorder.time.monotonic", lambda: clock[0])
     saved: list[float] = []
-    terms, write = optimize_module._terms, checkpoint.write
+    begin, write = Iteration.begin, checkpoint.write
 
-    def later(*arguments: Any) -> Any:
+    def later(*arguments: Any) -> None:
         clock[0] += 10.0
-        return terms(*arguments)
+        begin(*arguments)
 
     def written_slowly(*arguments: Any) -> None:
         saved.append(clock[0])
         write(*arguments)
         clock[0] += 2.0  # so that 100 s have to pass
 
-    monkeypatch.setattr(optimize_module, "_terms", later)
+    monkeypatch.setattr(Iteration, "begin", later)
     monkeypatch.setattr(checkpoint, "write", written_slowly)
     config = tiny(iter=29, ours={"checkpoint_interval": 1, "checkpoint_seconds": 30.0})
     run(config, tmp_path)

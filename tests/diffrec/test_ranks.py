@@ -28,21 +28,21 @@ pytestmark = pytest.mark.skipif(
 PROGRAM = r"""
 import os, signal, sys
 import torch
-import diffrec.optimize
 from diffrec import cli, recorder
+from diffrec.iteration import Iteration
 name, at = sys.argv[1], int(sys.argv[2])
-end, terms, count = recorder.Recorder.end, diffrec.optimize._terms, [0]
+end, begin, count = recorder.Recorder.end, Iteration.begin, [0]
 def ended(self):
     path = f"{name}-{self._state.pass_number}-{self._ranks.rank}.pt"
     torch.save([tensor.clone() for tensor in self._state.all_tensors()], path)
     end(self)
-def counted(*arguments):
+def counted(self, number):
     count[0] += 1
     if count[0] == at and os.environ.get("RANK") == "1":  # the signal reaches one of them first
         os.kill(os.getpid(), signal.SIGTERM)
-    return terms(*arguments)
+    begin(self, number)
 recorder.Recorder.end = ended
-diffrec.optimize._terms = counted
+Iteration.begin = counted
 sys.exit(cli.main(["--config", name + ".json"]))
 """
 

@@ -24,6 +24,7 @@ from torch.nn import functional
 from diffrec.geometry.mesh import EmptyMeshError, Mesh
 from diffrec.geometry.tetrahedra import TET_EDGES, TetGrid, tetrahedral_grid
 from diffrec.ops.backends import choose_backend
+from diffrec.ops.room import Room, Sizes
 
 __all__ = [
     "DMTetGeometry",
@@ -85,20 +86,28 @@ def crossing_edges(grid: TetGrid, sdf: Tensor) -> Tensor:
 
 
 def sdf_regulariser(
-    grid: TetGrid, sdf: Tensor, *, crossing: Tensor | None = None, backend: str | None = None
+    grid: TetGrid,
+    sdf: Tensor,
+    *,
+    crossing: Tensor | None = None,
+    ends: Tensor | None = None,
+    backend: str | None = None,
 ) -> Tensor:
     """Binary cross entropy over sign-changing edges, both ways, a scalar.
 
     Each end's value, read as the logit of being outside, is pulled towards the sign of the other
     end, which removes inner surfaces and floaters that no picture sees (nvdiffrec, CVPR 2022,
-    equation 2). Zero when no edge changes sign.
+    equation 2). Zero when no edge changes sign. ends: where `crossing` has rows that are not
+    needed, see `warp_tetrahedra.entropy`.
     """
     if crossing is None:
         crossing = crossing_edges(grid, sdf)
     if crossing.numel() == 0:
         return sdf.sum() * 0.0
     if choose_backend(sdf, backend, available=_BACKENDS) == "warp":
-        value: Tensor = _Entropy.apply(sdf, grid.edges, crossing)  # type: ignore[no-untyped-call]
+        value: Tensor = _Entropy.apply(  # type: ignore[no-untyped-call]
+            sdf, grid.edges, crossing, ends
+        )
         return value
     return sign_change_entropy(sdf[grid.edges.index_select(0, crossing)])
 
@@ -154,7 +163,7 @@ class DMTetGeometry(nn.Module):
         count = len(grid.vertices)
         self.sdf = nn.Parameter(torch.rand(count, generator=random) - 0.1)
         self.offset = nn.Parameter(torch.zeros(count, 3))
-        self._crossing: tuple[int, Tensor] | None = None
+        self._crossing: tuple[int, Tensor, Tensor | None] | None = None
         self.to(device)
 
     @property
@@ -166,31 +175,39 @@ class DMTetGeometry(nn.Module):
         """Deformed grid vertices [V, 3], world units."""
         return self.grid_vertices + torch.tanh(self.offset) * self.reach
 
-    def mesh(self) -> Mesh:
+    def mesh(self, room: Room | None = None) -> Mesh:
         """The present surface, facing outward, without normals or texture coordinates.
 
-        Raises EmptyMeshError if the field has one sign everywhere.
+        `room` (CUDA only): lists of a fixed length, see `diffrec.ops.room`. Raises EmptyMeshError
+        if the field has one sign everywhere; with `room` it is for the caller to notice.
         """
         if choose_backend(self.sdf, available=_BACKENDS) == "warp":
-            mesh, crossing = _extract(
-                self.grid, self.grid_vertices, self.offset, self.reach, self.sdf
+            mesh, crossing, ends = _extract(
+                self.grid, self.grid_vertices, self.offset, self.reach, self.sdf, room
             )
-            self._crossing = (self.sdf._version, crossing)
+            self._crossing = (self.sdf._version, crossing, ends)
             return mesh
         crossing = crossing_edges(self.grid, self.sdf)
-        self._crossing = (self.sdf._version, crossing)
+        self._crossing = (self.sdf._version, crossing, None)
         return marching_tetrahedra(self.grid, self.vertices(), self.sdf, crossing=crossing)
 
-    def regulariser(self, t: float) -> Tensor:
-        """Weighted sdf regulariser at progress t in [0, 1].
+    def most(self) -> Sizes:
+        """The longest lists that a mesh can have."""
+        return Sizes(0, len(self._edges), 2 * len(self._tets))
 
-        The weight falls linearly from sdf_weight to 0.01 over the first quarter.
-        """
-        weight = regulariser_weight(self.sdf_weight, t)
+    def weight(self, t: float) -> float:
+        """Of the regulariser at progress t in [0, 1]: falls linearly from sdf_weight to 0.01 over
+        the first quarter."""
+        return regulariser_weight(self.sdf_weight, t)
+
+    def regulariser(self, weight: Tensor | float) -> Tensor:
+        """`sdf_regulariser` of the present field times a weight."""
         known = self._crossing
         # The edges found by mesh() serve again as long as no optimiser has stepped since.
-        crossing = known[1] if known is not None and known[0] == self.sdf._version else None
-        return weight * sdf_regulariser(self.grid, self.sdf, crossing=crossing)
+        if known is None or known[0] != self.sdf._version:
+            return weight * sdf_regulariser(self.grid, self.sdf)
+        _, crossing, ends = known
+        return weight * sdf_regulariser(self.grid, self.sdf, crossing=crossing, ends=ends)
 
     def box(self) -> tuple[Tensor, Tensor]:
         """Lower and upper corner [3] of everything the surface can reach, world units."""
@@ -204,16 +221,22 @@ def regulariser_weight(start: float, t: float) -> float:
 
 
 def _extract(
-    grid: TetGrid, points: Tensor, offset: Tensor | None, reach: float, sdf: Tensor
-) -> tuple[Mesh, Tensor]:
-    """The surface and its crossing edges [C] by kernels; see `warp_tetrahedra.extract`."""
+    grid: TetGrid,
+    points: Tensor,
+    offset: Tensor | None,
+    reach: float,
+    sdf: Tensor,
+    room: Room | None = None,
+) -> tuple[Mesh, Tensor, Tensor]:
+    """The surface, its crossing edges [C] and the ends of their `Cuts`, by kernels; see
+    `warp_tetrahedra.extract`."""
     cuts = _kernels().find_cuts(grid.tets, grid.edges, sdf)
-    if cuts.crossings == 0:
-        raise EmptyMeshError(EMPTY_SURFACE)
     positions, triangles, crossing = _Extract.apply(  # type: ignore[no-untyped-call]
-        points, offset, sdf, reach, grid, cuts
+        points, offset, sdf, reach, grid, cuts, room
     )
-    return Mesh(positions=positions, triangles=triangles), crossing
+    if crossing.shape[0] == 0:
+        raise EmptyMeshError(EMPTY_SURFACE)
+    return Mesh(positions=positions, triangles=triangles), crossing, cuts.ends
 
 
 class _Extract(torch.autograd.Function):
@@ -226,6 +249,7 @@ class _Extract(torch.autograd.Function):
         reach: float,
         grid: TetGrid,
         cuts: Any,
+        room: Room | None,
     ) -> tuple[Tensor, Tensor, Tensor]:
         single, double, _ = _tables(str(sdf.device))
         positions, triangles, crossing = _kernels().extract(
@@ -236,6 +260,7 @@ class _Extract(torch.autograd.Function):
             reach,
             sdf,
             cuts,
+            room,
         )
         ctx.mark_non_differentiable(triangles, crossing)
         ctx.set_materialize_grads(False)
@@ -247,20 +272,22 @@ class _Extract(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor | None, *_: Any) -> tuple[Tensor | None, ...]:
         if grad is None:
-            return (None,) * 6
+            return (None,) * 7
         edges, crossing, points, offset, sdf = ctx.saved_tensors
         for_vertices, for_sdf = _kernels().extract_backward(
             edges, crossing, points, offset, ctx.reach, sdf, grad
         )
         if offset is None:
-            return for_vertices, None, for_sdf, None, None, None
-        return None, for_vertices, for_sdf, None, None, None
+            return for_vertices, None, for_sdf, None, None, None, None
+        return None, for_vertices, for_sdf, None, None, None, None
 
 
 class _Entropy(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, sdf: Tensor, edges: Tensor, crossing: Tensor) -> Tensor:
-        value, gradient = _kernels().entropy(edges, crossing, sdf)
+    def forward(
+        ctx: Any, sdf: Tensor, edges: Tensor, crossing: Tensor, ends: Tensor | None
+    ) -> Tensor:
+        value, gradient = _kernels().entropy(edges, crossing, sdf, ends)
         ctx.save_for_backward(gradient)
         result: Tensor = value
         return result
@@ -269,7 +296,7 @@ class _Entropy(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return gradient * grad, None, None
+        return gradient * grad, None, None, None
 
 
 def _kernels() -> Any:

@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from diffrec.geometry.dmtet import EMPTY_SURFACE, regulariser_weight, sign_change_entropy
 from diffrec.geometry.dualcases import EDGES, CaseTable, case_table
 from diffrec.geometry.mesh import EmptyMeshError, Mesh
+from diffrec.ops.room import Room
 
 __all__ = ["FlexiCubesGeometry", "FlexiSurface", "cube_grid", "flexicubes"]
 
@@ -309,8 +310,10 @@ class FlexiCubesGeometry(nn.Module):
         """Deformed grid corners [(n+1)^3, 3], world units."""
         return self.grid_vertices + torch.tanh(self.offset) * self.reach
 
-    def mesh(self) -> Mesh:
+    def mesh(self, room: Room | None = None) -> Mesh:
         """The present surface, facing outward, without normals or texture coordinates.
+
+        `room` has to be None: the lists have the lengths that they need.
 
         Quadrilaterals are cut in four while gradients are recorded, in two under no_grad and
         in eval mode. Raises EmptyMeshError if the field has one sign everywhere.
@@ -325,15 +328,19 @@ class FlexiCubesGeometry(nn.Module):
         self._deviation = (self._state(), surface.deviation)
         return surface.mesh
 
-    def regulariser(self, t: float) -> Tensor:
-        """Sign regulariser (as DMTet's) plus 0.5 L_dev, at progress t in [0, 1]."""
+    def weight(self, t: float) -> float:
+        """Of the sign regulariser at progress t in [0, 1], as DMTet's."""
+        return regulariser_weight(self.sdf_weight, t)
+
+    def regulariser(self, weight: Tensor | float) -> Tensor:
+        """Sign regulariser (as DMTet's) times a weight, plus 0.5 L_dev."""
         known, self._deviation = self._deviation, None
         if known is None or known[0] != self._state():
             self.mesh()
             known, self._deviation = self._deviation, None
         assert known is not None
         signs = sign_change_entropy(self._sign_changes())
-        return regulariser_weight(self.sdf_weight, t) * signs + _DEVIATION_WEIGHT * known[1]
+        return weight * signs + _DEVIATION_WEIGHT * known[1]
 
     def _state(self) -> tuple[int, ...]:
         """Changes with every optimiser step and with the recording of gradients."""

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from diffrec.geometry.mesh import Mesh, bounding_box, tangent_topology, triangle_normals
 from diffrec.geometry.regularisers import UniformLaplacian
+from diffrec.ops.room import Room
 
 _TINY = 1e-12
 
@@ -27,8 +28,11 @@ class VertexGeometry(nn.Module):
         self._relative = laplace == "relative"
         self._laplacian = UniformLaplacian(mesh.triangles, len(mesh.positions))
 
-    def mesh(self) -> Mesh:
-        """The mesh with smooth normals and tangents of its present positions."""
+    def mesh(self, room: Room | None = None) -> Mesh:
+        """The mesh with smooth normals and tangents of its present positions.
+
+        `room` has no effect: the lists of a fixed topology have one length.
+        """
         moved = self._start.with_positions(self.positions).with_normals()
         return moved.with_tangents(self._tangent_triangles, self._tangents)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from diffrec.ops.backends import choose_backend
 from diffrec.ops.sparsemap import Rows, SparseMap, average_pool
 
 if TYPE_CHECKING:
-    from diffrec.ops.recordedfilter import FusedFilter
+    from diffrec.ops.warp_cubefilter import DeviceFilter
 
 SMALLEST = 16  # edge of the coarsest level of the chain
 _COARSEST_BLUR = 4  # edge of the coarsest blurred level
@@ -104,7 +104,7 @@ class CubeFilter:
 
     def __init__(self, size: int, device: torch.device, backend: str | None = None) -> None:
         self._size = size
-        self._fused: FusedFilter | None = None
+        self._kernels: DeviceFilter | None = None
         self._sizes = [size]
         while self._sizes[-1] > SMALLEST:
             self._sizes.append(self._sizes[-1] // 2)
@@ -128,13 +128,11 @@ class CubeFilter:
         ]
         self._cosine = dense_filter(last, last, None).float().to(device)
         if choose_backend(self._cosine, backend) == "warp":
-            from diffrec.ops.recordedfilter import FusedFilter
             from diffrec.ops.warp_cubefilter import DeviceFilter
 
-            kernels = DeviceFilter(
+            self._kernels = DeviceFilter(
                 self._sizes, blurred, self._weights, blur, raised, self._wide, self._cosine, device
             )
-            self._fused = FusedFilter(kernels)
             return
         self._blur = {s: SparseMap(rows, device) for s, rows in blur.items()}
         self._raise = {s: SparseMap(rows, device) for s, rows in raised.items()}
@@ -146,10 +144,12 @@ class CubeFilter:
 
     def packed(self, base: Tensor) -> tuple[Tensor | None, list[Tensor], Tensor]:
         """The levels in one array [texels of all, 3] where they are made so, then as `__call__`."""
-        if self._fused is None or base.shape[3] != 3 or base.dtype != torch.float32:
+        if self._kernels is None or base.shape[3] != 3 or base.dtype != torch.float32:
             return None, *self(base)
-        packed, irradiance = self._fused(base)
-        starts = self._fused.starts
+        packed, irradiance = _Filtered.apply(  # type: ignore[no-untyped-call]
+            base, self._kernels
+        )
+        starts = self._kernels.starts
         levels = [
             packed[starts[number] : starts[number + 1]].view(6, size, size, 3)
             for number, size in enumerate(self._sizes)
@@ -159,7 +159,7 @@ class CubeFilter:
 
     def __call__(self, base: Tensor) -> tuple[list[Tensor], Tensor]:
         """GGX levels [6, R, R, C], [6, R / 2, R / 2, C] … and irradiance over pi [6, 16, 16, C]."""
-        if self._fused is not None and base.shape[3] == 3 and base.dtype == torch.float32:
+        if self._kernels is not None and base.shape[3] == 3 and base.dtype == torch.float32:
             _packed, levels, irradiance = self.packed(base)
             return levels, irradiance
         channels = base.shape[3]
@@ -189,6 +189,21 @@ class CubeFilter:
             result.append((matrix @ flat[last]).reshape(6, size, size, channels))
         irradiance = (self._cosine @ flat[last]).reshape(6, last, last, channels)
         return result, irradiance
+
+
+class _Filtered(torch.autograd.Function):
+    """The packed levels [texels, 3] and the irradiance [6 R^2, 3] by kernels."""
+
+    @staticmethod
+    def forward(ctx: Any, base: Tensor, kernels: DeviceFilter) -> tuple[Tensor, Tensor]:
+        ctx.kernels, ctx.shape = kernels, base.shape
+        return kernels.forward(base.detach().contiguous())
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, packed: Tensor, irradiance: Tensor) -> tuple[Tensor, None]:
+        gradient = ctx.kernels.backward(packed.contiguous(), irradiance.contiguous())
+        return gradient.reshape(ctx.shape), None
 
 
 @functools.lru_cache(maxsize=4)

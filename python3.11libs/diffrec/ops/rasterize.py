@@ -15,6 +15,7 @@ from torch import Tensor
 
 from diffrec.ops import reference_raster
 from diffrec.ops.backends import choose_backend
+from diffrec.ops.room import Room, covered_within
 
 
 @dataclass(frozen=True)
@@ -68,11 +69,14 @@ def rasterize(
     return Raster(triangle, depth)
 
 
-def covered_pixels(raster: Raster) -> Tensor:
+def covered_pixels(raster: Raster, room: Room | None = None) -> Tensor:
     """Flat indices [P] int64 into B * H * W of the pixels that see a triangle, ascending.
 
-    The only place of the renderer that waits for CUDA: P must be known to go on.
+    The only place of the renderer that waits for CUDA: P must be known to go on. With `room` (Warp
+    only) P is what it says, and the raster may be changed; see `diffrec.ops.room`.
     """
+    if room is not None:
+        return covered_within(raster.triangle, raster.depth, room)
     return torch.nonzero(raster.triangle.view(-1) >= 0).view(-1)
 
 

@@ -128,7 +128,7 @@ def _compose(
     image: wp.array2d(dtype=wp.float32),
     copy: wp.array2d(dtype=wp.float32),
 ):
-    """A thread for every pixel that is empty, and one for every covered one."""
+    """A thread for every pixel that is empty, and one for every row of covered ones."""
     i = wp.tid()
     count = triangle.shape[0]
     if i < count:
@@ -141,6 +141,8 @@ def _compose(
                 copy[i, k] = value
     else:
         pixel = int(pixels[i - count])
+        if pixel < 0:
+            return
         for k in range(4):
             value = float(1.0)
             if k < 3:
@@ -156,8 +158,12 @@ def _compose_backward(
     result: wp.array2d(dtype=wp.float32),
 ):
     i = wp.tid()
+    pixel = int(pixels[i])
     for k in range(3):
-        result[i, k] = grad[int(pixels[i]), k]
+        value = float(0.0)
+        if pixel >= 0:
+            value = grad[pixel, k]
+        result[i, k] = value
 
 
 @wp.func

@@ -135,6 +135,10 @@ def _backward_table(
     target: wp.array2d(dtype=wp.float32),
 ):
     level, i = wp.tid()
+    a = scale * gradient[2 * level, i]
+    b = scale * gradient[2 * level + 1, i]
+    if a == 0.0 and b == 0.0:
+        return
     n = levels[level, 0]
     start = levels[level, 1]
     dense = levels[level, 2]
@@ -144,8 +148,6 @@ def _backward_table(
     fx = _fraction(points[i, 0], n, x)
     fy = _fraction(points[i, 1], n, y)
     fz = _fraction(points[i, 2], n, z)
-    a = scale * gradient[2 * level, i]
-    b = scale * gradient[2 * level + 1, i]
     for corner in range(8):
         sx = corner & 1
         sy = (corner >> 1) & 1

@@ -59,9 +59,16 @@ def image_loss(
 
 
 def material_terms(
-    kd: Tensor, kd_jittered: Tensor, ks: Tensor, of_albedo: float, of_occlusion: float
+    kd: Tensor,
+    kd_jittered: Tensor,
+    ks: Tensor,
+    pixels: Tensor,
+    of_albedo: float,
+    of_occlusion: float,
 ) -> tuple[Tensor, Tensor]:
     """The sum over P points of both terms, a scalar, and its gradients [3, P, 3], one per input.
+
+    `pixels`: [P]; points without one (-1) do not count.
 
     `kd`, `kd_jittered`, `ks`: [P, 3], rows or columns contiguous; `of_albedo` times the summed
     |kd_jittered - kd| and `of_occlusion` times the summed first channel of `ks`. The gradients
@@ -75,6 +82,7 @@ def material_terms(
         *_flat(kd),
         *_flat(kd_jittered),
         *_flat(ks),
+        pixels.contiguous(),
         of_albedo,
         of_occlusion,
         count,
@@ -251,6 +259,7 @@ def _material_terms(
     ks_column: int,
     ks_gradient_row: int,
     ks_gradient_column: int,
+    pixels: wp.array(dtype=wp.int64),
     of_albedo: float,
     of_occlusion: float,
     count: int,
@@ -263,8 +272,11 @@ def _material_terms(
     occlusion_sum = wp.float64(0.0)
     i = int(thread)
     while i < count:
+        counts = float(1.0)
+        if pixels[i] < wp.int64(0):
+            counts = 0.0
         for k in range(3):
-            apart = (
+            apart = counts * (
                 jittered[i * jittered_row + k * jittered_column] - kd[i * kd_row + k * kd_column]
             )
             albedo_sum += wp.float64(wp.abs(apart))
@@ -273,9 +285,9 @@ def _material_terms(
             gradients[3 * count + i * jittered_gradient_row + k * jittered_gradient_column] = slope
             of_channel = float(0.0)
             if k == 0:
-                of_channel = of_occlusion
+                of_channel = counts * of_occlusion
             gradients[6 * count + i * ks_gradient_row + k * ks_gradient_column] = of_channel
-        occlusion_sum += wp.float64(ks[i * ks_row])
+        occlusion_sum += wp.float64(counts * ks[i * ks_row])
         i += threads
     sums[thread] = float(
         albedo_sum * wp.float64(of_albedo) + occlusion_sum * wp.float64(of_occlusion)

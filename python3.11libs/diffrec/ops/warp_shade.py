@@ -46,6 +46,8 @@ _INPUTS = 8
 class Shade(torch.autograd.Function):
     """Outgoing radiance [P, 3], linear RGB, and on demand the shading normal [P, 3], world.
 
+    Rows without a pixel (-1) give black and get no gradient.
+
     Arguments: tangent_normal, smooth_normal, tangent (or None), position, kd, ks [P, 3]; texels
     [T, 3], the light's specular levels one after another; irradiance [6, R, R, 3]; then, without
     gradients, pixels [P] int64 and how many of them a view has, camera_position [B, 3],
@@ -217,6 +219,11 @@ def _shade(
     shading_normal: wp.array2d(dtype=wp.float32),
 ):
     i = wp.tid()
+    if pixels[i] < wp.int64(0):
+        set_row(color, i, wp.vec3(0.0, 0.0, 0.0))
+        if shading_normal.shape[0] > 0:
+            set_row(shading_normal, i, wp.vec3(0.0, 0.0, 0.0))
+        return
     view = int(pixels[i] / wp.int64(pixels_per_view))
     mapped = tangent.shape[0] > 0
     along = wp.vec3(0.0, 0.0, 0.0)
@@ -283,6 +290,21 @@ def _shade_backward(
     for_irradiance: wp.array2d(dtype=wp.float32),
 ):
     i = wp.tid()
+    if pixels[i] < wp.int64(0):
+        nothing = wp.vec3(0.0, 0.0, 0.0)
+        if for_tangent_normal.shape[0] > 0:
+            set_row(for_tangent_normal, i, nothing)
+        if for_smooth.shape[0] > 0:
+            set_row(for_smooth, i, nothing)
+        if for_tangent.shape[0] > 0:
+            set_row(for_tangent, i, nothing)
+        if for_position.shape[0] > 0:
+            set_row(for_position, i, nothing)
+        if for_kd.shape[0] > 0:
+            set_row(for_kd, i, nothing)
+        if for_ks.shape[0] > 0:
+            set_row(for_ks, i, nothing)
+        return
     view = int(pixels[i] / wp.int64(pixels_per_view))
     mapped = tangent.shape[0] > 0
     along = wp.vec3(0.0, 0.0, 0.0)

@@ -46,7 +46,10 @@ def surface(
     tangents: Tensor | None,
     tangent_triangles: Tensor | None,
 ) -> tuple[Tensor | None, ...]:
-    """(position, normal, tangent, uv, lod) of P pixels, None for what the mesh lacks."""
+    """(position, normal, tangent, uv, lod) of P pixels, None for what the mesh lacks.
+
+    Rows without a pixel (-1) are zero.
+    """
     count, device = pixels.shape[0], clip.device
     has_uv = texcoords is not None and texcoord_triangles is not None
     has_tangents = tangents is not None and tangent_triangles is not None
@@ -132,6 +135,12 @@ def _write(
         )
 
 
+@wp.func
+def _clear(pixel: int, channels: int, result: wp.array2d(dtype=wp.float32)):
+    for k in range(channels):
+        result[pixel, k] = 0.0
+
+
 @wp.kernel
 def _surface(
     clip: wp.array3d(dtype=wp.float32),
@@ -152,6 +161,15 @@ def _surface(
     lod: wp.array(dtype=wp.float32),
 ):
     i = wp.tid()
+    if pixels[i] < wp.int64(0):
+        _clear(i, 3, position)
+        _clear(i, 3, normal)
+        if tangent.shape[0] > 0:
+            _clear(i, 3, tangent)
+        if uv.shape[0] > 0:
+            _clear(i, 2, uv)
+            lod[i] = 0.0
+        return
     place = place_of(pixels[i], triangle)
     v = corners(triangles, place.face)
     a = corner(clip, place.view, v[0], place.p)
@@ -234,6 +252,8 @@ def _surface_backward(
     for_tangents: wp.array2d(dtype=wp.float32),
 ):
     i = wp.tid()
+    if pixels[i] < wp.int64(0):
+        return
     place = place_of(pixels[i], triangle)
     face = place.face
     v = corners(triangles, face)

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from diffrec.ops.backends import launch
 from diffrec.ops.backends import warp as start_warp
+from diffrec.ops.room import Room
 
 start_warp()
 wp.set_module_options({"enable_backward": False})
@@ -31,25 +32,27 @@ class Cuts:
     """What a field cuts of a grid of T tetrahedra and E edges.
 
     `rows`: [2 T + E] int32, running sum of the flags of tetrahedra with one triangle, of those with
-    two, and of edges that change sign; `singles`, `doubles`, `crossings`: their numbers.
+    two, and of edges that change sign; `ends`: [3] int32, the sum at the end of each kind.
     """
 
     rows: Tensor
-    singles: int
-    doubles: int
-    crossings: int
+    ends: Tensor
+
+    def counts(self) -> tuple[int, int]:
+        """Crossing edges and triangles; waits for CUDA."""
+        singles, both, all_flags = self.ends.tolist()
+        return all_flags - both, singles + 2 * (both - singles)
 
 
 def find_cuts(tets: Tensor, edges: Tensor, sdf: Tensor) -> Cuts:
-    """Flag and count; the only place that waits for CUDA. `tets`: [T, 4], `edges`: [E, 2]."""
+    """Flag and count. `tets`: [T, 4], `edges`: [E, 2]."""
     device = sdf.device
     tet_count, edge_count = tets.shape[0], edges.shape[0]
     flags = torch.empty(2 * tet_count + edge_count, dtype=torch.int32, device=device)
     inputs = [tets.contiguous(), edges.contiguous(), sdf.detach().contiguous(), flags]
     launch(_mark, max(tet_count, edge_count), inputs, device)
     rows = torch.cumsum(flags, 0, dtype=torch.int32)
-    ends = rows.index_select(0, _ends(tet_count, edge_count, str(device))).tolist()
-    return Cuts(rows, ends[0], ends[1] - ends[0], ends[2] - ends[1])
+    return Cuts(rows, rows.index_select(0, _ends(tet_count, edge_count, str(device))))
 
 
 @lru_cache(maxsize=4)
@@ -65,18 +68,25 @@ def extract(
     reach: float,
     sdf: Tensor,
     cuts: Cuts,
+    room: Room | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Positions [C, 3] of the crossings, triangles [F, 3] and the crossing edges [C].
+
+    Without `room` waits for CUDA, for C and F.
 
     `grid`: tets, edges, tet_edges; `tables`: edges of one triangle [16, 3] and of two [16, 6] by
     case; grid vertices stand at `points` + tanh(`offset`) * `reach`, both [V, 3].
     """
     device = sdf.device
     tets, edges, tet_edges = grid
-    positions = torch.empty((cuts.crossings, 3), dtype=torch.float32, device=device)
-    crossing = torch.empty(cuts.crossings, dtype=torch.int64, device=device)
-    count = cuts.singles + 2 * cuts.doubles
-    triangles = torch.empty((count, 3), dtype=torch.int64, device=device)
+    if room is None:
+        crossings, faces = cuts.counts()
+        seen = torch.empty(0, dtype=torch.int32, device=device)
+    else:
+        crossings, faces, seen = room.sizes.crossings, room.sizes.triangles, room.seen
+    positions = torch.empty((crossings, 3), dtype=torch.float32, device=device)
+    crossing = torch.empty(crossings, dtype=torch.int64, device=device)
+    triangles = torch.empty((faces, 3), dtype=torch.int64, device=device)
     inputs = [
         tets.contiguous(),
         edges.contiguous(),
@@ -86,13 +96,13 @@ def extract(
         reach,
         sdf.detach().contiguous(),
         cuts.rows,
-        cuts.singles,
-        cuts.doubles,
+        cuts.ends,
         positions,
         crossing,
         triangles,
+        seen,
     ]
-    launch(_write, max(tets.shape[0], edges.shape[0]), inputs, device)
+    launch(_write, max(tets.shape[0], edges.shape[0], crossings, faces), inputs, device)
     return positions, triangles, crossing
 
 
@@ -123,13 +133,20 @@ def extract_backward(
     return for_vertices, for_sdf
 
 
-def entropy(edges: Tensor, crossing: Tensor, sdf: Tensor) -> tuple[Tensor, Tensor]:
-    """The regulariser of `crossing` edges [C], a scalar, and its gradient [V] for `sdf`."""
+def entropy(
+    edges: Tensor, crossing: Tensor, sdf: Tensor, ends: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The regulariser of `crossing` edges [C], a scalar, and its gradient [V] for `sdf`.
+
+    `ends`: those of the `Cuts` of edges with rows that are not needed.
+    """
     device = sdf.device
     threads = min(_THREADS, crossing.shape[0])
     sums = torch.empty(threads, dtype=torch.float32, device=device)
     gradient = torch.zeros(sdf.shape[0], dtype=torch.float32, device=device)
-    inputs = [edges.contiguous(), crossing, sdf.detach().contiguous(), threads, sums, gradient]
+    counts = crossing.new_empty(0, dtype=torch.int32) if ends is None else ends
+    inputs = [edges.contiguous(), crossing, sdf.detach().contiguous(), counts, threads]
+    inputs += [sums, gradient]
     launch(_entropy, threads, inputs, device)
     return sums.sum(), gradient
 
@@ -187,6 +204,32 @@ def _vertex(
     return p
 
 
+@wp.func
+def _write_triangle(
+    tet: int,
+    case: int,
+    first: int,
+    row: int,
+    table: wp.array2d(dtype=wp.int64),
+    tet_edges: wp.array2d(dtype=wp.int64),
+    rows: wp.array(dtype=wp.int32),
+    first_row: int,
+    first_edge: int,
+    positions: int,
+    triangles: wp.array2d(dtype=wp.int64),
+):
+    """The triangle across three crossing edges; one without area where a corner has no row."""
+    if row < triangles.shape[0]:
+        v = wp.vec3i(0, 0, 0)
+        for k in range(3):
+            edge = int(tet_edges[tet, int(table[case, first + k])])
+            v[k] = rows[first_row + edge] - first_edge
+        if wp.max(v[0], wp.max(v[1], v[2])) >= positions:
+            v = wp.vec3i(0, 0, 0)
+        for k in range(3):
+            triangles[row, k] = wp.int64(v[k])
+
+
 @wp.kernel
 def _write(
     tets: wp.array2d(dtype=wp.int64),
@@ -199,32 +242,51 @@ def _write(
     reach: float,
     sdf: wp.array(dtype=wp.float32),
     rows: wp.array(dtype=wp.int32),
-    singles: int,
-    doubles: int,
+    ends: wp.array(dtype=wp.int32),
     positions: wp.array2d(dtype=wp.float32),
     crossing: wp.array(dtype=wp.int64),
     triangles: wp.array2d(dtype=wp.int64),
+    seen: wp.array(dtype=wp.int32),
 ):
     i = wp.tid()
     count = tets.shape[0]
-    first_edge = singles + doubles + 1  # the running sum at the first crossing edge
+    singles = ends[0]
+    first_edge = ends[1] + 1  # the running sum at the first crossing edge
+    crossings = ends[2] - ends[1]
+    faces = 2 * ends[1] - singles
+    if i >= crossings and i < positions.shape[0]:
+        crossing[i] = wp.int64(-1)
+        for k in range(3):
+            positions[i, k] = 0.0
+    if i >= faces and i < triangles.shape[0]:
+        for k in range(3):
+            triangles[i, k] = wp.int64(0)
+    if i == 0 and seen.shape[0] > 0:
+        wp.atomic_max(seen, 1, crossings)
+        wp.atomic_max(seen, 2, faces)
+        wp.atomic_min(seen, 3, crossings)
     if i < count:
         case = _case(tets, sdf, i)
         inside = _corners_inside(case)
         if inside == 1 or inside == 3:
-            for k in range(3):
-                edge = int(tet_edges[i, int(of_one[case, k])])
-                triangles[rows[i] - 1, k] = wp.int64(rows[2 * count + edge] - first_edge)
+            _write_triangle(
+                i, case, 0, rows[i] - 1, of_one, tet_edges, rows, 2 * count, first_edge,
+                positions.shape[0], triangles,
+            )  # fmt: skip
         if inside == 2:
             row = singles + 2 * (rows[count + i] - singles - 1)
-            for k in range(6):
-                edge = int(tet_edges[i, int(of_two[case, k])])
-                triangles[row + k / 3, k % 3] = wp.int64(rows[2 * count + edge] - first_edge)
+            for half in range(2):
+                _write_triangle(
+                    i, case, 3 * half, row + half, of_two, tet_edges, rows, 2 * count, first_edge,
+                    positions.shape[0], triangles,
+                )  # fmt: skip
     if i < edges.shape[0]:
         a = int(edges[i, 0])
         b = int(edges[i, 1])
         if (sdf[a] < 0.0) != (sdf[b] < 0.0):
             row = rows[2 * count + i] - first_edge
+            if row >= positions.shape[0]:
+                return
             crossing[row] = wp.int64(i)
             # One end is negative and the other is not, so the difference is never zero.
             weight = sdf[a] / (sdf[a] - sdf[b])
@@ -267,6 +329,8 @@ def _write_backward(
 ):
     i = wp.tid()
     edge = int(crossing[i])
+    if edge < 0:
+        return
     a = int(edges[edge, 0])
     b = int(edges[edge, 1])
     apart = sdf[a] - sdf[b]
@@ -297,15 +361,19 @@ def _entropy(
     edges: wp.array2d(dtype=wp.int64),
     crossing: wp.array(dtype=wp.int64),
     sdf: wp.array(dtype=wp.float32),
+    ends: wp.array(dtype=wp.int32),
     threads: int,
     sums: wp.array(dtype=wp.float32),
     gradient: wp.array(dtype=wp.float32),
 ):
     thread = wp.tid()
-    scale = 1.0 / float(crossing.shape[0])
+    count = crossing.shape[0]
+    if ends.shape[0] > 0:
+        count = wp.min(count, ends[2] - ends[1])
+    scale = 1.0 / float(wp.max(count, 1))
     total = wp.float64(0.0)
     i = int(thread)
-    while i < crossing.shape[0]:
+    while i < count:
         for k in range(2):
             one = int(edges[int(crossing[i]), k])
             other = int(edges[int(crossing[i]), 1 - k])

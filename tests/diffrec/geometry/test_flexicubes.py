@@ -128,7 +128,7 @@ def test_gradients_agree_with_finite_differences() -> None:
 def test_every_parameter_is_trained(sphere: Any) -> None:
     geometry = with_field(12, sphere)
     mesh = geometry.mesh()
-    (mesh.positions.square().sum() + geometry.regulariser(0.0)).backward()
+    (mesh.positions.square().sum() + geometry.regulariser(geometry.weight(0.0))).backward()
     for parameter in (geometry.sdf, geometry.offset, geometry.weights):
         assert parameter.grad is not None
         assert torch.isfinite(parameter.grad).all()
@@ -145,10 +145,10 @@ def test_deviation_vanishes_on_a_plane_through_the_middle() -> None:
 
 def test_regulariser_after_backward_and_without_a_mesh(sphere: Any) -> None:
     geometry = with_field(12, sphere)
-    first = geometry.regulariser(0.5)
+    first = geometry.regulariser(geometry.weight(0.5))
     first.backward()
     geometry.mesh()
-    second = geometry.regulariser(0.5)
+    second = geometry.regulariser(geometry.weight(0.5))
     second.backward()
     assert second.item() == pytest.approx(first.item(), rel=1e-6)
 

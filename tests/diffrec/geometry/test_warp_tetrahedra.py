@@ -89,7 +89,7 @@ def test_a_geometry_on_kernels_is_that_of_the_formulas(monkeypatch: pytest.Monke
         assert known is not None
         assert torch.equal(known[1], crossing_edges(geometry.grid, geometry.sdf))
         weight = torch.randn(mesh.positions.shape, generator=torch.Generator().manual_seed(1))
-        loss = (mesh.positions * weight).sum() + geometry.regulariser(0.1)
+        loss = (mesh.positions * weight).sum() + geometry.regulariser(geometry.weight(0.1))
         gradients = torch.autograd.grad(loss, (geometry.offset, geometry.sdf))
         results.append((mesh.triangles, [loss.detach(), *gradients]))
     (triangles, wanted), (found_triangles, found) = results

@@ -1,0 +1,108 @@
+"""Adam with a scheduled learning rate, all of whose state stays in place on the device.
+
+PyTorch's own classes would do but for two things: the first one that is made loads PyTorch's
+compiler, which takes seconds, and a step that is recorded as a CUDA graph needs its rate in the
+device's memory. The arithmetic is PyTorch's fused operation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+Schedule = Callable[[int], float]
+"""The share of the learning rate that an iteration uses."""
+
+_EPSILON = 1e-8
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015) over some parameters, float32 and on one device.
+
+    `parameters`: what is trained. `rate`: the learning rate where the schedule is 1; it may be
+    changed. `betas`: decay of the two moments.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        rate: float,
+        schedule: Schedule,
+        betas: tuple[float, float] = (0.9, 0.999),
+    ) -> None:
+        self.parameters = list(parameters)
+        self.rate = rate
+        self._schedule = schedule
+        self._betas = betas
+        device = self.parameters[0].device
+        self._present = torch.zeros((), device=device)
+        self._first = [torch.zeros_like(p, requires_grad=False) for p in self.parameters]
+        self._second = [torch.zeros_like(p, requires_grad=False) for p in self.parameters]
+        self._steps = [torch.zeros((), device=device) for _ in self.parameters]
+
+    def begin(self, iteration: int) -> None:
+        """Take the rate of this iteration; to be called before its `step`."""
+        self._present.fill_(self.rate_at(iteration))
+
+    def rate_at(self, iteration: int) -> float:
+        """The learning rate of an iteration."""
+        return self.rate * self._schedule(iteration)
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move the parameters that have gradients."""
+        moved = [i for i, p in enumerate(self.parameters) if p.grad is not None]
+        if not moved:
+            return
+        steps = [self._steps[i] for i in moved]
+        torch._foreach_add_(steps, 1.0)
+        torch._fused_adam_(
+            [self.parameters[i] for i in moved],
+            [g for i in moved if (g := self.parameters[i].grad) is not None],
+            [self._first[i] for i in moved],
+            [self._second[i] for i in moved],
+            [],
+            steps,
+            lr=self._present,
+            beta1=self._betas[0],
+            beta2=self._betas[1],
+            weight_decay=0.0,
+            eps=_EPSILON,
+            amsgrad=False,
+            maximize=False,
+        )
+
+    def tensors(self) -> list[Tensor]:
+        """What a step changes besides the parameters: the moments and the numbers of steps."""
+        return [*self._first, *self._second, *self._steps]
+
+    def state(self) -> dict[str, Any]:
+        """Rate and tensors, which are this object's own."""
+        return {"rate": self.rate, "tensors": self.tensors()}
+
+    @torch.no_grad()
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Become what `state` was asked of, in the same memory.
+
+        Raises ValueError where that does not fit, TypeError or KeyError where it is no state.
+        """
+        rate = float(saved["rate"])
+        if not 0 <= rate < float("inf"):
+            raise ValueError("a learning rate that is none")
+        own, values = self.tensors(), saved["tensors"]
+        if len(values) != len(own):
+            raise ValueError(f"{len(values)} tensors of an optimizer in place of {len(own)}")
+        for tensor, value in zip(own, values, strict=True):
+            if not isinstance(value, Tensor) or value.shape != tensor.shape:
+                raise ValueError("an optimizer's tensor of another shape")
+        self.rate = rate
+        for tensor, value in zip(own, values, strict=True):
+            tensor.copy_(value)
