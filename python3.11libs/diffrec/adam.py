@@ -38,7 +38,9 @@ class Adam:
         self._schedule = schedule
         self._betas = betas
         device = self.parameters[0].device
-        self._present = torch.zeros((), device=device)
+        # CUDA's kernel reads single precision.
+        precision = torch.float32 if device.type == "cuda" else torch.float64
+        self._present = torch.zeros((), dtype=precision, device=device)
         self._first = [torch.zeros_like(p, requires_grad=False) for p in self.parameters]
         self._second = [torch.zeros_like(p, requires_grad=False) for p in self.parameters]
         self._steps = [torch.zeros((), device=device) for _ in self.parameters]
