@@ -132,3 +132,29 @@ def test_the_program_on_a_cpu(
     assert "nvdiffrast has none there" in text
     assert "### Rasterize, without gradient" in text
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_nvdiffrast_is_given_the_same_and_draws_the_same(nvdiffrast_stand_in: ModuleType) -> None:
+    bench, operations = _script("bench_ops"), _script("bench_ops_operations").OPERATIONS
+    scene = _script("bench_ops_scene").make_scene(300, 2, 48, "cpu", texture_size=16)
+    context = nvdiffrast_stand_in.RasterizeCudaContext()
+    theirs = _script("bench_ops_nvdiffrast").Nvdiffrast(scene, nvdiffrast_stand_in, context)
+    ours = _script("bench_ops_diffrec").Diffrec(scene)
+    assert torch.equal(ours.triangles(), theirs.triangles())
+    torch.testing.assert_close(ours.picture(), theirs.picture(), atol=1e-3, rtol=1e-3)
+    for operation in operations:
+        here, there = ours.work(operation.name), theirs.work(operation.name)
+        # `antialias_anew` and `rasterize` have no way back on either side.
+        assert len(here.inputs) == len(there.inputs), operation.name
+        sizes = [[value.numel() for value in work.inputs] for work in (here, there)]
+        if operation.name not in ("interpolate", "texcoords", "texture", "textures"):
+            assert sizes[0] == sizes[1], operation.name
+    cell = bench.Cell(2, 48, len(scene.triangles))
+    meter = bench.Meter(torch.device("cpu"), 0.0, float("inf"))
+    bench.measure(cell, {"diffrec": lambda: ours, "nvdiffrast": lambda: theirs}, meter)
+    assert not cell.remarks
+    assert cell.same_triangle == 1.0
+    assert cell.likeness is not None and cell.likeness > 60
+    text = bench.tables([cell], ["diffrec", "nvdiffrast"])
+    assert "—" not in text
+    assert "| 2 x 48² | 300 |" in text

@@ -1,0 +1,53 @@
+"""Packages of others that may stand in for a part of this one, where the artist has them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from diffrec.errors import DiffrecError
+
+
+@dataclass(frozen=True)
+class OptionalPackage:
+    """A package for NVIDIA GPUs that a configuration field asks for by name.
+
+    `field`: of the configuration, whose value `own` needs nothing; `name`: the value that asks for
+    the package; `module`: what is imported; `install`: the command that brings it; `remark`: what
+    to know before that.
+    """
+
+    field: str
+    name: str
+    module: str
+    install: str
+    remark: str
+
+    def load(self) -> Any:
+        """The module; imported on first use."""
+        return import_module(self.module)
+
+    def require(self, device: torch.device | str) -> None:
+        """Raise DiffrecError, one sentence for the artist, unless the package works on `device`."""
+        wanted = f'{self.field} "{self.name}"'
+        instead = f'or set {self.field} to "own", which needs no other package'
+        if torch.device(device).type != "cuda":
+            raise DiffrecError(
+                f"{wanted} works on an NVIDIA GPU and this run is on the CPU: run it with --device "
+                f"cuda on a machine that has one, {instead}"
+            )
+        try:
+            self.load()
+        except ModuleNotFoundError as error:
+            raise DiffrecError(
+                f"{wanted} needs the package {error.name}, which is not installed in this "
+                f"environment; {self.remark}: {self.install}, {instead}"
+            ) from None
+        except Exception as error:  # whatever a foreign extension says when it does not fit
+            raise DiffrecError(
+                f"{wanted}: the installed package does not load with PyTorch {torch.__version__} "
+                f"({error}): {self.install} once more, {instead}"
+            ) from None
