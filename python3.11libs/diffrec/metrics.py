@@ -10,18 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
-from torch.nn import functional
 
 from diffrec.errors import DiffrecError
 from diffrec.files import replace_file
-
-# Wang, Bovik, Sheikh, Simoncelli 2004.
-SSIM_WINDOW = 11
-SSIM_SIGMA = 1.5
-SSIM_K1 = 0.01
-SSIM_K2 = 0.03
+from diffrec.ssim import similarity
 
 HEADER = "ID, MSE, PSNR"
 
@@ -50,37 +43,10 @@ def psnr(image: Tensor, reference: Tensor) -> float:
 
 
 def ssim(image: Tensor, reference: Tensor) -> Tensor:
-    """Structural similarity, a scalar; 1 for equal pictures.
-
-    Wang et al. 2004: gaussian window of 11 with deviation 1.5, K = (0.01, 0.03), population
-    covariance; mean over the channels and the windows that lie fully inside. Raises ValueError
-    for pictures smaller than the window or of different shapes.
-    """
-    if image.shape != reference.shape or image.ndim != 3:
+    """Structural similarity, a scalar; 1 for equal pictures. Raises what `similarity` does."""
+    if image.ndim != 3:
         raise ValueError("ssim compares two pictures [H, W, C] of one shape")
-    if min(image.shape[:2]) < SSIM_WINDOW:
-        raise ValueError(f"ssim needs pictures of at least {SSIM_WINDOW} pixels a side")
-    x, y = (picture.clamp(0, 1).permute(2, 0, 1)[:, None] for picture in (image, reference))
-    mean_x, mean_y, mean_xx, mean_yy, mean_xy = (
-        _blur(value) for value in (x, y, x * x, y * y, x * y)
-    )
-    variance_x, variance_y = mean_xx - mean_x * mean_x, mean_yy - mean_y * mean_y
-    covariance = mean_xy - mean_x * mean_y
-    c1, c2 = SSIM_K1**2, SSIM_K2**2
-    similarity = ((2 * mean_x * mean_y + c1) * (2 * covariance + c2)) / (
-        (mean_x * mean_x + mean_y * mean_y + c1) * (variance_x + variance_y + c2)
-    )
-    return similarity.mean()
-
-
-def _blur(value: Tensor) -> Tensor:
-    """[C, 1, H, W] averaged by the window, without padding."""
-    offset = torch.arange(SSIM_WINDOW, dtype=value.dtype, device=value.device) - SSIM_WINDOW // 2
-    window = torch.exp(-offset.square() / (2 * SSIM_SIGMA**2))
-    window = window / window.sum()
-    return functional.conv2d(
-        functional.conv2d(value, window[None, None, None]), window[None, None, :, None]
-    )
+    return similarity(image.clamp(0, 1), reference.clamp(0, 1))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from diffrec import metrics
+from diffrec import metrics, ssim
 from diffrec.files import replace_file
 
 NAME = "quality.json"
@@ -47,7 +47,7 @@ class Quality:
     def add(self, name: str, image: Tensor, reference: Tensor) -> None:
         """Measure a view: pictures [H, W, 3], sRGB in [0, 1]."""
         self.names.append(name)
-        large = min(image.shape[:2]) >= metrics.SSIM_WINDOW
+        large = min(image.shape[:2]) >= ssim.WINDOW
         self._ssim.append(metrics.ssim(image, reference) if large else None)
         self._flip.append(self._pool.submit(flip, image.cpu(), reference.cpu()))
 

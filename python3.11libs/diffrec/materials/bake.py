@@ -31,15 +31,8 @@ def bake(
     `resolution`: (H, W). Raises DiffrecError when the mesh has no texture coordinates or they
     cover no texel.
     """
-    if mesh.texcoords is None or mesh.texcoord_triangles is None:
-        raise DiffrecError("The mesh has no texture coordinates to bake to; chart it first.")
     height, width = int(resolution[0]), int(resolution[1])
     texels, position = _surface_points(mesh, (height, width))
-    if texels.numel() == 0:
-        raise DiffrecError(
-            f"The texture coordinates cover none of the {width} x {height} texels; "
-            "raise texture_res, or check that the coordinates lie within 0 and 1."
-        )
     baked = position.new_empty((height * width, 9))
     for begin in range(0, texels.shape[0], CHUNK):
         part = slice(begin, begin + CHUNK)
@@ -53,13 +46,28 @@ def bake(
     )
 
 
+@torch.no_grad()
+def covered_texels(mesh: Mesh, resolution: tuple[int, int]) -> Tensor:
+    """Which texels [H, W] of a texture have their centre in a triangle. Raises as `bake`."""
+    texels, _position = _surface_points(mesh, resolution)
+    covered = torch.zeros(resolution, dtype=torch.bool, device=texels.device)
+    covered.view(-1)[texels] = True
+    return covered
+
+
 def _surface_points(mesh: Mesh, resolution: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """Flat indices [P] of the covered texels, and the surface points [P, 3] at their centres."""
-    assert mesh.texcoords is not None and mesh.texcoord_triangles is not None
+    if mesh.texcoords is None or mesh.texcoord_triangles is None:
+        raise DiffrecError("The mesh has no texture coordinates to bake to; chart it first.")
     u, v = mesh.texcoords.detach().float().unbind(1)
     clip = torch.stack([2 * u - 1, 1 - 2 * v, torch.zeros_like(u), torch.ones_like(u)], dim=1)[None]
     raster = rasterize(clip, mesh.texcoord_triangles, resolution)
     texels = covered_pixels(raster)
+    if texels.numel() == 0:
+        raise DiffrecError(
+            f"The texture coordinates cover none of the {resolution[1]} x {resolution[0]} texels; "
+            "raise texture_res, or check that the coordinates lie within 0 and 1."
+        )
     bary = barycentrics(clip, mesh.texcoord_triangles, raster, texels)
     triangle = raster.triangle.reshape(-1)[texels].long()
     return texels, interpolate(mesh.positions.detach(), mesh.triangles, triangle, bary)

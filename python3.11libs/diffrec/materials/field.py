@@ -15,6 +15,8 @@ HIDDEN = 32
 OUTPUTS = 9
 # The table learns from an eighth of its gradient, the MLP from all of its own.
 TABLE_GRADIENT_SCALE = 1 / 8
+# Levels that take part from the start where the others come in one after another.
+FIRST_LEVELS = 4
 
 
 class NeuralMaterial(nn.Module):
@@ -29,6 +31,7 @@ class NeuralMaterial(nn.Module):
     high: Tensor
     box_min: Tensor
     box_size: Tensor
+    window: Tensor
 
     def __init__(
         self,
@@ -39,7 +42,8 @@ class NeuralMaterial(nn.Module):
         seed: int | None = None,
         backend: str | None = None,
     ) -> None:
-        """`config` holds `kd_min` ... `nrm_max`, None means the defaults.
+        """`config` holds `kd_min` ... `nrm_max` and `diffrec.coarse_to_fine`, None means the
+        defaults.
 
         `box`: smallest and largest corner, [3] each, world. `seed` of the initial weights; None
         takes PyTorch's default generator. Raises ValueError for a flat or inverted box.
@@ -64,6 +68,9 @@ class NeuralMaterial(nn.Module):
             self.weights[-1][6:] = 0.0
         self.register_buffer("low", torch.tensor(limits.low)[:, None], persistent=False)
         self.register_buffer("high", torch.tensor(limits.high)[:, None], persistent=False)
+        own = getattr(config, "diffrec", None)
+        self._coarse_to_fine = float(getattr(own, "coarse_to_fine", 0.0))
+        self.register_buffer("window", torch.ones(self.layout.channels), persistent=False)
         self.register_buffer("box_min", low.clone())
         self.register_buffer("box_size", (high - low).clone())
 
@@ -84,6 +91,17 @@ class NeuralMaterial(nn.Module):
         both = self._evaluate(torch.cat([surface.position, other.position]), OUTPUTS)
         kd, ks, normal = both[:, :count].reshape(3, 3, -1).unbind(0)
         return MaterialSample(kd.t(), ks.t(), normal.t()), both[:3, count:].t()
+
+    @torch.no_grad()
+    def begin(self, progress: float) -> None:
+        """Let in the levels of the hash grid that take part at this share of the first pass."""
+        if not self._coarse_to_fine:
+            return
+        levels = len(self.layout.resolutions)
+        first = min(FIRST_LEVELS, levels)
+        shown = first + (levels - first) * min(progress / self._coarse_to_fine, 1.0)
+        window = level_window(levels, shown).repeat_interleave(self.layout.features)
+        self.window.copy_(window, non_blocking=True)
 
     def clamp_(self) -> None:
         """Nothing to do: the sigmoid keeps the range."""
@@ -108,11 +126,23 @@ class NeuralMaterial(nn.Module):
             gradient_scale=TABLE_GRADIENT_SCALE,
         )
         first, second, last = self.weights
+        if self._coarse_to_fine:
+            # The same as on the encoding, and much less to multiply.
+            first = first * self.window
         hidden = torch.relu_(first @ encoded.t())
         hidden = torch.relu_(second @ hidden)
         unit = torch.sigmoid(last[:outputs] @ hidden)
         low, high = self.low[:outputs], self.high[:outputs]
         return torch.addcmul(low, unit, high - low)
+
+
+def level_window(levels: int, shown: float) -> Tensor:
+    """Shares [levels] with which the levels take part when the first `shown` of them do.
+
+    (1 - cos(pi clamp(shown - level, 0, 1))) / 2: Park et al., *Nerfies*, 2021, equation 8.
+    """
+    part = (shown - torch.arange(levels, dtype=torch.float32)).clamp(0.0, 1.0)
+    return (1 - torch.cos(math.pi * part)) / 2
 
 
 def _initial_weight(rows: int, columns: int, generator: torch.Generator | None) -> Tensor:

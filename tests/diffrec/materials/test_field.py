@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from torch import Tensor
 
-from diffrec.materials.field import TABLE_GRADIENT_SCALE, NeuralMaterial
+from diffrec.materials.field import (
+    FIRST_LEVELS,
+    TABLE_GRADIENT_SCALE,
+    NeuralMaterial,
+    level_window,
+)
 from diffrec.materials.surface import Surface
 from diffrec.ops.hashgrid import HashGridLayout, hashgrid_reference
 
@@ -138,3 +146,75 @@ def test_untrained_normals_are_the_smooth_one() -> None:
         field.table.normal_(generator=torch.Generator().manual_seed(4))
         normal = field.sample(Surface(positions())).normal
     assert torch.equal(normal, torch.tensor([0.0, 0.0, 0.5]).expand_as(normal))
+
+
+def coarse_to_fine(share: float) -> NeuralMaterial:
+    config = SimpleNamespace(**{**vars(RANGES), "diffrec": SimpleNamespace(coarse_to_fine=share)})
+    field = NeuralMaterial(config, BOX, layout=LAYOUT, seed=3)
+    with torch.no_grad():
+        field.table.mul_(1e4)
+    return field
+
+
+def test_a_level_comes_in_along_half_a_cosine() -> None:
+    assert level_window(5, 2.0).tolist() == [1, 1, 0, 0, 0]
+    assert level_window(5, 2.5).tolist() == pytest.approx([1, 1, 0.5, 0, 0])
+    third = (1 - math.cos(math.pi / 3)) / 2
+    assert level_window(3, 1 + 1 / 3).tolist() == pytest.approx([1, third, 0])
+    assert level_window(4, 9.0).tolist() == [1, 1, 1, 1]
+
+
+@settings(max_examples=50, deadline=None)
+@given(share=st.floats(0.01, 1), first=st.floats(0, 1), second=st.floats(0, 1))
+def test_levels_come_in_one_after_another_and_stay(
+    share: float, first: float, second: float
+) -> None:
+    field = coarse_to_fine(share)
+    windows = []
+    for progress in sorted((first, second)):
+        field.begin(progress)
+        windows.append(field.window.reshape(6, 2).clone())
+    for window in windows:
+        assert torch.equal(window[:, 0], window[:, 1])
+        assert bool((window[:FIRST_LEVELS] == 1).all())
+        assert bool((window[:-1] >= window[1:]).all())
+    assert bool((windows[1] >= windows[0]).all())
+    field.begin(share)
+    assert bool((field.window == 1).all())
+
+
+def test_a_window_is_what_the_encoding_is_multiplied_with() -> None:
+    field = coarse_to_fine(0.5)
+    field.begin(0.2)
+    place = positions().double()
+    low, high = (end.double() for end in BOX)
+    table = field.table.detach().double().requires_grad_()
+    weights = [weight.detach().double().requires_grad_() for weight in field.weights]
+    encoded = hashgrid_reference((place - low) / (high - low), table, LAYOUT)
+    shown = encoded * field.window.double()
+    hidden = torch.relu(torch.relu(shown @ weights[0].t()) @ weights[1].t())
+    unit = torch.sigmoid(hidden @ weights[2].t())[:, :3]
+    expected = torch.tensor(RANGES.kd_min[:3]) + unit * (
+        torch.tensor(RANGES.kd_max[:3]) - torch.tensor(RANGES.kd_min[:3])
+    )
+    found = field.albedo(Surface(positions()))
+    assert torch.allclose(found.double(), expected, atol=1e-5)
+    expected.sum().backward()
+    found.sum().backward()
+    for one, other in zip(field.weights, weights, strict=True):
+        assert one.grad is not None
+        assert other.grad is not None
+        largest = float(other.grad.abs().max())
+        assert float((one.grad.double() - other.grad).abs().max()) < 1e-4 * largest
+    assert field.table.grad is not None
+    unseen = LAYOUT.offsets[5]
+    assert float(field.table.grad[unseen:].abs().max()) == 0
+    assert float(field.table.grad[:unseen].abs().max()) > 0
+
+
+def test_all_levels_take_part_unless_asked_otherwise_and_before_the_first_iteration() -> None:
+    plain, field = material(), coarse_to_fine(0.5)
+    plain.begin(0.0)
+    assert bool((plain.window == 1).all())
+    assert bool((field.window == 1).all())
+    assert "window" not in field.state_dict()
