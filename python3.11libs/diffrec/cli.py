@@ -11,7 +11,9 @@ from diffrec.errors import DiffrecError
 if TYPE_CHECKING:
     import torch
 
+    from diffrec.commandline import Command
     from diffrec.interrupt import StopRequest
+    from diffrec.warmup import WarmUp
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,26 +30,41 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _main(argv: Sequence[str], stop: StopRequest) -> int:
-    from diffrec.commandline import command, print_flags
+    from diffrec.commandline import command
 
     try:
         asked = command(argv)
     except DiffrecError as error:
         return _failed(error)
 
+    from diffrec.warmup import WarmUp
+
+    with WarmUp() as warm:
+        return _trained(asked, stop, warm)
+
+
+def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
+    from diffrec.commandline import print_flags
+    from diffrec.localrank import local_rank
+
+    config = asked.config
+    number = local_rank()
+    warm.wake_gpu(config.diffrec.device, number)
+    if not number:  # one process charts for all
+        warm.compile_charting()
+
     import torch  # seconds to load: not for --help or a mistyped flag
 
-    from diffrec.ranks import joined, local_rank, share_cores
+    from diffrec.ranks import joined, share_cores
 
-    number = local_rank()
     if number is not None:
         share_cores()
 
     from diffrec.reconstruct import reconstruct
 
-    config = asked.config
     try:
         device = choose_device(config.diffrec.device, number)
+        warm.compile_kernels(device)
         with joined(device) as ranks:
 
             def log(line: str) -> None:

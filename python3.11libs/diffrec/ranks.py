@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import datetime
 import os
-from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -18,6 +18,7 @@ import torch.distributed as dist
 from torch import Tensor
 
 from diffrec.errors import DiffrecError
+from diffrec.localrank import local_rank
 from diffrec.ops.backends import usable_cores
 
 T = TypeVar("T")
@@ -132,17 +133,6 @@ class Ranks:
 
 
 ALONE = Ranks()
-
-
-def local_rank(environ: Mapping[str, str] | None = None) -> int | None:
-    """The number of this process on its machine; None where there is no other process."""
-    environ = os.environ if environ is None else environ
-    try:
-        if int(environ.get("WORLD_SIZE", "1")) < 2:
-            return None
-        return int(environ["LOCAL_RANK"])
-    except (KeyError, ValueError):
-        return None
 
 
 def share_cores(environ: MutableMapping[str, str] | None = None) -> int:

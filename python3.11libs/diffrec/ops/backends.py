@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from collections.abc import Sequence
 from types import ModuleType
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from diffrec import background
 
 BACKENDS = ("reference", "numba", "warp")
 
@@ -49,6 +52,9 @@ def choose_backend(
     return backend
 
 
+_starting = threading.Lock()  # two threads must not start Warp at once
+
+
 @functools.cache
 def warp() -> ModuleType:
     """The Warp module, initialised once and without its banner.
@@ -58,6 +64,12 @@ def warp() -> ModuleType:
     `wp.set_module_options({"enable_backward": False})` (gradients here are written by hand), which
     halves the time of the first compilation.
     """
+    with _starting:
+        return _started()
+
+
+@functools.cache
+def _started() -> ModuleType:
     import warp as wp
 
     if hasattr(wp.config, "log_level"):
@@ -79,6 +91,8 @@ def launch(kernel: Any, dim: int | Sequence[int], inputs: Sequence[Any], device:
     stream, so it is ordered with the surrounding PyTorch work and nothing waits.
     """
     wp = warp()
+    if background.anything_pending():
+        background.wait_for(kernel.module.name)
     # Descriptors in place of Warp's array objects: making those costs more than many a kernel.
     arrays = [
         wp.from_torch(x.detach() if x.requires_grad else x, requires_grad=False, return_ctype=True)

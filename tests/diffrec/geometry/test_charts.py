@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from diffrec.geometry import charts
+from diffrec.geometry import xatlaslayout
 from diffrec.geometry.chartparts import mesh_parts
 from diffrec.geometry.chartquality import ChartQuality, measure_charts
 from diffrec.geometry.charts import Charted, chart
@@ -248,7 +248,7 @@ def test_charts_are_no_worse_than_those_of_xatlas(torus: Callable[[Tensor], Tens
 def test_the_number_of_cores_makes_no_difference(
     method: Literal["projection", "xatlas"], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(charts, "_PART", 1200)
+    monkeypatch.setattr(xatlaslayout, "_PART", 1200)
     mesh = rough(32)
     found = []
     for cores in (1, numba.config.NUMBA_NUM_THREADS):
@@ -267,7 +267,7 @@ def test_the_number_of_cores_makes_no_difference(
 
 
 def test_a_part_that_fails_is_projected(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(charts, "_PART", 1200)
+    monkeypatch.setattr(xatlaslayout, "_PART", 1200)
     script = tmp_path / "second_fails.py"
     script.write_text(
         "import sys\nfrom pathlib import Path\nfrom diffrec.geometry import xatlas_process\n"

@@ -1,0 +1,41 @@
+"""Work that is done beside the run: what it prepares is waited for where the run needs it.
+
+Nothing here may change or break a run. What goes wrong in the background is left out silently, and
+the run does for itself what it then finds undone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+CHARTING = "charting"  # the kernels of `diffrec.geometry.charts`
+# Kernels of Warp go by the name of their Python module.
+
+# By what is prepared; empty most of the time, so that asking costs next to nothing.
+_pending: dict[str, threading.Event] = {}
+
+
+def announce(names: Iterable[str]) -> None:
+    """These are being prepared from now on."""
+    for name in names:
+        _pending[name] = threading.Event()
+
+
+def done(name: str) -> None:
+    """This is prepared, or never will be: who waits goes on."""
+    event = _pending.pop(name, None)
+    if event is not None:
+        event.set()
+
+
+def wait_for(name: str, timeout: float | None = None) -> None:
+    """Return when `name` is not being prepared (any more), or after `timeout` seconds."""
+    event = _pending.get(name)
+    if event is not None:
+        event.wait(timeout)
+
+
+def anything_pending() -> bool:
+    """Whether anything at all is being prepared."""
+    return bool(_pending)

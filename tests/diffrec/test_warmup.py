@@ -1,0 +1,186 @@
+"""What is made ready in the background is ready, and nothing goes wrong where it is not."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+
+from diffrec import background, warmup
+from diffrec.warmup import WarmUp
+
+
+def ran(program: str, **environment: str | Path) -> str:
+    """What a program printed that ended well."""
+    known = {**os.environ, **{name: str(value) for name, value in environment.items()}}
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, env=known, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty cache of Numba, for child processes."""
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
+    monkeypatch.delenv("NUMBA_DISABLE_JIT", raising=False)
+    yield tmp_path / "numba"
+
+
+def test_nobody_waits_for_what_is_not_announced() -> None:
+    background.wait_for("nothing")
+    background.done("nothing")
+    assert not background.anything_pending()
+
+
+def test_who_waits_goes_on_when_it_is_done() -> None:
+    background.announce(["it"])
+    assert background.anything_pending()
+    background.wait_for("it", timeout=0.001)
+    arrived = threading.Event()
+
+    def wait() -> None:
+        background.wait_for("it")
+        arrived.set()
+
+    waiting = threading.Thread(target=wait)
+    waiting.start()
+    background.done("it")
+    waiting.join(10)
+    assert arrived.is_set() and not background.anything_pending()
+
+
+def test_charting_finds_its_kernels_compiled(cache: Path) -> None:
+    """Charting of a rough and of a smooth surface compiles nothing after the child has."""
+    with WarmUp() as warm:
+        warm.compile_charting()
+        assert background.anything_pending()
+        background.wait_for(background.CHARTING, 120)
+        assert [child.returncode for child in warm._children] in ([0], [0, 0])
+    assert len(list(cache.glob("diffrec-charting-*.compiled"))) == 1
+    program = """
+import numba.core.dispatcher
+compiled = []
+core = numba.core.dispatcher._FunctionCompiler._compile_core
+def noticed(self, *arguments):
+    compiled.append(self.py_func.__qualname__)
+    return core(self, *arguments)
+numba.core.dispatcher._FunctionCompiler._compile_core = noticed
+import torch
+from diffrec.geometry.charts import chart
+from diffrec.geometry.dmtet import DMTetGeometry
+geometry = DMTetGeometry(16, 2.0, seed=1)
+with torch.no_grad():
+    rough = geometry.mesh().with_normals()
+    geometry.sdf.copy_(geometry.vertices().norm(dim=1) - 0.6)
+    smooth = geometry.mesh().with_normals()
+assert chart(rough, 256).charts > 8 and chart(smooth, 512).charts > 1
+print(compiled)
+"""
+    assert ran(program, NUMBA_CACHE_DIR=cache).strip() == "[]"
+    with WarmUp() as warm:
+        warm.compile_charting()
+        assert not warm._children, "what is compiled is not compiled again"
+
+
+def test_a_child_that_fails_is_no_matter(cache: Path) -> None:
+    sources = [Path(__file__)]
+    with WarmUp() as warm:
+        warm._compile_apart("what", "diffrec.no_such_module", ["part"], sources)
+        background.wait_for("what", 60)
+        assert not background.anything_pending()
+    assert not list(cache.glob("*.compiled"))
+
+
+def test_a_child_ends_with_the_run(cache: Path) -> None:
+    with WarmUp() as warm:
+        warm.compile_charting()
+        children = list(warm._children)
+    assert children and all(child.poll() is not None for child in children)
+    assert not list(cache.glob("*.compiled")) and not background.anything_pending()
+
+
+def test_a_cache_that_cannot_be_written_is_no_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "file" / "numba"))
+    with WarmUp() as warm:
+        warm.compile_charting()
+    assert not background.anything_pending()
+
+
+def test_sources_of_another_time_are_compiled_anew(cache: Path, tmp_path: Path) -> None:
+    source = tmp_path / "kernels.py"
+    source.write_text("one")
+    before = warmup._mark("what", [source])
+    assert before == warmup._mark("what", [source])
+    source.write_text("other")
+    assert warmup._mark("what", [source]) != before
+
+
+def test_a_machine_without_cuda_is_left_alone() -> None:
+    with WarmUp() as warm:
+        warm.wake_gpu("cpu")
+        assert not warm._threads
+        warm.wake_gpu("auto")
+        warm.wake_gpu("cuda:1", 0)
+        warm.compile_kernels(torch.device("cpu"))
+    assert not background.anything_pending()
+
+
+def test_files_of_kernels_are_found() -> None:
+    names = warmup.warp_files()
+    assert "diffrec.ops.warp_raster" in names and len(names) > 10
+    assert all(name.startswith("diffrec.ops.warp_") for name in names)
+
+
+def test_kernels_are_compiled_once_and_waited_for(tmp_path: Path) -> None:
+    """A launch waits for the thread that compiles its file; files without kernels do no harm."""
+    program = """
+import torch
+from diffrec import background
+from diffrec.ops.backends import warp
+from diffrec.warmup import WarmUp
+warp()
+import warp._src.build as build
+built, compiler = [], build.build_cpu
+def counting(path, *arguments, **options):
+    built.append(str(path))
+    return compiler(path, *arguments, **options)
+build.build_cpu = counting
+with WarmUp() as warm:
+    files = ["diffrec.ops.warp_topology", "diffrec.ops.warp_normal"]
+    warm._compile_warp(files, "cpu")
+    from diffrec.ops import warp_topology
+    found = warp_topology.neighbors(torch.tensor([[0, 1, 2], [2, 1, 3]]))
+    assert (found >= 0).sum() == 2, found
+    warm._compile_warp(["diffrec.ops.no_such_file"], "cpu")
+    background.wait_for("diffrec.ops.no_such_file", 60)
+assert not background.anything_pending()
+assert len([path for path in built if "topology" in path]) == 1, built
+"""
+    ran(program, WARP_CACHE_PATH=tmp_path)
+
+
+def test_a_run_that_ends_early_ends_well(tmp_path: Path) -> None:
+    """Threads that compile do not outlive the run, nor take the process down at its end."""
+    program = """
+from diffrec import background
+from diffrec.warmup import WarmUp, warp_files
+with WarmUp() as warm:
+    warm._compile_warp(warp_files(), "cpu")
+    warm.compile_charting()
+assert not background.anything_pending()
+assert not any(thread.is_alive() for thread in warm._threads)
+print("well")
+"""
+    found = ran(program, WARP_CACHE_PATH=tmp_path, NUMBA_CACHE_DIR=tmp_path)
+    assert found.strip() == "well"
