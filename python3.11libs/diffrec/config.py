@@ -70,6 +70,12 @@ class Extensions:
     one at every ``checkpoint_interval``."""
     guard: bool = True
     """Go back to the last good state, with half the learning rates, when a pass diverges."""
+    raster_backend: str = "own"
+    """What rasterises, interpolates, antialiases and reads textures while training: ``own``, or
+    ``nvdiffrast`` where that is installed (CUDA; free for non-commercial use only)."""
+    field_backend: str = "own"
+    """What the material of the first pass is: ``own``, or ``tiny-cuda-nn`` where that is installed
+    (CUDA)."""
 
     def __post_init__(self) -> None:
         _normalise(self, EXTENSION_CHECKS)
@@ -261,6 +267,8 @@ EXTENSION_CHECKS: dict[str, Callable[[Any], Any]] = {
     "checkpoint_interval": check.integer(0, 10_000_000),
     "checkpoint_seconds": check.number(0.0, 1e6),
     "guard": check.boolean,
+    "raster_backend": check.choice("own", "nvdiffrast"),
+    "field_backend": check.choice("own", "tiny-cuda-nn"),
 }
 
 

@@ -89,7 +89,10 @@ class Scene:
 def render_options(config: Config) -> RenderOptions:
     """The rendering options that the configuration asks for."""
     return RenderOptions(
-        spp=config.spp, layers=config.layers, camera_space_light=config.camera_space_light
+        spp=config.spp,
+        layers=config.layers,
+        camera_space_light=config.camera_space_light,
+        raster_backend=config.diffrec.raster_backend,
     )
 
 

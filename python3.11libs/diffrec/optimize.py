@@ -143,8 +143,10 @@ def _worker(
     log: Callable[[str], None],
 ) -> _Worker:
     """The iterations, recorded where they can be."""
+    own = config.diffrec
+    foreign = (own.raster_backend, own.field_backend) != ("own", "own")
     shared = ranks.count > 1 or config.layers > 1
-    if plan.most is None or shared or not iteration.scene.light.base.is_cuda:
+    if plan.most is None or shared or foreign or not iteration.scene.light.base.is_cuda:
         return _Plain(iteration)
     from diffrec.recordediteration import RecordedIteration
 

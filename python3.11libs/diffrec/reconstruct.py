@@ -23,8 +23,10 @@ from diffrec.geometry.vertices import VertexGeometry
 from diffrec.geometry.visualhull import hull_field
 from diffrec.interrupt import Interrupted, StopRequest
 from diffrec.iteration import PassPlan, Scene
-from diffrec.materials import NeuralMaterial, TextureMaterial
+from diffrec.materials import NeuralMaterial, TextureMaterial, tinycudann_field
 from diffrec.materials.bake import bake
+from diffrec.materials.tinycudann_field import TinyCudaNNMaterial
+from diffrec.ops import nvdiffrast_raster
 from diffrec.ops.antialias import edge_topology
 from diffrec.ops.hashgrid import HashGridLayout
 from diffrec.ops.room import Sizes
@@ -71,6 +73,7 @@ def reconstruct(
     `diffrec.geometry.dmtet.EmptyMeshError` when the surface vanishes, `DivergedError` when a pass
     never gets going, and `Interrupted` when asked to end, with the state saved.
     """
+    require_packages(config, device)
     folder.mkdir(parents=True, exist_ok=True)
     ranks.check(config.batch)
     recorder = Recorder(config, folder, log, stop or StopRequest(), ranks)
@@ -104,6 +107,14 @@ def _reconstruct(
     result = run.second_pass(mesh, material, first)
     recorder.finished()
     return result
+
+
+def require_packages(config: Config, device: torch.device) -> None:
+    """Raise DiffrecError unless what the configuration asks for instead of our own is there."""
+    if config.diffrec.raster_backend != "own":
+        nvdiffrast_raster.PACKAGE.require(device)
+    if config.diffrec.field_backend != "own":
+        tinycudann_field.PACKAGE.require(device)
 
 
 def _starting_light(config: Config, device: torch.device) -> EnvironmentLight:
@@ -144,7 +155,9 @@ class _Run:
         )
         self._start(geometry)
         layout = HashGridLayout.geometric(log2_entries=config.diffrec.hashgrid_size_log2)
-        material = NeuralMaterial(config, geometry.box(), layout=layout).to(self.device)
+        own = config.diffrec.field_backend == "own"
+        field = NeuralMaterial if own else TinyCudaNNMaterial
+        material = field(config, geometry.box(), layout=layout).to(self.device)
         scene = Scene(geometry, material, self.light)
         plan = PassPlan(
             0,
@@ -224,6 +237,7 @@ class _Run:
         )
         figures = None if first is None else (first.mse, first.psnr)
         self.recorder.start_of_textures(TextureStart(mesh, sizes, figures))
+        material.raster_backend = config.diffrec.raster_backend
         geometry = VertexGeometry(mesh, laplace=config.laplace, locked=config.lock_pos)
         geometry = geometry.to(self.device)
         scene = Scene(geometry, material, self.light)

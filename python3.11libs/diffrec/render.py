@@ -36,6 +36,7 @@ class RenderOptions:
     spp: int = 1
     layers: int = 1
     camera_space_light: bool = False
+    raster_backend: str = "own"
 
 
 @dataclass(frozen=True)
@@ -101,14 +102,18 @@ def render(
         with record_function("geometry"):
             mesh = mesh.with_normals()
     triangles = mesh.triangles
+    backend = None if options.raster_backend == "own" else options.raster_backend
     with record_function("rasterize"):
         clip = project(mesh.positions, clip_from_world)
         rasters: list[Raster] = []
         for _ in range(options.layers):
             behind = rasters[-1] if rasters else None
-            rasters.append(rasterize(clip.detach(), triangles, (height, width), behind=behind))
+            rasters.append(
+                rasterize(clip, triangles, (height, width), behind=behind, backend=backend)
+            )
     with record_function("edge topology"):
-        topology = topology or edge_topology(triangles)
+        if topology is None and backend is None:
+            topology = edge_topology(triangles)
 
     layers: list[ShadedLayer] = []
     values: list[dict[str, Tensor]] = []

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffrec.materials.surface import MaterialRange, MaterialSample, Surface
+from diffrec.ops import nvdiffrast_raster
 from diffrec.ops.backends import choose_backend
 from diffrec.ops.pyramid import GradientBuffer, Pyramid
 from diffrec.ops.texture import build_mips, texture2d
@@ -52,6 +53,7 @@ class TextureMaterial(nn.Module):
         if custom_mip is None:
             custom_mip = bool(getattr(config, "custom_mip", False))
         self.backend = backend
+        self.raster_backend = "own"  # or nvdiffrast, which fetches then; see `ops`
         self.register_buffer("low", torch.tensor(limits.low, device=kd.device), persistent=False)
         self.register_buffer("high", torch.tensor(limits.high, device=kd.device), persistent=False)
         self._textures = nn.ModuleList()
@@ -241,8 +243,12 @@ class _Group:
         self._size = max(textures[0][0].shape[:2])
         self._pyramid: Pyramid | None = None
         self._levels: list[Tensor] = []
+        self._finest: list[Tensor] = []  # for nvdiffrast, which makes the other levels itself
         # Apart from the group, which holds the graph: a hook must not keep it alive.
         self._use = _Use()
+        if material.raster_backend == "nvdiffrast" and not material.custom_mip:
+            self._finest = [levels[0] for levels in textures]
+            return
         backend = choose_backend(textures[0][0], material.backend)
         if backend != "reference" and not material.custom_mip:
             finest = [levels[0] for levels in textures]
@@ -263,7 +269,9 @@ class _Group:
         """[P, 3] of each member, by its index."""
         if lod is not None:
             lod = lod + math.log2(self._size)
-        if self._pyramid is not None:
+        if self._finest:
+            values = nvdiffrast_raster.fetch(self._finest, uv, lod)
+        elif self._pyramid is not None:
             values = self._pyramid.fetch(uv, lod)
         else:
             values = texture2d(self._levels, uv, lod, backend=backend)

@@ -90,6 +90,9 @@ class TinyCudaNNMaterial(nn.Module):
         both = self._evaluate(torch.cat([surface.position, other.position]))
         return self._split(both[:count]), both[count:, :3]
 
+    def begin(self, progress: float) -> None:
+        """Nothing to do: all levels take part from the start, whatever `coarse_to_fine` says."""
+
     def clamp_(self) -> None:
         """Nothing to do: the sigmoid keeps the range."""
 

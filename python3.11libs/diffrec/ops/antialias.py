@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffrec.ops import reference_antialias
+from diffrec.ops import nvdiffrast_raster, reference_antialias
 from diffrec.ops.backends import choose_backend
+from diffrec.ops.nvdiffrast_raster import NvdiffrastRaster
 from diffrec.ops.rasterize import Raster
 
 
@@ -66,6 +67,8 @@ def antialias(
         raise ValueError(
             f"image {list(image.shape)} and raster {list(raster.triangle.shape)} differ in size"
         )
+    if isinstance(raster, NvdiffrastRaster):
+        return nvdiffrast_raster.antialias(image, raster, clip, triangles)
     topology = topology or edge_topology(triangles)
     name = choose_backend(clip if clip.dtype == torch.float64 else image, backend)
     if name == "reference":
@@ -99,7 +102,7 @@ def composite(
     flows to it. The rest as in `antialias`.
     """
     name = choose_backend(clip if clip.dtype == torch.float64 else values, backend)
-    if name == "warp":
+    if name == "warp" and not isinstance(raster, NvdiffrastRaster):
         topology = topology or edge_topology(triangles)
         result: Tensor = _Composite.apply(  # type: ignore[no-untyped-call]
             values, pixels, background, raster, clip, triangles, topology

@@ -42,7 +42,8 @@ def rasterize(
 
     `clip`: [B, V, 4] clip-space vertices of B views; `triangles`: [F, 3] int32 or int64, rows of V,
     both sides visible; `resolution`: (height, width) in pixels; `behind`: for depth peeling, a
-    raster of the same scene: only surfaces strictly behind its depth count, its own triangles not.
+    raster of the same scene: only surfaces strictly behind its depth count, its own triangles not;
+    `backend`: see `choose_backend`, and "nvdiffrast", whose raster the other operations follow.
 
     Triangles that reach behind the camera or past the near or far plane are cut there exactly. A
     pixel centre on a shared edge belongs to exactly one triangle. Of equal depths the triangle with
@@ -63,6 +64,10 @@ def rasterize(
         raise ValueError(
             f"the raster to look behind is {list(behind.triangle.shape)}, this one {list(shape)}"
         )
+    if backend == "nvdiffrast":
+        from diffrec.ops import nvdiffrast_raster
+
+        return nvdiffrast_raster.rasterize(clip, triangles, (height, width), behind=behind)
     layer = None if behind is None else (behind.triangle, behind.depth)
     run = _rasterizer(choose_backend(clip, backend)).rasterize
     triangle, depth = run(clip.detach(), triangles, (height, width), layer)

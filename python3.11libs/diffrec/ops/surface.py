@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from diffrec.ops import nvdiffrast_raster
 from diffrec.ops.backends import choose_backend
 from diffrec.ops.interpolate import interpolate, pixel_footprint
+from diffrec.ops.nvdiffrast_raster import NvdiffrastRaster
 from diffrec.ops.rasterize import Raster, barycentrics, triangle_of_pixel
 
 
@@ -60,6 +62,12 @@ def attributes_at_pixels(
     to the x, y and w of `clip`; `lod` has none. See `interpolate` and `pixel_footprint`.
     """
     a = attributes
+    if isinstance(raster, NvdiffrastRaster):
+        position, normal, tangent, uv, slopes = nvdiffrast_raster.attributes_at_pixels(
+            a, raster, pixels
+        )
+        lod = None if slopes is None else footprint_level(slopes)
+        return PixelAttributes(position, normal, tangent, uv, lod)
     if choose_backend(clip, backend) == "warp":
         return PixelAttributes(
             *_Surface.apply(  # type: ignore[no-untyped-call]

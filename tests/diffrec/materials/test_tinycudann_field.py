@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -11,12 +12,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+import diffrec.reconstruct as reconstruct_module
+from diffrec.config import Config, Extensions
 from diffrec.errors import DiffrecError
 from diffrec.materials.field import NeuralMaterial
-from diffrec.materials.surface import Surface
+from diffrec.materials.surface import MaterialSample, Surface
 from diffrec.materials.tinycudann_field import PACKAGE, TinyCudaNNMaterial, encoding
 from diffrec.ops import nvdiffrast_raster
 from diffrec.ops.hashgrid import HashGridLayout, hashgrid
+from diffrec.reconstruct import reconstruct
 
 NEEDS = "needs CUDA and the package tinycudann, which is not part of this project"
 PRESENT = torch.cuda.is_available() and importlib.util.find_spec("tinycudann") is not None
@@ -85,6 +89,45 @@ def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> s
     elif not PRESENT:
         pytest.skip(NEEDS)
     return str(request.param)
+
+
+def test_the_first_pass_of_a_run_trains_it(
+    device: str,
+    sample: Path,
+    tmp_path: Path,
+    read_once: None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(reconstruct_module, "require_packages", lambda *_: None)
+    made: list[TinyCudaNNMaterial] = []
+    real = TinyCudaNNMaterial.sample
+
+    def seen(self: TinyCudaNNMaterial, surface: Surface) -> MaterialSample:
+        made.append(self)
+        return real(self, surface)
+
+    monkeypatch.setattr(TinyCudaNNMaterial, "sample", seen)
+    config = Config(
+        ref_mesh=str(sample / "sample.obj"),
+        envmap=str(sample / "sky.hdr"),
+        iter=3,
+        batch=2,
+        save_interval=0,
+        train_res=(32, 32),
+        texture_res=(64, 64),
+        dmtet_grid=12,
+        diffrec=Extensions(
+            light_res=32,
+            validation_views=1,
+            uv_timeout=0,
+            hashgrid_size_log2=10,
+            field_backend="tiny-cuda-nn",
+        ),
+    )
+    result = reconstruct(config, torch.device(device), tmp_path / "out", lambda line: None)
+    assert result.first_pass is not None and result.final is not None
+    assert made  # by baking, and by the validation of the first pass
+    assert all(parameter.grad is not None for parameter in made[-1].parameters())
 
 
 def points(count: int, device: str) -> Surface:

@@ -12,7 +12,7 @@ from nvdiffrec_tops.job.trainer import CONFIG_FIELDS
 EXTENSIONS = (
     "seed", "device", "light_res", "holdout", "photo_res", "validation_views",
     "hashgrid_size_log2", "start", "final_rate", "uv_method", "uv_timeout", "checkpoint_interval",
-    "checkpoint_seconds", "guard",
+    "checkpoint_seconds", "guard", "raster_backend", "field_backend",
 )  # fmt: skip
 
 
