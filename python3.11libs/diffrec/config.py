@@ -59,6 +59,15 @@ class Extensions:
     final_rate: float = 0.05
     """Share to which the second pass's learning rates fall, beside nvdiffrec's own decay (1 leaves
     that alone): textures come to rest between the views instead of following the last few."""
+    dssim: float = 0.0
+    """Share of (1 - SSIM) / 2 in the image term, tone-mapped; 0 leaves nvdiffrec's loss alone."""
+    light_tv: float = 0.0
+    """Weight of the light's total variation, of log(1 + radiance); 0 for none."""
+    texture_tv: float = 0.0
+    """Weight of the total variation of kd, ks and normal map inside charts, in the second pass."""
+    coarse_to_fine: float = 0.0
+    """Share of the first pass over which the finer levels of the material's hash grid come in, one
+    after another; 0 has all of them from the start."""
     uv_method: Literal["projection", "xatlas"] = "projection"
     """How the mesh is charted: ``projection``, or ``xatlas`` by the package of that name."""
     uv_timeout: float = 120.0
@@ -79,6 +88,13 @@ class Extensions:
 
     def __post_init__(self) -> None:
         _normalise(self, EXTENSION_CHECKS)
+        if self.coarse_to_fine and self.field_backend != "own":
+            raise FieldError(
+                "coarse_to_fine",
+                f'found {check.shown(self.coarse_to_fine)} with "field_backend" '
+                f"{check.shown(self.field_backend)}, whose levels do not come in one after another",
+                '0, or "field_backend" "own"',
+            )
 
 
 @dataclass(frozen=True)
@@ -262,6 +278,10 @@ EXTENSION_CHECKS: dict[str, Callable[[Any], Any]] = {
     "hashgrid_size_log2": check.integer(4, 24),
     "start": check.choice("auto", "random", "hull"),
     "final_rate": check.number(1e-6, 1.0),
+    "dssim": check.number(0.0, 1.0),
+    "light_tv": check.number(0.0, 1e6),
+    "texture_tv": check.number(0.0, 1e6),
+    "coarse_to_fine": check.number(0.0, 1.0),
     "uv_method": check.choice("projection", "xatlas"),
     "uv_timeout": check.number(0.0, 1e6),
     "checkpoint_interval": check.integer(0, 10_000_000),

@@ -26,6 +26,8 @@ from diffrec.ops.room import Room, Sizes
 from diffrec.ranks import ALONE, Ranks
 from diffrec.render import Rendered, RenderOptions, render
 from diffrec.shading.light import EnvironmentLight, PrefilteredLight
+from diffrec.ssim import with_dissimilarity
+from diffrec.variation import light_variation
 
 LIGHT_GRADIENT_SCALE = 64.0
 
@@ -52,7 +54,8 @@ class PassPlan:
     `warm_up`: iterations until the learning rate is reached; `final_rate`: to what share it falls
     by the end; `betas`: Adam's, for the shape; `topology`: the edges of a mesh whose triangles
     never change; `damage()`: what has become of such a mesh, see `VertexGeometry`; `most`: the
-    longest lists of its mesh, None where the geometry takes no `Room` and has to wait for CUDA.
+    longest lists of its mesh, None where the geometry takes no `Room` and has to wait for CUDA;
+    `begin(progress)`: called before every iteration; `textures()`: a term of the textures.
     """
 
     index: int
@@ -66,6 +69,8 @@ class PassPlan:
     final_rate: float = 1.0
     damage: Callable[[], Tensor] | None = None
     most: Sizes | None = None
+    begin: Callable[[float], None] | None = None
+    textures: Callable[[], Tensor] | None = None
 
 
 @dataclass
@@ -118,7 +123,9 @@ class Iteration:
         self._plan = plan
         self._optimizers = optimizers
         self._ranks = ranks
-        self._photograph_loss = losses.photograph_loss(config.loss)
+        self._photograph_loss = with_dissimilarity(
+            losses.photograph_loss(config.loss), config.diffrec.dssim
+        )
         device = scene.light.base.device
         self._weight, self._ramp = torch.zeros((), device=device), torch.zeros((), device=device)
         self._sums = torch.zeros(2, device=device)
@@ -128,6 +135,8 @@ class Iteration:
         """Make ready for iteration `number`."""
         self._weight.fill_(self._plan.weight(number / self.config.iter))
         self._ramp.fill_(losses.ramp(number))
+        if self._plan.begin is not None:
+            self._plan.begin(number / self.config.iter)
         for optimizer in self._optimizers:
             optimizer.begin(number)
         self._count += 1
@@ -206,6 +215,11 @@ class Iteration:
             if plan.train_light:
                 white = losses.light_white_balance(scene.light.base)
                 regulariser_term = regulariser_term + white
+                if config.diffrec.light_tv:
+                    noise_term = light_variation(scene.light.base) * config.diffrec.light_tv
+                    regulariser_term = regulariser_term + noise_term
+            if plan.textures is not None:
+                regulariser_term = regulariser_term + plan.textures()
         return image_term, regulariser_term
 
 

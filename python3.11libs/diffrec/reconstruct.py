@@ -36,6 +36,7 @@ from diffrec.recorder import Recorder, TextureStart
 from diffrec.reference import load_reference_mesh
 from diffrec.shading.light import EnvironmentLight
 from diffrec.validate import Pictures, ValidationResult, progress_picture, validate
+from diffrec.variation import TextureVariation
 
 Log = Callable[[str], None]
 
@@ -167,6 +168,7 @@ class _Run:
             train_light=config.learn_light,
             betas=FLEXICUBES_BETAS if config.isosurface == "flexicubes" else (0.9, 0.999),
             most=geometry.most() if isinstance(geometry, DMTetGeometry) else None,
+            begin=material.begin if isinstance(material, NeuralMaterial) else None,
         )
         self._train(plan, scene)
 
@@ -241,6 +243,9 @@ class _Run:
         geometry = VertexGeometry(mesh, laplace=config.laplace, locked=config.lock_pos)
         geometry = geometry.to(self.device)
         scene = Scene(geometry, material, self.light)
+        textures = None
+        if config.diffrec.texture_tv:
+            textures = TextureVariation(material, mesh, config.diffrec.texture_tv)
         plan = PassPlan(
             0 if config.base_mesh else 1,
             "img_mesh_pass",
@@ -252,6 +257,7 @@ class _Run:
             final_rate=config.diffrec.final_rate,
             damage=geometry.damage,
             most=Sizes(0),
+            textures=textures,
         )
         self._train(plan, scene)
         if not self.ranks.leads:

@@ -168,6 +168,14 @@ def test_a_configuration_survives_the_way_through_json(tmp_path: Path) -> None:
         ({"diffrec": {"device": "tpu"}}, ['"diffrec.device"', '"cuda"']),
         ({"diffrec": {"light_res": 100}}, ['"diffrec.light_res"', "power of two"]),
         ({"diffrec": {"seed": -1}}, ['"diffrec.seed"']),
+        ({"diffrec": {"dssim": 1.5}}, ['"diffrec.dssim"', "found 1.5", "from 0 to 1"]),
+        ({"diffrec": {"light_tv": -0.1}}, ['"diffrec.light_tv"', "from 0"]),
+        ({"diffrec": {"texture_tv": "0.1"}}, ['"diffrec.texture_tv"', "a number"]),
+        ({"diffrec": {"coarse_to_fine": 2}}, ['"diffrec.coarse_to_fine"', "from 0 to 1"]),
+        (
+            {"diffrec": {"coarse_to_fine": 0.5, "field_backend": "tiny-cuda-nn"}},
+            ['"diffrec.coarse_to_fine"', '"field_backend" "own"'],
+        ),
     ],
 )
 def test_a_refusal_names_file_field_value_and_what_is_allowed(

@@ -11,8 +11,9 @@ from nvdiffrec_tops.job.trainer import CONFIG_FIELDS
 # Fields of the object "diffrec"; a test holds them to the trainer's own.
 EXTENSIONS = (
     "seed", "device", "light_res", "holdout", "photo_res", "validation_views",
-    "hashgrid_size_log2", "start", "final_rate", "uv_method", "uv_timeout", "checkpoint_interval",
-    "checkpoint_seconds", "guard", "raster_backend", "field_backend",
+    "hashgrid_size_log2", "start", "final_rate", "dssim", "light_tv", "texture_tv",
+    "coarse_to_fine", "uv_method", "uv_timeout", "checkpoint_interval", "checkpoint_seconds",
+    "guard", "raster_backend", "field_backend",
 )  # fmt: skip
 
 
