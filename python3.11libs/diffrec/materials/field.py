@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from diffrec.materials.surface import MaterialRange, MaterialSample, Surface
 from diffrec.ops.hashgrid import HashGridLayout, hashgrid
+from diffrec.ops.network import network
 
 HIDDEN = 32
 OUTPUTS = 9
@@ -129,9 +130,7 @@ class NeuralMaterial(nn.Module):
         if self._coarse_to_fine:
             # The same as on the encoding, and much less to multiply.
             first = first * self.window
-        hidden = torch.relu_(first @ encoded.t())
-        hidden = torch.relu_(second @ hidden)
-        unit = torch.sigmoid(last[:outputs] @ hidden)
+        unit = torch.sigmoid(network(encoded.t(), first, second, last[:outputs]))
         low, high = self.low[:outputs], self.high[:outputs]
         return torch.addcmul(low, unit, high - low)
 

@@ -1,10 +1,12 @@
 """Hash grid as Warp kernels, one thread per point and level; for CUDA, and the CPU in tests.
 
-The gradient of the table is summed with atomics: on CUDA its last bits vary from run to run.
+The gradient of the table is summed with atomics: on CUDA its last bits vary from run to run. In a
+coarse level many points that follow each other lie in one cell, so there a thread adds up a run of
+them first.
 """
 
 # Warp reads the annotations of kernels; they are no types to a checker.
-# mypy: disable-error-code="name-defined,valid-type,no-untyped-def,misc"
+# mypy: disable-error-code="name-defined,valid-type,no-untyped-def,misc,index"
 
 from __future__ import annotations
 
@@ -16,6 +18,8 @@ from diffrec.ops.hashgrid import PRIMES, HashGridLayout
 
 wp = warp()
 wp.set_module_options({"enable_backward": False})
+
+RUN = 16  # points that one thread takes of a coarse level
 
 _Y = wp.constant(wp.uint32(PRIMES[1]))
 _Z = wp.constant(wp.uint32(PRIMES[2]))
@@ -30,7 +34,16 @@ def backward_table(
     points: Tensor, gradient: Tensor, layout: HashGridLayout, scale: float, target: Tensor
 ) -> None:
     """Add scale x the table's gradient to `target` [entries, 2]."""
-    _launch(_backward_table, points, layout, [gradient, float(scale), target])
+    count = points.shape[0]
+    if not count:
+        return
+    levels = _levels(layout, points.device)
+    inputs = [points, levels, _mask(layout), gradient, float(scale), target]
+    coarse = sum(layout.dense)
+    runs = (count + RUN - 1) // RUN
+    launch(_backward_runs, (coarse, runs), [*inputs, RUN], points.device)
+    fine = len(layout.resolutions) - coarse
+    launch(_backward_table, (fine, count), [*inputs, coarse], points.device)
 
 
 def backward_points(
@@ -89,6 +102,20 @@ def _row(
     return wp.int32(mixed & wp.uint32(mask))
 
 
+@wp.func_native("""
+    const float* place = table.data + 2 * (size_t)row;
+#if defined(__CUDA_ARCH__)
+    const float2 both = *reinterpret_cast<const float2*>(place);
+    return wp::vec_t<2, wp::float32>(both.x, both.y);
+#else
+    return wp::vec_t<2, wp::float32>(place[0], place[1]);
+#endif
+""")
+def _pair(table: wp.array2d(dtype=wp.float32), row: wp.int32) -> wp.vec2:
+    """A row of a contiguous table of two features, by one instruction on CUDA."""
+    ...
+
+
 @wp.kernel
 def _forward(
     points: wp.array2d(dtype=wp.float32),
@@ -107,8 +134,7 @@ def _forward(
     fx = _fraction(points[i, 0], n, x)
     fy = _fraction(points[i, 1], n, y)
     fz = _fraction(points[i, 2], n, z)
-    a = wp.float32(0.0)
-    b = wp.float32(0.0)
+    total = wp.vec2(0.0, 0.0)
     for corner in range(8):
         sx = corner & 1
         sy = (corner >> 1) & 1
@@ -119,10 +145,27 @@ def _forward(
             * wp.where(sz == 1, fz, 1.0 - fz)
         )
         row = start + _row(x + sx, y + sy, z + sz, n, dense, mask)
-        a += weight * table[row, 0]
-        b += weight * table[row, 1]
-    encoded[2 * level, i] = a
-    encoded[2 * level + 1, i] = b
+        total += weight * _pair(table, row)
+    encoded[2 * level, i] = total[0]
+    encoded[2 * level + 1, i] = total[1]
+
+
+@wp.func_native("""
+    float* place = target.data + 2 * (size_t)row;
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    // Both features by one instruction.
+    asm volatile("red.global.add.v2.f32 [%0], {%1, %2};" ::"l"(place), "f"(a), "f"(b) : "memory");
+#elif defined(__CUDA_ARCH__)
+    ::atomicAdd(place, a);
+    ::atomicAdd(place + 1, b);
+#else
+    place[0] += a;
+    place[1] += b;
+#endif
+""")
+def _add_pair(target: wp.array2d(dtype=wp.float32), row: wp.int32, a: wp.float32, b: wp.float32):
+    """Add to a row of a contiguous table of two features; atomically on CUDA."""
+    ...
 
 
 @wp.kernel
@@ -133,8 +176,10 @@ def _backward_table(
     gradient: wp.array2d(dtype=wp.float32),
     scale: wp.float32,
     target: wp.array2d(dtype=wp.float32),
+    first: wp.int32,
 ):
     level, i = wp.tid()
+    level += first
     a = scale * gradient[2 * level, i]
     b = scale * gradient[2 * level + 1, i]
     if a == 0.0 and b == 0.0:
@@ -158,8 +203,72 @@ def _backward_table(
             * wp.where(sz == 1, fz, 1.0 - fz)
         )
         row = start + _row(x + sx, y + sy, z + sz, n, dense, mask)
-        wp.atomic_add(target, row, 0, weight * a)
-        wp.atomic_add(target, row, 1, weight * b)
+        _add_pair(target, row, weight * a, weight * b)
+
+
+_Sums = wp.types.matrix(shape=(8, 2), dtype=wp.float32)
+
+
+@wp.func
+def _add_cell(
+    target: wp.array2d(dtype=wp.float32),
+    sums: _Sums,
+    cell: wp.vec3i,
+    start: wp.int32,
+    resolution: wp.int32,
+    dense: wp.int32,
+    mask: wp.int32,
+):
+    """Add what the corners of a cell have got."""
+    for corner in range(8):
+        x = cell[0] + (corner & 1)
+        y = cell[1] + ((corner >> 1) & 1)
+        z = cell[2] + (corner >> 2)
+        row = start + _row(x, y, z, resolution, dense, mask)
+        _add_pair(target, row, sums[corner, 0], sums[corner, 1])
+
+
+@wp.kernel
+def _backward_runs(
+    points: wp.array2d(dtype=wp.float32),
+    levels: wp.array2d(dtype=wp.int32),
+    mask: wp.int32,
+    gradient: wp.array2d(dtype=wp.float32),
+    scale: wp.float32,
+    target: wp.array2d(dtype=wp.float32),
+    run: wp.int32,
+):
+    level, thread = wp.tid()
+    n = levels[level, 0]
+    start = levels[level, 1]
+    dense = levels[level, 2]
+    cell = wp.vec3i(-1, -1, -1)
+    sums = _Sums()
+    for i in range(thread * run, wp.min((thread + 1) * run, points.shape[0])):
+        a = scale * gradient[2 * level, i]
+        b = scale * gradient[2 * level + 1, i]
+        if a != 0.0 or b != 0.0:
+            x = _cell(points[i, 0], n)
+            y = _cell(points[i, 1], n)
+            z = _cell(points[i, 2], n)
+            fx = _fraction(points[i, 0], n, x)
+            fy = _fraction(points[i, 1], n, y)
+            fz = _fraction(points[i, 2], n, z)
+            if x != cell[0] or y != cell[1] or z != cell[2]:
+                if cell[0] >= 0:
+                    _add_cell(target, sums, cell, start, n, dense, mask)
+                sums = _Sums()
+                cell = wp.vec3i(x, y, z)
+            for corner in range(8):
+                weight = (
+                    wp.where((corner & 1) == 1, fx, 1.0 - fx)
+                    * wp.where(((corner >> 1) & 1) == 1, fy, 1.0 - fy)
+                    * wp.where((corner >> 2) == 1, fz, 1.0 - fz)
+                )
+                sums[corner, 0] += weight * a
+                sums[corner, 1] += weight * b
+    if cell[0] >= 0:
+        _add_cell(target, sums, cell, start, n, dense, mask)
 
 
 @wp.kernel
@@ -183,15 +292,14 @@ def _backward_points(
         fx = _fraction(points[i, 0], n, x)
         fy = _fraction(points[i, 1], n, y)
         fz = _fraction(points[i, 2], n, z)
+        given = wp.vec2(gradient[2 * level, i], gradient[2 * level + 1, i])
         slope = wp.vec3(0.0, 0.0, 0.0)
         for corner in range(8):
             sx = corner & 1
             sy = (corner >> 1) & 1
             sz = corner >> 2
             row = start + _row(x + sx, y + sy, z + sz, n, dense, mask)
-            along = (
-                table[row, 0] * gradient[2 * level, i] + table[row, 1] * gradient[2 * level + 1, i]
-            )
+            along = wp.dot(_pair(table, row), given)
             wx = wp.where(sx == 1, fx, 1.0 - fx)
             wy = wp.where(sy == 1, fy, 1.0 - fy)
             wz = wp.where(sz == 1, fz, 1.0 - fz)
