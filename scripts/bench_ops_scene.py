@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -36,6 +37,7 @@ class Scene:
     resolution: tuple[int, int]
 
 
+@functools.lru_cache(maxsize=8)
 def rough_ball(triangles: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Positions [V, 3], triangles [F, 3], texture coordinates [T, 2] and theirs [F, 3], on the CPU.
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from diffrec.errors import DiffrecError
 from diffrec.ops import nvdiffrast_raster
 from diffrec.ops.antialias import antialias
+from diffrec.ops.interpolate import pixel_footprint
 from diffrec.ops.rasterize import covered_pixels, rasterize
 from diffrec.ops.surface import Attributes, attributes_at_pixels, footprint_level
 from diffrec.ops.texture import build_mips, texture2d
@@ -136,12 +137,17 @@ def test_attributes_and_their_gradients(device: str, size: tuple[int, int]) -> N
         mesh, raster, pixels
     )
     assert tangent is not None and uv is not None and footprint is not None
+    assert mesh.texcoords is not None and mesh.texcoord_triangles is not None
     assert not footprint.requires_grad
     theirs = (position, normal, tangent, uv)
     expected = (ours.position, ours.normal, ours.tangent, ours.uv)
     for found, wanted in zip(theirs, expected, strict=True):
         torch.testing.assert_close(found, wanted, atol=2e-5, rtol=1e-4)
     torch.testing.assert_close(footprint_level(footprint), ours.lod, atol=1e-3, rtol=1e-3)
+    wanted_footprint = pixel_footprint(
+        clip, mesh.triangles, raster, pixels, mesh.texcoords, mesh.texcoord_triangles
+    )
+    torch.testing.assert_close(footprint, wanted_footprint, atol=1e-4, rtol=1e-3)
     inputs = [clip, mesh.positions, mesh.normals, mesh.texcoords, mesh.tangents]
     generator = torch.Generator(device).manual_seed(3)
     upstream = [torch.rand(v.shape, generator=generator, device=device) for v in theirs]
