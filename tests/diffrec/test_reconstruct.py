@@ -21,6 +21,7 @@ from diffrec.metrics import read_metrics
 from diffrec.reconstruct import Reconstruction, reconstruct
 
 Run = Callable[..., tuple[Reconstruction, list[str]]]
+OWN = Extensions(light_res=32, validation_views=2, uv_timeout=0)
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ def run(sample: Path, tmp_path: Path) -> Run:
             dmtet_grid=12,
             learning_rate=(0.03, 0.01),
             background="white",
-            diffrec=Extensions(light_res=32, validation_views=2, uv_timeout=0),
+            diffrec=OWN,
         )
         lines: list[str] = []
         config = dataclasses.replace(config, **changes)
@@ -45,6 +46,13 @@ def run(sample: Path, tmp_path: Path) -> Run:
         return reconstruct(config, torch.device(device), folder, lines.append), lines
 
     return reconstructed
+
+
+def named(changes: dict[str, Any]) -> dict[str, Any]:
+    """The changes that are not those of `OWN`, the diffrec block's fields by their names."""
+    changes = dict(changes)
+    own = dataclasses.asdict(changes.pop("diffrec", OWN))
+    return changes | {k: v for k, v in own.items() if v != getattr(OWN, k)}
 
 
 def names(folder: Path) -> set[str]:
@@ -102,8 +110,12 @@ def test_the_same_seed_gives_the_same_picture(run: Run) -> None:
         {"background": "reference"},
         {"min_roughness": 0.3},
         {"display_res": (24, 40)},
+        {"diffrec": dataclasses.replace(OWN, dssim=0.2)},
+        {"diffrec": dataclasses.replace(OWN, light_tv=0.01)},
+        {"diffrec": dataclasses.replace(OWN, texture_tv=0.01)},
+        {"diffrec": dataclasses.replace(OWN, coarse_to_fine=0.5)},
     ],
-    ids=lambda changes: "-".join(f"{k}={v}" for k, v in changes.items()),
+    ids=lambda changes: "-".join(f"{k}={v}" for k, v in named(changes).items()),
 )
 def test_options_run_to_a_result(run: Run, changes: dict[str, Any]) -> None:
     result, _ = run(**changes)
