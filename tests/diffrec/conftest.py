@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from functools import cache
@@ -10,11 +11,25 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+import torch
+from torch import Tensor
 
 import diffrec.data.load as load_module
 from diffrec import cameras
+from diffrec.config import Config
+from diffrec.data.views import ViewBatch
+from diffrec.geometry.dmtet import DMTetGeometry
+from diffrec.geometry.vertices import VertexGeometry
+from diffrec.iteration import PassPlan, Scene
+from diffrec.materials import NeuralMaterial, Surface, TextureMaterial
+from diffrec.ops import backends
+from diffrec.ops.hashgrid import HashGridLayout
+from diffrec.ops.room import Sizes
 from diffrec.reference import load_reference_mesh
 from diffrec.sample.scene import write_sample
+from diffrec.shading.light import EnvironmentLight
+
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -31,6 +46,83 @@ _reference = cache(load_reference_mesh)
 def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mesh that is photographed does not change, and reading it takes a third of a run."""
     monkeypatch.setattr(load_module, "load_reference_mesh", _reference)
+
+
+_WITH_BACKENDS = (
+    "ops.hashgrid",
+    "ops.pyramid",
+    "ops.rasterize",
+    "ops.surface",
+    "ops.antialias",
+    "materials.textures",
+    "shading.points",
+    "geometry.frames",
+    "geometry.dmtet",
+    "geometry.regularisers",
+    "losses",
+)
+
+
+@pytest.fixture
+def on_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The kernels of CUDA, on the CPU, and jitter that does not depend on the number of rows."""
+
+    def warp(tensor: Tensor, backend: str | None = None, **options: object) -> str:
+        chosen = backends.choose_backend(tensor, backend, **options)  # type: ignore[arg-type]
+        return "warp" if chosen == "numba" or backend is None else chosen
+
+    for module in _WITH_BACKENDS:
+        monkeypatch.setattr(f"diffrec.{module}.choose_backend", warp)
+
+    def moved(self: Surface, *_: object) -> Surface:
+        uv = None if self.uv is None else self.uv.detach() + 0.003
+        return Surface(self.position.detach() + 0.004, uv, self.lod)
+
+    monkeypatch.setattr(Surface, "jittered", moved)
+
+
+@pytest.fixture
+def small_config(sample: Path) -> Config:
+    return dataclasses.replace(
+        Config(),
+        ref_mesh=str(sample / "sample.obj"),
+        envmap=str(sample / "sky.hdr"),
+        train_res=(40, 56),
+        batch=2,
+        dmtet_grid=16,
+        iter=10,
+    )
+
+
+def _first_pass(config: Config) -> tuple[PassPlan, Scene]:
+    grid = DMTetGeometry(config.dmtet_grid, config.mesh_scale)
+    with torch.no_grad():
+        grid.sdf.copy_(grid.grid_vertices.norm(dim=1) - 0.55)
+    layout = HashGridLayout.geometric(levels=4, log2_entries=10)
+    field = NeuralMaterial(config, grid.box(), layout=layout, seed=1)
+    plan = PassPlan(0, "", grid.regulariser, grid.weight, train_light=True, most=grid.most())
+    return plan, Scene(grid, field, EnvironmentLight(16))
+
+
+def _second_pass(config: Config) -> tuple[PassPlan, Scene]:
+    free = VertexGeometry(load_reference_mesh(Path(str(config.ref_mesh)), None, CPU).mesh)
+    textures = TextureMaterial.random(config, resolution=(64, 64))
+    plan = PassPlan(
+        1, "", lambda w: free.regulariser() * w, lambda _: 1.0, train_light=True, most=Sizes(0)
+    )
+    return plan, Scene(free, textures, EnvironmentLight(16))
+
+
+@pytest.fixture
+def small_passes() -> list[Callable[[Config], tuple[PassPlan, Scene]]]:
+    """Makers of a small first pass, well on its way, and of a second one."""
+    return [_first_pass, _second_pass]
+
+
+@pytest.fixture
+def small_batches(small_config: Config) -> list[ViewBatch]:
+    views, _ = load_module.load_views(small_config, CPU, lambda _: None)
+    return [views.batch(range(small_config.batch)) for _ in range(8)]
 
 
 @pytest.fixture
