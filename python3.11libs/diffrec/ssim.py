@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from diffrec.errors import DiffrecError
-from diffrec.losses import PhotographLoss, tonemap
+from diffrec.losses import BRIGHTEST, PhotographLoss, tonemap
 from diffrec.ops.backends import choose_backend
 
 WINDOW = 11
@@ -89,13 +89,27 @@ def with_dissimilarity(
                 f'"diffrec.dssim" compares windows of {WINDOW} x {WINDOW} pixels, but the pictures '
                 f"are {width} x {height}: train with larger ones, or set it to 0"
             )
-        with torch.no_grad():
-            color = photograph[..., :3] + (1 - photograph[..., 3:]) * background
-            color = tonemap(color)
-        apart = (1 - similarity(tonemap(image[..., :3]), color, backend)) / 2
+        apart = (1 - photograph_similarity(image, photograph, background, backend)) / 2
         return (1 - weight) * loss(image, photograph, background) + weight * apart
 
     return mixed
+
+
+def photograph_similarity(
+    image: Tensor, photograph: Tensor, background: Tensor, backend: str | None = None
+) -> Tensor:
+    """`similarity` of images [..., H, W, 4] and photographs over their backgrounds, tone-mapped.
+
+    Gradients flow to the image.
+    """
+    if choose_backend(image, backend) == "warp":
+        result: Tensor = _PhotographSimilarity.apply(  # type: ignore[no-untyped-call]
+            image, photograph, background
+        )
+        return result
+    with torch.no_grad():
+        color = tonemap(photograph[..., :3] + (1 - photograph[..., 3:]) * background)
+    return similarity(tonemap(image[..., :3]), color, backend)
 
 
 def _averaged(value: Tensor) -> Tensor:
@@ -127,5 +141,26 @@ class _Similarity(torch.autograd.Function):
     @staticmethod
     @once_differentiable  # type: ignore[misc]
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, None, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grad, None, None
+
+
+class _PhotographSimilarity(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, image: Tensor, photograph: Tensor, background: Tensor) -> Tensor:
+        from diffrec.ops import warp_ssim
+
+        views = [one.reshape(-1, *one.shape[-3:]) for one in (image, photograph, background)]
+        value, gradient = warp_ssim.photograph_similarity(
+            views, BRIGHTEST, taps(), (C1, C2), ctx.needs_input_grad[0]
+        )
+        if gradient is not None:
+            ctx.save_for_backward(gradient.view(image.shape))
+        result: Tensor = value
+        return result
+
+    @staticmethod
+    @once_differentiable  # type: ignore[misc]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
         (gradient,) = ctx.saved_tensors
         return gradient * grad, None, None

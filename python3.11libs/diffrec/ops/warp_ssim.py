@@ -20,6 +20,7 @@ from torch import Tensor
 
 from diffrec.ops.backends import launch
 from diffrec.ops.backends import warp as start_warp
+from diffrec.ops.warp_losses import _tonemap
 
 start_warp()
 wp.set_module_options({"enable_backward": False})
@@ -61,6 +62,33 @@ def similarity(
     inputs = [x.view(-1, row), y.view(-1, row), spread, window, step, gradient.view(-1, row)]
     launch(_back_rows, (batch * height, row), inputs, device)
     return sums.sum(), gradient
+
+
+def photograph_similarity(
+    views: Sequence[Tensor],
+    brightest: float,
+    taps: Sequence[float],
+    constants: tuple[float, float],
+    wants_gradient: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """`similarity` of an image and a photograph over its background, both tone-mapped.
+
+    `views`: image [B, H, W, 4], photograph [B, H, W, 4], background [B, H, W, 3]; `brightest`: the
+    largest radiance that the tone mapping knows. The gradient is that for the image.
+    """
+    image = views[0]
+    batch, height, width = image.shape[:3]
+    device, count = image.device, batch * height * width
+    x, y, slopes = (torch.empty((count, 3), dtype=torch.float32, device=device) for _ in range(3))
+    flat = [one.contiguous().view(-1, one.shape[-1]) for one in views]
+    launch(_tonemapped, count, [*flat, brightest, x, y, slopes], device)
+    rows = [one.view(batch, height, 3 * width) for one in (x, y)]
+    value, of_mapped = similarity(rows[0], rows[1], 3, taps, constants, wants_gradient)
+    if of_mapped is None:
+        return value, None
+    gradient = torch.empty_like(flat[0], requires_grad=False)
+    launch(_through_tonemap, count, [of_mapped.view(-1, 3), slopes, gradient], device)
+    return value, gradient.view(image.shape)
 
 
 @lru_cache(maxsize=4)
@@ -193,3 +221,35 @@ def _back_rows(
             of_square += w * spread[1, r, place]
             of_product += w * spread[2, r, place]
     gradient[r, i] = of_mean + 2.0 * x[r, i] * of_square + y[r, i] * of_product
+
+
+@wp.kernel
+def _tonemapped(
+    image: wp.array2d(dtype=wp.float32),
+    photograph: wp.array2d(dtype=wp.float32),
+    background: wp.array2d(dtype=wp.float32),
+    brightest: float,
+    x: wp.array2d(dtype=wp.float32),
+    y: wp.array2d(dtype=wp.float32),
+    slopes: wp.array2d(dtype=wp.float32),
+):
+    i = wp.tid()
+    behind = 1.0 - photograph[i, 3]
+    for k in range(3):
+        mine = _tonemap(image[i, k], brightest)
+        theirs = _tonemap(photograph[i, k] + behind * background[i, k], brightest)
+        x[i, k] = mine.value
+        y[i, k] = theirs.value
+        slopes[i, k] = mine.slope
+
+
+@wp.kernel
+def _through_tonemap(
+    of_mapped: wp.array2d(dtype=wp.float32),
+    slopes: wp.array2d(dtype=wp.float32),
+    gradient: wp.array2d(dtype=wp.float32),
+):
+    i = wp.tid()
+    for k in range(3):
+        gradient[i, k] = of_mapped[i, k] * slopes[i, k]
+    gradient[i, 3] = 0.0
