@@ -46,7 +46,8 @@ def ssim(image: Tensor, reference: Tensor) -> Tensor:
     """Structural similarity, a scalar; 1 for equal pictures. Raises what `similarity` does."""
     if image.ndim != 3:
         raise ValueError("ssim compares two pictures [H, W, C] of one shape")
-    return similarity(image.clamp(0, 1), reference.clamp(0, 1))
+    # A few views do not repay the compilation of a kernel.
+    return similarity(image.clamp(0, 1), reference.clamp(0, 1), "reference")
 
 
 @dataclass(frozen=True)
