@@ -46,8 +46,9 @@ def ssim(image: Tensor, reference: Tensor) -> Tensor:
     """Structural similarity, a scalar; 1 for equal pictures. Raises what `similarity` does."""
     if image.ndim != 3:
         raise ValueError("ssim compares two pictures [H, W, C] of one shape")
-    # A few views do not repay the compilation of a kernel.
-    return similarity(image.clamp(0, 1), reference.clamp(0, 1), "reference")
+    # CUDA is quick without a kernel of its own, whose compilation a few views would not repay.
+    backend = "reference" if image.is_cuda else None
+    return similarity(image.clamp(0, 1), reference.clamp(0, 1), backend)
 
 
 @dataclass(frozen=True)

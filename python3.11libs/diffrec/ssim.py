@@ -119,7 +119,7 @@ def _averaged(value: Tensor) -> Tensor:
         parts = [value.narrow(axis, i, length) for i in range(WINDOW)]
         total = parts[0] * taps()[0]
         for part, weight in zip(parts[1:], taps()[1:], strict=True):
-            total = torch.add(total, part, alpha=weight)
+            total.add_(part, alpha=weight)
         value = total
     return value
 
