@@ -55,6 +55,7 @@ def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
 
     import torch  # seconds to load: not for --help or a mistyped flag
 
+    from diffrec import memory
     from diffrec.ranks import joined, share_cores
 
     if number is not None:
@@ -62,6 +63,7 @@ def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
 
     from diffrec.reconstruct import reconstruct
 
+    device, processes = torch.device("cpu"), 1
     try:
         device = choose_device(config.diffrec.device, number)
         warm.compile_kernels(device)
@@ -73,16 +75,20 @@ def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
 
             print_flags(config, log)
             log(f"diffrec on {device_name(device)}, PyTorch {torch.__version__}")
-            if ranks.count > 1:
-                log(f"{ranks.count} processes share each batch")
+            processes = ranks.count
+            if processes > 1:
+                log(f"{processes} processes share each batch")
+            memory.foresee(config, device, log, processes=processes)
             folder = config.output_folder
             reconstruct(config, device, folder, log, restart=asked.restart, stop=stop, ranks=ranks)
+            if line := memory.used(config, device, processes=processes):
+                log(line)
     except DiffrecError as error:
         return _failed(error)
-    except torch.OutOfMemoryError as error:
-        return _failed(
-            f"CUDA out of memory: {error}. Lower batch, train_res or layers in the configuration."
-        )
+    except RuntimeError as error:
+        if not memory.is_exhausted(error):
+            raise
+        return _failed(memory.exhausted(config, device, processes=processes))
     return 0
 
 
