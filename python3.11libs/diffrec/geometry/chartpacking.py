@@ -8,6 +8,9 @@ have a place is searched. Charts keep their proportions and are never mirrored.
 
 from __future__ import annotations
 
+import itertools
+from concurrent.futures import Executor, ThreadPoolExecutor
+
 import numba
 import numpy as np
 from numpy.typing import NDArray
@@ -49,7 +52,8 @@ def pack_charts(flat: Floats, chart: Ints, texels: int) -> Floats:
     size = np.maximum.reduceat(corner.max(axis=1), begins[:-1]) - low
     corner -= low[chart[order]][:, None, :]
     area = max(float(np.abs(signed_areas(corner)).sum()), 1e-30)
-    scale, place = _search(corner, begins, size, _first_scale(size, area, side), side)
+    with ThreadPoolExecutor(thread_name_prefix="packing") as pool:
+        scale, place = _search(corner, begins, size, _first_scale(size, area, side), side, pool)
     corner = np.asarray(_placed(corner * scale, begins, size * scale, place)) / side
     result = np.empty_like(corner)
     result[order] = corner
@@ -68,16 +72,24 @@ def _first_scale(size: Floats, area: float, side: int) -> float:
 
 
 def _search(
-    corner: Floats, begins: Ints, size: Floats, scale: float, side: int
+    corner: Floats, begins: Ints, size: Floats, scale: float, side: int, pool: Executor
 ) -> tuple[float, Ints]:
-    """The largest scale found at which all charts fit, and their places [C, 3]."""
+    """The largest scale found at which all charts fit, and their places [C, 3].
+
+    The orders of packing are tried side by side in `pool`.
+    """
     low, high = 0.0, np.inf
     best = np.zeros((len(size), 3), dtype=np.int64)
     attempts = 0
+    orders = _orders(size)
+
+    def tried(order: Ints, scale: float) -> tuple[float, Ints]:
+        found: tuple[float, Ints] = _attempt(corner, begins, size, order, scale, side)
+        return found
+
     while low == 0.0 or (attempts < _ATTEMPTS and high - low > 1.5 * _PRECISION * high):
         used, place = min(
-            (_attempt(corner, begins, size, order, scale, side) for order in _orders(size)),
-            key=lambda found: float(found[0]),
+            pool.map(tried, orders, itertools.repeat(scale)), key=lambda found: float(found[0])
         )
         attempts += 1
         if used <= side:
@@ -292,7 +304,7 @@ def _first_place(
     return -1, -1, 0
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _attempt(
     corner: Floats, begins: Ints, size: Floats, turn: Ints, scale: float, side: int
 ) -> tuple[float, Ints]:
