@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-
 from diffrec.cli import main
+from diffrec.ending import end_process
 
-sys.exit(main())
+if __name__ == "__main__":
+    end_process(main())
