@@ -122,7 +122,7 @@ def _starting_light(config: Config, device: torch.device) -> EnvironmentLight:
     if config.learn_light:
         light = EnvironmentLight(config.diffrec.light_res, least_roughness=config.min_roughness)
     elif config.envmap is not None:
-        panorama = imagefiles.read_hdr(Path(config.envmap)) * config.env_scale
+        panorama = imagefiles.read_hdr(Path(config.envmap)).to(device) * config.env_scale
         light = EnvironmentLight.from_latlong(
             panorama, config.diffrec.light_res, least_roughness=config.min_roughness
         )

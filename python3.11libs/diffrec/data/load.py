@@ -53,7 +53,7 @@ def _reference_views(
     reference = load_reference_mesh(source, override, device)
     if config.envmap is None:
         raise ConfigError("envmap is missing: a reference mesh needs a .hdr panorama to be lit by")
-    panorama = imagefiles.read_hdr(Path(config.envmap)) * config.env_scale
+    panorama = imagefiles.read_hdr(Path(config.envmap)).to(device) * config.env_scale
     light = EnvironmentLight.from_latlong(
         panorama, config.diffrec.light_res, least_roughness=config.min_roughness
     )

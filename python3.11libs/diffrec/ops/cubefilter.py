@@ -68,19 +68,22 @@ def pyramid(base: Tensor, smallest: int) -> list[Tensor]:
     return levels
 
 
-def dense_filter(size_out: int, size_in: int, roughness: float | None) -> Tensor:
+def dense_filter(
+    size_out: int, size_in: int, roughness: float | None, device: torch.device | None = None
+) -> Tensor:
     """The exact filter as a matrix [6 Ro^2, 6 Ri^2], rows adding up to one, float64.
 
     GGX of a roughness, or the cosine lobe (irradiance over pi) for None.
     """
-    out = cubemap.texel_directions(size_out, torch.float64).reshape(-1, 3)
+    out = cubemap.texel_directions(size_out, torch.float64, device).reshape(-1, 3)
     return exact_rows(out, size_in, roughness)
 
 
 def exact_rows(directions: Tensor, size_in: int, roughness: float | None) -> Tensor:
     """Rows [P, 6 Ri^2] of the exact filter for directions [P, 3], float64."""
-    source = cubemap.texel_directions(size_in, torch.float64).reshape(-1, 3)
-    area = cubemap.solid_angles(size_in, torch.float64).reshape(-1).repeat(6)
+    device = directions.device
+    source = cubemap.texel_directions(size_in, torch.float64, device).reshape(-1, 3)
+    area = cubemap.solid_angles(size_in, torch.float64, device).reshape(-1).repeat(6)
     cosine = directions.double() @ source.T
     lobe = cosine.clamp_min(0) if roughness is None else ggx_lobe(cosine, roughness)
     weight = lobe * area
@@ -122,11 +125,11 @@ class CubeFilter:
         ]
         last = self._sizes[-1]
         self._wide = [
-            dense_filter(s, last, roughness).float().to(device)
+            dense_filter(s, last, roughness, device).float()
             for s, roughness in zip(self._sizes, self.roughness, strict=True)
             if roughness > _WIDE
         ]
-        self._cosine = dense_filter(last, last, None).float().to(device)
+        self._cosine = dense_filter(last, last, None, device).float()
         if choose_backend(self._cosine, backend) == "warp":
             from diffrec.ops.warp_cubefilter import DeviceFilter
 
@@ -218,11 +221,11 @@ def _mean_angle(size: int) -> float:
 def _gaussian(size: int, device: torch.device) -> Rows:
     """A truncated Gaussian of the angle, rows adding up to one; made on the device, left there."""
     sigma = _WIDTH * _mean_angle(size)
-    directions = cubemap.texel_directions(size).reshape(-1, 3).to(device)
-    area = cubemap.solid_angles(size).reshape(-1).repeat(6).to(device)
+    directions = cubemap.texel_directions(size, device=device).reshape(-1, 3)
+    area = cubemap.solid_angles(size, device=device).reshape(-1).repeat(6)
     # Texels at a face's corner are narrower than the mean by 0.42.
     reach = min(size, math.ceil(_CUT * _WIDTH / 0.42))
-    table = cubemap.neighbour_table(size, reach)
+    table = cubemap.neighbour_table(size, reach, device)
     nearest = math.cos(min(_CUT * sigma, math.pi))
     start, column = neighbours.within(directions, table, reach, nearest)
     count = len(directions)
@@ -237,12 +240,10 @@ def _gaussian(size: int, device: torch.device) -> Rows:
 def _upsampling(size: int, device: torch.device) -> Rows:
     """Bilinear, across edges, from an edge of size / 2 to size; left on the device, where it is
     transposed."""
-    directions = cubemap.texel_directions(size).reshape(-1, 3)
+    directions = cubemap.texel_directions(size, device=device).reshape(-1, 3)
     index, weight = cubemap.bilinear(directions, size // 2)
-    start = torch.arange(0, index.numel() + 1, index.shape[1])
-    column = index.reshape(-1).to(device=device, dtype=torch.int32)
-    value = weight.reshape(-1).to(device)
-    return Rows(start.to(device), column, value, 6 * (size // 2) ** 2)
+    start = torch.arange(0, index.numel() + 1, index.shape[1], device=device)
+    return Rows(start, index.reshape(-1).int(), weight.reshape(-1), 6 * (size // 2) ** 2)
 
 
 def _mixture(roughness: float, size: int, blurred: list[int]) -> list[float]:

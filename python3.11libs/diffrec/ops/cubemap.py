@@ -26,18 +26,22 @@ def face_vectors(face: Tensor, s: Tensor, t: Tensor) -> Tensor:
     return axis[face] + s[..., None] * right[face] + t[..., None] * down[face]
 
 
-def texel_directions(size: int, dtype: torch.dtype = torch.float32) -> Tensor:
+def texel_directions(
+    size: int, dtype: torch.dtype = torch.float32, device: torch.device | None = None
+) -> Tensor:
     """Unit directions [6, R, R, 3] of the texel centres."""
-    centre = (torch.arange(size, dtype=dtype) * 2 + 1) / size - 1
-    face = torch.arange(6)[:, None, None].expand(6, size, size)
+    centre = (torch.arange(size, dtype=dtype, device=device) * 2 + 1) / size - 1
+    face = torch.arange(6, device=device)[:, None, None].expand(6, size, size)
     t, s = torch.meshgrid(centre, centre, indexing="ij")
     vectors = face_vectors(face, s.expand(6, size, size), t.expand(6, size, size))
     return torch.nn.functional.normalize(vectors, dim=-1)
 
 
-def solid_angles(size: int, dtype: torch.dtype = torch.float32) -> Tensor:
+def solid_angles(
+    size: int, dtype: torch.dtype = torch.float32, device: torch.device | None = None
+) -> Tensor:
     """Solid angles [R, R] in steradian of a face's texels; six faces add up to 4 pi."""
-    edge = torch.arange(size + 1, dtype=torch.float64) * 2 / size - 1
+    edge = torch.arange(size + 1, dtype=torch.float64, device=device) * 2 / size - 1
     y, x = torch.meshgrid(edge, edge, indexing="ij")
     corner = torch.atan2(x * y, torch.sqrt(x * x + y * y + 1))
     area = corner[1:, 1:] - corner[1:, :-1] - corner[:-1, 1:] + corner[:-1, :-1]
@@ -91,23 +95,23 @@ def bordered_tables(sizes: tuple[int, ...], device: str) -> tuple[Tensor, Tensor
     neighbours, and where each level begins in that list."""
     tables, starts, begun, first = [], [], 0, 0
     for size in sizes:
-        tables.append(neighbour_table(size, 1).reshape(-1) + first)
+        tables.append(neighbour_table(size, 1, torch.device(device)).reshape(-1) + first)
         starts.append(begun)
         begun += tables[-1].numel()
         first += 6 * size * size
-    return torch.cat(tables).to(device), torch.tensor(starts, device=device)
+    return torch.cat(tables), torch.tensor(starts, device=device)
 
 
-def neighbour_table(size: int, border: int) -> Tensor:
+def neighbour_table(size: int, border: int, device: torch.device | None = None) -> Tensor:
     """Flat texel index [6, R + 2 b, R + 2 b] int64 of a face and of what surrounds it.
 
     A place beyond the edge names the texel of the neighbouring face that the plane of this face,
     carried on, points into.
     """
-    place = torch.arange(-border, size + border)
+    place = torch.arange(-border, size + border, device=device)
     centre = (place.double() * 2 + 1) / size - 1
     t, s = torch.meshgrid(centre, centre, indexing="ij")
-    face = torch.arange(6)[:, None, None].expand(6, len(place), len(place))
+    face = torch.arange(6, device=device)[:, None, None].expand(6, len(place), len(place))
     vectors = face_vectors(face, s.expand_as(face), t.expand_as(face)).reshape(-1, 3)
     return nearest_texel(vectors, size).reshape(6, len(place), len(place))
 

@@ -21,7 +21,7 @@ def within(directions: Tensor, window: Tensor, reach: int, nearest: float) -> tu
         from diffrec.ops import numba_cubefilter
 
         return numba_cubefilter.neighbours(directions, window, reach, nearest)
-    return within_reference(directions, window.to(directions.device), reach, nearest)
+    return within_reference(directions, window, reach, nearest)
 
 
 def within_reference(

@@ -55,15 +55,16 @@ class EnvironmentLight(nn.Module):
         """From a latitude-longitude panorama [h, w, 3], linear RGB, -z in the middle, +y on top.
 
         Averaged over 2 x 2 directions per texel, from a panorama reduced to the texels' size, so
-        that small bright lights keep their energy.
+        that small bright lights keep their energy. Made on the panorama's device, and left there.
         """
-        light = EnvironmentLight(resolution, least_roughness=least_roughness)
         reduced = panorama[..., :3].float()
+        light = EnvironmentLight(resolution, least_roughness=least_roughness).to(reduced.device)
         factor = math.ceil(reduced.shape[0] / (4 * resolution))
         if factor > 1:
             reduced = _reduced(reduced, factor)
         size = resolution * 2
-        values = sample_latlong(reduced, cubemap.texel_directions(size).reshape(-1, 3))
+        directions = cubemap.texel_directions(size, device=reduced.device).reshape(-1, 3)
+        values = sample_latlong(reduced, directions)
         fine = values.reshape(6, resolution, 2, resolution, 2, 3)
         light.base.data = fine.mean(dim=(2, 4)).contiguous()
         return light
@@ -93,8 +94,8 @@ def _reduced(panorama: Tensor, factor: int) -> Tensor:
     if height % factor == 0 and width % factor == 0:
         pooled = functional.avg_pool2d(panorama.permute(2, 0, 1)[None], factor)
         return pooled[0].permute(1, 2, 0)
-    rows = _shares(height, height // factor)
-    columns = _shares(width, max(1, width // factor))
+    rows = _shares(height, height // factor).to(panorama.device)
+    columns = _shares(width, max(1, width // factor)).to(panorama.device)
     return (columns @ (rows @ panorama.permute(2, 0, 1)).mT).permute(2, 1, 0)
 
 
