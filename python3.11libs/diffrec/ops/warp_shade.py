@@ -86,15 +86,17 @@ class Shade(torch.autograd.Function):
         ]
         rows = [inputs[k].numel() // 3 if wanted[k] else 0 for k in (6, 7)]
         if any(rows):
-            of_light = torch.zeros((sum(rows), 3), dtype=torch.float32, device=device)
+            of_light = torch.zeros((sum(rows), 4), dtype=torch.float32, device=device)
             of_texels, of_irradiance = torch.split(of_light, rows)
             outputs += [of_texels if wanted[6] else None, of_irradiance if wanted[7] else None]
         else:
             outputs += [None, None]
         given = [*ctx.scene, of_color, of_normal, *outputs]
         launch(_shade_backward, inputs[0].shape[0], given, device)
+        if wanted[6]:
+            outputs[6] = of_texels[:, :3].contiguous()
         if wanted[7]:
-            outputs[7] = of_irradiance.view(inputs[7].shape)
+            outputs[7] = of_irradiance[:, :3].reshape(inputs[7].shape)
         return (*outputs, *(None for _ in ctx.needs_input_grad[_INPUTS:]))
 
 
