@@ -17,6 +17,7 @@ from torch import Tensor
 
 from diffrec.errors import DiffrecError
 from diffrec.files import replace_file
+from diffrec.imagefiles import PictureWriter, own_or
 
 CAPTIONS = {
     "ref": "reference",
@@ -100,8 +101,15 @@ def contact_sheet(columns: Sequence[Column], probe: Picture | None = None) -> Pi
     return sheet
 
 
-def write(path: Path, rows: Sequence[Row], probe: Tensor | None = None) -> None:
+def write(
+    path: Path,
+    rows: Sequence[Row],
+    probe: Tensor | None = None,
+    writer: PictureWriter | None = None,
+) -> None:
     """Write the sheet of some views as PNG; ``probe`` [h, w, 3] is sRGB in [0, 1].
+
+    ``writer``: where it is laid out and written beside other work, and where errors come up then.
 
     Raises:
         ContactSheetError: no rows.
@@ -118,7 +126,13 @@ def write(path: Path, rows: Sequence[Row], probe: Tensor | None = None) -> None:
     for name in names:
         cells = [_bytes(r.channels[name]) if name in r.channels else None for r in rows]
         columns.append(Column(CAPTIONS.get(name, name), cells))
-    _write_png(path, contact_sheet(columns, None if probe is None else _bytes(probe)))
+    below = None if probe is None else _bytes(probe)
+    with own_or(writer) as writing:
+        writing.do(_write_sheet, path, columns, below)
+
+
+def _write_sheet(path: Path, columns: Sequence[Column], probe: Picture | None) -> None:
+    _write_png(path, contact_sheet(columns, probe))
 
 
 def write_from_validation(

@@ -5,10 +5,12 @@ Written to a temporary name and renamed, so that a reader never sees half a file
 
 from __future__ import annotations
 
+import contextlib
 import os
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec
 
 import cv2
 import numpy as np
@@ -18,6 +20,8 @@ from torch import Tensor
 from diffrec.colour import srgb_to_linear
 from diffrec.errors import DiffrecError
 from diffrec.files import replace_file
+
+P = ParamSpec("P")
 
 # A picture of more pixels than this is refused: 1 GiB as floats.
 MAX_PIXELS = 1 << 26
@@ -66,7 +70,8 @@ def _levels(image: Tensor) -> Any:
 class PictureWriter:
     """Writes pictures on threads of its own, in no set order. Use as a context manager.
 
-    Leaving it waits for all of them, and raises ImageError for the first that could not be written.
+    Leaving it waits for all of them, and raises the error of the first that could not be written,
+    ImageError as a rule.
     """
 
     def __init__(self, threads: int = 8) -> None:
@@ -75,7 +80,15 @@ class PictureWriter:
 
     def write_png(self, path: Path, image: Tensor) -> None:
         """As the function of that name; `image` may change once this has returned."""
-        self._written.append(self._pool.submit(_write, path, _levels(image)))
+        self.do(_write, path, _levels(image))
+
+    def write_hdr(self, path: Path, image: Tensor) -> None:
+        """As the function of that name; `image` may change once this has returned."""
+        self.do(_write, path, _radiance(image))
+
+    def do(self, work: Callable[P, None], *given: P.args, **named: P.kwargs) -> None:
+        """Call `work`, which makes and writes a picture, on one of the threads."""
+        self._written.append(self._pool.submit(work, *given, **named))
 
     def __enter__(self) -> PictureWriter:
         return self
@@ -87,9 +100,18 @@ class PictureWriter:
                 one.result()
 
 
+def own_or(writer: PictureWriter | None) -> contextlib.AbstractContextManager[PictureWriter]:
+    """A writer whose owner waits for it later, or a new one that is waited for here."""
+    return PictureWriter() if writer is None else contextlib.nullcontext(writer)
+
+
 def write_hdr(path: Path, image: Tensor) -> None:
     """Write linear RGB [H, W, 3] as Radiance RGBE. Raises ImageError."""
-    _write(path, image.detach().float().clamp(0, BRIGHTEST).cpu().numpy())
+    _write(path, _radiance(image))
+
+
+def _radiance(image: Tensor) -> Any:
+    return image.detach().float().clamp(0, BRIGHTEST).cpu().numpy()
 
 
 def _read(path: Path) -> Any:

@@ -135,14 +135,23 @@ class ValidationResult:
 
 
 def validate(
-    config: Config, scene: Scene, views: Views, folder: Path, log: Callable[[str], None]
+    config: Config,
+    scene: Scene,
+    views: Views,
+    folder: Path,
+    log: Callable[[str], None],
+    writer: imagefiles.PictureWriter | None = None,
 ) -> ValidationResult:
-    """Render every validation view; pictures and metrics.txt go to `folder`."""
+    """Render every validation view; pictures and metrics.txt go to `folder`.
+
+    `writer`: where the pictures are written beside other work; without one all is written when
+    this returns.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     pictures = Pictures(config, scene)
     log("Running validation")
     errors: list[Tensor] = []
-    with imagefiles.PictureWriter() as writer, Quality() as quality:
+    with imagefiles.own_or(writer) as writing, Quality() as quality:
         for index in range(len(views)):
             view = pictures.view(views.batch([index]))
             if view.reference is None:
@@ -151,7 +160,7 @@ def validate(
             quality.add(f"{index:06d}", view.result, view.reference)
             shown = {"opt": view.result, "ref": view.reference, **view.channels}
             for name, picture in shown.items():
-                writer.write_png(folder / f"val_{index:06d}_{name}.png", picture)
+                writing.write_png(folder / f"val_{index:06d}_{name}.png", picture)
     rows = [
         metrics.ViewMetrics(f"{index:06d}", mse, metrics.psnr_of_mse(mse))
         for index, mse in enumerate(torch.stack(errors).tolist())

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from diffrec import contactsheet
 from diffrec.contactsheet import Column, ContactSheetError, contact_sheet
+from diffrec.imagefiles import PictureWriter
 
 
 @dataclass
@@ -53,6 +54,11 @@ def test_rows_of_a_run(tmp_path: Path) -> None:
     columns = sheet[100, 100::206]
     assert columns[:, 0].tolist() == [0, 255, 51, 102]
     assert [p.name for p in tmp_path.iterdir()] == ["sheet.png"], "no temporary file stays"
+    with PictureWriter() as writer:
+        contactsheet.write(tmp_path / "beside.png", [row], None, writer)
+    assert cv2.imread(str(tmp_path / "beside.png")).shape[1] == sheet.shape[1]
+    with pytest.raises(ContactSheetError), PictureWriter() as writer:
+        contactsheet.write(tmp_path / "empty.png", [], None, writer)
 
 
 def test_a_validation_folder(tmp_path: Path) -> None:

@@ -198,3 +198,21 @@ def test_a_writer_tells_what_it_could_not_write(tmp_path: Path) -> None:
         imagefiles.PictureWriter() as writer,
     ):
         writer.write_png(tmp_path / "missing" / "a.png", image)
+
+
+def test_a_writer_may_be_shared(tmp_path: Path) -> None:
+    """What is written there is there when its owner leaves it, and errors come up there."""
+    image = torch.rand(8, 8, 3)
+    with imagefiles.PictureWriter(threads=1) as writer:
+        with imagefiles.own_or(writer) as same, imagefiles.own_or(None) as other:
+            assert same is writer and other is not writer
+            same.write_hdr(tmp_path / "a.hdr", image)
+            kept = image.clone()
+            image.zero_()
+            other.write_png(tmp_path / "b.png", image)
+        assert (tmp_path / "b.png").is_file()
+        writer.do((tmp_path / "c.txt").touch)
+    assert torch.allclose(read_hdr(tmp_path / "a.hdr"), kept, rtol=0.01, atol=0.01)
+    assert (tmp_path / "c.txt").is_file()
+    with pytest.raises(FileNotFoundError), imagefiles.PictureWriter() as writer:
+        writer.do((tmp_path / "no folder" / "d.txt").touch)
