@@ -22,6 +22,7 @@ from diffrec.reconstruct import Reconstruction, reconstruct
 
 Run = Callable[..., tuple[Reconstruction, list[str]]]
 OWN = Extensions(light_res=32, validation_views=2, uv_timeout=0)
+DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 
 
 @pytest.fixture
@@ -117,9 +118,12 @@ def test_the_same_seed_gives_the_same_picture(run: Run) -> None:
     ],
     ids=lambda changes: "-".join(f"{k}={v}" for k, v in named(changes).items()),
 )
-def test_options_run_to_a_result(run: Run, changes: dict[str, Any]) -> None:
-    result, _ = run(**changes)
+@pytest.mark.parametrize("device", DEVICES)
+def test_options_run_to_a_result(run: Run, device: str, changes: dict[str, Any]) -> None:
+    # On a GPU long enough for iterations that are recorded.
+    result, lines = run(device, iter=2 if device == "cpu" else 24, **changes)
     assert result.final is not None
+    assert not any("not recorded" in line or "Warning" in line for line in lines)
     assert np.isfinite(result.final.psnr)
     assert {f"mesh/{name}" for name in RESULT} <= names(result.folder)
 
@@ -130,8 +134,10 @@ def test_lock_light_keeps_the_probe_of_the_first_pass(run: Run) -> None:
     assert probes[0] == probes[1]
 
 
-def test_a_known_shape_is_kept_when_it_is_locked(run: Run, sample: Path) -> None:
-    result, lines = run(base_mesh=str(sample / "sample.obj"), lock_pos=True, random_textures=True)
+@pytest.mark.parametrize("device", DEVICES)
+def test_a_known_shape_is_kept_when_it_is_locked(run: Run, device: str, sample: Path) -> None:
+    known = {"base_mesh": str(sample / "sample.obj"), "lock_pos": True, "random_textures": True}
+    result, lines = run(device, iter=2 if device == "cpu" else 24, **known)
     assert result.first_pass is None
     assert not (result.folder / "dmtet_mesh").exists()
 
@@ -144,10 +150,11 @@ def test_a_known_shape_is_kept_when_it_is_locked(run: Run, sample: Path) -> None
     assert sum(line.startswith("iter=    0") for line in lines) == 1
 
 
-def test_relighting_shows_another_environment(run: Run, sample: Path) -> None:
+@pytest.mark.parametrize("device", DEVICES)
+def test_relighting_shows_another_environment(run: Run, device: str, sample: Path) -> None:
     dark = np.full((16, 32, 3), 0.01, np.float32)
     cv2.imwrite(str(sample / "dark.hdr"), dark)
-    result, _ = run(display=({"relight": str(sample / "dark.hdr")},), background="black")
+    result, _ = run(device, display=({"relight": str(sample / "dark.hdr")},), background="black")
     views = result.folder / "validate"
     relit = cv2.imread(str(views / "val_000000_relight.png"))
     lit = cv2.imread(str(views / "val_000000_opt.png"))
