@@ -20,7 +20,7 @@ from diffrec.adam import Adam
 from diffrec.config import Config
 from diffrec.data.views import ViewBatch
 from diffrec.geometry.mesh import Mesh
-from diffrec.materials import Material
+from diffrec.materials import Material, Surface
 from diffrec.ops.antialias import EdgeTopology
 from diffrec.ops.room import Room, Sizes
 from diffrec.ranks import ALONE, Ranks
@@ -182,6 +182,12 @@ class Iteration:
         height, width = batch.image.shape[1:3]
         background = torch.rand((config.batch, height, width, 3), generator=noise, device=device)
         background = background[ranks.part(config.batch)]
+
+        def beside(surface: Surface) -> Surface:
+            # The noise is that of one process for all, but for lists of which none knows the rest.
+            rows = None if room is not None else ranks.rows(len(surface.position))
+            return surface.jittered(noise, rows)
+
         with record_function("geometry"):
             mesh = scene.geometry.mesh(room)
         with record_function("light"):
@@ -197,7 +203,7 @@ class Iteration:
             background=background,
             options=render_options(config),
             topology=plan.topology,
-            beside=lambda surface: surface.jittered(noise, ranks.rows(len(surface.position))),
+            beside=beside,
             room=room,
         )
         self.sizes = Sizes(

@@ -145,13 +145,14 @@ def _worker(
     """The iterations, recorded where they can be."""
     own = config.diffrec
     foreign = (own.raster_backend, own.field_backend) != ("own", "own")
-    shared = ranks.count > 1 or config.layers > 1
-    if plan.most is None or shared or foreign or not iteration.scene.light.base.is_cuda:
+    on_gpu = iteration.scene.light.base.is_cuda
+    if plan.most is None or config.layers > 1 or foreign or not on_gpu:
         return _Plain(iteration)
     from diffrec.recordediteration import RecordedIteration
 
     height, width = views.resolution
-    pixels = config.batch * height * width * config.spp**2
+    part = ranks.part(config.batch)
+    pixels = (part.stop - part.start) * height * width * config.spp**2
     return RecordedIteration(iteration, replace(plan.most, pixels=pixels), log)
 
 

@@ -110,7 +110,8 @@ class RecordedIteration:
         try:
             # In the memory of the former recording, which is not started any more.
             pool = None if former is None else former.pool()
-            with torch.cuda.graph(graph, pool=pool):
+            # Other threads may go on with what they do on the device.
+            with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
                 iteration.work(self._batch, room)
         except (RuntimeError, torch.cuda.OutOfMemoryError) as error:
             self._recordable = False

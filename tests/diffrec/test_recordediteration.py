@@ -50,7 +50,7 @@ class Graphs:
             graphs._recording.replay = lambda: work(iteration, batch, room)  # type: ignore[method-assign]
 
         @contextmanager
-        def graph(one: Graphs.Graph, pool: object) -> Iterator[None]:
+        def graph(one: Graphs.Graph, **_: object) -> Iterator[None]:
             graphs._recording = one
             try:
                 yield
