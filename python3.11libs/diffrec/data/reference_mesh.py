@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from diffrec import cameras
-from diffrec.data.views import ViewBatch
+from diffrec.data.views import ViewBatch, sent
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials import Material
 from diffrec.render import RenderOptions, render
@@ -129,9 +129,9 @@ class ReferenceMeshViews:
         camera_from_world = torch.stack(list(poses))
         height, width = self.resolution
         projection = cameras.perspective(cameras.ORBIT_FOVY, width / height, *self._near_far)
-        clip_from_world = (projection @ camera_from_world).to(device)
-        camera_position = cameras.camera_position(camera_from_world).to(device)
-        camera_from_world = camera_from_world.to(device)
+        clip_from_world = sent(projection @ camera_from_world, device)
+        camera_position = sent(cameras.camera_position(camera_from_world), device)
+        camera_from_world = sent(camera_from_world, device)
         with torch.no_grad():
             rendered = render(
                 self._scene.mesh,

@@ -118,12 +118,12 @@ class ImageViews:
             DataError: a picture that is read now is broken or of another size.
         """
         indices = list(indices)[part or slice(None)]
-        chosen = torch.as_tensor(indices, dtype=torch.int64, device=self._device)
+        chosen = sent(torch.tensor(indices, dtype=torch.int64), self._device)
         if self._store is not None:
             pictures = [self._store[i] for i in indices]
         else:
             pictures = [self._checked(self._views[i]) for i in indices]
-        image = torch.stack(pictures).to(self._device, non_blocking=True).float()
+        image = sent(torch.stack(pictures), self._device).float()
         return ViewBatch(
             self._clip_from_world[chosen],
             self._camera_from_world[chosen],
@@ -171,6 +171,13 @@ class ImageViews:
                 'one size. Export them so, or set "diffrec": {"photo_res": [height, width]}'
             )
         return picture
+
+
+def sent(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on a device; the processor does not wait until a GPU is free to receive it."""
+    if device.type != "cuda" or tensor.is_cuda:
+        return tensor.to(device)
+    return tensor.pin_memory().to(device, non_blocking=True)
 
 
 def split_views(views: ImageViews, config: Config) -> tuple[ImageViews, ImageViews]:
