@@ -26,8 +26,8 @@ from diffrec.iteration import Iteration
 from diffrec.ops.room import Room, Sizes
 
 PLAIN_ITERATIONS = 4  # before the first recording: kernels are loaded, and the lengths get known
-SPARE = 1.25  # length of a list over what it needed
-WASTE = 1.6  # length over need from which it is made shorter
+SPARE = 1.15  # length of a list over what it needed
+WASTE = 1.5  # length over need from which it is made shorter
 CALM_READINGS = 2  # that have to agree about that
 GRAIN = 1024  # lengths are multiples of it
 
