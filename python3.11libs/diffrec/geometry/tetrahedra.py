@@ -120,8 +120,10 @@ def _tets_along(axis: int, n: int) -> NDArray[np.int64]:
 
 def _orient(vertices: NDArray[np.float64], tets: NDArray[np.int64]) -> NDArray[np.int64]:
     """Swap two corners of every tetrahedron of negative volume."""
-    a, b, c, d = (vertices[tets[:, k]] for k in range(4))
-    volume = np.einsum("ij,ij->i", b - a, np.cross(c - a, d - a))
+    columns = np.ascontiguousarray(vertices.T)
+    a = columns[:, tets[:, 0]]
+    (bx, by, bz), (cx, cy, cz), (dx, dy, dz) = (columns[:, tets[:, k]] - a for k in (1, 2, 3))
+    volume = bx * (cy * dz - cz * dy) + by * (cz * dx - cx * dz) + bz * (cx * dy - cy * dx)
     flipped = tets[:, [0, 1, 3, 2]]
     return np.where((volume < 0)[:, None], flipped, tets)
 
@@ -130,9 +132,14 @@ def _unique_edges(
     tets: NDArray[np.int64], vertex_count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Unique edges [E, 2] and the edge ids [T, 6] of every tetrahedron."""
-    pairs = tets[:, np.array(TET_EDGES)]
-    low, high = pairs.min(-1), pairs.max(-1)
-    keys = (low * vertex_count + high).reshape(-1)
-    unique, inverse = np.unique(keys, return_inverse=True)
+    begin, end = (tets[:, [pair[k] for pair in TET_EDGES]] for k in range(2))
+    keys = (np.minimum(begin, end) * vertex_count + np.maximum(begin, end)).reshape(-1)
+    # As np.unique does, but with a sort that makes use of the order that is there already.
+    order = np.argsort(keys, kind="stable")
+    ordered = keys[order]
+    first = np.append(True, ordered[1:] != ordered[:-1])
+    unique = ordered[first]
+    number = np.empty(len(keys), dtype=np.int64)
+    number[order] = np.cumsum(first) - 1
     edges = np.stack([unique // vertex_count, unique % vertex_count], 1)
-    return edges, inverse.reshape(len(tets), 6).astype(np.int64)
+    return edges, number.reshape(len(tets), 6)
