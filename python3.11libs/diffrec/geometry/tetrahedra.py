@@ -132,14 +132,17 @@ def _unique_edges(
     tets: NDArray[np.int64], vertex_count: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Unique edges [E, 2] and the edge ids [T, 6] of every tetrahedron."""
-    begin, end = (tets[:, [pair[k] for pair in TET_EDGES]] for k in range(2))
-    keys = (np.minimum(begin, end) * vertex_count + np.maximum(begin, end)).reshape(-1)
+    keys = np.empty((len(tets), 6), dtype=np.int64)
+    for column, (begin, end) in enumerate(TET_EDGES):
+        a, b = tets[:, begin], tets[:, end]
+        keys[:, column] = np.minimum(a, b) * vertex_count + np.maximum(a, b)
     # As np.unique does, but with a sort that makes use of the order that is there already.
+    keys = keys.reshape(-1)
     order = np.argsort(keys, kind="stable")
     ordered = keys[order]
     first = np.append(True, ordered[1:] != ordered[:-1])
     unique = ordered[first]
-    number = np.empty(len(keys), dtype=np.int64)
+    number = keys  # in its place
     number[order] = np.cumsum(first) - 1
     edges = np.stack([unique // vertex_count, unique % vertex_count], 1)
     return edges, number.reshape(len(tets), 6)
