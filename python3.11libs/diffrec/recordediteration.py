@@ -3,9 +3,9 @@
 Starting the hundred kernels of an iteration one by one takes a processor longer than a GPU takes to
 run them. Recorded once and started as a whole they take what the GPU needs. A recording always
 does the same work on the same memory: batches are copied to one place, and the lists whose lengths
-depend on what is seen have a fixed length, see `diffrec.ops.room`. They are made longer when they
-overflow, and shorter when much of them stays empty, by recording anew, which takes about as long
-as two or three plain iterations.
+depend on what is seen have a fixed length, see `diffrec.ops.room`. When they overflow or much of
+them stays empty, the iteration is recorded anew with other lengths. Until an overflow is noticed,
+at the next reading of the loss, the last pixels of the last view do not count, or triangles lack.
 """
 
 from __future__ import annotations

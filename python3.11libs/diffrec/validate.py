@@ -106,7 +106,8 @@ class Pictures:
 @functools.lru_cache(maxsize=8)
 def _light_from(path: str, resolution: int, device: torch.device) -> PrefilteredLight:
     """The environment of a display column, read and filtered once for all pictures of a run."""
-    light = EnvironmentLight.from_latlong(imagefiles.read_hdr(Path(path)), resolution=resolution)
+    panorama = imagefiles.read_hdr(Path(path)).to(device)
+    light = EnvironmentLight.from_latlong(panorama, resolution=resolution)
     with torch.no_grad():
         return light.to(device).prefiltered()
 

@@ -137,12 +137,11 @@ def _unique_edges(
         a, b = tets[:, begin], tets[:, end]
         keys[:, column] = np.minimum(a, b) * vertex_count + np.maximum(a, b)
     # As np.unique does, but with a sort that makes use of the order that is there already.
-    keys = keys.reshape(-1)
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
+    order = np.argsort(keys.reshape(-1), kind="stable")
+    ordered = keys.reshape(-1)[order]
     first = np.append(True, ordered[1:] != ordered[:-1])
     unique = ordered[first]
     number = keys  # in its place
-    number[order] = np.cumsum(first) - 1
+    number.reshape(-1)[order] = np.cumsum(first) - 1
     edges = np.stack([unique // vertex_count, unique % vertex_count], 1)
-    return edges, number.reshape(len(tets), 6)
+    return edges, number
