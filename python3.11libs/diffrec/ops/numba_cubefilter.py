@@ -60,7 +60,7 @@ def neighbours(
     start = np.zeros(count + 1, dtype=np.int64)
     limit = np.float32(nearest)
     vectors = directions.contiguous().numpy()
-    most = _neighbours(vectors, table, reach, limit, amount, start, nothing, False)
+    most = int(_neighbours(vectors, table, reach, limit, amount, start, nothing, False).max())
     if most > _WIDEST:
         raise ValueError(f"{most} texels within reach of one; at most {_WIDEST} are supported")
     start[1:] = np.cumsum(amount)
@@ -152,7 +152,8 @@ def _neighbours(
     start: Any,
     column: Any,
     write: bool,
-) -> int:
+) -> Any:
+    """The largest number of entries in a row, for each line of texels."""
     size = table.shape[1] - 2 * reach
     lines = 6 * size
     most = np.zeros(lines, dtype=np.int64)
@@ -187,11 +188,14 @@ def _neighbours(
             amount[row] = here
             most[line] = max(most[line], here)
             if write:
-                if edge:
-                    found[:here].sort()
+                # Sorted by insertion: a call of NumPy's sort takes a second to compile.
                 for i in range(here):
-                    column[start[row] + i] = found[i]
-    return int(most.max())
+                    place = start[row] + i
+                    while place > start[row] and column[place - 1] > found[i]:
+                        column[place] = column[place - 1]
+                        place -= 1
+                    column[place] = found[i]
+    return most
 
 
 @njit(cache=True)
