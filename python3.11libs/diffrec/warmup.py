@@ -22,17 +22,30 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from diffrec import background
+from diffrec.cores import usable_cores
 
 if TYPE_CHECKING:
     import torch
 
 _PACKAGE = Path(__file__).resolve().parent
 _PATIENCE = 10.0  # seconds for what is told to end
+_MANY = 4  # cores, from which on compilers run side by side
+
+
+@dataclass(frozen=True)
+class _Work:
+    """Parts that `python -m module PART ...` compiles with Numba; `what`: for who waits for it."""
+
+    what: str
+    module: str
+    parts: tuple[str, ...]
+    sources: tuple[Path, ...]
 
 
 class WarmUp:
@@ -42,9 +55,13 @@ class WarmUp:
     all others. Nothing here raises, waits, or prints.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, cores: int | None = None) -> None:
+        """`cores`: that may be kept busy; None takes those that this process may run on."""
+        self._cores = cores or usable_cores()
         self._threads: list[threading.Thread] = []
         self._children: list[subprocess.Popen[bytes]] = []
+        self._changing = threading.Lock()
+        self._later: list[_Work] = []
         self._pool: ThreadPoolExecutor | None = None
         self._announced: set[str] = set()
         self._ended = False
@@ -53,7 +70,8 @@ class WarmUp:
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._ended = True
+        with self._changing:
+            self._ended = True
         for child in self._children:
             with contextlib.suppress(OSError):
                 child.terminate()
@@ -79,14 +97,24 @@ class WarmUp:
     def compile_charting(self) -> None:
         """Compile the kernels of charting where this machine has not done so before."""
         sources = sorted((_PACKAGE / "geometry").glob("*chart*.py"))
-        self._compile_apart(
-            background.CHARTING, "diffrec.geometry.chartcompile", ("packing", "layout"), sources
-        )
+        module, parts = "diffrec.geometry.chartcompile", ("packing", "layout")
+        work = _Work(background.CHARTING, module, parts, tuple(sources))
+        if self._cores < _MANY:
+            self._later.append(work)
+        else:
+            self._compile_apart([work])
 
     def compile_kernels(self, device: torch.device) -> None:
-        """Compile Warp's kernels for a CUDA device; what is compiled already is passed over."""
+        """Compile the kernels of an iteration; what is compiled already is passed over."""
         if device.type == "cuda":
             self._compile_warp(warp_files(), f"cuda:{device.index or 0}")
+        works, self._later = self._later, []
+        if device.type == "cpu":
+            # An iteration needs them last. They are not waited for: who comes first compiles.
+            sources = [*(_PACKAGE / "materials").glob("*.py"), *(_PACKAGE / "ops").glob("*.py")]
+            module, parts = "diffrec.materials.materialcompile", ("field", "textures")
+            works.insert(0, _Work("materials", module, parts, tuple(sorted(sources))))
+        self._compile_apart(works)
 
     def _compile_warp(self, names: Sequence[str], device: str) -> None:
         self._announce(names)
@@ -94,14 +122,14 @@ class WarmUp:
 
     def _compile_files(self, names: Sequence[str], device: str) -> None:
         try:
-            from diffrec.ops.backends import usable_cores, warp
+            from diffrec.ops.backends import warp
 
             compiler = _compiler(warp(), device)
             if compiler is None:
                 return
             for name in names:
                 importlib.import_module(name)
-            self._pool = ThreadPoolExecutor(min(len(names), usable_cores()), "kernels")
+            self._pool = ThreadPoolExecutor(min(len(names), self._cores), "kernels")
             for name in names:
                 self._pool.submit(self._compile_file, compiler, name)
             self._pool.shutdown(wait=True, cancel_futures=self._ended)
@@ -120,34 +148,44 @@ class WarmUp:
         finally:
             background.done(name)
 
-    def _compile_apart(
-        self, what: str, module: str, parts: Sequence[str], sources: Sequence[Path]
-    ) -> None:
-        """Compile with Numba in processes `python -m module PART …`, one per core to spare."""
-        mark = _mark(what, sources)
-        if (mark is not None and mark.is_file()) or os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+    def _compile_apart(self, works: Sequence[_Work]) -> None:
+        """Compile with Numba in child processes, one work after the other."""
+        if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
             return
-        cores = os.cpu_count() or 1
-        shares = [parts] if cores < 4 else [[part] for part in parts]
-        try:
-            started = [_child(module, share) for share in shares]
-        except OSError:
-            return
-        self._children += started
-        self._announce([what])
-        self._start(self._follow, what, started, mark)
+        marks = [_mark(work) for work in works]
+        new = [
+            (work, mark)
+            for work, mark in zip(works, marks, strict=True)
+            if mark is None or not mark.is_file()
+        ]
+        if new:
+            self._announce([work.what for work, _mark in new])
+            self._start(self._follow, new)
 
-    def _follow(
-        self, what: str, children: Sequence[subprocess.Popen[bytes]], mark: Path | None
-    ) -> None:
-        try:
-            codes = [child.wait() for child in children]
-            if mark is not None and not any(codes):
-                mark.touch()
-        except OSError:
-            return
-        finally:
-            background.done(what)
+    def _follow(self, works: Sequence[tuple[_Work, Path | None]]) -> None:
+        for work, mark in works:
+            try:
+                codes = [child.wait() for child in self._begun(work)]
+                if mark is not None and codes and not any(codes):
+                    mark.touch()
+            except OSError:
+                pass
+            finally:
+                background.done(work.what)
+
+    def _begun(self, work: _Work) -> list[subprocess.Popen[bytes]]:
+        """The processes of a work, one for each part where there are cores for that."""
+        shares = [work.parts] if self._cores < _MANY else [(part,) for part in work.parts]
+        with self._changing:
+            if self._ended:
+                return []
+            begun: list[subprocess.Popen[bytes]] = []
+            try:
+                for share in shares:
+                    begun.append(_child(work.module, share))
+            finally:
+                self._children += begun
+            return begun
 
     def _announce(self, names: Sequence[str]) -> None:
         background.announce(names)
@@ -204,22 +242,22 @@ def _child(module: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     )
 
 
-def _mark(what: str, sources: Sequence[Path]) -> Path | None:
+def _mark(work: _Work) -> Path | None:
     """The file that says that this machine has compiled these sources; None without a place.
 
     It lies in Numba's cache, so that it goes with it.
     """
     place = os.environ.get("NUMBA_CACHE_DIR")
-    folder = Path(place) if place else sources[0].parent / "__pycache__"
+    folder = Path(place) if place else work.sources[0].parent / "__pycache__"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):
             return None
         known = [platform.node(), platform.machine(), sys.version, metadata.version("numba")]
-        for source in sources:
+        for source in work.sources:
             state = source.stat()
             known.append(f"{source} {state.st_mtime_ns} {state.st_size}")
     except (OSError, metadata.PackageNotFoundError):
         return None
     digest = hashlib.sha256("\n".join(known).encode()).hexdigest()
-    return folder / f"diffrec-{what}-{digest[:16]}.compiled"
+    return folder / f"diffrec-{work.what}-{digest[:16]}.compiled"

@@ -7,7 +7,6 @@ Every operation of `diffrec.ops` has a plain PyTorch `reference` and fast ones t
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from collections.abc import Sequence
 from types import ModuleType
@@ -17,6 +16,7 @@ import torch
 from torch import Tensor
 
 from diffrec import background
+from diffrec.cores import usable_cores as usable_cores
 
 BACKENDS = ("reference", "numba", "warp")
 
@@ -117,10 +117,3 @@ def _stream(device: torch.device) -> Any:
     if key not in _streams:
         _streams[key] = warp().stream_from_torch(current)
     return _streams[key]
-
-
-def usable_cores() -> int:
-    """Cores this process may run on (a container or scheduler may grant fewer than exist)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

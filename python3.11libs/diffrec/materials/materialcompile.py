@@ -1,0 +1,54 @@
+"""Compiles a CPU's kernels of materials into Numba's cache.
+
+`python -m diffrec.materials.materialcompile` is a process that a first run on a CPU starts beside
+itself: it compiles the last kernels that an iteration needs while the run compiles the first ones.
+Arguments choose what: `field`, `textures`; without any, both.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+
+import torch
+
+from diffrec.materials import Material, NeuralMaterial, TextureMaterial
+from diffrec.materials.surface import Surface
+from diffrec.ops.hashgrid import HashGridLayout
+
+_POINTS = 4
+
+
+def field() -> None:
+    """The first pass's material: the hash grid and its gradients."""
+    layout = HashGridLayout.geometric(levels=2, finest=32, log2_entries=10)
+    _learn(NeuralMaterial(None, (-torch.ones(3), torch.ones(3)), layout=layout, seed=0))
+
+
+def textures() -> None:
+    """The second pass's: mip levels, their fetches and gradients."""
+    _learn(TextureMaterial.random(resolution=(8, 8)))
+
+
+def _learn(material: Material) -> None:
+    """What an iteration does with a material."""
+    place = torch.zeros((_POINTS, 3), requires_grad=True)
+    uv = torch.full((_POINTS, 2), 0.5, requires_grad=True)
+    surface = Surface(place * 1, uv * 1, torch.ones(_POINTS, requires_grad=True) * 1)
+    sample, beside = material.sample_and_albedo(surface, surface)
+    total = sample.kd.sum() + sample.ks.sum() + sample.normal.sum() + beside.sum()
+    torch.autograd.backward(total)
+    material.clamp_()
+
+
+WORK: dict[str, Callable[[], None]] = {"field": field, "textures": textures}
+
+
+def main(names: Sequence[str]) -> None:
+    """Compile what the names say."""
+    for name in names or WORK:
+        WORK[name]()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
