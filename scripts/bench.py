@@ -98,9 +98,12 @@ def measure(sample: Path, size: int, iterations: int, device_name: str) -> dict[
         # The first surface is noise; what counts is the shape it soon becomes.
         train(warm_up)
         seconds = statistics.median(train(iterations) for _ in range(3))
-        with profile(activities=[ProfilerActivity.CPU]) as profiler:
-            train(iterations)
-        passes.append({"seconds": seconds, "shares": shares(profiler.events())})
+        parts: dict[str, float] = {}
+        if device.type != "cuda":  # whose iterations are recorded, without labels
+            with profile(activities=[ProfilerActivity.CPU]) as profiler:
+                train(iterations)
+            parts = shares(profiler.events())
+        passes.append({"seconds": seconds, "shares": parts})
     scale = 1 if sys.platform == "darwin" else 1024
     result: dict[str, Any] = {"size": size, "batch": config.batch, "passes": passes}
     result["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * scale
@@ -128,44 +131,64 @@ def main() -> int:
     parser.add_argument("--sizes", type=int, nargs="+", default=[128, 256, 512])
     parser.add_argument("--iterations", type=int, default=20)
     parser.add_argument("--device", default="cpu")
+    parser.add_argument("--seconds", type=float, default=1e9, help="after which no size is begun")
     parser.add_argument("--one", type=int, help=argparse.SUPPRESS)
     parser.add_argument("--sample", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.one is not None:
         print(json.dumps(measure(options.sample, options.one, options.iterations, options.device)))
         return 0
+    began, slowest = time.perf_counter(), 0.0
     with tempfile.TemporaryDirectory() as folder:
-        subprocess.run([sys.executable, "-m", "diffrec.sample", folder], check=True)
-        rows = []
+        sample = [sys.executable, "-m", "diffrec.sample", folder]
+        subprocess.run(sample, check=True, stdout=subprocess.DEVNULL)
+        rows: list[dict[str, Any]] = []
         for size in options.sizes:
+            started = time.perf_counter()
+            if rows and started - began + 1.5 * slowest > options.seconds:
+                break
             child = [sys.executable, __file__, "--one", str(size), "--sample", folder]
             child += ["--iterations", str(options.iterations), "--device", options.device]
             done = subprocess.run(child, check=True, stdout=subprocess.PIPE, text=True)
             rows.append(json.loads(done.stdout.splitlines()[-1]))
+            slowest = max(slowest, time.perf_counter() - started)
     print_tables(rows)
+    if len(rows) < len(options.sizes):
+        print("\nThe time ran out before every size was measured; --seconds gives more.")
     return 0
 
 
 def print_tables(rows: list[dict[str, Any]]) -> None:
-    """The figures of all sizes as two Markdown tables."""
+    """The figures of all sizes as two Markdown tables, on a GPU as one."""
     import torch
 
-    print(f"{time.strftime('%Y-%m-%d')}, {platform.platform()}, {torch.get_num_threads()} threads,")
+    machine = f"{torch.get_num_threads()} threads"
+    on_gpu = "peak_device_bytes" in rows[0]
+    if on_gpu:
+        machine = torch.cuda.get_device_name()
+    print(f"{time.strftime('%Y-%m-%d')}, {platform.platform()}, {machine},")
     print(f"PyTorch {torch.__version__}\n")
     print("| views | pass 1 per iteration | pass 2 per iteration | peak memory |")
     print("|---|---|---|---|")
     for row in rows:
         first, second = row["passes"]
         print(
-            f"| {row['batch']} x {row['size']}² | {first['seconds'] * 1e3:.0f} ms "
-            f"| {second['seconds'] * 1e3:.0f} ms | {row['peak_bytes'] / 2**30:.2f} GiB |"
+            f"| {row['batch']} x {row['size']}² | {_milliseconds(first['seconds'])} "
+            f"| {_milliseconds(second['seconds'])} "
+            f"| {row.get('peak_device_bytes', row['peak_bytes']) / 2**30:.2f} GiB |"
         )
+    if on_gpu:
+        return
     head = " | ".join(f"{row['size']}² pass {n}" for row in rows for n in (1, 2))
     print(f"\n| share of an iteration | {head} |")
     print("|---" * (1 + 2 * len(rows)) + "|")
     for part in PARTS:
         cells = [f"{p['shares'][part]:.0%}" for row in rows for p in row["passes"]]
         print(f"| {part} | {' | '.join(cells)} |")
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{seconds * 1e3:.0f} ms" if seconds > 0.1 else f"{seconds * 1e3:.2f} ms"
 
 
 if __name__ == "__main__":

@@ -69,12 +69,17 @@ def environment() -> dict[str, str]:
     return result
 
 
-def end(process: subprocess.Popen[str]) -> None:
-    """Ends a process that was started with `start_new_session`, and what it has started."""
-    try:
-        os.killpg(process.pid, signal.SIGKILL)
-    except ProcessLookupError:
-        process.kill()
+def end(process: subprocess.Popen[str], patience: float = 5.0) -> None:
+    """Ends a process that was started with `start_new_session`, and what it has started: it is
+    asked to, and made to after `patience` seconds."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+            process.wait(patience)
+        except ProcessLookupError:
+            return
+        except subprocess.TimeoutExpired:
+            continue
 
 
 def _version(package: str) -> str:

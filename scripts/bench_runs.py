@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -171,7 +172,6 @@ def run(plan: Plan, folder: Path, limit: float, log: Path | None = None) -> Outc
         alarm.cancel()
         if process.poll() is None:
             end(process)
-            process.wait()
         if log is not None:
             log.write_text("".join(lines), encoding="utf-8")
     if code:
@@ -220,6 +220,8 @@ def main() -> int:
     parser.add_argument("--logs", type=Path, help="folder for the logs, with times")
     options = parser.parse_args()
     began = time.perf_counter()
+    # Who ends this ends the training as well, which is in a session of its own.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if options.repeat < 1 or min(options.processes) < 1:
         parser.error("--repeat and --processes are 1 or more")
     head = heading("runs", NOTES)
