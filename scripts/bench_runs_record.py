@@ -10,7 +10,7 @@ from pathlib import Path
 from diffrec.metrics import MetricsFileError, read_metrics
 
 _ITERATION = re.compile(r"iter= *(\d+),.* time=([0-9.]+) ms")
-_CHARTING = re.compile(r"Texture coordinates: .* in ([0-9.]+) s")
+_CHARTING = re.compile(r"Texture coordinates: .*? in ([0-9.]+) s")
 _FACES = re.compile(r" +writing (\d+) faces")
 _MEMORY = re.compile(r"GPU memory: ([0-9.]+ GiB) at most")
 
