@@ -51,6 +51,7 @@ def parts(
     cuda: bool,
     quick: bool = False,
     first: bool = True,
+    processes: Sequence[int] = (1,),
     logs: Path | None = None,
 ) -> list[Part]:
     """What applies, in order. `quick`: sizes that say little, for a look whether all is well."""
@@ -71,6 +72,7 @@ def parts(
         found = [str(path) for path in configurations]
         found += ["--variants", *map(str, variants)] if variants else []
         found += ["--first"] if first else []
+        found += ["--processes", *map(str, processes)] if list(processes) != [1] else []
         found += ["--logs", str(logs)] if logs is not None else []
         return [*found, "--seconds", f"{seconds:.0f}", "--output", str(output)]
 
@@ -161,6 +163,7 @@ def main() -> int:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--only", nargs="+", metavar="PART", help="ops iteration runs kernels …")
     parser.add_argument("--without-first", action="store_true", help="no run with empty caches")
+    parser.add_argument("--processes", type=int, nargs="+", default=[1], help="of the trainings")
     parser.add_argument("--quick", action="store_true", help="sizes too small to tell anything")
     parser.add_argument("--logs", type=Path, help="folder for what the parts say")
     options = parser.parse_args()
@@ -190,6 +193,7 @@ def main() -> int:
             cuda=cuda,
             quick=options.quick,
             first=not options.without_first,
+            processes=options.processes,
             logs=options.logs,
         )
         if options.only:

@@ -88,6 +88,6 @@ def _version(package: str) -> str:
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
-        from diffrec.ops.backends import warp
+        import warp  # unpacked beside others; not started, which would take a GPU
 
-        return str(warp().config.version)
+        return str(warp.config.version)
