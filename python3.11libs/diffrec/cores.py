@@ -10,3 +10,9 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def step_back() -> None:
+    """Leave the cores to others where there are too few for all, for this process's life."""
+    if hasattr(os, "nice"):
+        os.nice(5)

@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from diffrec.cores import step_back
 from diffrec.geometry.boxcharts import box_charts
 from diffrec.geometry.chartids import chart_ids
 from diffrec.geometry.chartpacking import pack_charts, upright
@@ -62,4 +63,5 @@ def main(names: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    step_back()
     main(sys.argv[1:])

@@ -27,7 +27,7 @@ __all__ = ["Charted", "chart"]
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_PATIENCE = 120.0  # seconds for kernels that are being compiled; that takes a few
+_PATIENCE = 30.0  # seconds for kernels that are being compiled; to do so here takes ten
 
 
 @dataclass(frozen=True)

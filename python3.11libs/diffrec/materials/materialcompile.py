@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from diffrec.cores import step_back
 from diffrec.materials import Material, NeuralMaterial, TextureMaterial
 from diffrec.materials.surface import Surface
 from diffrec.ops.hashgrid import HashGridLayout
@@ -51,4 +52,5 @@ def main(names: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
+    step_back()
     main(sys.argv[1:])
