@@ -45,8 +45,8 @@ class Pictures:
         """Pictures of a batch of one view; all material channels when asked for."""
         config = self._config
         resolution = self._resolution(batch)
-        background = background_of(config.background, resolution, batch.image)
-        background = background.to(batch.camera_position.device)
+        device = batch.camera_position.device
+        background = background_of(config.background, resolution, batch.image, device)
         wanted = {str(entry["bsdf"]) for entry in config.display or [] if "bsdf" in entry}
         if every_channel:
             wanted |= {"kd", "ks", "normal"}
@@ -112,19 +112,27 @@ def _light_from(path: str, resolution: int, device: torch.device) -> Prefiltered
         return light.to(device).prefiltered()
 
 
-def background_of(kind: str, resolution: tuple[int, int], image: Tensor | None) -> Tensor:
+def background_of(
+    kind: str, resolution: tuple[int, int], image: Tensor | None, device: torch.device
+) -> Tensor:
     """The validation background [1, H, W, 3], linear RGB: white, black, checker or reference."""
+    if kind == "reference" and image is not None:
+        return image[..., :3].detach().to(device)
+    return _plain_background(kind, resolution, device)
+
+
+@functools.lru_cache(maxsize=2)
+def _plain_background(kind: str, resolution: tuple[int, int], device: torch.device) -> Tensor:
+    """One that is the same for every view."""
     height, width = resolution
     if kind == "white":
-        return torch.ones(1, height, width, 3)
+        return torch.ones(1, height, width, 3, device=device)
     if kind == "checker":
-        rows = torch.arange(height)[:, None] // 8
-        columns = torch.arange(width)[None] // 8
+        rows = torch.arange(height, device=device)[:, None] // 8
+        columns = torch.arange(width, device=device)[None] // 8
         board = torch.where((rows + columns) % 2 == 0, 0.75, 0.25)
         return board[None, ..., None].expand(1, height, width, 3).contiguous()
-    if kind == "reference" and image is not None:
-        return image[..., :3].detach().cpu()
-    return torch.zeros(1, height, width, 3)
+    return torch.zeros(1, height, width, 3, device=device)
 
 
 @dataclass(frozen=True)
