@@ -1,13 +1,17 @@
-"""Work that is done beside the run: what it prepares is waited for where the run needs it.
+"""Work that is done beside the run, which waits for it where it needs it.
 
-Nothing here may change or break a run. What goes wrong in the background is left out silently, and
-the run does for itself what it then finds undone.
+What is announced only makes ready: it may neither change nor break a run. What goes wrong there is
+left out silently, and the run does for itself what it then finds undone.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import TypeVar
+
+T = TypeVar("T")
 
 CHARTING = "charting"  # the kernels of `diffrec.geometry.charts`
 # Kernels of Warp go by the name of their Python module.
@@ -39,3 +43,18 @@ def wait_for(name: str, timeout: float | None = None) -> None:
 def anything_pending() -> bool:
     """Whether anything at all is being prepared."""
     return bool(_pending)
+
+
+def beside(work: Callable[[], T]) -> Callable[[], T]:
+    """Begin `work` on a thread of its own; what is returned waits, and gives its result or raises
+    its error. A run that ends before does not wait for it."""
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return outcome.result

@@ -57,6 +57,16 @@ def test_who_waits_goes_on_when_it_is_done() -> None:
     assert arrived.is_set() and not background.anything_pending()
 
 
+def test_work_beside_gives_its_result_or_its_error() -> None:
+    both = threading.Barrier(2, timeout=30)
+    found = background.beside(both.wait)
+    here = both.wait()  # neither goes on without the other
+    assert {here, found()} == {0, 1}
+    wrong = background.beside(lambda: 1 // 0)
+    with pytest.raises(ZeroDivisionError):
+        wrong()
+
+
 def test_charting_finds_its_kernels_compiled(cache: Path) -> None:
     """Charting of a rough and of a smooth surface compiles nothing after the children have."""
     with WarmUp(cores=4) as warm:
