@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 
 import torch
@@ -45,8 +46,7 @@ def texture2d(
         index, weight = _bilinear(uv, mips[0].shape[0], mips[0].shape[1], wrap)
         return weighted_gather(flat, index, weight, backend)
     table = torch.cat([level.reshape(-1, level.shape[2]) for level in mips])
-    sizes = torch.tensor([level.shape[:2] for level in mips], device=uv.device)
-    starts = (sizes.prod(1).cumsum(0) - sizes.prod(1)).long()
+    sizes, starts = _packed(tuple(tuple(level.shape[:2]) for level in mips), uv.device)
     lower, upper, fraction = _levels(lod, len(mips))
     taps: list[tuple[Tensor, Tensor]] = []
     for level, share in ((lower, 1 - fraction), (upper, fraction)):
@@ -86,6 +86,16 @@ def texture_cube(
     share = fraction[:, None]
     weight = torch.cat([below[1] * (1 - share), above[1] * share], dim=1)
     return weighted_gather(table, index, weight, backend)
+
+
+@functools.lru_cache(maxsize=16)
+def _packed(sizes: tuple[tuple[int, ...], ...], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Height and width [levels, 2] of levels that stand one after another, and their first rows.
+
+    Kept, because a recorded iteration cannot send them to the device again.
+    """
+    amount = torch.tensor(sizes, device=device)
+    return amount, (amount.prod(1).cumsum(0) - amount.prod(1)).long()
 
 
 def _levels(lod: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
