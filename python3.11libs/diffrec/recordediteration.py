@@ -98,9 +98,10 @@ class RecordedIteration:
 
     def _record(self, batch: ViewBatch, sizes: Sizes) -> None:
         iteration = self._iteration
-        former, self._graph = self._graph, None
-        device = batch.clip_from_world.device
-        room = Room(sizes, device)
+        if self._graph is not None:
+            self._graph.reset()  # so that its memory is free for the next one
+            self._graph = None
+        room = Room(sizes, batch.clip_from_world.device)
         if self._batch is None:
             self._batch = ViewBatch(
                 *(None if one is None else one.clone() for one in _tensors(batch))  # type: ignore[arg-type]
@@ -108,10 +109,8 @@ class RecordedIteration:
         graph = torch.cuda.CUDAGraph()
         graph.register_generator_state(iteration.noise)
         try:
-            # In the memory of the former recording, which is not started any more.
-            pool = None if former is None else former.pool()
             # Other threads may go on with what they do on the device.
-            with torch.cuda.graph(graph, pool=pool, capture_error_mode="thread_local"):
+            with torch.cuda.graph(graph, capture_error_mode="thread_local"):
                 iteration.work(self._batch, room)
         except (RuntimeError, torch.cuda.OutOfMemoryError) as error:
             self._recordable = False
