@@ -160,7 +160,8 @@ def validate(
     pictures = Pictures(config, scene)
     log("Running validation")
     errors: list[Tensor] = []
-    with imagefiles.own_or(writer) as writing, Quality() as quality:
+    quality = Quality()
+    with imagefiles.own_or(writer) as writing:
         for index in range(len(views)):
             view = pictures.view(views.batch([index]))
             if view.reference is None:
