@@ -9,13 +9,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from diffrec import contactsheet, imagefiles
+from diffrec import background, contactsheet, imagefiles, memory
 from diffrec.checkpoint import UnusableCheckpoint
 from diffrec.config import Config, ConfigError
 from diffrec.data.load import load_views
 from diffrec.data.views import ImageViews, Views
 from diffrec.export.result import write_result
-from diffrec.geometry.charts import chart
+from diffrec.geometry.charts import Charted, chart
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.flexicubes import FlexiCubesGeometry
 from diffrec.geometry.mesh import Mesh
@@ -95,6 +95,9 @@ def _reconstruct(
 ) -> Reconstruction:
     torch.manual_seed(config.diffrec.seed)
     training, held_out = load_views(config, device, log)
+    if device.type == "cuda" and isinstance(training, ImageViews):
+        stored = torch.cuda.memory_allocated(device)
+        memory.foresee(config, device, log, processes=ranks.count, photographs=stored)
     light = _starting_light(config, device)
     run = _Run(config, device, folder, training, held_out, light, log, recorder, ranks)
     start = recorder.textures_resumed(device)
@@ -173,14 +176,17 @@ class _Run:
         self._train(plan, scene)
 
         def outcome() -> tuple[Mesh, tuple[Tensor, Tensor, Tensor], ValidationResult | None]:
-            validation = self._validate(scene, "dmtet_validate")
             with torch.no_grad():
                 surface = geometry.mesh().with_normals().detach()
+            # Where the GPU validates, the processor charts meanwhile.
+            on_gpu = self.device.type == "cuda"
+            charting = background.beside(lambda: self._chart(surface)) if on_gpu else None
+            validation = self._validate(scene, "dmtet_validate")
             self.log(
                 f"Base mesh has {surface.triangles.shape[0]} triangles and "
                 f"{surface.positions.shape[0]} vertices."
             )
-            mesh = self._charted(surface)
+            mesh = self._told(self._chart(surface) if charting is None else charting())
             return mesh, bake(material, mesh, config.texture_res), validation
 
         mesh, (kd, ks, normal), validation = self.ranks.of_first(outcome)
@@ -214,7 +220,7 @@ class _Run:
         mesh = base.mesh
         if mesh.texcoords is None:
             bare = mesh
-            mesh = self.ranks.of_first(lambda: self._charted(bare)).to(self.device)
+            mesh = self.ranks.of_first(lambda: self._told(self._chart(bare))).to(self.device)
         if config.random_textures:
             material = TextureMaterial.random(config, seed=config.diffrec.seed)
         else:
@@ -262,21 +268,26 @@ class _Run:
         self._train(plan, scene)
         if not self.ranks.leads:
             return Reconstruction(self.folder, first, None, mesh.triangles.shape[0])
-        validation = self._validate(scene, "validate")
-        if first is not None and validation is not None and validation.psnr < first.psnr - WORSE:
-            self.log(
-                f"Warning: the second pass lost {first.psnr - validation.psnr:.1f} dB; a lower "
-                "learning_rate of the second pass may keep what the first one found"
-            )
-        with torch.no_grad():
-            final = geometry.mesh().detach()
-        write_result(self.folder / "mesh", final, material, self.light, self.log)
-        self._contact_sheet(scene)
+        with imagefiles.PictureWriter() as writer:
+            validation = self._validate(scene, "validate", writer)
+            if first is not None and validation is not None:
+                lost = first.psnr - validation.psnr
+                if lost > WORSE:
+                    self.log(
+                        f"Warning: the second pass lost {lost:.1f} dB; a lower learning_rate of "
+                        "the second pass may keep what the first one found"
+                    )
+            with torch.no_grad():
+                final = geometry.mesh().detach()
+            write_result(self.folder / "mesh", final, material, self.light, self.log, writer)
+            self._contact_sheet(scene, writer)
         return Reconstruction(self.folder, first, validation, final.triangles.shape[0])
 
-    def _charted(self, mesh: Mesh) -> Mesh:
+    def _chart(self, mesh: Mesh) -> Charted:
         own = self.config.diffrec
-        charted = chart(mesh, self.config.texture_res, method=own.uv_method, timeout=own.uv_timeout)
+        return chart(mesh, self.config.texture_res, method=own.uv_method, timeout=own.uv_timeout)
+
+    def _told(self, charted: Charted) -> Mesh:
         note = f" ({charted.note})" if charted.note else ""
         self.log(
             f"Texture coordinates: {charted.method}, {charted.charts} charts in "
@@ -306,12 +317,14 @@ class _Run:
                 ranks=self.ranks,
             )
 
-    def _validate(self, scene: Scene, name: str) -> ValidationResult | None:
+    def _validate(
+        self, scene: Scene, name: str, writer: imagefiles.PictureWriter | None = None
+    ) -> ValidationResult | None:
         if not self.config.validate or self.held_out is None:
             return None
-        return validate(self.config, scene, self.held_out, self.folder / name, self.log)
+        return validate(self.config, scene, self.held_out, self.folder / name, self.log, writer)
 
-    def _contact_sheet(self, scene: Scene) -> None:
+    def _contact_sheet(self, scene: Scene, writer: imagefiles.PictureWriter) -> None:
         views = self.held_out or self.training
         pictures = Pictures(self.config, scene)
         count = min(4, len(views))
@@ -319,4 +332,5 @@ class _Run:
             pictures.view(views.batch([i * len(views) // count]), every_channel=True)
             for i in range(count)
         ]
-        contactsheet.write(self.folder / "contact_sheet.png", rows, pictures.probe((256, 512)))
+        path = self.folder / "contact_sheet.png"
+        contactsheet.write(path, rows, pictures.probe((256, 512)), writer)
