@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 
 def network(features: Tensor, first: Tensor, second: Tensor, last: Tensor) -> Tensor:
@@ -40,8 +41,12 @@ class _Network(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         features, first, second, last, one, two = ctx.saved_tensors
+        # Tensor cores take rows by fours.
+        rows = len(last)
+        lacking = (0, 0, 0, -rows % 4)
+        gradient, last = pad(gradient, lacking), pad(last, lacking)
         with _tensor_cores():
-            for_last = gradient @ two.t()
+            for_last = (gradient @ two.t())[:rows]
             for_two = _through_relu(last.t() @ gradient, two)
             for_second = for_two @ one.t()
             for_one = _through_relu(second.t() @ for_two, one)
