@@ -2,8 +2,9 @@
 
 What is kept (trained tensors, Adam's moments, the guard's copies, the light's filter) follows from
 the configuration. What an iteration needs depends on how much of the pictures the object covers:
-`least` is certain, `likely` assumes a third. Calibrated with the training of docs/benchmarks.md,
-4 x 512 x 512 pixels, grid 64, textures of 1024² and a light of 512², which takes 2.0 GiB.
+`least` is certain, `likely` assumes a half. Calibrated with two trainings of docs/benchmarks.md,
+4 x 512 x 512 pixels, grid 64, textures of 1024² and a light of 512²: a reference mesh, which takes
+3.3 GiB, and photographs of which the object covers two thirds, which take 3.5 GiB.
 """
 
 from __future__ import annotations
@@ -29,10 +30,10 @@ _FLOAT = 4  # bytes
 _FILTER, _FILTERED = 236, 100
 # Bytes per pixel of a batch, covered or not: pictures and their gradients; and in each layer, the
 # rasterisation. Bytes per covered one: the surface, and the material's network at it and beside it.
-_PIXEL, _LAYER, _COVERED = 90, 16, 1000
-_COVERAGE, _LEAST_COVERAGE = 1 / 3, 1 / 20
+_PIXEL, _LAYER, _COVERED = 90, 16, 2600
+_COVERAGE, _LEAST_COVERAGE = 1 / 2, 1 / 20
 # Of a reference mesh some batches are rendered ahead, see `diffrec.data.reference_mesh`.
-_AHEAD, _PIXELS_AHEAD, _PIXEL_AHEAD = 8, 1 << 23, 40
+_AHEAD, _PIXELS_AHEAD, _PIXEL_AHEAD = 8, 1 << 23, 80
 _TETRAHEDRON, _CUBE = 200, 60  # bytes of a cell, and of finding the surface in it
 _CUBE_WEIGHTS = 21
 
