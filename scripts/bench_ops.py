@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from bench_ops_diffrec import Diffrec
@@ -271,7 +272,9 @@ def main() -> int:
     sizes = options.sizes or ([(4, 512), (8, 800), (8, 1024)] if cuda else [(1, 128)])
     counts = options.triangles or ([10_000, 100_000, 1_000_000] if cuda else [1_000, 10_000])
 
-    found = load_nvdiffrast() if cuda and not options.without_nvdiffrast else "not asked for"
+    found: tuple[Any, str, Any] | str = "not asked for"
+    if cuda and not options.without_nvdiffrast:
+        found = load_nvdiffrast(device)
     notes = ["Time of the kernels alone." if options.kernels else "Time by the clock."]
     labels = ["diffrec"] if cuda else list(options.backends)
     if not cuda:
@@ -284,7 +287,6 @@ def main() -> int:
             f"nvdiffrast {found[1]} with RasterizeCudaContext. It works on every pixel of a frame, "
             "diffrec on a list of those that are covered. A ratio above 1: diffrec is faster."
         )
-    context = None if isinstance(found, str) else found[0].RasterizeCudaContext(device=device)
 
     cells: list[Cell] = []
     head = heading(device, notes)
@@ -303,7 +305,7 @@ def main() -> int:
             contenders: dict[str, Callable[[], Contender]] = {}
             for label in labels:
                 if label == "nvdiffrast" and not isinstance(found, str):
-                    contenders[label] = functools.partial(Nvdiffrast, scene, found[0], context)
+                    contenders[label] = functools.partial(Nvdiffrast, scene, found[0], found[2])
                 else:
                     backend = None if label == "diffrec" else label
                     contenders[label] = functools.partial(Diffrec, scene, backend)

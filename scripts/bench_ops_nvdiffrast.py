@@ -120,13 +120,15 @@ class Nvdiffrast:
         return found
 
 
-def load_nvdiffrast() -> tuple[Any, str] | str:
-    """The module and its version; or why there is none."""
+def load_nvdiffrast(device: torch.device) -> tuple[Any, str, Any] | str:
+    """The module, its version and a context, for which it compiles itself; or why there is none."""
     if importlib.util.find_spec("nvdiffrast") is None:
         return "nvdiffrast is not installed in this environment"
     try:
         module = importlib.import_module("nvdiffrast.torch")
+        context = module.RasterizeCudaContext(device=device)
     except Exception as error:
-        return f"nvdiffrast does not load: {error}"
+        return f"nvdiffrast is installed and cannot be used: {error}"
     names = importlib.metadata.packages_distributions().get("nvdiffrast", [])
-    return module, importlib.metadata.version(names[0]) if names else "of unknown version"
+    version = importlib.metadata.version(names[0]) if names else "of unknown version"
+    return module, version, context

@@ -158,3 +158,20 @@ def test_nvdiffrast_is_given_the_same_and_draws_the_same(nvdiffrast_stand_in: Mo
     text = bench.tables([cell], ["diffrec", "nvdiffrast"])
     assert "—" not in text
     assert "| 2 x 48² | 300 |" in text
+
+
+def test_a_partner_that_is_installed_and_broken_is_left_out_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "nvdiffrast" / "torch"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").touch()
+    (package / "__init__.py").write_text(
+        "def RasterizeCudaContext(device=None):\n"
+        "    raise ModuleNotFoundError(\"No module named 'its_plugin'\")\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    for name in ("nvdiffrast", "nvdiffrast.torch"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    found = _script("bench_ops_nvdiffrast").load_nvdiffrast(torch.device("cpu"))
+    assert found == "nvdiffrast is installed and cannot be used: No module named 'its_plugin'"
