@@ -162,6 +162,11 @@ class Iteration:
             light.clamp_()
             self._sums += torch.stack(terms).detach()
 
+    def finish(self) -> None:
+        """Wait until the device has done all that was begun."""
+        if self._sums.is_cuda:
+            torch.cuda.synchronize(self._sums.device)
+
     def means(self) -> tuple[float, float]:
         """Image term and regularisers, averaged since the last call; waits for CUDA."""
         image, regulariser = (self._sums / max(self._count, 1)).tolist()

@@ -63,11 +63,15 @@ def train_pass(
 
     iteration = Iteration(config, plan, scene, optimizers, noise, ranks)
     worker = _worker(config, plan, iteration, views, ranks, log)
-    durations: list[float] = []
+    spent, done = 0.0, 0  # seconds and iterations since the last line of the log
     while number <= config.iter:
-        if config.save_interval and number % config.save_interval == 0:
-            picture(number // config.save_interval, plan)
         began = time.perf_counter()
+        if config.save_interval and number % config.save_interval == 0:
+            # The iterations before it are not to pass for a part of the picture.
+            iteration.finish()
+            spent += time.perf_counter() - began
+            picture(number // config.save_interval, plan)
+            began = time.perf_counter()
         with record_function("views"):
             batch = views.batch(next(order), ranks.part(config.batch))
         reading = number % LOG_INTERVAL == 0
@@ -81,16 +85,16 @@ def train_pass(
                 raise
             number = recorder.failed(number, error)
             iteration.forget()
-            durations.clear()
+            spent, done = 0.0, 0
             continue
         image_mean: float | None = None
         if reading:
             image_mean, regulariser_mean = ranks.sums(
                 [mean * ranks.weight(config.batch) for mean in iteration.means()]
             )
-        durations.append(time.perf_counter() - began)
+        spent, done = spent + time.perf_counter() - began, done + 1
         if image_mean is not None:
-            seconds = sum(durations) / len(durations)
+            seconds = spent / done
             log(
                 iteration_line(
                     number,
@@ -101,11 +105,11 @@ def train_pass(
                     (config.iter - number) * seconds,
                 )
             )
-            durations.clear()
+            spent, done = 0.0, 0
         following = number + 1 if recorder is None else recorder.after(number, image_mean)
         if following <= number:
             iteration.forget()
-            durations.clear()
+            spent, done = 0.0, 0
         number = following
     if recorder is not None:
         recorder.end()
