@@ -16,7 +16,7 @@ from torch import Tensor
 
 import diffrec.data.load as load_module
 from diffrec import cameras
-from diffrec.config import Config
+from diffrec.config import Config, Extensions
 from diffrec.data.views import ViewBatch
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.vertices import VertexGeometry
@@ -81,7 +81,7 @@ def on_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Surface, "jittered", moved)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def small_config(sample: Path) -> Config:
     return dataclasses.replace(
         Config(),
@@ -91,6 +91,7 @@ def small_config(sample: Path) -> Config:
         batch=2,
         dmtet_grid=16,
         iter=10,
+        diffrec=Extensions(light_res=32),
     )
 
 
@@ -119,7 +120,7 @@ def small_passes() -> list[Callable[[Config], tuple[PassPlan, Scene]]]:
     return [_first_pass, _second_pass]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def small_batches(small_config: Config) -> list[ViewBatch]:
     views, _ = load_module.load_views(small_config, CPU, lambda _: None)
     return [views.batch(range(small_config.batch)) for _ in range(8)]
