@@ -18,9 +18,9 @@ LEAST_COSINE = 1e-3
 def integrate(cosine: Tensor, roughness: Tensor, steps: int = _STEPS) -> Tensor:
     """Scale A and bias B of F0 [..., 2] under uniform white light (Karis 2013).
 
-    `cosine`: n . v in (0, 1], `roughness`, of shapes that broadcast. GGX with alpha = roughness^2
-    and the separable Smith shadowing of Walter et al. 2007, Schlick's Fresnel term. Midpoint rule
-    over `steps` x `steps` half vectors, spaced as the lobe's energy but denser in its tail, which
+    `cosine`: n . v in (0, 1], `roughness`, same shape. GGX with alpha = roughness^2 and the
+    separable Smith shadowing of Walter et al. 2007, Schlick's Fresnel term. Midpoint rule over
+    `steps` x `steps` half vectors, spaced as the lobe's energy but denser in its tail, which
     decides at grazing angles; within 0.002 of the integral.
     """
     middle = (torch.arange(steps, dtype=cosine.dtype, device=cosine.device) + 0.5) / steps
@@ -43,9 +43,7 @@ def integrate(cosine: Tensor, roughness: Tensor, steps: int = _STEPS) -> Tensor:
     lit = (light_z > 0) & (view_half > 0)
     visible = smith(view_z) * smith(light_z.clamp_min(0)) * view_half / (half_z * view_z)
     visible = torch.where(lit, visible * share, torch.zeros_like(visible))
-    behind = 1 - view_half.clamp(0, 1)
-    squared = behind * behind
-    fresnel = squared * squared * behind
+    fresnel = (1 - view_half.clamp(0, 1)).pow(5)
     return torch.stack([(visible * (1 - fresnel)).sum(-1), (visible * fresnel).sum(-1)], dim=-1)
 
 
@@ -56,7 +54,7 @@ def table(device: str) -> Tensor:
     # A row at a time stays in a CPU's cache; a GPU wants fewer and larger steps.
     together = 1 if centre.device.type == "cpu" else 32
     rows = [
-        integrate(centre.expand(together, SIZE), some[:, None])
+        integrate(centre.expand(together, SIZE), some[:, None].expand(together, SIZE))
         for some in torch.split(centre, together)
     ]
     return torch.cat(rows).reshape(-1, 2)
