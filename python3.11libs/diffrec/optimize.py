@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Protocol
 
 import torch
@@ -157,7 +156,7 @@ def _worker(
     height, width = views.resolution
     part = ranks.part(config.batch)
     pixels = (part.stop - part.start) * height * width * config.spp**2
-    return RecordedIteration(iteration, replace(plan.most, pixels=pixels), log)
+    return RecordedIteration(iteration, plan.most._replace(pixels=pixels), log)
 
 
 def _state(

@@ -11,6 +11,7 @@ at the next reading of the loss, the last pixels of the last view do not count, 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections import deque
 from collections.abc import Callable
@@ -83,16 +84,8 @@ class RecordedIteration:
             self._needs.clear()
             self._record(self._batch, _with_spare(room.largest(need), self._most))
         elif len(self._needs) == CALM_READINGS:
-            largest = self._needs[0]
-            for one in self._needs:
-                largest = largest.largest(one)
-            smaller = _with_spare(largest, self._most)
-            if any(
-                now > WASTE / SPARE * then
-                for now, then in zip(
-                    dataclasses.astuple(room), dataclasses.astuple(smaller), strict=True
-                )
-            ):
+            smaller = _with_spare(functools.reduce(Sizes.largest, self._needs), self._most)
+            if any(now > WASTE / SPARE * then for now, then in zip(room, smaller, strict=True)):
                 self._needs.clear()
                 self._record(self._batch, smaller)
 
@@ -136,8 +129,4 @@ def _with_spare(need: Sizes, most: Sizes) -> Sizes:
     def length(needed: int, limit: int) -> int:
         return min(limit, math.ceil(SPARE * needed / GRAIN) * GRAIN)
 
-    return Sizes(
-        length(need.pixels, most.pixels),
-        length(need.crossings, most.crossings),
-        length(need.triangles, most.triangles),
-    )
+    return Sizes(*map(length, need, most))

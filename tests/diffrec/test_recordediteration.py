@@ -84,7 +84,7 @@ def learner(config: Config, made: Made) -> tuple[Iteration, list[Tensor]]:
 def most(config: Config, plan: PassPlan) -> Sizes:
     assert plan.most is not None
     height, width = config.train_res
-    return dataclasses.replace(plan.most, pixels=config.batch * height * width)
+    return plan.most._replace(pixels=config.batch * height * width)
 
 
 @pytest.mark.parametrize("number", [0, 1])

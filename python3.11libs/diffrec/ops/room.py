@@ -9,14 +9,13 @@ take part in nothing; what finds no row is left out. How many were needed is not
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
-class Sizes:
+class Sizes(NamedTuple):
     """Lengths of the three lists; what a pass does not make counts 0."""
 
     pixels: int
@@ -25,11 +24,7 @@ class Sizes:
 
     def largest(self, other: Sizes) -> Sizes:
         """Of each list the larger of two lengths."""
-        return Sizes(
-            max(self.pixels, other.pixels),
-            max(self.crossings, other.crossings),
-            max(self.triangles, other.triangles),
-        )
+        return Sizes(*map(max, self, other))
 
     def fits(self, room: Sizes) -> bool:
         """Whether lists of these lengths find room in others."""
