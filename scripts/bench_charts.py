@@ -7,7 +7,6 @@ with its default options on the whole mesh, in a process of its own.
 from __future__ import annotations
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from diffrec.cores import usable_cores
 from diffrec.export.obj import load_obj
 from diffrec.geometry.chartquality import measure_charts
 from diffrec.geometry.charts import chart
@@ -91,9 +91,8 @@ def main() -> None:
         meshes = [(path.parent.parent.name, load_obj(path)[0]) for path in options.meshes]
     else:
         meshes = [("rough ball", rough_surface(faces)) for faces in options.faces]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     chart(rough_surface(1000), 64)  # compiles
-    print(f"{cores} cores, texture {options.texels}²\n")
+    print(f"{usable_cores()} cores, texture {options.texels}²\n")
     print("| mesh | faces | method | time | charts | seams | L2 | L2, 99% | coverage | lost |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for name, mesh in meshes:

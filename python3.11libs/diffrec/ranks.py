@@ -17,9 +17,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
+from diffrec.cores import usable_cores
 from diffrec.errors import DiffrecError
 from diffrec.localrank import local_rank
-from diffrec.ops.backends import usable_cores
 
 T = TypeVar("T")
 

@@ -20,6 +20,8 @@ from zipfile import BadZipFile
 import numpy as np
 from numpy.typing import NDArray
 
+from diffrec.cores import usable_cores
+
 __all__ = ["NoCharts", "xatlas_charts"]
 
 Floats = NDArray[np.float64]
@@ -62,15 +64,8 @@ def xatlas_charts(
             except NoCharts as reason:
                 return reason
 
-        with ThreadPoolExecutor(max(1, workers or _cores())) as pool:
+        with ThreadPoolExecutor(max(1, workers or usable_cores())) as pool:
             return list(pool.map(one, range(len(parts))))
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _late(timeout: float) -> str:

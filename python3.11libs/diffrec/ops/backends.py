@@ -16,7 +16,6 @@ import torch
 from torch import Tensor
 
 from diffrec import background
-from diffrec.cores import usable_cores as usable_cores
 
 BACKENDS = ("reference", "numba", "warp")
 
