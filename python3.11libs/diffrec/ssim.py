@@ -145,9 +145,11 @@ class _Similarity(torch.autograd.Function):
         return gradient * grad, None, None
 
 
-class _PhotographSimilarity(torch.autograd.Function):
+class _PhotographSimilarity(_Similarity):
     @staticmethod
-    def forward(ctx: Any, image: Tensor, photograph: Tensor, background: Tensor) -> Tensor:
+    def forward(  # type: ignore[override]
+        ctx: Any, image: Tensor, photograph: Tensor, background: Tensor
+    ) -> Tensor:
         from diffrec.ops import warp_ssim
 
         views = [one.reshape(-1, *one.shape[-3:]) for one in (image, photograph, background)]
@@ -158,9 +160,3 @@ class _PhotographSimilarity(torch.autograd.Function):
             ctx.save_for_backward(gradient.view(image.shape))
         result: Tensor = value
         return result
-
-    @staticmethod
-    @once_differentiable  # type: ignore[misc]
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None, None]:
-        (gradient,) = ctx.saved_tensors
-        return gradient * grad, None, None

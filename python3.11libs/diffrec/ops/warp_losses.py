@@ -142,7 +142,7 @@ def _log1p(x: float) -> float:
 
 
 @wp.func
-def _tonemap(x: float, brightest: float) -> _Term:
+def tonemap(x: float, brightest: float) -> _Term:
     clamped = wp.clamp(x, 0.0, brightest)
     linear = _log1p(clamped)
     term = _Term()
@@ -175,8 +175,8 @@ def _color_term(
     """One channel's part of a colour loss and its slope in x."""
     term = _Term()
     if kind <= 1:
-        mine = _tonemap(x, brightest)
-        theirs = _tonemap(y, brightest)
+        mine = tonemap(x, brightest)
+        theirs = tonemap(y, brightest)
         apart = mine.value - theirs.value
         if kind == 0:
             term.value = wp.abs(apart)

@@ -20,7 +20,7 @@ from torch import Tensor
 
 from diffrec.ops.backends import launch
 from diffrec.ops.backends import warp as start_warp
-from diffrec.ops.warp_losses import _tonemap
+from diffrec.ops.warp_losses import tonemap
 
 start_warp()
 wp.set_module_options({"enable_backward": False})
@@ -236,8 +236,8 @@ def _tonemapped(
     i = wp.tid()
     behind = 1.0 - photograph[i, 3]
     for k in range(3):
-        mine = _tonemap(image[i, k], brightest)
-        theirs = _tonemap(photograph[i, k] + behind * background[i, k], brightest)
+        mine = tonemap(image[i, k], brightest)
+        theirs = tonemap(photograph[i, k] + behind * background[i, k], brightest)
         x[i, k] = mine.value
         y[i, k] = theirs.value
         slopes[i, k] = mine.slope
