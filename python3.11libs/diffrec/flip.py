@@ -51,12 +51,20 @@ def flip(image: Tensor, reference: Tensor, pixels_per_degree: float = PIXELS_PER
     return colour.pow(1 - feature).mean()
 
 
+def _to_xyz() -> Tensor:
+    """The matrix to XYZ over that of white, float64."""
+    matrix = torch.tensor(_TO_XYZ, dtype=torch.float64)
+    return matrix / matrix.sum(1, keepdim=True)
+
+
+def _by(matrix: Tensor, color: Tensor) -> Tensor:
+    """Colours [..., 3] times a matrix; as sums, since a GPU may round products of matrices."""
+    return (color[..., None, :] * matrix.to(color)).sum(-1)
+
+
 def _xyz(linear: Tensor) -> Tensor:
     """XYZ over that of white."""
-    matrix = torch.tensor(_TO_XYZ, dtype=torch.float64)
-    matrix = (matrix / matrix.sum(1, keepdim=True)).to(linear)
-    # Sums, not a product: a GPU may round those of matrices.
-    return (linear[..., None, :] * matrix).sum(-1)
+    return _by(_to_xyz(), linear)
 
 
 def _opponent(linear: Tensor) -> Tensor:
@@ -84,10 +92,7 @@ def _seen(opponent: Tensor, ppd: float) -> Tensor:
     luminance, cx, cz = channels
     y = (luminance + 16) / 116
     scaled = torch.stack([cx / 500 + y, y, y - cz / 200], dim=-1)
-    matrix = torch.tensor(_TO_XYZ, dtype=torch.float64)
-    back = torch.linalg.inv(matrix / matrix.sum(1, keepdim=True)).to(scaled)
-    seen: Tensor = (scaled[..., None, :] * back).sum(-1).clamp(0, 1)
-    return seen
+    return _by(torch.linalg.inv(_to_xyz()), scaled).clamp(0, 1)
 
 
 def _colour_difference(linear: Tensor) -> Tensor:
