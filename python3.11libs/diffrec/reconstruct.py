@@ -12,7 +12,7 @@ from torch import Tensor
 from diffrec import background, contactsheet, imagefiles, memory
 from diffrec.checkpoint import UnusableCheckpoint
 from diffrec.config import Config, ConfigError
-from diffrec.data.load import load_views
+from diffrec.data.load import known_light, load_views
 from diffrec.data.views import ImageViews, Views
 from diffrec.export.result import write_result
 from diffrec.geometry.charts import Charted, chart
@@ -125,10 +125,7 @@ def _starting_light(config: Config, device: torch.device) -> EnvironmentLight:
     if config.learn_light:
         light = EnvironmentLight(config.diffrec.light_res, least_roughness=config.min_roughness)
     elif config.envmap is not None:
-        panorama = imagefiles.read_hdr(Path(config.envmap)).to(device) * config.env_scale
-        light = EnvironmentLight.from_latlong(
-            panorama, config.diffrec.light_res, least_roughness=config.min_roughness
-        )
+        light = known_light(config, Path(config.envmap), device)
     else:
         raise ConfigError("learn_light is false, so envmap must name the light: a .hdr panorama")
     return light.to(device)

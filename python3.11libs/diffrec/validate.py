@@ -109,7 +109,7 @@ def _light_from(path: str, resolution: int, device: torch.device) -> Prefiltered
     panorama = imagefiles.read_hdr(Path(path)).to(device)
     light = EnvironmentLight.from_latlong(panorama, resolution=resolution)
     with torch.no_grad():
-        return light.to(device).prefiltered()
+        return light.prefiltered()
 
 
 def background_of(

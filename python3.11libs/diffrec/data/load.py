@@ -53,12 +53,8 @@ def _reference_views(
     reference = load_reference_mesh(source, override, device)
     if config.envmap is None:
         raise ConfigError("envmap is missing: a reference mesh needs a .hdr panorama to be lit by")
-    panorama = imagefiles.read_hdr(Path(config.envmap)).to(device) * config.env_scale
-    light = EnvironmentLight.from_latlong(
-        panorama, config.diffrec.light_res, least_roughness=config.min_roughness
-    )
     with torch.no_grad():
-        lit = light.to(device).prefiltered()
+        lit = known_light(config, Path(config.envmap), device).prefiltered()
     log(
         f"DatasetMesh: ref mesh has {reference.mesh.triangles.shape[0]} triangles and "
         f"{reference.mesh.positions.shape[0]} vertices"
@@ -86,3 +82,11 @@ def _reference_views(
         layers=config.layers,
     )
     return training, validation
+
+
+def known_light(config: Config, envmap: Path, device: torch.device) -> EnvironmentLight:
+    """The light of a panorama, as the configuration wants it, on the device. Raises ImageError."""
+    panorama = imagefiles.read_hdr(envmap).to(device) * config.env_scale
+    return EnvironmentLight.from_latlong(
+        panorama, config.diffrec.light_res, least_roughness=config.min_roughness
+    )
