@@ -25,7 +25,7 @@ from diffrec.geometry.mesh import Mesh
 from diffrec.materials.bake import covered_texels
 from diffrec.materials.textures import TextureMaterial
 from diffrec.ops.backends import choose_backend
-from diffrec.ops.cubemap import neighbour_table
+from diffrec.ops.cubemap import edge_texels
 
 #: Differences well below this one count by their square: what eight bits cannot tell apart.
 FOOT = 1 / 255
@@ -76,17 +76,9 @@ def light_pairs(size: int) -> int:
 @functools.lru_cache(maxsize=4)
 def edge_pairs(size: int, device: str) -> tuple[Tensor, Tensor]:
     """Flat indices [12 R] twice: the texels that meet at the edges of a cube, each pair once."""
-    table = neighbour_table(size, 1)
-    sides = [
-        (table[:, 1:-1, 1], table[:, 1:-1, 0]),
-        (table[:, 1:-1, -2], table[:, 1:-1, -1]),
-        (table[:, 1, 1:-1], table[:, 0, 1:-1]),
-        (table[:, -2, 1:-1], table[:, -1, 1:-1]),
-    ]
-    own = torch.cat([side[0].reshape(-1) for side in sides])
-    other = torch.cat([side[1].reshape(-1) for side in sides])
+    own, other = edge_texels(size, torch.device(device))
     once = own < other
-    return own[once].to(device), other[once].to(device)
+    return own[once], other[once]
 
 
 class _LightVariation(torch.autograd.Function):

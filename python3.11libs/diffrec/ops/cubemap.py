@@ -116,6 +116,19 @@ def neighbour_table(size: int, border: int, device: torch.device | None = None) 
     return nearest_texel(vectors, size).reshape(6, len(place), len(place))
 
 
+def edge_texels(size: int, device: torch.device | None = None) -> tuple[Tensor, Tensor]:
+    """Flat indices [6, 4, R] of the texels along the left, right, upper and lower edge of each
+    face, and of those beyond it."""
+    table = neighbour_table(size, 1, device)
+    turned = table.transpose(1, 2)
+
+    def along(lines: tuple[int, int]) -> Tensor:
+        sides = [one[:, line, 1:-1] for one in (turned, table) for line in lines]
+        return torch.stack(sides, dim=1)
+
+    return along((1, -2)), along((0, -1))
+
+
 def nearest_texel(directions: Tensor, size: int) -> Tensor:
     """Flat index [P] int64 of the texel that contains each direction [P, 3]."""
     face, s, t = project(directions)

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from diffrec.ops.backends import launch
 from diffrec.ops.backends import warp as start_warp
-from diffrec.ops.cubemap import neighbour_table
+from diffrec.ops.cubemap import edge_texels
 
 start_warp()
 wp.set_module_options({"enable_backward": False})
@@ -66,9 +66,7 @@ def textures(
 @lru_cache(maxsize=4)
 def _beyond(size: int, device: torch.device) -> Tensor:
     """[6, 4, R] int32: texels beyond the left, right, upper and lower edge of each face."""
-    table = neighbour_table(size, 1)
-    sides = [table[:, 1:-1, 0], table[:, 1:-1, -1], table[:, 0, 1:-1], table[:, -1, 1:-1]]
-    return torch.stack(sides, dim=1).to(torch.int32).contiguous().to(device)
+    return edge_texels(size, device)[1].to(torch.int32)
 
 
 @wp.kernel
