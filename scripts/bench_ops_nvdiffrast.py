@@ -6,7 +6,6 @@ documentation says.
 
 from __future__ import annotations
 
-import importlib
 import importlib.metadata
 import importlib.util
 from typing import Any
@@ -15,6 +14,8 @@ import torch
 from bench_ops_operations import Work, leaf, shaded
 from bench_ops_scene import Scene
 from torch import Tensor
+
+from diffrec.ops.nvdiffrast_raster import PACKAGE
 
 
 class Nvdiffrast:
@@ -125,7 +126,7 @@ def load_nvdiffrast(device: torch.device) -> tuple[Any, str, Any] | str:
     if importlib.util.find_spec("nvdiffrast") is None:
         return "nvdiffrast is not installed in this environment"
     try:
-        module = importlib.import_module("nvdiffrast.torch")
+        module = PACKAGE.load()
         context = module.RasterizeCudaContext(device=device)
     except Exception as error:
         return f"nvdiffrast is installed and cannot be used: {error}"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import Any
 
 import torch
@@ -28,6 +31,7 @@ class OptionalPackage:
 
     def load(self) -> Any:
         """The module; imported on first use."""
+        _enter_built_extensions()
         return import_module(self.module)
 
     def require(self, device: torch.device | str) -> None:
@@ -51,3 +55,23 @@ class OptionalPackage:
                 f"{wanted}: the installed package does not load with PyTorch {torch.__version__} "
                 f"({error}): {self.install} once more, {instead}"
             ) from None
+
+
+@functools.cache
+def _enter_built_extensions() -> None:
+    """Let an extension that PyTorch has just built be imported by its name.
+
+    Packages that compile themselves on first use rely on it; PyTorch 2.11 does it no more.
+    """
+    from torch.utils import cpp_extension
+
+    build = cpp_extension.load
+
+    @functools.wraps(build)
+    def load(name: str, *arguments: Any, **options: Any) -> Any:
+        built = build(name, *arguments, **options)
+        if isinstance(built, ModuleType):
+            sys.modules.setdefault(name, built)
+        return built
+
+    cpp_extension.load = load

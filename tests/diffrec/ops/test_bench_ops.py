@@ -9,6 +9,9 @@ from types import ModuleType
 
 import pytest
 import torch
+from torch.utils import cpp_extension
+
+from diffrec import optionalpackage
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
 
@@ -160,6 +163,13 @@ def test_nvdiffrast_is_given_the_same_and_draws_the_same(nvdiffrast_stand_in: Mo
     assert "| 2 x 48² | 300 |" in text
 
 
+def _not_imported(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """As if nobody had imported these; what a test imports under the names goes with it."""
+    for name in names:
+        monkeypatch.setitem(sys.modules, name, None)
+        del sys.modules[name]
+
+
 def test_a_partner_that_is_installed_and_broken_is_left_out_with_the_reason(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -171,7 +181,38 @@ def test_a_partner_that_is_installed_and_broken_is_left_out_with_the_reason(
         "    raise ModuleNotFoundError(\"No module named 'its_plugin'\")\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    for name in ("nvdiffrast", "nvdiffrast.torch"):
-        monkeypatch.delitem(sys.modules, name, raising=False)
+    _not_imported(monkeypatch, "nvdiffrast", "nvdiffrast.torch")
     found = _script("bench_ops_nvdiffrast").load_nvdiffrast(torch.device("cpu"))
     assert found == "nvdiffrast is installed and cannot be used: No module named 'its_plugin'"
+
+
+def test_a_partner_that_builds_itself_finds_what_it_has_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As nvdiffrast before 0.4 does: PyTorch builds the extension, which is then imported."""
+    package = tmp_path / "nvdiffrast" / "torch"
+    package.mkdir(parents=True)
+    (package.parent / "__init__.py").touch()
+    (package / "__init__.py").write_text(
+        "import importlib, torch.utils.cpp_extension\n"
+        "def RasterizeCudaContext(device=None):\n"
+        "    torch.utils.cpp_extension.load(name='its_built_plugin', sources=['its.cpp'])\n"
+        "    return importlib.import_module('its_built_plugin').made_by\n"
+    )
+
+    def build(name: str, sources: list[str]) -> ModuleType:
+        built = ModuleType(name)
+        built.made_by = sources  # type: ignore[attr-defined]
+        return built
+
+    monkeypatch.setattr(cpp_extension, "load", build)
+    monkeypatch.setattr(
+        optionalpackage,
+        "_enter_built_extensions",
+        optionalpackage._enter_built_extensions.__wrapped__,
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    _not_imported(monkeypatch, "nvdiffrast", "nvdiffrast.torch", "its_built_plugin")
+    found = _script("bench_ops_nvdiffrast").load_nvdiffrast(torch.device("cpu"))
+    assert not isinstance(found, str), found
+    assert found[1:] == ("of unknown version", ["its.cpp"])
