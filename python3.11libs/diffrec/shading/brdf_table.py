@@ -24,17 +24,20 @@ def integrate(cosine: Tensor, roughness: Tensor, steps: int = _STEPS) -> Tensor:
     decides at grazing angles; within 0.002 of the integral.
     """
     middle = (torch.arange(steps, dtype=cosine.dtype, device=cosine.device) + 0.5) / steps
-    first = (1 - (1 - middle).pow(3)).repeat_interleave(steps)
+    rest = (1 - middle).pow(3).repeat_interleave(steps)  # of the lobe's energy, beyond the angle
     share = (3 * (1 - middle).square() / steps**2).repeat_interleave(steps)
     turn = (math.pi * middle).repeat(steps)  # the other half of the turn is its mirror image
     alpha2 = roughness[..., None].pow(4).clamp_min(1e-8)
-    half_z2 = (1 - first) / (1 + (alpha2 - 1) * first)
+    # Written so that nothing is a small difference of large numbers: single precision gives the
+    # same table on every device.
+    spread = alpha2 * (1 - rest)
+    half_z2, half_xy2 = rest / (rest + spread), spread / (rest + spread)
     half_z = half_z2.sqrt()
-    half_x = (1 - half_z2).clamp_min(0).sqrt() * torch.cos(turn)
+    half_x = half_xy2.sqrt() * torch.cos(turn)
     view_z = cosine[..., None]
-    view_x = (1 - view_z.square()).clamp_min(0).sqrt()
+    view_x = ((1 - view_z) * (1 + view_z)).clamp_min(0).sqrt()
     view_half = view_x * half_x + view_z * half_z
-    light_z = 2 * view_half * half_z - view_z
+    light_z = view_z * (half_z2 - half_xy2) + 2 * view_x * half_x * half_z
 
     def smith(z: Tensor) -> Tensor:
         squared = z.square().clamp_min(1e-12)
