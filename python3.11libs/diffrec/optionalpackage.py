@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import functools
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -59,7 +65,7 @@ class OptionalPackage:
 
 @functools.cache
 def _enter_built_extensions() -> None:
-    """Let an extension that PyTorch has just built be imported by its name.
+    """Let an extension that PyTorch has built, now or earlier, be imported by its name.
 
     Packages that compile themselves on first use rely on it; PyTorch 2.11 does it no more.
     """
@@ -75,3 +81,32 @@ def _enter_built_extensions() -> None:
         return built
 
     cpp_extension.load = load
+    sys.meta_path.append(_BuiltEarlier())
+
+
+class _BuiltEarlier(importlib.abc.MetaPathFinder):
+    """Finds extensions where PyTorch keeps what it has built; asked after all others."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if path is not None or "." in fullname:
+            return None
+        for folder in _extension_folders():
+            file = folder / fullname / f"{fullname}.so"
+            if file.is_file():
+                return importlib.util.spec_from_file_location(fullname, file)
+        return None
+
+
+def _extension_folders() -> list[Path]:
+    """TORCH_EXTENSIONS_DIR, or what PyTorch uses without it: a folder per Python and CUDA."""
+    named = os.environ.get("TORCH_EXTENSIONS_DIR")
+    if named:
+        return [Path(named)]
+    from torch.utils.cpp_extension import get_default_build_root
+
+    cuda = torch.version.cuda
+    kind = "cpu" if cuda is None else f"cu{cuda.replace('.', '')}"
+    python = f"py{sys.version_info.major}{sys.version_info.minor}{getattr(sys, 'abiflags', '')}"
+    return [Path(get_default_build_root(), f"{python}_{kind}")]

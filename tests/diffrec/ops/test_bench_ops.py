@@ -206,6 +206,7 @@ def test_a_partner_that_builds_itself_finds_what_it_has_built(
         return built
 
     monkeypatch.setattr(cpp_extension, "load", build)
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
     monkeypatch.setattr(
         optionalpackage,
         "_enter_built_extensions",
@@ -216,3 +217,23 @@ def test_a_partner_that_builds_itself_finds_what_it_has_built(
     found = _script("bench_ops_nvdiffrast").load_nvdiffrast(torch.device("cpu"))
     assert not isinstance(found, str), found
     assert found[1:] == ("of unknown version", ["its.cpp"])
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_an_extension_that_was_built_earlier_is_found(
+    named: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where PyTorch itself says that it puts one."""
+    if named:
+        monkeypatch.setenv("TORCH_EXTENSIONS_DIR", str(tmp_path / "named"))
+    else:
+        monkeypatch.delenv("TORCH_EXTENSIONS_DIR", raising=False)
+        monkeypatch.setattr(cpp_extension, "get_default_build_root", lambda: str(tmp_path))
+    folder = Path(cpp_extension._get_build_directory("its_plugin", verbose=False))
+    assert folder.is_relative_to(tmp_path)
+    finder = optionalpackage._BuiltEarlier()
+    assert finder.find_spec("its_plugin", None) is None
+    (folder / "its_plugin.so").touch()
+    found = finder.find_spec("its_plugin", None)
+    assert found is not None and found.origin == str(folder / "its_plugin.so")
+    assert finder.find_spec("its_plugin", [str(folder)]) is None  # a part of some package
