@@ -100,10 +100,18 @@ def weighed(values: tuple[Tensor | None, ...]) -> Tensor:
     return torch.stack(terms).sum()
 
 
-def agree(found: Tensor | None, expected: Tensor | None, name: str, kinks: int = 0) -> None:
+def agree(
+    found: Tensor | None,
+    expected: Tensor | None,
+    name: str,
+    kinks: int = 0,
+    rounded: Tensor | None = None,
+) -> None:
     """Rows to 1e-4 of their size and 1e-5 of the usual one.
 
     `kinks`: so many rows may differ, where float32 comes out on the other side of a texel's edge.
+    `rounded`: what the formulas themselves say in float32; where they are off by half as much as is
+    allowed, up to five rows in a thousand, a point magnifies rounding and is left out.
     """
     if expected is None or not expected.any():
         assert found is None or not found.any(), name
@@ -112,24 +120,34 @@ def agree(found: Tensor | None, expected: Tensor | None, name: str, kinks: int =
     found, expected = (v.detach().cpu().double().reshape(-1, 3) for v in (found, expected))
     assert found.isfinite().all(), name
     size = expected.norm(dim=1)
-    error = (found - expected).norm(dim=1) / (1e-4 * size + 1e-5 * size[size > 0].mean())
-    assert int((error > 1).sum()) <= kinks, f"{name}: {error.topk(min(5, len(error))).values}"
+    allowed = 1e-4 * size + 1e-5 * size[size > 0].mean()
+    wrong = (found - expected).norm(dim=1) > allowed
+    if rounded is not None:
+        off = (rounded.detach().double().reshape(-1, 3) - expected).norm(dim=1)
+        delicate = off > 0.5 * allowed
+        assert int(delicate.sum()) <= 0.005 * len(delicate) + 8 * kinks, name
+        wrong &= ~delicate
+    error = (found - expected).norm(dim=1) / allowed
+    assert int(wrong.sum()) <= kinks, f"{name}: {error.topk(min(5, len(error))).values}"
 
 
 def compare(leaves: Leaves, device: str = "cpu", kinks: int = 0, **how: object) -> None:
     exact = leaves.moved("cpu", torch.float64)
     expected = shaded(exact, "reference", **how)  # type: ignore[arg-type]
     weighed(expected).backward()  # type: ignore[no-untyped-call]
+    single = leaves.moved("cpu", torch.float32)
+    rounded = shaded(single, "reference", **how)  # type: ignore[arg-type]
+    weighed(rounded).backward()  # type: ignore[no-untyped-call]
     mine = leaves.moved(device, torch.float32)
     found = shaded(mine, "warp", **how)  # type: ignore[arg-type]
     weighed(found).backward()  # type: ignore[no-untyped-call]
-    agree(found[0], expected[0], "colour", kinks)
-    agree(found[1], expected[1], "shading normal", kinks)
+    agree(found[0], expected[0], "colour", kinks, rounded[0])
+    agree(found[1], expected[1], "shading normal", kinks, rounded[1])
     for field in fields(leaves):
         # A point on the other side of an edge changes up to eight texels.
         allowed = kinks * 8 if getattr(leaves, field.name).ndim == 4 else kinks
-        gradient, correct = (getattr(each, field.name).grad for each in (mine, exact))
-        agree(gradient, correct, f"gradient of {field.name}", allowed)
+        gradient, correct, near = (getattr(one, field.name).grad for one in (mine, exact, single))
+        agree(gradient, correct, f"gradient of {field.name}", allowed, near)
 
 
 @pytest.mark.parametrize("device", DEVICES)
