@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from dataclasses import replace
 from types import ModuleType
 
@@ -16,7 +17,7 @@ from diffrec.errors import DiffrecError
 from diffrec.ops import nvdiffrast_raster
 from diffrec.ops.antialias import antialias
 from diffrec.ops.interpolate import pixel_footprint
-from diffrec.ops.rasterize import covered_pixels, rasterize
+from diffrec.ops.rasterize import Raster, covered_pixels, rasterize
 from diffrec.ops.surface import Attributes, attributes_at_pixels, footprint_level
 from diffrec.ops.texture import build_mips, texture2d
 
@@ -97,6 +98,37 @@ def test_the_stand_in_is_as_the_documentation_says(nvdiffrast_stand_in: ModuleTy
     torch.testing.assert_close(slopes[0, 8, 8] * 32, torch.tensor([1.0, 0.0, 0.0, 1.0]))
 
 
+# nvdiffrast moves vertices to the nearest sixteenth of a pixel before it draws (Laine and Karras
+# 2011, "High-Performance Software Rasterization on GPUs"): no edge moves by more than this.
+SNAP = math.sqrt(0.5) / 16
+
+
+def distance_to_outlines(clip: Tensor, triangles: Tensor, size: tuple[int, int]) -> Tensor:
+    """From every pixel centre [B, H, W] to the nearest edge of any triangle, in pixels."""
+    height, width = size
+    half = clip.new_tensor([0.5 * width, -0.5 * height])
+    corners = ((clip[..., :2] / clip[..., 3:]) * half + half.abs())[:, triangles]  # [B, F, 3, 2]
+    start, along = corners, corners.roll(-1, 2) - corners
+    y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
+    away = torch.stack([x, y], -1).to(clip).view(1, -1, 1, 1, 2) - start[:, None]
+    share = (away * along[:, None]).sum(-1) / along.square().sum(-1)[:, None]
+    nearest = away - share.clamp(0, 1)[..., None] * along[:, None]
+    return nearest.norm(dim=-1).flatten(2).amin(-1).view(-1, height, width)
+
+
+def seen_alike(
+    ours: Raster, theirs: Raster, clip: Tensor, mesh: Attributes, size: tuple[int, int], device: str
+) -> Tensor:
+    """Where both see the same triangle [B, H, W]; elsewhere an edge has to be near."""
+    same = ours.triangle == theirs.triangle
+    if device == "cpu":
+        assert bool(same.all())
+    else:
+        distance = distance_to_outlines(clip.detach(), mesh.triangles, size)
+        assert bool((distance[~same] <= SNAP).all()), distance[~same]
+    return same
+
+
 @pytest.mark.parametrize("size", [SIZE, (45, 37), (1, 3)])
 def test_the_same_triangles_at_the_same_depth(device: str, size: tuple[int, int]) -> None:
     mesh, clip = scene(device=device)
@@ -105,8 +137,7 @@ def test_the_same_triangles_at_the_same_depth(device: str, size: tuple[int, int]
     assert theirs.triangle.shape == theirs.depth.shape == (2, *size)
     assert theirs.rast.shape == (2, *size, 4)
     assert theirs.triangle.dtype == torch.int32
-    same = ours.triangle == theirs.triangle
-    assert int((~same).sum()) <= (0 if device == "cpu" else 4)
+    same = seen_alike(ours, theirs, clip, mesh, size, device)
     torch.testing.assert_close(ours.depth[same], theirs.depth[same], atol=1e-5, rtol=1e-5)
     assert theirs.rast.requires_grad and not theirs.depth.requires_grad
 
@@ -121,8 +152,7 @@ def test_the_layer_behind(device: str) -> None:
         theirs.append(nvdiffrast_raster.rasterize(clip, mesh.triangles, SIZE, behind=behind))
     assert int((ours[1].triangle >= 0).sum()) > 100
     for one, other in zip(ours, theirs, strict=True):
-        allowed = 0 if device == "cpu" else 4
-        assert int((one.triangle != other.triangle).sum()) <= allowed
+        seen_alike(one, other, clip, mesh, SIZE, device)
     with pytest.raises(ValueError, match="nvdiffrast's too"):
         nvdiffrast_raster.rasterize(clip, mesh.triangles, SIZE, behind=ours[0])
 
@@ -131,8 +161,11 @@ def test_the_layer_behind(device: str) -> None:
 def test_attributes_and_their_gradients(device: str, size: tuple[int, int]) -> None:
     mesh, clip = scene(device=device)
     raster = nvdiffrast_raster.rasterize(clip, mesh.triangles, size)
+    own = rasterize(clip, mesh.triangles, size)
+    same = seen_alike(own, raster, clip, mesh, size, device)
     pixels = covered_pixels(raster)
-    ours = attributes_at_pixels(mesh, clip, rasterize(clip, mesh.triangles, size), pixels)
+    pixels = pixels[same.view(-1)[pixels]]
+    ours = attributes_at_pixels(mesh, clip, own, pixels)
     position, normal, tangent, uv, footprint = nvdiffrast_raster.attributes_at_pixels(
         mesh, raster, pixels
     )
@@ -170,26 +203,31 @@ def test_a_mesh_without_texture_coordinates() -> None:
 
 @pytest.mark.parametrize("size", [SIZE, (45, 37)])
 def test_antialiased_pictures_and_their_gradients(device: str, size: tuple[int, int]) -> None:
+    """A colour for each of the sheets and one behind them: what changes is their outlines alone."""
     mesh, clip = scene(device=device)
-    image = torch.rand(2, *size, 4, generator=torch.Generator().manual_seed(1)).to(device)
-    image.requires_grad_()
-    ours = antialias(image, rasterize(clip, mesh.triangles, size), clip, mesh.triangles)
-    raster = nvdiffrast_raster.rasterize(clip, mesh.triangles, size)
-    theirs = nvdiffrast_raster.antialias(image, raster, clip, mesh.triangles)
-    changed = (ours - image).abs().amax(-1) > 1e-4
-    assert int(changed.sum()) > 20
+    generator = torch.Generator().manual_seed(1)
+    colours = torch.rand(3, 4, generator=generator).to(device)
+    own = rasterize(clip, mesh.triangles, size)
+    other = nvdiffrast_raster.rasterize(clip, mesh.triangles, size)
+
+    def coloured(raster: Raster) -> Tensor:
+        sheet = torch.where(raster.triangle < 0, 2, raster.triangle // (len(mesh.triangles) // 2))
+        return colours[sheet].requires_grad_()
+
+    images = coloured(own), coloured(other)
+    ours = antialias(images[0], own, clip, mesh.triangles)
+    theirs = nvdiffrast_raster.antialias(images[1], other, clip, mesh.triangles)
+    assert int(((ours - images[0]).abs().amax(-1) > 1e-4).sum()) > 20
+    found = torch.autograd.grad(theirs.square().sum(), [images[1], clip])
+    wanted = torch.autograd.grad(ours.square().sum(), [images[0], clip])
     # The methods are relatives and not the same where triangles are smaller than pixels.
     if device == "cpu":
         torch.testing.assert_close(theirs, ours, atol=1e-4, rtol=1e-4)
-        found = torch.autograd.grad(theirs.square().sum(), [image, clip])
-        wanted = torch.autograd.grad(ours.square().sum(), [image, clip])
-        for one, other in zip(found, wanted, strict=True):
-            torch.testing.assert_close(one, other, atol=2e-3, rtol=1e-3)
+        for one, two in zip(found, wanted, strict=True):
+            torch.testing.assert_close(one, two, atol=2e-3, rtol=1e-3)
     else:
-        assert float((theirs - ours).abs().mean()) < 2e-3
-        (gradient,) = torch.autograd.grad(theirs.square().sum(), [clip])
-        (wanted_gradient,) = torch.autograd.grad(ours.square().sum(), [clip])
-        alike = torch.cosine_similarity(gradient.flatten(), wanted_gradient.flatten(), dim=0)
+        assert float((theirs - ours).abs().mean().detach()) < 2e-3
+        alike = torch.cosine_similarity(found[1].flatten(), wanted[1].flatten(), dim=0)
         assert float(alike) > 0.95
 
 
