@@ -65,8 +65,7 @@ class Diffrec:
         level = level + math.log2(textures[0].shape[0])
         if self.backend == "reference":
             return [texture2d(build_mips(one), uv, level, backend="reference") for one in textures]
-        values = Pyramid(textures, backend=self.backend).fetch(uv, level)
-        return list(values.reshape(-1, len(textures), 3).unbind(1))
+        return list(Pyramid(textures, backend=self.backend).fetch(uv, level))
 
     def _barycentrics(self, raster: Raster, pixels: Tensor) -> Tensor:
         return barycentrics(self.clip, self.scene.triangles, raster, pixels, self.backend)

@@ -183,8 +183,9 @@ class TextureMaterial(nn.Module):
         groups = self._current_mip_maps().groups
         fetched: dict[int, Tensor] = {}
         for group in groups:
-            if any(index in wanted for index in group.members):
-                fetched.update(group.fetch(surface.uv, surface.lod, self.backend))
+            members = [index for index in group.members if index in wanted]
+            if members:
+                fetched.update(group.fetch(members, surface.uv, surface.lod, self.backend))
         return [fetched[index] for index in wanted]
 
     def _current_mip_maps(self) -> _MipMaps:
@@ -265,19 +266,23 @@ class _Group:
     def spent(self) -> bool:
         return self._use.ended if self._pyramid is None else self._pyramid.spent
 
-    def fetch(self, uv: Tensor, lod: Tensor | None, backend: str | None) -> dict[int, Tensor]:
-        """[P, 3] of each member, by its index."""
+    def fetch(
+        self, wanted: list[int], uv: Tensor, lod: Tensor | None, backend: str | None
+    ) -> dict[int, Tensor]:
+        """[P, 3] of the members that are wanted, by their indices."""
         if lod is not None:
             lod = lod + math.log2(self._size)
+        if self._pyramid is not None:
+            places = [self.members.index(index) for index in wanted]
+            return dict(zip(wanted, self._pyramid.fetch(uv, lod, places), strict=True))
         if self._finest:
             values = nvdiffrast_raster.fetch(self._finest, uv, lod)
-        elif self._pyramid is not None:
-            values = self._pyramid.fetch(uv, lod)
         else:
             values = texture2d(self._levels, uv, lod, backend=backend)
         # Unbinding joins the gradients in one copy, where slices would add zeros to zeros.
         channels = values.reshape(-1, len(self.members), 3).unbind(1)
-        return dict(zip(self.members, channels, strict=True))
+        fetched = dict(zip(self.members, channels, strict=True))
+        return {index: fetched[index] for index in wanted}
 
 
 def _normalise_(normal: Tensor) -> None:

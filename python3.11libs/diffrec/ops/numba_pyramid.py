@@ -15,12 +15,14 @@ _CHUNK = 2048
 _BLOCK = 64
 
 
-def fetch_backward(target: Array, levels: Array, uv: Array, level: Array, gradient: Array) -> None:
-    """Add the gradient of a fetch [P, C] to the packed `target`.
+def fetch_backward(
+    target: Array, levels: Array, uv: Array, level: Array, gradient: Array, first: int
+) -> None:
+    """Add the gradient of a fetch [P, C] to the packed `target`, from channel `first` on.
 
     Each texel is owned by one thread, which visits the points in order.
     """
-    _fetch_backward(target, levels, uv, level, gradient, nb.get_num_threads())
+    _fetch_backward(target, levels, uv, level, gradient, first, nb.get_num_threads())
 
 
 @nb.njit(parallel=True, cache=True, nogil=True)
@@ -122,8 +124,8 @@ def _axis(coordinate, size):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(parallel=True, cache=True, nogil=True)
-def fetch(packed: Array, levels: Array, uv: Array, level: Array, result: Array) -> None:
-    """Trilinear fetch of all channels [P, C]."""
+def fetch(packed: Array, levels: Array, uv: Array, level: Array, result: Array, first: int) -> None:
+    """Trilinear fetch of channels [P, C], from `first` on."""
     count, channels = result.shape
     one = np.float32(1)
     for chunk in nb.prange((count + _CHUNK - 1) // _CHUNK):
@@ -144,16 +146,16 @@ def fetch(packed: Array, levels: Array, uv: Array, level: Array, result: Array) 
                 wc, wd = share * fy * (one - fx), share * fy * fx
                 for c in range(channels):
                     result[i, c] += (
-                        wa * packed[top + x0, c]
-                        + wb * packed[top + x1, c]
-                        + wc * packed[bottom + x0, c]
-                        + wd * packed[bottom + x1, c]
+                        wa * packed[top + x0, first + c]
+                        + wb * packed[top + x1, first + c]
+                        + wc * packed[bottom + x0, first + c]
+                        + wd * packed[bottom + x1, first + c]
                     )
 
 
 @nb.njit(parallel=True, cache=True, nogil=True)
 def _fetch_backward(  # type: ignore[no-untyped-def]
-    target, levels, uv, level, gradient, owners
+    target, levels, uv, level, gradient, first, owners
 ):
     count, channels = gradient.shape
     one = np.float32(1)
@@ -175,12 +177,18 @@ def _fetch_backward(  # type: ignore[no-untyped-def]
                     if (texel // _BLOCK) % owners == owner:
                         weight = share * wy * wx
                         for c in range(channels):
-                            target[texel, c] += weight * gradient[i, c]
+                            target[texel, first + c] += weight * gradient[i, c]
 
 
 @nb.njit(parallel=True, cache=True, nogil=True)
 def fetch_backward_uv(
-    packed: Array, levels: Array, uv: Array, level: Array, gradient: Array, to_uv: Array
+    packed: Array,
+    levels: Array,
+    uv: Array,
+    level: Array,
+    gradient: Array,
+    first: int,
+    to_uv: Array,
 ) -> None:
     """The gradient of a fetch with respect to uv, [P, 2]."""
     count, channels = gradient.shape
@@ -201,10 +209,10 @@ def fetch_backward_uv(
                 top, bottom = start + y0 * width, start + y1 * width
                 for channel in range(channels):
                     g = gradient[i, channel]
-                    a += g * packed[top + x0, channel]
-                    b += g * packed[top + x1, channel]
-                    c += g * packed[bottom + x0, channel]
-                    d += g * packed[bottom + x1, channel]
+                    a += g * packed[top + x0, first + channel]
+                    b += g * packed[top + x1, first + channel]
+                    c += g * packed[bottom + x0, first + channel]
+                    d += g * packed[bottom + x1, first + channel]
                 du += share * np.float32(width) * ((one - fy) * (b - a) + fy * (d - c))
                 dv += share * np.float32(height) * ((one - fx) * (c - a) + fx * (d - b))
             to_uv[i, 0] = du

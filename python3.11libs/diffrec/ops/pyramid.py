@@ -9,7 +9,8 @@ Numba on the CPU, Warp on CUDA.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -40,15 +41,23 @@ class _Iteration:
     """What the nodes of one pyramid's graph share; apart from the pyramid, which holds the graph,
     so that no cycle keeps either alive."""
 
-    def __init__(self, first: Tensor, channels: int, buffer: GradientBuffer, backend: str) -> None:
+    def __init__(self, textures: Sequence[Tensor], buffer: GradientBuffer, backend: str) -> None:
+        first = textures[0]
         self.height, self.width = int(first.shape[0]), int(first.shape[1])
         self.levels = level_table(self.height, self.width)
+        # Where the channels of each texture begin in a row, and where those of the last one end.
+        self.starts = [0, *itertools.accumulate(texture.shape[2] for texture in textures)]
         last = self.levels[-1]
-        self.shape = (int(last[0] * last[1] + last[2]), channels)
+        self.shape = (int(last[0] * last[1] + last[2]), self.starts[-1])
         self.kernels = _Numba if backend == "numba" else _Warp
         self.spent = False
         self._buffer, self._device = buffer, first.device
         self._gradient: Tensor | None = None
+
+    def span(self, textures: Iterable[int]) -> tuple[int, int]:
+        """The channels from the first of these textures to the last."""
+        known = list(textures)
+        return self.starts[min(known)], self.starts[max(known) + 1]
 
     def summed_gradient(self) -> Tensor:
         """Where the fetches of this iteration add their gradients."""
@@ -86,32 +95,45 @@ class _Numba:
         return results
 
     @staticmethod
-    def fetch(one: _Iteration, packed: Tensor, uv: Tensor, level: Tensor) -> Tensor:
+    def fetch(
+        one: _Iteration, packed: Tensor, uv: Tensor, level: Tensor, wanted: Sequence[int]
+    ) -> list[Tensor]:
         from diffrec.ops import numba_pyramid
 
-        result = packed.new_empty((uv.shape[0], packed.shape[1]))
-        arrays = (packed.numpy(), one.levels, uv.numpy(), level.numpy(), result.numpy())
-        numba_pyramid.fetch(*arrays)
-        return result
+        begin, end = one.span(wanted)
+        values = packed.new_empty((uv.shape[0], end - begin))
+        arrays = (packed.numpy(), one.levels, uv.numpy(), level.numpy(), values.numpy())
+        numba_pyramid.fetch(*arrays, begin)
+        return [
+            values[:, one.starts[index] - begin : one.starts[index + 1] - begin] for index in wanted
+        ]
 
     @staticmethod
-    def fetch_backward(one: _Iteration, uv: Tensor, level: Tensor, gradient: Tensor) -> None:
+    def fetch_backward(
+        one: _Iteration,
+        packed: Tensor,
+        uv: Tensor,
+        level: Tensor,
+        gradients: Mapping[int, Tensor],
+        to_texels: bool,
+        to_uv: bool,
+    ) -> Tensor | None:
         from diffrec.ops import numba_pyramid
 
-        target = one.summed_gradient().numpy()
+        begin, _ = one.span(gradients)
+        parts = []
+        for index in range(min(gradients), max(gradients) + 1):
+            nothing = (uv.shape[0], one.starts[index + 1] - one.starts[index])
+            parts.append(gradients[index] if index in gradients else uv.new_zeros(nothing))
+        gradient = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
         arrays = (one.levels, uv.numpy(), level.numpy(), gradient.numpy())
-        numba_pyramid.fetch_backward(target, *arrays)
-
-    @staticmethod
-    def slope(
-        one: _Iteration, packed: Tensor, uv: Tensor, level: Tensor, gradient: Tensor
-    ) -> Tensor:
-        from diffrec.ops import numba_pyramid
-
-        to_uv = torch.empty_like(uv)
-        arrays = (one.levels, uv.numpy(), level.numpy(), gradient.numpy(), to_uv.numpy())
-        numba_pyramid.fetch_backward_uv(packed.numpy(), *arrays)
-        return to_uv
+        if to_texels:
+            numba_pyramid.fetch_backward(one.summed_gradient().numpy(), *arrays, begin)
+        if not to_uv:
+            return None
+        slope = torch.empty_like(uv)
+        numba_pyramid.fetch_backward_uv(packed.numpy(), *arrays, begin, slope.numpy())
+        return slope
 
 
 class _Warp:
@@ -130,25 +152,29 @@ class _Warp:
         return warp_pyramid.unpack(total, one.height, one.width, len(shapes))
 
     @staticmethod
-    def fetch(one: _Iteration, packed: Tensor, uv: Tensor, level: Tensor) -> Tensor:
+    def fetch(
+        one: _Iteration, packed: Tensor, uv: Tensor, level: Tensor, wanted: Sequence[int]
+    ) -> list[Tensor]:
         from diffrec.ops import warp_pyramid
 
-        return warp_pyramid.fetch(packed, one.height, one.width, uv, level)
+        return warp_pyramid.fetch(packed, one.height, one.width, uv, level, wanted)
 
     @staticmethod
-    def fetch_backward(one: _Iteration, uv: Tensor, level: Tensor, gradient: Tensor) -> None:
+    def fetch_backward(
+        one: _Iteration,
+        packed: Tensor,
+        uv: Tensor,
+        level: Tensor,
+        gradients: Mapping[int, Tensor],
+        to_texels: bool,
+        to_uv: bool,
+    ) -> Tensor | None:
         from diffrec.ops import warp_pyramid
 
-        target = one.summed_gradient()
-        warp_pyramid.fetch_backward(target, one.height, one.width, uv, level, gradient)
-
-    @staticmethod
-    def slope(
-        one: _Iteration, packed: Tensor, uv: Tensor, level: Tensor, gradient: Tensor
-    ) -> Tensor:
-        from diffrec.ops import warp_pyramid
-
-        return warp_pyramid.fetch_backward_uv(packed, one.height, one.width, uv, level, gradient)
+        where = (one.height, one.width, uv, level, gradients)
+        if to_texels:
+            warp_pyramid.fetch_backward(one.summed_gradient(), *where)
+        return warp_pyramid.fetch_backward_uv(packed, *where) if to_uv else None
 
 
 class Pyramid:
@@ -175,8 +201,9 @@ class Pyramid:
         chosen = choose_backend(textures[0], backend, available=("numba", "warp"))
         if chosen == "warp" and any(texture.shape[2] != 3 for texture in textures):
             raise ValueError("a pyramid on a GPU takes textures of three channels")
-        channels = sum(texture.shape[2] for texture in textures)
-        self._iteration = _Iteration(textures[0], channels, buffer or GradientBuffer(), chosen)
+        if chosen == "warp" and len(textures) > 3:
+            raise ValueError("a pyramid on a GPU takes three textures at most")
+        self._iteration = _Iteration(textures, buffer or GradientBuffer(), chosen)
         self._packed: Tensor = _Pack.apply(  # type: ignore[no-untyped-call]
             self._iteration, *textures
         )
@@ -186,14 +213,17 @@ class Pyramid:
         """Whether gradients have gone through."""
         return self._iteration.spent
 
-    def fetch(self, uv: Tensor, lod: Tensor | None) -> Tensor:
-        """All channels [P, sum of C_i] at uv [P, 2], v down, wrapping; gradients to texels and uv.
+    def fetch(
+        self, uv: Tensor, lod: Tensor | None, wanted: Sequence[int] | None = None
+    ) -> tuple[Tensor, ...]:
+        """The textures' values [P, C_i] at uv [P, 2], v down, wrapping; gradients to texels and uv.
 
         `lod`: [P], level to read, clamped to those that exist; None reads the finest. It gets no
-        gradient.
+        gradient. `wanted`: of which textures, by their places; None for all.
         """
-        result: Tensor = _Fetch.apply(  # type: ignore[no-untyped-call]
-            self._iteration, self._packed, uv, lod
+        chosen = tuple(range(len(self._iteration.starts) - 1)) if wanted is None else tuple(wanted)
+        result: tuple[Tensor, ...] = _Fetch.apply(  # type: ignore[no-untyped-call]
+            self._iteration, self._packed, uv, lod, chosen
         )
         return result
 
@@ -234,23 +264,33 @@ class _Pack(torch.autograd.Function):
 class _Fetch(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, iteration: _Iteration, packed: Tensor, uv: Tensor, lod: Tensor | None
-    ) -> Tensor:
+        ctx: Any,
+        iteration: _Iteration,
+        packed: Tensor,
+        uv: Tensor,
+        lod: Tensor | None,
+        wanted: tuple[int, ...],
+    ) -> tuple[Tensor, ...]:
+        ctx.set_materialize_grads(False)
         uv = uv.detach().contiguous()
         level = uv.new_zeros(uv.shape[0]) if lod is None else lod.detach().to(uv).contiguous()
-        ctx.iteration = iteration
+        ctx.iteration, ctx.wanted = iteration, wanted
         ctx.save_for_backward(packed, uv, level)
-        return iteration.kernels.fetch(iteration, packed.detach(), uv, level)
+        return tuple(iteration.kernels.fetch(iteration, packed.detach(), uv, level, wanted))
 
     @staticmethod
     @once_differentiable  # type: ignore[misc]
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, Tensor | None, None]:
-        iteration: _Iteration = ctx.iteration
+    def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Tensor | None, ...]:
         packed, uv, level = ctx.saved_tensors
-        gradient = gradient.contiguous()
-        if ctx.needs_input_grad[1]:
-            iteration.kernels.fetch_backward(iteration, uv, level, gradient)
-        to_uv = None
-        if ctx.needs_input_grad[2]:
-            to_uv = iteration.kernels.slope(iteration, packed.detach(), uv, level, gradient)
-        return None, None, to_uv, None
+        given = {
+            index: gradient.contiguous()
+            for index, gradient in zip(ctx.wanted, gradients, strict=True)
+            if gradient is not None
+        }
+        _, to_texels, to_uv, _, _ = ctx.needs_input_grad
+        slope = None
+        if given:
+            slope = ctx.iteration.kernels.fetch_backward(
+                ctx.iteration, packed.detach(), uv, level, given, to_texels, to_uv
+            )
+        return None, None, slope, None, None

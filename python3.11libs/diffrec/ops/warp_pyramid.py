@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import torch
@@ -16,69 +16,106 @@ from diffrec.ops.backends import launch, warp
 wp = warp()
 wp.set_module_options({"enable_backward": False})
 
-_AT_ONCE = 3  # levels that one launch makes from the one before them
-_COLUMNS = (
-    5  # of the level table: height, width, first row, and rows and columns of a texel's block
-)
+_AT_ONCE = 3  # levels that one launch makes from the one before them, or adds to
+_COLUMNS = 5  # of the level table: height, width, first row, log2 of a texel's rows and columns
 
 
 @lru_cache(maxsize=16)
 def _table(height: int, width: int, device: torch.device) -> tuple[Tensor, tuple[int, ...]]:
     """[levels, 5] int32 on the device, and the first row of each level with the end."""
-    rows = [(height, width, 0, 1, 1)]
+    rows = [(height, width, 0, 0, 0)]
     while max(rows[-1][:2]) > 1:
         h, w, start, tall, wide = rows[-1]
-        tall, wide = tall * (2 if h > 1 else 1), wide * (2 if w > 1 else 1)
+        tall, wide = tall + (h > 1), wide + (w > 1)
         rows.append((max(h // 2, 1), max(w // 2, 1), start + h * w, tall, wide))
     starts = (*(row[2] for row in rows), rows[-1][2] + rows[-1][0] * rows[-1][1])
     return torch.tensor(rows, dtype=torch.int32, device=device), starts
 
 
 def pack(textures: Sequence[Tensor], packed: Tensor) -> None:
-    """Write textures [H, W, C_i] side by side into `packed`, and their averages behind them."""
+    """Write textures [H, W, 3] side by side into `packed`, and their averages behind them."""
     height, width = textures[0].shape[:2]
-    flat = [texture.reshape(-1, texture.shape[2]) for texture in textures]
-    torch.cat(flat, dim=1, out=packed[: height * width])
+    count = len(textures)
+    flat = _three([texture.contiguous().view(-1, 3) for texture in textures], packed)
+    launch(_side_by_side, height * width * count, [*flat, count, packed], packed.device)
     levels, starts = _table(height, width, packed.device)
-    for first in range(1, len(starts) - 1, _AT_ONCE):
-        end = min(first + _AT_ONCE, len(starts) - 1)
-        shape = (starts[end] - starts[first], packed.shape[1])
-        launch(_average, shape, [levels, first, starts[first], packed], packed.device)
+    # The first by itself: those after it read a quarter of what it reads.
+    first = 1
+    while first < len(starts) - 1:
+        end = min(first + (1 if first == 1 else _AT_ONCE), len(starts) - 1)
+        rows = (starts[end] - starts[first]) * count
+        launch(_average, rows, [levels, first, starts[first], count, packed], packed.device)
+        first = end
 
 
 def unpack(gradient: Tensor, height: int, width: int, textures: int) -> list[Tensor]:
-    """The gradients [H, W, 3] of the textures from that of the packed levels."""
-    levels, _starts = _table(height, width, gradient.device)
+    """The gradients [H, W, 3] of the textures from that of the packed levels, which is changed."""
+    levels, starts = _table(height, width, gradient.device)
+    # First all coarser levels are added to one that is small, then that one and those before it.
+    middle = min(_AT_ONCE, len(starts) - 2)
+    rows = (starts[middle + 1] - starts[middle]) * textures
+    launch(_gather, rows, [levels, middle, textures, gradient], gradient.device)
     result = gradient.new_empty((textures, height, width, 3))
-    launch(_spread, (textures, height, width), [levels, gradient, result], gradient.device)
+    blocks = ((height + 1) // 2) * ((width + 1) // 2)
+    inputs = [levels, middle, textures, gradient, result.view(textures, -1, 3)]
+    launch(_spread, textures * blocks, inputs, gradient.device)
     return list(result.unbind(0))
 
 
-def fetch(packed: Tensor, height: int, width: int, uv: Tensor, level: Tensor) -> Tensor:
-    """All channels [P, C] at uv [P, 2] and level [P], trilinear, wrapping."""
+def fetch(
+    packed: Tensor, height: int, width: int, uv: Tensor, level: Tensor, wanted: Sequence[int]
+) -> list[Tensor]:
+    """Values [P, 3] of the textures `wanted` at uv [P, 2] and level [P], trilinear, wrapping."""
     levels, _starts = _table(height, width, packed.device)
-    result = packed.new_empty((uv.shape[0], packed.shape[1]))
-    launch(_fetch, result.shape, [levels, packed, uv, level, result], packed.device)
-    return result
+    count = len(wanted)
+    results = [packed.new_empty((uv.shape[0], 3)) for _ in wanted]
+    inputs = [levels, packed, uv, level, _places(wanted), count, *_three(results, packed)]
+    launch(_fetch, uv.shape[0] * count, inputs, packed.device)
+    return results
 
 
 def fetch_backward(
-    target: Tensor, height: int, width: int, uv: Tensor, level: Tensor, gradient: Tensor
+    target: Tensor,
+    height: int,
+    width: int,
+    uv: Tensor,
+    level: Tensor,
+    gradients: Mapping[int, Tensor],
 ) -> None:
-    """Add the gradient of a fetch [P, C] to the packed `target`."""
+    """Add the gradients [P, 3] of a fetch of some textures, by their places, to the packed
+    `target`."""
     levels, _starts = _table(height, width, target.device)
-    launch(_scatter, gradient.shape, [levels, uv, level, gradient, target], target.device)
+    channels = 3 * len(gradients)
+    given = _three(list(gradients.values()), target)
+    inputs = [levels, uv, level, _places(list(gradients)), channels, *given, target]
+    launch(_scatter, uv.shape[0] * channels, inputs, target.device)
 
 
 def fetch_backward_uv(
-    packed: Tensor, height: int, width: int, uv: Tensor, level: Tensor, gradient: Tensor
+    packed: Tensor,
+    height: int,
+    width: int,
+    uv: Tensor,
+    level: Tensor,
+    gradients: Mapping[int, Tensor],
 ) -> Tensor:
     """The gradient of a fetch with respect to uv, [P, 2]."""
     levels, _starts = _table(height, width, packed.device)
     result = torch.empty_like(uv)
-    arrays = [levels, packed, uv, level, gradient, result]
-    launch(_slope, uv.shape[0], arrays, packed.device)
+    given = _three(list(gradients.values()), packed)
+    inputs = [levels, packed, uv, level, _places(list(gradients)), *given, result]
+    launch(_slope, uv.shape[0], inputs, packed.device)
     return result
+
+
+def _three(tensors: Sequence[Tensor], like: Tensor) -> list[Tensor]:
+    """Three tensors for a kernel, of which it reads those that are given."""
+    return [*tensors, *[like.new_empty((0, 3))] * (3 - len(tensors))]
+
+
+def _places(wanted: Sequence[int]) -> object:
+    """Which textures the three tensors belong to."""
+    return wp.vec3i(*wanted, *[0] * (3 - len(wanted)))
 
 
 def clamp(textures: Sequence[Tensor], low: Tensor, high: Tensor, shortest: float) -> None:
@@ -142,55 +179,169 @@ def _taps(levels: wp.array2d(dtype=wp.int32), k: wp.int32, u: wp.float32, v: wp.
     return at
 
 
+@wp.func
+def _read(
+    which: wp.int32,
+    row: wp.int32,
+    channel: wp.int32,
+    a: wp.array2d(dtype=wp.float32),
+    b: wp.array2d(dtype=wp.float32),
+    c: wp.array2d(dtype=wp.float32),
+):
+    """A number of one of three arrays."""
+    value = wp.float32(0.0)
+    if which == 0:
+        value = a[row, channel]
+    elif which == 1:
+        value = b[row, channel]
+    else:
+        value = c[row, channel]
+    return value
+
+
+@wp.kernel
+def _side_by_side(
+    a: wp.array2d(dtype=wp.float32),
+    b: wp.array2d(dtype=wp.float32),
+    c: wp.array2d(dtype=wp.float32),
+    count: wp.int32,
+    packed: wp.array2d(dtype=wp.float32),
+):
+    i = wp.tid()
+    texel = i // count
+    t = i - texel * count
+    for k in range(3):
+        packed[texel, 3 * t + k] = _read(t, texel, k, a, b, c)
+
+
+@wp.func
+def _texel(packed: wp.array2d(dtype=wp.float32), row: wp.int32, first: wp.int32):
+    """The channels of one texture in a row."""
+    return wp.vec3(packed[row, first], packed[row, first + 1], packed[row, first + 2])
+
+
+@wp.func
+def _put(packed: wp.array2d(dtype=wp.float32), row: wp.int32, first: wp.int32, value: wp.vec3):
+    packed[row, first] = value[0]
+    packed[row, first + 1] = value[1]
+    packed[row, first + 2] = value[2]
+
+
 @wp.kernel
 def _average(
     levels: wp.array2d(dtype=wp.int32),
     first: wp.int32,
     begin: wp.int32,
+    count: wp.int32,
     packed: wp.array2d(dtype=wp.float32),
 ):
-    i, c = wp.tid()
-    row = begin + i
+    i = wp.tid()
+    row = i // count
+    channel = 3 * (i - row * count)
+    row += begin
     k = first
     while k + 1 < levels.shape[0] and row >= levels[k + 1, 2]:
         k += 1
     place = row - levels[k, 2]
     y = place // levels[k, 1]
     x = place - y * levels[k, 1]
-    tall = levels[k, 3] // levels[first - 1, 3]
-    wide = levels[k, 4] // levels[first - 1, 4]
+    tall = levels[k, 3] - levels[first - 1, 3]
+    wide = levels[k, 4] - levels[first - 1, 4]
     width = levels[first - 1, 1]
-    top = levels[first - 1, 2] + y * tall * width + x * wide
-    total = wp.float32(0.0)
-    for dy in range(tall):
-        for dx in range(wide):
-            total += packed[top + dy * width + dx, c]
-    packed[row, c] = total / wp.float32(tall * wide)
+    top = levels[first - 1, 2] + (y << tall) * width + (x << wide)
+    total = wp.vec3(0.0, 0.0, 0.0)
+    for dy in range(1 << tall):
+        for dx in range(1 << wide):
+            total += _texel(packed, top + dy * width + dx, channel)
+    _put(packed, row, channel, total / wp.float32(1 << (tall + wide)))
+
+
+@wp.func
+def _coarser(
+    levels: wp.array2d(dtype=wp.int32),
+    own: wp.int32,
+    k: wp.int32,
+    y: wp.int32,
+    x: wp.int32,
+):
+    """The row of the texel of level k above one of level `own`; -1 where an odd size has none."""
+    row = y >> (levels[k, 3] - levels[own, 3])
+    column = x >> (levels[k, 4] - levels[own, 4])
+    result = wp.int32(-1)
+    if row < levels[k, 0] and column < levels[k, 1]:
+        result = levels[k, 2] + row * levels[k, 1] + column
+    return result
+
+
+@wp.func
+def _share(levels: wp.array2d(dtype=wp.int32), own: wp.int32, k: wp.int32):
+    """What a texel of level k gives to one of level `own` below it."""
+    steps = levels[k, 3] - levels[own, 3] + levels[k, 4] - levels[own, 4]
+    return 1.0 / wp.float32(1 << steps)
+
+
+@wp.kernel
+def _gather(
+    levels: wp.array2d(dtype=wp.int32),
+    own: wp.int32,
+    count: wp.int32,
+    gradient: wp.array2d(dtype=wp.float32),
+):
+    """Add to a level what all coarser ones give it."""
+    i = wp.tid()
+    place = i // count
+    channel = 3 * (i - place * count)
+    y = place // levels[own, 1]
+    x = place - y * levels[own, 1]
+    total = _texel(gradient, levels[own, 2] + place, channel)
+    for k in range(own + 1, levels.shape[0]):
+        row = _coarser(levels, own, k, y, x)
+        if row >= 0:
+            total += _share(levels, own, k) * _texel(gradient, row, channel)
+    _put(gradient, levels[own, 2] + place, channel, total)
 
 
 @wp.kernel
 def _spread(
     levels: wp.array2d(dtype=wp.int32),
+    last: wp.int32,
+    count: wp.int32,
     gradient: wp.array2d(dtype=wp.float32),
-    result: wp.array4d(dtype=wp.float32),
+    result: wp.array3d(dtype=wp.float32),
 ):
-    t, y, x = wp.tid()
-    base = y * levels[0, 1] + x
-    a = gradient[base, 3 * t]
-    b = gradient[base, 3 * t + 1]
-    c = gradient[base, 3 * t + 2]
-    for k in range(1, levels.shape[0]):
-        row = y // levels[k, 3]
-        column = x // levels[k, 4]
-        if row < levels[k, 0] and column < levels[k, 1]:
-            place = levels[k, 2] + row * levels[k, 1] + column
-            share = 1.0 / wp.float32(levels[k, 3] * levels[k, 4])
-            a += share * gradient[place, 3 * t]
-            b += share * gradient[place, 3 * t + 1]
-            c += share * gradient[place, 3 * t + 2]
-    result[t, y, x, 0] = a
-    result[t, y, x, 1] = b
-    result[t, y, x, 2] = c
+    """The finest level with what it is given by those up to `last`, texture by texture.
+
+    A thread for four texels, which get the same from all coarser levels.
+    """
+    i = wp.tid()
+    block = i // count
+    t = i - block * count
+    height = levels[0, 0]
+    width = levels[0, 1]
+    across = (width + 1) // 2
+    line = block // across
+    y = 2 * line
+    x = 2 * (block - line * across)
+    given = wp.vec3(0.0, 0.0, 0.0)
+    for k in range(1, last + 1):
+        row = _coarser(levels, 0, k, y, x)
+        if row >= 0:
+            given += _share(levels, 0, k) * _texel(gradient, row, 3 * t)
+    for step in range(4):
+        down = y + step // 2
+        right = x + step % 2
+        if down < height and right < width:
+            texel = down * width + right
+            value = _texel(gradient, texel, 3 * t) + given
+            for c in range(3):
+                result[t, texel, c] = value[c]
+
+
+@wp.func
+def _bilinear(packed: wp.array2d(dtype=wp.float32), at: _Taps, channel: wp.int32):
+    upper = (1.0 - at.fx) * packed[at.a, channel] + at.fx * packed[at.b, channel]
+    lower = (1.0 - at.fx) * packed[at.c, channel] + at.fx * packed[at.d, channel]
+    return (1.0 - at.fy) * upper + at.fy * lower
 
 
 @wp.kernel
@@ -199,23 +350,36 @@ def _fetch(
     packed: wp.array2d(dtype=wp.float32),
     uv: wp.array2d(dtype=wp.float32),
     level: wp.array(dtype=wp.float32),
-    result: wp.array2d(dtype=wp.float32),
+    places: wp.vec3i,
+    count: wp.int32,
+    a: wp.array2d(dtype=wp.float32),
+    b: wp.array2d(dtype=wp.float32),
+    c: wp.array2d(dtype=wp.float32),
 ):
-    i, c = wp.tid()
-    count = levels.shape[0]
-    lower = _first(level[i], count)
-    upper = _upper_share(level[i], count, lower)
-    total = wp.float32(0.0)
+    """A thread for each of `count` textures at each point; neighbouring ones share the point."""
+    thread = wp.tid()
+    i = thread // count
+    t = thread - i * count
+    first = 3 * places[t]
+    lower = _first(level[i], levels.shape[0])
+    upper = _upper_share(level[i], levels.shape[0], lower)
+    total = wp.vec3(0.0, 0.0, 0.0)
     for step in range(2):
         share = wp.where(step == 1, upper, 1.0 - upper)
         if share != 0.0:
             at = _taps(levels, lower + step, uv[i, 0], uv[i, 1])
-            fx = at.fx
-            fy = at.fy
-            upper_row = (1.0 - fx) * packed[at.a, c] + fx * packed[at.b, c]
-            lower_row = (1.0 - fx) * packed[at.c, c] + fx * packed[at.d, c]
-            total += share * ((1.0 - fy) * upper_row + fy * lower_row)
-    result[i, c] = total
+            total += share * wp.vec3(
+                _bilinear(packed, at, first),
+                _bilinear(packed, at, first + 1),
+                _bilinear(packed, at, first + 2),
+            )
+    for k in range(3):
+        if t == 0:
+            a[i, k] = total[k]
+        elif t == 1:
+            b[i, k] = total[k]
+        else:
+            c[i, k] = total[k]
 
 
 @wp.kernel
@@ -223,26 +387,56 @@ def _scatter(
     levels: wp.array2d(dtype=wp.int32),
     uv: wp.array2d(dtype=wp.float32),
     level: wp.array(dtype=wp.float32),
-    gradient: wp.array2d(dtype=wp.float32),
+    places: wp.vec3i,
+    channels: wp.int32,
+    a: wp.array2d(dtype=wp.float32),
+    b: wp.array2d(dtype=wp.float32),
+    c: wp.array2d(dtype=wp.float32),
     target: wp.array2d(dtype=wp.float32),
 ):
-    i, c = wp.tid()
-    g = gradient[i, c]
+    """A thread for each channel at each point: their additions go to neighbouring places."""
+    thread = wp.tid()
+    i = thread // channels
+    channel = thread - i * channels
+    t = channel // 3
+    k = channel - 3 * t
+    g = _read(t, i, k, a, b, c)
     if g == 0.0:
         return
-    count = levels.shape[0]
-    lower = _first(level[i], count)
-    upper = _upper_share(level[i], count, lower)
+    place = 3 * places[t] + k
+    lower = _first(level[i], levels.shape[0])
+    upper = _upper_share(level[i], levels.shape[0], lower)
     for step in range(2):
         share = wp.where(step == 1, upper, 1.0 - upper) * g
         if share != 0.0:
             at = _taps(levels, lower + step, uv[i, 0], uv[i, 1])
             fx = at.fx
             fy = at.fy
-            wp.atomic_add(target, at.a, c, share * (1.0 - fy) * (1.0 - fx))
-            wp.atomic_add(target, at.b, c, share * (1.0 - fy) * fx)
-            wp.atomic_add(target, at.c, c, share * fy * (1.0 - fx))
-            wp.atomic_add(target, at.d, c, share * fy * fx)
+            wp.atomic_add(target, at.a, place, share * (1.0 - fy) * (1.0 - fx))
+            wp.atomic_add(target, at.b, place, share * (1.0 - fy) * fx)
+            wp.atomic_add(target, at.c, place, share * fy * (1.0 - fx))
+            wp.atomic_add(target, at.d, place, share * fy * fx)
+
+
+@wp.func
+def _along(
+    packed: wp.array2d(dtype=wp.float32),
+    at: _Taps,
+    first: wp.int32,
+    gradient: wp.array2d(dtype=wp.float32),
+    row: wp.int32,
+):
+    """The four texels of a texture along the gradient; nothing where there is none."""
+    result = wp.vec4(0.0, 0.0, 0.0, 0.0)
+    if gradient.shape[0] > 0:
+        g = _texel(gradient, row, 0)
+        result = wp.vec4(
+            wp.dot(g, _texel(packed, at.a, first)),
+            wp.dot(g, _texel(packed, at.b, first)),
+            wp.dot(g, _texel(packed, at.c, first)),
+            wp.dot(g, _texel(packed, at.d, first)),
+        )
+    return result
 
 
 @wp.kernel
@@ -251,33 +445,28 @@ def _slope(
     packed: wp.array2d(dtype=wp.float32),
     uv: wp.array2d(dtype=wp.float32),
     level: wp.array(dtype=wp.float32),
-    gradient: wp.array2d(dtype=wp.float32),
+    places: wp.vec3i,
+    a: wp.array2d(dtype=wp.float32),
+    b: wp.array2d(dtype=wp.float32),
+    c: wp.array2d(dtype=wp.float32),
     result: wp.array2d(dtype=wp.float32),
 ):
     i = wp.tid()
-    count = levels.shape[0]
-    lower = _first(level[i], count)
-    upper = _upper_share(level[i], count, lower)
+    lower = _first(level[i], levels.shape[0])
+    upper = _upper_share(level[i], levels.shape[0], lower)
     du = wp.float32(0.0)
     dv = wp.float32(0.0)
     for step in range(2):
         share = wp.where(step == 1, upper, 1.0 - upper)
         if share != 0.0:
             at = _taps(levels, lower + step, uv[i, 0], uv[i, 1])
+            t = _along(packed, at, 3 * places[0], a, i)
+            t += _along(packed, at, 3 * places[1], b, i)
+            t += _along(packed, at, 3 * places[2], c, i)
             fx = at.fx
             fy = at.fy
-            a = wp.float32(0.0)
-            b = wp.float32(0.0)
-            c = wp.float32(0.0)
-            d = wp.float32(0.0)
-            for channel in range(packed.shape[1]):
-                g = gradient[i, channel]
-                a += g * packed[at.a, channel]
-                b += g * packed[at.b, channel]
-                c += g * packed[at.c, channel]
-                d += g * packed[at.d, channel]
-            du += share * wp.float32(at.width) * ((1.0 - fy) * (b - a) + fy * (d - c))
-            dv += share * wp.float32(at.height) * ((1.0 - fx) * (c - a) + fx * (d - b))
+            du += share * wp.float32(at.width) * ((1.0 - fy) * (t[1] - t[0]) + fy * (t[3] - t[2]))
+            dv += share * wp.float32(at.height) * ((1.0 - fx) * (t[2] - t[0]) + fx * (t[3] - t[1]))
     result[i, 0] = du
     result[i, 1] = dv
 

@@ -22,6 +22,10 @@ def inputs(size: tuple[int, int], seed: int = 0) -> tuple[Tensor, Tensor, Tensor
     return first, second, uv, lod
 
 
+def total(values: tuple[Tensor, ...]) -> Tensor:
+    return torch.stack([value.sum() for value in values]).sum()
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("with_lod", [True, False])
 def test_agrees_with_the_reference(size: tuple[int, int], with_lod: bool) -> None:
@@ -30,7 +34,7 @@ def test_agrees_with_the_reference(size: tuple[int, int], with_lod: bool) -> Non
         first, second, uv, lod = inputs(size)
         level = lod if with_lod else None
         if fused:
-            values = Pyramid([first, second]).fetch(uv, level)
+            values = torch.cat(Pyramid([first, second]).fetch(uv, level), dim=1)
         else:
             mips = build_mips(torch.cat([first, second], dim=-1))
             values = texture2d(mips, uv, level, backend="reference")
@@ -49,7 +53,7 @@ def test_gradients_of_several_fetches_add_up_and_the_buffer_starts_clean() -> No
         first.grad = None
         pyramid = Pyramid([first, second], buffer)
         assert not pyramid.spent
-        (pyramid.fetch(uv, lod).sum() + 2 * pyramid.fetch(uv, None).sum()).backward()
+        (total(pyramid.fetch(uv, lod)) + 2 * total(pyramid.fetch(uv, None))).backward()
         assert pyramid.spent
         # The weights of a fetch sum to one, whatever the levels.
         assert first.grad is not None
@@ -61,7 +65,7 @@ def test_nothing_outlives_its_iteration() -> None:
     gc.disable()
     try:
         pyramid = Pyramid([first, second])
-        pyramid.fetch(uv, lod).sum().backward()
+        total(pyramid.fetch(uv, lod)).backward()
         packed = weakref.ref(pyramid._packed)
         del pyramid
         assert packed() is None
@@ -73,7 +77,7 @@ def test_only_what_needs_a_gradient_gets_one() -> None:
     first, second, uv, lod = inputs((8, 8))
     first.requires_grad_(False)
     uv.requires_grad_(False)
-    Pyramid([first, second]).fetch(uv, lod).sum().backward()
+    total(Pyramid([first, second]).fetch(uv, lod)).backward()
     assert first.grad is None
     assert uv.grad is None
     assert second.grad is not None
@@ -88,7 +92,8 @@ def test_the_same_for_any_number_of_threads() -> None:
         for count in {1, threads}:
             numba.set_num_threads(count)
             first, second, uv, lod = inputs((16, 16))
-            Pyramid([first, second]).fetch(uv, lod).square().sum().backward()
+            values = torch.cat(Pyramid([first, second]).fetch(uv, lod), dim=1)
+            values.square().sum().backward()
             gradients.append(first.grad)
     finally:
         numba.set_num_threads(threads)
@@ -97,7 +102,8 @@ def test_the_same_for_any_number_of_threads() -> None:
 
 def test_no_points() -> None:
     first, second, _, _ = inputs((4, 4))
-    assert Pyramid([first, second]).fetch(torch.zeros(0, 2), torch.zeros(0)).shape == (0, 5)
+    found = Pyramid([first, second]).fetch(torch.zeros(0, 2), torch.zeros(0))
+    assert [value.shape for value in found] == [(0, 3), (0, 2)]
 
 
 def test_what_does_not_fit_is_refused() -> None:
@@ -105,3 +111,38 @@ def test_what_does_not_fit_is_refused() -> None:
         Pyramid([torch.zeros(4, 4, 3), torch.zeros(4, 2, 3)])
     with pytest.raises(ValueError, match="float32"):
         Pyramid([torch.zeros(4, 4, 3, dtype=torch.float64)])
+
+
+@pytest.mark.parametrize("backend", ["numba", "warp"])
+@pytest.mark.parametrize("wanted", [(0,), (2,), (1, 2), (2, 0)])
+def test_some_textures_are_fetched_as_all_are(backend: str, wanted: tuple[int, ...]) -> None:
+    generator = torch.Generator().manual_seed(3)
+    _, _, uv, lod = inputs((16, 16))
+    results = []
+    for some in (True, False):
+        generator.manual_seed(3)
+        textures = [torch.rand(16, 16, 3, generator=generator).requires_grad_() for _ in range(3)]
+        weights = torch.rand(3, 500, 3, generator=generator)
+        pyramid = Pyramid(textures, backend=backend)
+        found = pyramid.fetch(uv, lod, wanted if some else None)
+        chosen = found if some else [found[index] for index in wanted]
+        value = total(
+            tuple(one * weights[index] for one, index in zip(chosen, wanted, strict=True))
+        )
+        gradients = torch.autograd.grad(value, (uv, *(textures[index] for index in wanted)))
+        results.append([*(one.detach() for one in chosen), *gradients])
+    for one, other in zip(*results, strict=True):
+        assert one.any()
+        # Sums in another order.
+        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6 * float(other.abs().max()))
+
+
+@pytest.mark.parametrize("backend", ["numba", "warp"])
+def test_a_texture_that_nothing_depends_on_gets_nothing(backend: str) -> None:
+    _, _, uv, lod = inputs((8, 8))
+    textures = [torch.rand(8, 8, 3).requires_grad_() for _ in range(3)]
+    first, _, third = Pyramid(textures, backend=backend).fetch(uv, lod)
+    (first.sum() + third.sum()).backward()
+    assert textures[0].grad is not None and textures[0].grad.any()
+    assert textures[1].grad is not None and not textures[1].grad.any()
+    assert textures[2].grad is not None and textures[2].grad.any()
