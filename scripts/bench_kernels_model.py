@@ -2,7 +2,8 @@
 
 Bytes count every array that an operation reads or writes once: a random access that is answered by
 a cache costs nothing, and one that is not costs no more than the bytes it asked for. Atomic
-additions are counted as the instructions that the kernels issue where every pixel takes part.
+additions are counted as the instructions that the kernels issue where every pixel takes part and
+no neighbour can be added first.
 """
 
 from __future__ import annotations
@@ -222,13 +223,8 @@ def compose_back(e: Extent) -> Need:
 
 
 def silhouettes(e: Extent) -> Need:
-    """Triangle and depth of every sample, two results."""
-    return Need(e.frame * (INT + FLOAT + 2 * INT))
-
-
-def blend(e: Extent) -> Need:
-    """All silhouettes; few pixels have one."""
-    return Need(e.frame * 2.0 * INT)
+    """Triangle and depth of every sample; few pairs are one."""
+    return Need(e.frame * (INT + FLOAT))
 
 
 def image_loss(e: Extent) -> Need:
@@ -291,8 +287,8 @@ def laplacian(e: Extent) -> Need:
 
 
 def texture_levels(e: Extent) -> Need:
-    """The finest level read, a third as much written."""
-    return Need(TEXTURE_CHANNELS * FLOAT * e.texels * (1 + 1 / 3))
+    """The textures read, all levels written."""
+    return Need(TEXTURE_CHANNELS * FLOAT * e.texels * (1 + 4 / 3))
 
 
 def texture_levels_back(e: Extent) -> Need:
@@ -301,18 +297,23 @@ def texture_levels_back(e: Extent) -> Need:
 
 
 def texture_fetch(e: Extent) -> Need:
-    """Place and level, the channels, the levels' texels; on the surface and beside it."""
-    return Need(e.points * FLOAT * (3 + TEXTURE_CHANNELS) + _read_texels(e))
+    """Place and level, the channels, the levels' texels; beside the surface albedo alone."""
+    return Need(FLOAT * (3.0 * e.points + _fetched(e)) + _read_texels(e))
 
 
 def texture_scatter(e: Extent) -> Need:
     """The same back: eight texels a point, a channel at a time."""
-    return Need(texture_fetch(e).bytes + _read_texels(e), 8.0 * TEXTURE_CHANNELS * e.points)
+    return Need(texture_fetch(e).bytes + _read_texels(e), 8.0 * _fetched(e))
 
 
 def texture_slope(e: Extent) -> Need:
     """A gradient for the place of each fetch of the surface."""
     return Need(e.pixels * FLOAT * (3 + TEXTURE_CHANNELS + 2) + _read_texels(e))
+
+
+def _fetched(e: Extent) -> float:
+    """Numbers that all fetches give."""
+    return (TEXTURE_CHANNELS + 3.0) * e.pixels
 
 
 def _read_texels(e: Extent) -> float:

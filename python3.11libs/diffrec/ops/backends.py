@@ -82,8 +82,17 @@ def _started() -> ModuleType:
     return wp
 
 
-def launch(kernel: Any, dim: int | Sequence[int], inputs: Sequence[Any], device: Any) -> None:
+def launch(
+    kernel: Any,
+    dim: int | Sequence[int],
+    inputs: Sequence[Any],
+    device: Any,
+    *,
+    block: int = 256,
+) -> None:
     """Launch a Warp kernel on `device` ("cpu", "cuda:0", torch.device).
+
+    `block`: threads that start together on CUDA; fewer where a thread needs many registers.
 
     Tensors among `inputs` must be contiguous and on `device`; they are passed without copying, as
     arrays of their own rank and scalar type. On CUDA the kernel is queued on PyTorch's current
@@ -101,7 +110,7 @@ def launch(kernel: Any, dim: int | Sequence[int], inputs: Sequence[Any], device:
     ]
     device = torch.device(device)
     if device.type == "cuda":
-        wp.launch(kernel, dim=dim, inputs=arrays, stream=_stream(device))
+        wp.launch(kernel, dim=dim, inputs=arrays, stream=_stream(device), block_dim=block)
     else:
         wp.launch(kernel, dim=dim, inputs=arrays, device="cpu")
 

@@ -1,7 +1,7 @@
 """Rasterisation on the CPU: bands of image rows, one per thread, triangles in order.
 
-The arithmetic of coverage and depth is that of `reference_raster`, operation by operation in
-float64, so both find the same triangles.
+The arithmetic of coverage and depth is that of `reference_raster`, operation by operation, so both
+find the same triangles.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ import torch
 from numba import njit, prange
 from torch import Tensor
 
+from diffrec.ops.reference_raster import DOUBT
+
+_DOUBT = np.float32(DOUBT)
 _SLACK = 1e-3  # pixels by which bounds are widened, so that rounding loses nothing
 _WIDE = 8  # pixels from which on a row's span is narrowed before its pixels are tested
 
@@ -111,63 +114,134 @@ def _sign(q, uxj, uyj, wj, uxk, uyk, wk):  # type: ignore[no-untyped-def]
     return wj * uxk - uxj * wk
 
 
+@njit(cache=True, inline="always")
+def _edge_planes(clip, view, v0, v1, v2, height, width):  # type: ignore[no-untyped-def]
+    """See `reference_raster.edge_planes`: column and row of the pixel where q is known, q there,
+    its changes per column and per row, and the doubt."""
+    one, two = np.float32(1.0), np.float32(2.0)
+    across, down = np.float32(width), np.float32(height)
+    w0, w1, w2 = clip[view, v0, 3], clip[view, v1, 3], clip[view, v2, 3]
+    smallest = min(w0, min(w1, w2))
+    zero = np.float32(0.0)
+    if not smallest > zero:
+        none = (zero, zero, zero)
+        return np.int64(0), np.int64(0), none, none, none, np.float32(np.inf)
+    x0, y0 = clip[view, v0, 0], clip[view, v0, 1]
+    column = (x0 / w0 + one) * (np.float32(0.5) * across)
+    row = (one - y0 / w0) * (np.float32(0.5) * down)
+    first = np.int64(min(max(column, zero), across - one))
+    top = np.int64(min(max(row, zero), down - one))
+    px = np.float32(2 * first + 1 - width) / across
+    py = np.float32(height - 1 - 2 * top) / down
+    ux0, uy0 = x0 - px * w0, y0 - py * w0
+    ux1, uy1 = clip[view, v1, 0] - px * w1, clip[view, v1, 1] - py * w1
+    ux2, uy2 = clip[view, v2, 0] - px * w2, clip[view, v2, 1] - py * w2
+    there = (ux1 * uy2 - uy1 * ux2, ux2 * uy0 - uy2 * ux0, ux0 * uy1 - uy0 * ux1)
+    step_x, step_y = two / across, two / down
+    per_column = (
+        (uy1 * w2 - w1 * uy2) * step_x,
+        (uy2 * w0 - w2 * uy0) * step_x,
+        (uy0 * w1 - w0 * uy1) * step_x,
+    )
+    per_row = (
+        (ux1 * w2 - w1 * ux2) * step_y,
+        (ux2 * w0 - w2 * ux0) * step_y,
+        (ux0 * w1 - w0 * ux1) * step_y,
+    )
+    largest = max(w0, max(w1, w2))
+    extent = max(max(abs(ux0), max(abs(ux1), abs(ux2))), max(abs(uy0), max(abs(uy1), abs(uy2)))) * (
+        largest / smallest
+    )
+    return first, top, there, per_column, per_row, extent * (extent + largest) * _DOUBT
+
+
 @njit(cache=True)
-def _draw(  # type: ignore[no-untyped-def]
-    clip, triangles, view, face, bounds, top, bottom, seen_triangle, seen_depth, triangle, depth
-):
-    height, width = triangle.shape[1], triangle.shape[2]
-    v0, v1, v2 = triangles[face, 0], triangles[face, 1], triangles[face, 2]
+def _exact_depth(clip, view, v0, v1, v2, row, column, height, width):  # type: ignore[no-untyped-def]
+    """z / w in a pixel by float64, +inf where it is not covered."""
     x0, y0 = np.float64(clip[view, v0, 0]), np.float64(clip[view, v0, 1])
     z0, w0 = np.float64(clip[view, v0, 2]), np.float64(clip[view, v0, 3])
     x1, y1 = np.float64(clip[view, v1, 0]), np.float64(clip[view, v1, 1])
     z1, w1 = np.float64(clip[view, v1, 2]), np.float64(clip[view, v1, 3])
     x2, y2 = np.float64(clip[view, v2, 0]), np.float64(clip[view, v2, 1])
     z2, w2 = np.float64(clip[view, v2, 2]), np.float64(clip[view, v2, 3])
+    nothing = np.float32(np.inf)
+    py = 1.0 - (2 * row + 1) / height
+    px = (2 * column + 1) / width - 1.0
+    ux0, ux1, ux2 = x0 - px * w0, x1 - px * w1, x2 - px * w2
+    uy0, uy1, uy2 = y0 - py * w0, y1 - py * w1, y2 - py * w2
+    q0 = ux1 * uy2 - uy1 * ux2
+    q1 = ux2 * uy0 - uy2 * ux0
+    q2 = ux0 * uy1 - uy0 * ux1
+    s0 = _sign(q0, ux1, uy1, w1, ux2, uy2, w2)
+    s1 = _sign(q1, ux2, uy2, w2, ux0, uy0, w0)
+    s2 = _sign(q2, ux0, uy0, w0, ux1, uy1, w1)
+    if not ((s0 > 0.0 and s1 > 0.0 and s2 > 0.0) or (s0 < 0.0 and s1 < 0.0 and s2 < 0.0)):
+        return nothing
+    sum_q = q0 + q1 + q2
+    sum_w = q0 * w0 + q1 * w1 + q2 * w2
+    if not ((sum_q > 0.0 and sum_w > 0.0) or (sum_q < 0.0 and sum_w < 0.0)):
+        return nothing
+    exact = (q0 * z0 + q1 * z1 + q2 * z2) / sum_w
+    if not (exact >= -1.0 and exact <= 1.0):
+        return nothing
+    return np.float32(exact)
+
+
+@njit(cache=True)
+def _draw(  # type: ignore[no-untyped-def]
+    clip, triangles, view, face, bounds, top, bottom, seen_triangle, seen_depth, triangle, depth
+):
+    height, width = triangle.shape[1], triangle.shape[2]
+    v0, v1, v2 = triangles[face, 0], triangles[face, 1], triangles[face, 2]
+    z0, z1, z2 = clip[view, v0, 2], clip[view, v1, 2], clip[view, v2, 2]
+    w0, w1, w2 = clip[view, v0, 3], clip[view, v1, 3], clip[view, v2, 3]
+    column0, row0, there, per_column, per_row, doubt = _edge_planes(
+        clip, view, v0, v1, v2, height, width
+    )
+    a0, a1, a2 = there
+    across0, across1, across2 = per_column
+    down0, down1, down2 = per_row
     first, last = bounds[view, face, 0], bounds[view, face, 1]
     for row in range(max(top, bounds[view, face, 2]), min(bottom, bounds[view, face, 3] + 1)):
-        py = 1.0 - (2 * row + 1) / height
-        uy0, uy1, uy2 = y0 - py * w0, y1 - py * w1, y2 - py * w2
-        left, right = first, last
+        left, right = np.int64(first), np.int64(last)
         if right - left >= _WIDE:
-            left, right = _span(
-                x0, uy0, w0, x1, uy1, w1, x2, uy2, w2, width, np.int64(first), np.int64(last)
-            )
+            left, right = _span(clip, view, v0, v1, v2, row, height, width, left, right)
+        below = np.float32(row - row0)
         for column in range(left, right + 1):
-            px = (2 * column + 1) / width - 1.0
-            ux0, ux1, ux2 = x0 - px * w0, x1 - px * w1, x2 - px * w2
-            q0 = ux1 * uy2 - uy1 * ux2
-            q1 = ux2 * uy0 - uy2 * ux0
-            q2 = ux0 * uy1 - uy0 * ux1
-            if not ((q0 > 0.0 and q1 > 0.0 and q2 > 0.0) or (q0 < 0.0 and q1 < 0.0 and q2 < 0.0)):
-                if q0 != 0.0 and q1 != 0.0 and q2 != 0.0:
-                    continue
-                s0 = _sign(q0, ux1, uy1, w1, ux2, uy2, w2)
-                s1 = _sign(q1, ux2, uy2, w2, ux0, uy0, w0)
-                s2 = _sign(q2, ux0, uy0, w0, ux1, uy1, w1)
+            beside = np.float32(column - column0)
+            q0 = (a0 + beside * across0) + below * down0
+            q1 = (a1 + beside * across1) + below * down1
+            q2 = (a2 + beside * across2) + below * down2
+            if abs(q0) > doubt and abs(q1) > doubt and abs(q2) > doubt:
                 if not (
-                    (s0 > 0.0 and s1 > 0.0 and s2 > 0.0) or (s0 < 0.0 and s1 < 0.0 and s2 < 0.0)
+                    (q0 > 0.0 and q1 > 0.0 and q2 > 0.0) or (q0 < 0.0 and q1 < 0.0 and q2 < 0.0)
                 ):
                     continue
-            sum_q = q0 + q1 + q2
-            sum_w = q0 * w0 + q1 * w1 + q2 * w2
-            if not ((sum_q > 0.0 and sum_w > 0.0) or (sum_q < 0.0 and sum_w < 0.0)):
-                continue
-            exact = (q0 * z0 + q1 * z1 + q2 * z2) / sum_w
-            if not (exact >= -1.0 and exact <= 1.0):
-                continue
-            rounded = np.float32(exact)
-            if seen_depth.shape[0] > 0 and not (
-                rounded > seen_depth[view, row, column] and seen_triangle[view, row, column] != face
-            ):
-                continue
-            if rounded < depth[view, row, column]:
-                depth[view, row, column] = rounded
+                found = (q0 * z0 + q1 * z1 + q2 * z2) / (q0 * w0 + q1 * w1 + q2 * w2)
+                if not (found >= -1.0 and found <= 1.0):
+                    continue
+            else:
+                found = _exact_depth(clip, view, v0, v1, v2, row, column, height, width)
+            # Where nothing is covered this is infinite, which is nowhere less.
+            if found < depth[view, row, column]:
+                if seen_depth.shape[0] > 0 and not (
+                    found > seen_depth[view, row, column]
+                    and seen_triangle[view, row, column] != face
+                ):
+                    continue
+                depth[view, row, column] = found
                 triangle[view, row, column] = face
 
 
 @njit(cache=True)
-def _span(x0, uy0, w0, x1, uy1, w1, x2, uy2, w2, width, first, last):  # type: ignore[no-untyped-def]
+def _span(clip, view, v0, v1, v2, row, height, width, first, last):  # type: ignore[no-untyped-def]
     """Pixels first..last of a row without those certainly outside the triangle."""
+    py = 1.0 - (2 * row + 1) / height
+    x0, w0 = np.float64(clip[view, v0, 0]), np.float64(clip[view, v0, 3])
+    x1, w1 = np.float64(clip[view, v1, 0]), np.float64(clip[view, v1, 3])
+    x2, w2 = np.float64(clip[view, v2, 0]), np.float64(clip[view, v2, 3])
+    uy0, uy1 = clip[view, v0, 1] - py * w0, clip[view, v1, 1] - py * w1
+    uy2 = clip[view, v2, 1] - py * w2
     # Along the row every q is constant - px * slope; q0 w0 + q1 w1 + q2 w2 is the same everywhere.
     c0, s0 = x1 * uy2 - uy1 * x2, w1 * uy2 - uy1 * w2
     c1, s1 = x2 * uy0 - uy2 * x0, w2 * uy0 - uy2 * w0

@@ -4,8 +4,10 @@
 # mypy: disable-error-code="index, valid-type, no-untyped-def, misc, operator, arg-type"
 """Silhouette antialiasing with NVIDIA Warp. Method and formulas: `reference_antialias`.
 
-The silhouettes stay in a dense array, one entry per pair of pixels, so that nothing waits for their
-number.
+The pairs of pixels that see different triangles are listed first, so that no thread idles beside
+those that search between them. The list has room for every pair, and a fixed number of threads
+works on those that are there, so that nothing waits for their number. On CUDA their order, and with
+it the last bits of sums, varies from run to run.
 """
 
 from __future__ import annotations
@@ -17,32 +19,44 @@ from torch import Tensor
 from diffrec.ops.backends import launch
 from diffrec.ops.backends import warp as start_warp
 from diffrec.ops.reference_antialias import MAX_STEPS
-from diffrec.ops.warp_interpolate import corner
-from diffrec.ops.warp_raster import centre
+from diffrec.ops.warp_interpolate import edge_functions, seen_from
+from diffrec.ops.warp_lanes import add_to_vertex, next_slot
+from diffrec.ops.warp_raster import centre, corners, vertex
 
 start_warp()
 wp.set_module_options({"enable_backward": False, "fuse_fp": False})
 
 _MAX_STEPS = wp.constant(MAX_STEPS)
+_THREADS = 1 << 17  # that share the pairs
+_BLOCK = 128  # threads that search for them together: each needs many registers
 
 
 def find(
     triangle: Tensor, depth: Tensor, clip: Tensor, triangles: Tensor, neighbor: Tensor
 ) -> Tensor:
-    """Silhouettes [2, B, H, W] int32 between each pixel and the next one right (0) or below (1).
+    """Silhouettes between a pixel and the next one right (axis 0) or below (1), [S + 1, 2] int32.
 
-    -1 for none, else 2 * (3 * triangle + edge), + 1 where the second pixel is the near one.
+    The first row is the number of rows after it that hold something: (2 * flat pixel + axis,
+    2 * (3 * triangle + edge) + 1 where the second pixel is the near one, negative for none).
     """
-    found = torch.empty((2, *triangle.shape), dtype=torch.int32, device=clip.device)
+    pixels = triangle.numel()
+    found = torch.empty((2 * pixels + 1, 2), dtype=torch.int32, device=clip.device)
+    found[0].zero_()
+    _, height, width = triangle.shape
+    flat = triangle.contiguous().view(-1)
+    launch(_differing, pixels, [flat, height, width, found.view(-1)], clip.device)
     inputs = [
-        triangle.contiguous(),
-        depth.contiguous(),
+        found,
+        _threads(found),
+        flat,
+        depth.contiguous().view(-1),
+        height,
+        width,
         clip.contiguous(),
         triangles.to(torch.int64).contiguous(),
         neighbor.contiguous(),
-        found,
     ]
-    launch(_find, tuple(found.shape), inputs, clip.device)
+    launch(_find, _threads(found), inputs, clip.device, block=_BLOCK)
     return found
 
 
@@ -88,14 +102,8 @@ def blend(
     """Blended image [B, H, W, C]; `result`: a copy of the image to work in."""
     image = image.detach().contiguous()
     result = image.clone() if result is None else result
-    inputs = [
-        image,
-        silhouettes,
-        clip.detach().contiguous(),
-        triangles.to(torch.int64).contiguous(),
-        result,
-    ]
-    launch(_blend, tuple(silhouettes.shape), inputs, clip.device)
+    inputs = [*_scene(image, silhouettes, clip, triangles), result.view(-1, image.shape[3])]
+    launch(_blend, _threads(silhouettes), inputs, clip.device)
     return result
 
 
@@ -106,17 +114,34 @@ def blend_backward(
     grad = grad.contiguous()
     grad_image = grad.clone()
     grad_clip = torch.zeros(tuple(clip.shape), dtype=torch.float32, device=clip.device)
+    channels = image.shape[3]
     inputs = [
-        image.detach().contiguous(),
-        silhouettes,
-        clip.detach().contiguous(),
-        triangles.to(torch.int64).contiguous(),
-        grad,
-        grad_image,
+        *_scene(image.detach().contiguous(), silhouettes, clip, triangles),
+        grad.view(-1, channels),
+        grad_image.view(-1, channels),
         grad_clip,
     ]
-    launch(_blend_backward, tuple(silhouettes.shape), inputs, clip.device)
+    launch(_blend_backward, _threads(silhouettes), inputs, clip.device)
     return grad_image, grad_clip
+
+
+def _threads(silhouettes: Tensor) -> int:
+    return min(_THREADS, silhouettes.shape[0] - 1)
+
+
+def _scene(
+    image: Tensor, silhouettes: Tensor, clip: Tensor, triangles: Tensor
+) -> list[Tensor | int]:
+    _, height, width, channels = image.shape
+    return [
+        silhouettes,
+        _threads(silhouettes),
+        height,
+        width,
+        clip.detach().contiguous(),
+        triangles.to(torch.int64).contiguous(),
+        image.view(-1, channels),
+    ]
 
 
 @wp.kernel
@@ -172,10 +197,9 @@ def _cross(a: wp.vec3d, b: wp.vec3d) -> wp.float64:
 
 
 @wp.func
-def _edge_value(
-    clip: wp.array3d(dtype=wp.float32), view: int, start: int, end: int, p: wp.vec2d
-) -> wp.float64:
-    return _cross(corner(clip, view, start, p), corner(clip, view, end, p))
+def _exact(v: wp.vec4) -> wp.vec3d:
+    """x, y and w of a vertex."""
+    return wp.vec3d(wp.float64(v[0]), wp.float64(v[1]), wp.float64(v[3]))
 
 
 @wp.func
@@ -200,44 +224,41 @@ def _search(
     step = int(0)
     while step < _MAX_STEPS:
         step += 1
-        facing = wp.float64(0.0)
-        for i in range(3):
-            j = int(triangles[face, (i + 1) % 3])
-            k = int(triangles[face, (i + 2) % 3])
-            facing += _edge_value(clip, view, j, k, near) * wp.float64(
-                clip[view, int(triangles[face, i]), 3]
-            )
+        v = corners(triangles, face)
+        at0 = vertex(clip, view, v[0])
+        at1 = vertex(clip, view, v[1])
+        at2 = vertex(clip, view, v[2])
+        q_near = edge_functions(seen_from(at0, near), seen_from(at1, near), seen_from(at2, near))
+        q_far = edge_functions(seen_from(at0, far), seen_from(at1, far), seen_from(at2, far))
+        facing = q_near[0] * wp.float64(at0[3])
+        facing += q_near[1] * wp.float64(at1[3])
+        facing += q_near[2] * wp.float64(at2[3])
         edge = int(-1)
         first = wp.float64(2.0)
         for i in range(3):
             if i != entry:
-                j = int(triangles[face, (i + 1) % 3])
-                k = int(triangles[face, (i + 2) % 3])
-                q_near = _edge_value(clip, view, j, k, near)
-                q_far = _edge_value(clip, view, j, k, far)
-                inside_near = q_near * facing
-                inside_far = q_far * facing
+                inside_near = q_near[i] * facing
+                inside_far = q_far[i] * facing
                 if inside_near >= zero and inside_far <= zero and inside_near > inside_far:
-                    crossing = q_near / (q_near - q_far)
+                    crossing = q_near[i] / (q_near[i] - q_far[i])
                     if crossing < first:
                         edge = i
                         first = crossing
         if edge < 0:
             step = _MAX_STEPS
         else:
-            origin = wp.vec2d(zero, zero)
-            a = corner(clip, view, int(triangles[face, (edge + 1) % 3]), origin)
-            b = corner(clip, view, int(triangles[face, (edge + 2) % 3]), origin)
+            a = _exact(wp.where(edge == 0, at1, wp.where(edge == 1, at2, at0)))
+            b = _exact(wp.where(edge == 0, at2, wp.where(edge == 1, at0, at1)))
             normal_x = a[1] * b[2] - a[2] * b[1]
             normal_y = a[2] * b[0] - a[0] * b[2]
             twin = neighbor[face, edge]
             goes_on = bool(False)
             if twin >= 0:
-                o = corner(clip, view, int(triangles[twin / 3, twin % 3]), origin)
+                o = _exact(vertex(clip, view, int(triangles[twin // 3, twin % 3])))
                 side = o[0] * normal_x + o[1] * normal_y + o[2] * _cross(a, b)
                 goes_on = side * facing < zero
             if goes_on:
-                face = twin / 3
+                face = twin // 3
                 entry = twin % 3
                 if face == goal:
                     step = _MAX_STEPS
@@ -251,61 +272,111 @@ def _search(
 
 
 @wp.kernel
+def _differing(
+    triangle: wp.array(dtype=wp.int32), height: int, width: int, found: wp.array(dtype=wp.int32)
+):
+    """List the pairs of neighbouring pixels that see different triangles."""
+    pixel = wp.tid()
+    line = pixel // width
+    face = triangle[pixel]
+    # Not by `and`, of which both sides would be read.
+    if pixel - line * width < width - 1:  # noqa: SIM102
+        if face != triangle[pixel + 1]:
+            found[2 * next_slot(found, 0) + 2] = 2 * pixel
+    if (line + 1) % height != 0:  # noqa: SIM102
+        if face != triangle[pixel + width]:
+            found[2 * next_slot(found, 0) + 2] = 2 * pixel + 1
+
+
+@wp.kernel
 def _find(
-    triangle: wp.array3d(dtype=wp.int32),
-    depth: wp.array3d(dtype=wp.float32),
+    found: wp.array2d(dtype=wp.int32),
+    threads: int,
+    triangle: wp.array(dtype=wp.int32),
+    depth: wp.array(dtype=wp.float32),
+    height: int,
+    width: int,
     clip: wp.array3d(dtype=wp.float32),
     triangles: wp.array2d(dtype=wp.int64),
     neighbor: wp.array2d(dtype=wp.int32),
-    found: wp.array4d(dtype=wp.int32),
 ):
-    axis, view, row, column = wp.tid()
-    height = triangle.shape[1]
-    width = triangle.shape[2]
-    row2 = row + axis
-    column2 = column + 1 - axis
-    code = int(-1)
-    if row2 < height and column2 < width:
-        face = triangle[view, row, column]
-        face2 = triangle[view, row2, column2]
-        if face != face2:
-            near = centre(row, column, height, width)
-            far = centre(row2, column2, height, width)
-            if depth[view, row, column] <= depth[view, row2, column2]:
-                code = 2 * _search(
-                    axis, view, near, far, face, face2, clip, triangles, neighbor, height, width
-                )
-            else:
-                code = 1 + 2 * _search(
-                    axis, view, far, near, face2, face, clip, triangles, neighbor, height, width
-                )
-    found[axis, view, row, column] = wp.max(code, -1)
+    for i in range(wp.tid(), found[0, 0], threads):
+        place = found[i + 1, 0]
+        axis = place % 2
+        pixel = place // 2
+        line = pixel // width
+        column = pixel - line * width
+        view = line // height
+        row = line - view * height
+        near = pixel
+        far = pixel + wp.where(axis == 0, 1, width)
+        at_near = centre(row, column, height, width)
+        at_far = centre(row + axis, column + 1 - axis, height, width)
+        flip = int(0)
+        if not depth[near] <= depth[far]:
+            flip = 1
+            far = near
+            near = pixel + wp.where(axis == 0, 1, width)
+            between = at_near
+            at_near = at_far
+            at_far = between
+        edge = _search(
+            axis,
+            view,
+            at_near,
+            at_far,
+            triangle[near],
+            triangle[far],
+            clip,
+            triangles,
+            neighbor,
+            height,
+            width,
+        )
+        found[i + 1, 1] = 2 * edge + flip
 
 
 @wp.struct
 class _Pair:
-    """Two pixels to blend: rows and columns, near one and far one, and the edge between."""
+    """Two pixels to blend, and the edge between them.
 
-    near: wp.vec2i
-    far: wp.vec2i
+    `near`, `far`: their centres; `start`, `end`: the edge's vertices, of `view`; `near_pixel`,
+    `far_pixel`: flat indices.
+    """
+
+    view: int
+    near: wp.vec2d
+    far: wp.vec2d
+    near_pixel: int
+    far_pixel: int
     start: int
     end: int
 
 
 @wp.func
 def _pair(
-    code: int, axis: int, row: int, column: int, triangles: wp.array2d(dtype=wp.int64)
+    place: int, code: int, height: int, width: int, triangles: wp.array2d(dtype=wp.int64)
 ) -> _Pair:
-    one = wp.vec2i(row, column)
-    two = wp.vec2i(row + axis, column + 1 - axis)
+    axis = place % 2
+    pixel = place // 2
+    line = pixel // width
+    column = pixel - line * width
     pair = _Pair()
-    pair.near = one
-    pair.far = two
+    pair.view = line // height
+    row = line - pair.view * height
+    here = centre(row, column, height, width)
+    there = centre(row + axis, column + 1 - axis, height, width)
+    pair.near = here
+    pair.far = there
+    pair.near_pixel = pixel
+    pair.far_pixel = pixel + wp.where(axis == 0, 1, width)
     if code % 2 == 1:
-        pair.near = two
-        pair.far = one
-    face = code / 6
-    edge = (code / 2) % 3
+        pair.near = there
+        pair.far = here
+        pair.near_pixel = pair.far_pixel
+        pair.far_pixel = pixel
+    face = code // 6
+    edge = (code // 2) % 3
     pair.start = int(triangles[face, (edge + 1) % 3])
     pair.end = int(triangles[face, (edge + 2) % 3])
     return pair
@@ -313,36 +384,40 @@ def _pair(
 
 @wp.kernel
 def _blend(
-    image: wp.array4d(dtype=wp.float32),
-    silhouettes: wp.array4d(dtype=wp.int32),
+    silhouettes: wp.array2d(dtype=wp.int32),
+    threads: int,
+    height: int,
+    width: int,
     clip: wp.array3d(dtype=wp.float32),
     triangles: wp.array2d(dtype=wp.int64),
-    result: wp.array4d(dtype=wp.float32),
+    image: wp.array2d(dtype=wp.float32),
+    result: wp.array2d(dtype=wp.float32),
 ):
-    axis, view, row, column = wp.tid()
-    code = silhouettes[axis, view, row, column]
-    if code >= 0:
-        pair = _pair(code, axis, row, column, triangles)
-        near = centre(pair.near[0], pair.near[1], image.shape[1], image.shape[2])
-        far = centre(pair.far[0], pair.far[1], image.shape[1], image.shape[2])
-        at_near = _edge_value(clip, view, pair.start, pair.end, near)
-        at_far = _edge_value(clip, view, pair.start, pair.end, far)
+    for i in range(wp.tid(), silhouettes[0, 0], threads):
+        code = silhouettes[i + 1, 1]
+        if code < 0:
+            continue
+        pair = _pair(silhouettes[i + 1, 0], code, height, width, triangles)
+        start = vertex(clip, pair.view, pair.start)
+        end = vertex(clip, pair.view, pair.end)
+        at_near = _cross(seen_from(start, pair.near), seen_from(end, pair.near))
+        at_far = _cross(seen_from(start, pair.far), seen_from(end, pair.far))
         reach = float(at_near / (at_near - at_far) - wp.float64(0.5))
-        target = pair.far
-        source = pair.near
+        target = pair.far_pixel
+        source = pair.near_pixel
         if reach < 0.0:
-            target = pair.near
-            source = pair.far
-        for k in range(image.shape[3]):
-            change = image[view, source[0], source[1], k] - image[view, target[0], target[1], k]
-            wp.atomic_add(result, view, target[0], target[1], k, wp.abs(reach) * change)
+            target = pair.near_pixel
+            source = pair.far_pixel
+        for k in range(image.shape[1]):
+            change = image[source, k] - image[target, k]
+            wp.atomic_add(result, target, k, wp.abs(reach) * change)
 
 
 @wp.func
 def _add(
     grad_clip: wp.array3d(dtype=wp.float32),
     view: int,
-    vertex: int,
+    row: int,
     near_x: wp.float64,
     near_y: wp.float64,
     far_x: wp.float64,
@@ -351,48 +426,49 @@ def _add(
     far: wp.vec2d,
 ):
     """Add the gradients for u of one vertex, seen from both pixels, to those for x, y and w."""
-    wp.atomic_add(grad_clip, view, vertex, 0, float(near_x + far_x))
-    wp.atomic_add(grad_clip, view, vertex, 1, float(near_y + far_y))
     for_w = near_x * near[0] + near_y * near[1] + far_x * far[0] + far_y * far[1]
-    wp.atomic_add(grad_clip, view, vertex, 3, float(-for_w))
+    value = wp.vec3(float(near_x + far_x), float(near_y + far_y), float(-for_w))
+    add_to_vertex(grad_clip, view, row, value)
 
 
 @wp.kernel
 def _blend_backward(
-    image: wp.array4d(dtype=wp.float32),
-    silhouettes: wp.array4d(dtype=wp.int32),
+    silhouettes: wp.array2d(dtype=wp.int32),
+    threads: int,
+    height: int,
+    width: int,
     clip: wp.array3d(dtype=wp.float32),
     triangles: wp.array2d(dtype=wp.int64),
-    grad: wp.array4d(dtype=wp.float32),
-    grad_image: wp.array4d(dtype=wp.float32),
+    image: wp.array2d(dtype=wp.float32),
+    grad: wp.array2d(dtype=wp.float32),
+    grad_image: wp.array2d(dtype=wp.float32),
     grad_clip: wp.array3d(dtype=wp.float32),
 ):
-    axis, view, row, column = wp.tid()
-    code = silhouettes[axis, view, row, column]
-    if code >= 0:
-        pair = _pair(code, axis, row, column, triangles)
-        near = centre(pair.near[0], pair.near[1], image.shape[1], image.shape[2])
-        far = centre(pair.far[0], pair.far[1], image.shape[1], image.shape[2])
-        near_a = corner(clip, view, pair.start, near)
-        near_b = corner(clip, view, pair.end, near)
-        far_a = corner(clip, view, pair.start, far)
-        far_b = corner(clip, view, pair.end, far)
+    for i in range(wp.tid(), silhouettes[0, 0], threads):
+        code = silhouettes[i + 1, 1]
+        if code < 0:
+            continue
+        pair = _pair(silhouettes[i + 1, 0], code, height, width, triangles)
+        start = vertex(clip, pair.view, pair.start)
+        end = vertex(clip, pair.view, pair.end)
+        near_a = seen_from(start, pair.near)
+        near_b = seen_from(end, pair.near)
+        far_a = seen_from(start, pair.far)
+        far_b = seen_from(end, pair.far)
         at_near = _cross(near_a, near_b)
         at_far = _cross(far_a, far_b)
         reach = float(at_near / (at_near - at_far) - wp.float64(0.5))
-        target = pair.far
-        source = pair.near
+        target = pair.far_pixel
+        source = pair.near_pixel
         if reach < 0.0:
-            target = pair.near
-            source = pair.far
+            target = pair.near_pixel
+            source = pair.far_pixel
         slope = float(0.0)
-        for k in range(image.shape[3]):
-            g = grad[view, target[0], target[1], k]
-            slope += g * (
-                image[view, source[0], source[1], k] - image[view, target[0], target[1], k]
-            )
-            wp.atomic_add(grad_image, view, source[0], source[1], k, wp.abs(reach) * g)
-            wp.atomic_add(grad_image, view, target[0], target[1], k, -wp.abs(reach) * g)
+        for k in range(image.shape[1]):
+            g = grad[target, k]
+            slope += g * (image[source, k] - image[target, k])
+            wp.atomic_add(grad_image, source, k, wp.abs(reach) * g)
+            wp.atomic_add(grad_image, target, k, -wp.abs(reach) * g)
         if reach < 0.0:
             slope = -slope
         # t = E_near / (E_near - E_far)
@@ -400,10 +476,10 @@ def _blend_backward(
         n = -at_far * scale
         f = at_near * scale
         _add(
-            grad_clip, view, pair.start,
-            n * near_b[1], -n * near_b[0], f * far_b[1], -f * far_b[0], near, far,
+            grad_clip, pair.view, pair.start,
+            n * near_b[1], -n * near_b[0], f * far_b[1], -f * far_b[0], pair.near, pair.far,
         )  # fmt: skip
         _add(
-            grad_clip, view, pair.end,
-            -n * near_a[1], n * near_a[0], -f * far_a[1], f * far_a[0], near, far,
+            grad_clip, pair.view, pair.end,
+            -n * near_a[1], n * near_a[0], -f * far_a[1], f * far_a[0], pair.near, pair.far,
         )  # fmt: skip

@@ -1,7 +1,6 @@
-# Kernels are in Warp's language: int(0) declares a variable that changes in a loop, annotations are
-# not types, and vectors and arrays have operations that their Python stand-ins lack.
-# ruff: noqa: UP018
-# mypy: disable-error-code="index, valid-type, no-untyped-def, misc, call-overload"
+# Kernels are in Warp's language: annotations are not types, and vectors and arrays have operations
+# that their Python stand-ins lack.
+# mypy: disable-error-code="index, valid-type, no-untyped-def, misc, call-overload, no-any-return"
 """Barycentrics, interpolation and footprints of covered pixels with NVIDIA Warp, with gradients.
 
 Formulas: `reference_raster`. Gradients that several pixels add to one vertex are summed atomically:
@@ -16,7 +15,8 @@ from torch import Tensor
 
 from diffrec.ops.backends import launch
 from diffrec.ops.backends import warp as start_warp
-from diffrec.ops.warp_raster import centre
+from diffrec.ops.warp_lanes import add_to_vertex, run_of, run_total
+from diffrec.ops.warp_raster import centre, corners, vertex
 
 start_warp()
 wp.set_module_options({"enable_backward": False})
@@ -79,7 +79,7 @@ def interpolate(
         _float32(bary),
         result,
     ]
-    launch(_interpolate, shape, inputs, bary.device)
+    launch(_interpolate, bary.shape[0], inputs, bary.device)
     return result
 
 
@@ -138,14 +138,16 @@ def place_of(pixel: wp.int64, triangle: wp.array3d(dtype=wp.int32)) -> Place:
 
 
 @wp.func
-def corner(clip: wp.array3d(dtype=wp.float32), view: int, vertex: int, p: wp.vec2d) -> wp.vec3d:
-    """u (two components) and w of one vertex, in float64: u is a difference of near equals."""
-    w = wp.float64(clip[view, vertex, 3])
-    return wp.vec3d(
-        wp.float64(clip[view, vertex, 0]) - p[0] * w,
-        wp.float64(clip[view, vertex, 1]) - p[1] * w,
-        w,
-    )
+def seen_from(at: wp.vec4, p: wp.vec2d) -> wp.vec3d:
+    """u (two components) and w of a vertex, in float64: u is a difference of near equals."""
+    w = wp.float64(at[3])
+    return wp.vec3d(wp.float64(at[0]) - p[0] * w, wp.float64(at[1]) - p[1] * w, w)
+
+
+@wp.func
+def corner(clip: wp.array3d(dtype=wp.float32), view: int, row: int, p: wp.vec2d) -> wp.vec3d:
+    """The same, of one vertex of a contiguous `clip`."""
+    return seen_from(vertex(clip, view, row), p)
 
 
 @wp.func
@@ -164,9 +166,10 @@ def _barycentrics(
 ):
     i = wp.tid()
     place = place_of(pixels[i], triangle)
-    a = corner(clip, place.view, int(triangles[place.face, 0]), place.p)
-    b = corner(clip, place.view, int(triangles[place.face, 1]), place.p)
-    c = corner(clip, place.view, int(triangles[place.face, 2]), place.p)
+    v = corners(triangles, place.face)
+    a = corner(clip, place.view, v[0], place.p)
+    b = corner(clip, place.view, v[1], place.p)
+    c = corner(clip, place.view, v[2], place.p)
     q = edge_functions(a, b, c)
     scale = wp.float64(1.0) / (q[0] + q[1] + q[2])
     for k in range(3):
@@ -177,15 +180,18 @@ def _barycentrics(
 def _add(
     total: wp.array3d(dtype=wp.float32),
     view: int,
-    vertex: int,
+    row: int,
     gx: wp.float64,
     gy: wp.float64,
     p: wp.vec2d,
+    run: wp.vec4i,
+    adds: bool,
 ):
     """Add the gradient for u of one vertex to those for its x, y and w."""
-    wp.atomic_add(total, view, vertex, 0, float(gx))
-    wp.atomic_add(total, view, vertex, 1, float(gy))
-    wp.atomic_add(total, view, vertex, 3, float(-(gx * p[0] + gy * p[1])))
+    value = wp.vec3(float(gx), float(gy), float(-(gx * p[0] + gy * p[1])))
+    value = run_total(value, run)
+    if adds:
+        add_to_vertex(total, view, row, value)
 
 
 @wp.func
@@ -200,14 +206,29 @@ def add_to_clip(
     scale: wp.float64,
     g: wp.vec3d,
     p: wp.vec2d,
+    run: wp.vec4i,
+    adds: bool,
 ):
-    """Add the gradient g for the barycentrics q * scale to that for the corners a, b, c."""
+    """Add the gradient g for the barycentrics q * scale to that for the corners a, b, c.
+
+    `run`: the pixels beside this one in the same triangle of the same view; `adds`: whether this
+    thread adds what they have together.
+    """
     mean = wp.dot(g, q) * scale
     # Gradient for q, then for u by the product rule on the cross products.
     h = wp.vec3d((g[0] - mean) * scale, (g[1] - mean) * scale, (g[2] - mean) * scale)
-    _add(total, view, vertices[0], h[2] * b[1] - h[1] * c[1], h[1] * c[0] - h[2] * b[0], p)
-    _add(total, view, vertices[1], h[0] * c[1] - h[2] * a[1], h[2] * a[0] - h[0] * c[0], p)
-    _add(total, view, vertices[2], h[1] * a[1] - h[0] * b[1], h[0] * b[0] - h[1] * a[0], p)
+    _add(
+        total, view, vertices[0],
+        h[2] * b[1] - h[1] * c[1], h[1] * c[0] - h[2] * b[0], p, run, adds,
+    )  # fmt: skip
+    _add(
+        total, view, vertices[1],
+        h[0] * c[1] - h[2] * a[1], h[2] * a[0] - h[0] * c[0], p, run, adds,
+    )  # fmt: skip
+    _add(
+        total, view, vertices[2],
+        h[1] * a[1] - h[0] * b[1], h[0] * b[0] - h[1] * a[0], p, run, adds,
+    )  # fmt: skip
 
 
 @wp.kernel
@@ -221,17 +242,16 @@ def _barycentrics_backward(
 ):
     i = wp.tid()
     place = place_of(pixels[i], triangle)
+    run = run_of(place.view * triangles.shape[0] + place.face)
     p = place.p
-    va = int(triangles[place.face, 0])
-    vb = int(triangles[place.face, 1])
-    vc = int(triangles[place.face, 2])
-    a = corner(clip, place.view, va, p)
-    b = corner(clip, place.view, vb, p)
-    c = corner(clip, place.view, vc, p)
+    v = corners(triangles, place.face)
+    a = corner(clip, place.view, v[0], p)
+    b = corner(clip, place.view, v[1], p)
+    c = corner(clip, place.view, v[2], p)
     q = edge_functions(a, b, c)
     scale = wp.float64(1.0) / (q[0] + q[1] + q[2])
     g = wp.vec3d(wp.float64(grad[i, 0]), wp.float64(grad[i, 1]), wp.float64(grad[i, 2]))
-    add_to_clip(total, place.view, wp.vec3i(va, vb, vc), a, b, c, q, scale, g, p)
+    add_to_clip(total, place.view, v, a, b, c, q, scale, g, p, run, run[3] == 1)
 
 
 @wp.func
@@ -266,9 +286,10 @@ def _footprint(
 ):
     i = wp.tid()
     place = place_of(pixels[i], triangle)
-    a = corner(clip, place.view, int(triangles[place.face, 0]), place.p)
-    b = corner(clip, place.view, int(triangles[place.face, 1]), place.p)
-    c = corner(clip, place.view, int(triangles[place.face, 2]), place.p)
+    v = corners(triangles, place.face)
+    a = corner(clip, place.view, v[0], place.p)
+    b = corner(clip, place.view, v[1], place.p)
+    c = corner(clip, place.view, v[2], place.p)
     q = edge_functions(a, b, c)
     scale = wp.float64(1.0) / (q[0] + q[1] + q[2])
     across = edges_across(a, b, c, q, scale, triangle.shape[2])
@@ -291,13 +312,14 @@ def _interpolate(
     bary: wp.array2d(dtype=wp.float32),
     result: wp.array2d(dtype=wp.float32),
 ):
-    i, k = wp.tid()
-    face = int(faces[i])
-    result[i, k] = (
-        bary[i, 0] * attributes[int(triangles[face, 0]), k]
-        + bary[i, 1] * attributes[int(triangles[face, 1]), k]
-        + bary[i, 2] * attributes[int(triangles[face, 2]), k]
-    )
+    i = wp.tid()
+    v = corners(triangles, int(faces[i]))
+    for k in range(result.shape[1]):
+        result[i, k] = (
+            bary[i, 0] * attributes[v[0], k]
+            + bary[i, 1] * attributes[v[1], k]
+            + bary[i, 2] * attributes[v[2], k]
+        )
 
 
 @wp.kernel
@@ -314,15 +336,19 @@ def _interpolate_backward(
 ):
     i = wp.tid()
     face = int(faces[i])
-    for j in range(3):
-        vertex = int(triangles[face, j])
-        weight = bary[i, j]
-        total = float(0.0)
-        for k in range(grad.shape[1]):
-            g = grad[i, k]
-            if wants_bary != 0:
-                total += g * attributes[vertex, k]
-            if wants_attributes != 0:
-                wp.atomic_add(for_attributes, vertex, k, weight * g)
+    run = run_of(face)
+    v = corners(triangles, face)
+    weight = wp.vec3(bary[i, 0], bary[i, 1], bary[i, 2])
+    total = wp.vec3(0.0, 0.0, 0.0)
+    for k in range(grad.shape[1]):
+        g = grad[i, k]
         if wants_bary != 0:
-            for_bary[i, j] = total
+            total += g * wp.vec3(attributes[v[0], k], attributes[v[1], k], attributes[v[2], k])
+        if wants_attributes != 0:
+            given = run_total(weight * g, run)
+            if run[3] == 1:
+                for j in range(3):
+                    wp.atomic_add(for_attributes, v[j], k, given[j])
+    if wants_bary != 0:
+        for j in range(3):
+            for_bary[i, j] = total[j]

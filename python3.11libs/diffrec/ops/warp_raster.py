@@ -2,12 +2,13 @@
 # not types, and vectors and arrays have operations that their Python stand-ins lack.
 # ruff: noqa: UP018, RUF046
 # mypy: disable-error-code="index, valid-type, no-untyped-def, misc, operator, arg-type"
+# mypy: disable-error-code="no-any-return"
 """Rasterisation with NVIDIA Warp: a z-buffer of 64-bit atomic minima, for CUDA (and the CPU).
 
-The arithmetic of coverage and depth is that of `reference_raster`, operation by operation in
-float64, so both find the same triangles. One thread draws a small triangle; larger ones go to a
-queue that a fixed number of thread groups empties, so nothing waits for their number and a
-triangle that fills the image is drawn by many threads.
+The arithmetic of coverage and depth is that of `reference_raster`, operation by operation, so both
+find the same triangles. One thread draws a small triangle, a few share one of some hundred pixels,
+and many one that is larger. The latter two wait in one queue, each from its own end, which a fixed
+number of threads empties, so nothing waits for their number.
 """
 
 from __future__ import annotations
@@ -18,14 +19,19 @@ from torch import Tensor
 
 from diffrec.ops.backends import launch
 from diffrec.ops.backends import warp as start_warp
+from diffrec.ops.reference_raster import DOUBT
+from diffrec.ops.warp_lanes import next_slot
 
 start_warp()
 # Fused multiply-adds would let two triangles disagree about the edge they share.
 wp.set_module_options({"enable_backward": False, "fuse_fp": False})
 
-_SMALL = 64  # pixels in the bounds of a triangle that one thread draws
-_GROUP = 128  # threads that share a larger one
-_GROUPS = 1024
+_SMALL = 12  # pixels in the bounds of a triangle that one thread draws
+_LARGE = 1024  # from which on a few threads are too few
+_FEW, _GROUPS = 8, 32768  # threads that share a triangle, and how many do at once
+_MANY, _CROWDS = 1024, 256
+_BLOCK = 128  # threads; what a triangle needs to be drawn leaves no room for more
+_DOUBT = wp.constant(DOUBT)
 _EMPTY = torch.iinfo(torch.int64).max
 
 
@@ -44,7 +50,7 @@ def rasterize(
     depth = torch.empty(shape, dtype=torch.float32, device=device)
     keys = torch.full(shape, _EMPTY, dtype=torch.int64, device=device)
     queue = torch.empty(max(1, views * count), dtype=torch.int32, device=device)
-    queued = torch.zeros(1, dtype=torch.int32, device=device)
+    queued = torch.zeros(2, dtype=torch.int32, device=device)
     seen_triangle, seen_depth = behind if behind is not None else (triangle, depth)
     scene = [
         clip.contiguous(),
@@ -56,11 +62,15 @@ def rasterize(
         queued,
         keys,
     ]
-    groups, group = (_GROUPS, _GROUP) if clip.is_cuda else (1, 1)
     if views and count:
-        launch(_draw_small, (views, count), [*scene, _SMALL], device)
-        launch(_draw_large, (groups, group), [*scene, groups, group], device)
-    launch(_resolve, shape, [keys, triangle, depth], device)
+        sizes = [_SMALL, _LARGE]
+        launch(_draw_small, views * count, [*scene, *sizes], device, block=_BLOCK)
+        for end, groups, group in ((0, _GROUPS, _FEW), (1, _CROWDS, _MANY)):
+            groups, group = (groups, group) if clip.is_cuda else (1, 1)
+            inputs = [*scene, end, groups, group]
+            launch(_draw_queued, groups * group, inputs, device, block=_BLOCK)
+    flat = [keys.view(-1), triangle.view(-1), depth.view(-1)]
+    launch(_resolve, keys.numel(), flat, device)
     return triangle, depth
 
 
@@ -78,54 +88,84 @@ def cross(a: wp.vec2d, b: wp.vec2d) -> wp.float64:
     return a[0] * b[1] - a[1] * b[0]
 
 
+@wp.func_native("""
+    const float* place = clip.data + 4 * ((size_t)view * clip.shape[1] + row);
+#if defined(__CUDA_ARCH__)
+    const float4 all = *reinterpret_cast<const float4*>(place);
+    return wp::vec_t<4, wp::float32>(all.x, all.y, all.z, all.w);
+#else
+    return wp::vec_t<4, wp::float32>(place[0], place[1], place[2], place[3]);
+#endif
+""")
+def vertex(clip: wp.array3d(dtype=wp.float32), view: int, row: int) -> wp.vec4:
+    """Clip-space coordinates of a vertex, by one instruction on CUDA; `clip` is contiguous."""
+    ...
+
+
 @wp.func
-def _extent(p: wp.vec3d, w: wp.vec3d) -> wp.vec2d:
-    """Range of coordinate / w over the part of a triangle with w > 0.
+def _extent(p: wp.vec3, w: wp.vec3) -> wp.vec2:
+    """Range of coordinate / w over the part of a triangle with w > 0, but for rounding.
 
     Where an edge passes through w = 0, the projection runs off to infinity on the side of the
-    crossing's coordinate.
+    crossing's coordinate, or on both where rounding leaves a doubt.
     """
-    infinity = wp.float64(1.0e30)
-    zero = wp.float64(0.0)
+    infinity = float(1.0e30)
     low = infinity
     high = -infinity
     for i in range(3):
         j = (i + 1) % 3
-        if w[i] > zero:
+        if w[i] > 0.0:
             low = wp.min(low, p[i] / w[i])
             high = wp.max(high, p[i] / w[i])
-        if (w[i] > zero) != (w[j] > zero):
-            crossing = p[i] * wp.abs(w[j]) + p[j] * wp.abs(w[i])
-            if crossing >= zero:
+        if (w[i] > 0.0) != (w[j] > 0.0):
+            one = p[i] * wp.abs(w[j])
+            other = p[j] * wp.abs(w[i])
+            doubt = 1.0e-6 * (wp.abs(one) + wp.abs(other)) + 1.0e-37
+            if one + other >= -doubt:
                 high = infinity
-            if crossing <= zero:
+            if one + other <= doubt:
                 low = -infinity
-    return wp.vec2d(low, high)
+    return wp.vec2(low, high)
 
 
 @wp.func
-def _pixel_range(low: wp.float64, high: wp.float64, size: int) -> wp.vec2i:
-    """First and last pixel whose centre lies in [low, high] (-1..1), clamped to the image."""
-    one = wp.float64(1.0)
-    half = wp.float64(0.5)
-    slack = wp.float64(1.0e-3)
-    scale = half * wp.float64(size)
-    first = wp.ceil((wp.clamp(low, -one, one + one) + one) * scale - half - slack)
-    last = wp.floor((wp.clamp(high, -one - one, one) + one) * scale - half + slack)
+def _pixel_range(low: float, high: float, size: int) -> wp.vec2i:
+    """First and last pixel whose centre lies in [low, high] (-1..1), clamped to the image; rounding
+    may make it one more."""
+    slack = 1.0e-3 + 1.0e-6 * float(size)
+    scale = 0.5 * float(size)
+    first = wp.ceil((wp.clamp(low, -1.0, 2.0) + 1.0) * scale - 0.5 - slack)
+    last = wp.floor((wp.clamp(high, -2.0, 1.0) + 1.0) * scale - 0.5 + slack)
     return wp.vec2i(wp.max(0, int(first)), wp.min(size - 1, int(last)))
 
 
-@wp.func
-def _axis(clip: wp.array3d(dtype=wp.float32), view: int, v: wp.vec3i, k: int) -> wp.vec3d:
-    return wp.vec3d(
-        wp.float64(clip[view, v[0], k]),
-        wp.float64(clip[view, v[1], k]),
-        wp.float64(clip[view, v[2], k]),
-    )
+@wp.struct
+class _Triangle:
+    """A triangle of a view, ready to be drawn.
+
+    `x`, `y`, `z`, `w`: clip-space coordinates of the three corners; `columns`, `rows`: its bounds,
+    first and last, the first beyond the last where nothing can be seen; the others as in
+    `reference_raster.edge_planes`: edge functions in a pixel, their changes per column and row.
+    """
+
+    view: int
+    face: int
+    x: wp.vec3
+    y: wp.vec3
+    z: wp.vec3
+    w: wp.vec3
+    columns: wp.vec2i
+    rows: wp.vec2i
+    column: int
+    row: int
+    there: wp.vec3
+    per_column: wp.vec3
+    per_row: wp.vec3
+    doubt: float
 
 
 @wp.func
-def _outside(p: wp.vec3d, w: wp.vec3d) -> bool:
+def _outside(p: wp.vec3, w: wp.vec3) -> bool:
     """Whether all three lie beyond one of the two planes of an axis, or are not finite."""
     above = p[0] > w[0] and p[1] > w[1] and p[2] > w[2]
     below = p[0] < -w[0] and p[1] < -w[1] and p[2] < -w[2]
@@ -134,21 +174,75 @@ def _outside(p: wp.vec3d, w: wp.vec3d) -> bool:
 
 
 @wp.func
-def _bounds(
-    x: wp.vec3d, y: wp.vec3d, z: wp.vec3d, w: wp.vec3d, height: int, width: int
-) -> wp.vec4i:
-    """(first column, last column, first row, last row); first > last if it cannot be seen."""
-    nothing = wp.vec4i(1, 0, 1, 0)
-    zero = wp.float64(0.0)
-    if not (w[0] > zero or w[1] > zero or w[2] > zero):
-        return nothing
-    if _outside(x, w) or _outside(y, w) or _outside(z, w):
-        return nothing
-    across = _extent(x, w)
-    up = _extent(y, w)
-    columns = _pixel_range(across[0], across[1], width)
-    rows = _pixel_range(-up[1], -up[0], height)
-    return wp.vec4i(columns[0], columns[1], rows[0], rows[1])
+def _triangle(
+    clip: wp.array3d(dtype=wp.float32),
+    triangles: wp.array2d(dtype=wp.int64),
+    view: int,
+    face: int,
+    height: int,
+    width: int,
+) -> _Triangle:
+    t = _Triangle()
+    t.view = view
+    t.face = face
+    v = corners(triangles, face)
+    a = vertex(clip, view, v[0])
+    b = vertex(clip, view, v[1])
+    c = vertex(clip, view, v[2])
+    t.x = wp.vec3(a[0], b[0], c[0])
+    t.y = wp.vec3(a[1], b[1], c[1])
+    t.z = wp.vec3(a[2], b[2], c[2])
+    t.w = wp.vec3(a[3], b[3], c[3])
+    t.columns = wp.vec2i(1, 0)
+    t.rows = wp.vec2i(1, 0)
+    in_front = t.w[0] > 0.0 or t.w[1] > 0.0 or t.w[2] > 0.0
+    if in_front and not (_outside(t.x, t.w) or _outside(t.y, t.w) or _outside(t.z, t.w)):
+        across = _extent(t.x, t.w)
+        up = _extent(t.y, t.w)
+        t.columns = _pixel_range(across[0], across[1], width)
+        t.rows = _pixel_range(-up[1], -up[0], height)
+    return t
+
+
+@wp.func
+def _with_edge_planes(t: _Triangle, height: int, width: int) -> _Triangle:
+    """See `reference_raster.edge_planes`."""
+    across = float(width)
+    down = float(height)
+    column = (t.x[0] / t.w[0] + 1.0) * (0.5 * across)
+    row = (1.0 - t.y[0] / t.w[0]) * (0.5 * down)
+    t.column = int(wp.min(wp.max(column, 0.0), across - 1.0))
+    t.row = int(wp.min(wp.max(row, 0.0), down - 1.0))
+    px = float(2 * t.column + 1 - width) / across
+    py = float(height - 1 - 2 * t.row) / down
+    x = t.x - px * t.w
+    y = t.y - py * t.w
+    w = t.w
+    t.there = wp.vec3(
+        x[1] * y[2] - y[1] * x[2], x[2] * y[0] - y[2] * x[0], x[0] * y[1] - y[0] * x[1]
+    )
+    step_x = 2.0 / across
+    step_y = 2.0 / down
+    t.per_column = wp.vec3(
+        (y[1] * w[2] - w[1] * y[2]) * step_x,
+        (y[2] * w[0] - w[2] * y[0]) * step_x,
+        (y[0] * w[1] - w[0] * y[1]) * step_x,
+    )
+    t.per_row = wp.vec3(
+        (x[1] * w[2] - w[1] * x[2]) * step_y,
+        (x[2] * w[0] - w[2] * x[0]) * step_y,
+        (x[0] * w[1] - w[0] * x[1]) * step_y,
+    )
+    smallest = wp.min(w[0], wp.min(w[1], w[2]))
+    largest = wp.max(w[0], wp.max(w[1], w[2]))
+    extent = wp.max(
+        wp.max(wp.abs(x[0]), wp.max(wp.abs(x[1]), wp.abs(x[2]))),
+        wp.max(wp.abs(y[0]), wp.max(wp.abs(y[1]), wp.abs(y[2]))),
+    ) * (largest / smallest)
+    t.doubt = extent * (extent + largest) * _DOUBT
+    if not smallest > 0.0:
+        t.doubt = wp.inf  # type: ignore[attr-defined]
+    return t
 
 
 @wp.func
@@ -164,13 +258,36 @@ def _sign(q: wp.float64, a: wp.vec2d, wa: wp.float64, b: wp.vec2d, wb: wp.float6
 
 
 @wp.func
+def _exact_depth(t: _Triangle, row: int, column: int, height: int, width: int) -> float:
+    """z / w in a pixel by float64, 2 where it is not covered."""
+    zero = wp.float64(0.0)
+    one = wp.float64(1.0)
+    p = centre(row, column, height, width)
+    w = wp.vec3d(wp.float64(t.w[0]), wp.float64(t.w[1]), wp.float64(t.w[2]))
+    u0 = wp.vec2d(wp.float64(t.x[0]) - p[0] * w[0], wp.float64(t.y[0]) - p[1] * w[0])
+    u1 = wp.vec2d(wp.float64(t.x[1]) - p[0] * w[1], wp.float64(t.y[1]) - p[1] * w[1])
+    u2 = wp.vec2d(wp.float64(t.x[2]) - p[0] * w[2], wp.float64(t.y[2]) - p[1] * w[2])
+    q0 = cross(u1, u2)
+    q1 = cross(u2, u0)
+    q2 = cross(u0, u1)
+    s0 = _sign(q0, u1, w[1], u2, w[2])
+    s1 = _sign(q1, u2, w[2], u0, w[0])
+    s2 = _sign(q2, u0, w[0], u1, w[1])
+    depth = float(2.0)
+    if (s0 > zero and s1 > zero and s2 > zero) or (s0 < zero and s1 < zero and s2 < zero):
+        sum_q = q0 + q1 + q2
+        sum_w = q0 * w[0] + q1 * w[1] + q2 * w[2]
+        if (sum_q > zero and sum_w > zero) or (sum_q < zero and sum_w < zero):
+            z0 = wp.float64(t.z[0])
+            exact = (q0 * z0 + q1 * wp.float64(t.z[1]) + q2 * wp.float64(t.z[2])) / sum_w
+            if exact >= -one and exact <= one:
+                depth = float(exact)
+    return depth
+
+
+@wp.func
 def _fragment(
-    x: wp.vec3d,
-    y: wp.vec3d,
-    z: wp.vec3d,
-    w: wp.vec3d,
-    view: int,
-    face: int,
+    t: _Triangle,
     row: int,
     column: int,
     seen_triangle: wp.array3d(dtype=wp.int32),
@@ -179,40 +296,33 @@ def _fragment(
     keys: wp.array3d(dtype=wp.int64),
 ):
     """Test one pixel and enter the triangle into the z-buffer."""
-    zero = wp.float64(0.0)
-    one = wp.float64(1.0)
-    p = centre(row, column, keys.shape[1], keys.shape[2])
-    u0 = wp.vec2d(x[0] - p[0] * w[0], y[0] - p[1] * w[0])
-    u1 = wp.vec2d(x[1] - p[0] * w[1], y[1] - p[1] * w[1])
-    u2 = wp.vec2d(x[2] - p[0] * w[2], y[2] - p[1] * w[2])
-    q0 = cross(u1, u2)
-    q1 = cross(u2, u0)
-    q2 = cross(u0, u1)
-    s0 = _sign(q0, u1, w[1], u2, w[2])
-    s1 = _sign(q1, u2, w[2], u0, w[0])
-    s2 = _sign(q2, u0, w[0], u1, w[1])
-    if (s0 > zero and s1 > zero and s2 > zero) or (s0 < zero and s1 < zero and s2 < zero):
-        sum_q = q0 + q1 + q2
-        sum_w = q0 * w[0] + q1 * w[1] + q2 * w[2]
-        if (sum_q > zero and sum_w > zero) or (sum_q < zero and sum_w < zero):
-            exact = (q0 * z[0] + q1 * z[1] + q2 * z[2]) / sum_w
-            if exact >= -one and exact <= one:
-                depth = float(exact)
-                visible = bool(True)
-                if peel != 0:
-                    visible = depth > seen_depth[view, row, column] and (
-                        seen_triangle[view, row, column] != face
-                    )
-                if visible:
-                    # The bits of a float order like an integer once negative ones are flipped.
-                    bits = int(0)
-                    if depth != 0.0:
-                        bits = wp.cast(depth, wp.int32)
-                    if bits < 0:
-                        bits = bits ^ 0x7FFFFFFF
-                    key = (wp.int64(bits) << wp.int64(32)) | wp.int64(face)
-                    if key < keys[view, row, column]:
-                        wp.atomic_min(keys, view, row, column, key)
+    q = (t.there + float(column - t.column) * t.per_column) + float(row - t.row) * t.per_row
+    certain = wp.abs(q[0]) > t.doubt and wp.abs(q[1]) > t.doubt and wp.abs(q[2]) > t.doubt
+    positive = q[0] > t.doubt or q[1] > t.doubt or q[2] > t.doubt
+    negative = q[0] < -t.doubt or q[1] < -t.doubt or q[2] < -t.doubt
+    if not (positive and negative):
+        depth = float(2.0)
+        if certain:
+            sum_z = q[0] * t.z[0] + q[1] * t.z[1] + q[2] * t.z[2]
+            depth = sum_z / (q[0] * t.w[0] + q[1] * t.w[1] + q[2] * t.w[2])
+        else:
+            depth = _exact_depth(t, row, column, keys.shape[1], keys.shape[2])
+        if depth >= -1.0 and depth <= 1.0:
+            visible = bool(True)
+            if peel != 0:
+                visible = depth > seen_depth[t.view, row, column] and (
+                    seen_triangle[t.view, row, column] != t.face
+                )
+            if visible:
+                # The bits of a float order like an integer once negative ones are flipped.
+                bits = int(0)
+                if depth != 0.0:
+                    bits = wp.cast(depth, wp.int32)
+                if bits < 0:
+                    bits = bits ^ 0x7FFFFFFF
+                key = (wp.int64(bits) << wp.int64(32)) | wp.int64(t.face)
+                if key < keys[t.view, row, column]:
+                    wp.atomic_min(keys, t.view, row, column, key)
 
 
 @wp.func
@@ -232,28 +342,31 @@ def _draw_small(
     queued: wp.array(dtype=wp.int32),
     keys: wp.array3d(dtype=wp.int64),
     small: int,
+    large: int,
 ):
-    view, face = wp.tid()
-    v = corners(triangles, face)
-    x = _axis(clip, view, v, 0)
-    y = _axis(clip, view, v, 1)
-    z = _axis(clip, view, v, 2)
-    w = _axis(clip, view, v, 3)
-    box = _bounds(x, y, z, w, keys.shape[1], keys.shape[2])
-    if box[0] <= box[1] and box[2] <= box[3]:
-        if (box[1] - box[0] + 1) * (box[3] - box[2] + 1) > small:
-            slot = wp.atomic_add(queued, 0, 1)
-            queue[slot] = view * triangles.shape[0] + face
+    entry = wp.tid()
+    view = entry // triangles.shape[0]
+    face = entry - view * triangles.shape[0]
+    height = keys.shape[1]
+    width = keys.shape[2]
+    t = _triangle(clip, triangles, view, face, height, width)
+    columns = t.columns[1] - t.columns[0] + 1
+    rows = t.rows[1] - t.rows[0] + 1
+    if columns > 0 and rows > 0:
+        if columns * rows > small:
+            if columns * rows > large:
+                queue[queue.shape[0] - 1 - next_slot(queued, 1)] = entry
+            else:
+                queue[next_slot(queued, 0)] = entry
         else:
-            for row in range(box[2], box[3] + 1):
-                for column in range(box[0], box[1] + 1):
-                    _fragment(
-                        x, y, z, w, view, face, row, column, seen_triangle, seen_depth, peel, keys
-                    )
+            t = _with_edge_planes(t, height, width)
+            for row in range(t.rows[0], t.rows[1] + 1):
+                for column in range(t.columns[0], t.columns[1] + 1):
+                    _fragment(t, row, column, seen_triangle, seen_depth, peel, keys)
 
 
 @wp.kernel
-def _draw_large(
+def _draw_queued(
     clip: wp.array3d(dtype=wp.float32),
     triangles: wp.array2d(dtype=wp.int64),
     seen_triangle: wp.array3d(dtype=wp.int32),
@@ -262,40 +375,44 @@ def _draw_large(
     queue: wp.array(dtype=wp.int32),
     queued: wp.array(dtype=wp.int32),
     keys: wp.array3d(dtype=wp.int64),
+    end: int,
     groups: int,
     group_size: int,
 ):
-    group, lane = wp.tid()
-    for slot in range(group, queued[0], groups):
-        view = queue[slot] / triangles.shape[0]
-        face = queue[slot] % triangles.shape[0]
-        v = corners(triangles, face)
-        x = _axis(clip, view, v, 0)
-        y = _axis(clip, view, v, 1)
-        z = _axis(clip, view, v, 2)
-        w = _axis(clip, view, v, 3)
-        box = _bounds(x, y, z, w, keys.shape[1], keys.shape[2])
-        columns = box[1] - box[0] + 1
-        for i in range(lane, columns * (box[3] - box[2] + 1), group_size):
-            row = box[2] + i / columns
-            column = box[0] + i % columns
-            _fragment(x, y, z, w, view, face, row, column, seen_triangle, seen_depth, peel, keys)
+    """Those at one end of the queue, each drawn by the threads of a group."""
+    thread = wp.tid()
+    group = thread // group_size
+    lane = thread - group * group_size
+    height = keys.shape[1]
+    width = keys.shape[2]
+    for slot in range(group, queued[end], groups):
+        entry = queue[slot]
+        if end == 1:
+            entry = queue[queue.shape[0] - 1 - slot]
+        view = entry // triangles.shape[0]
+        t = _triangle(clip, triangles, view, entry % triangles.shape[0], height, width)
+        t = _with_edge_planes(t, height, width)
+        columns = t.columns[1] - t.columns[0] + 1
+        for i in range(lane, columns * (t.rows[1] - t.rows[0] + 1), group_size):
+            row = t.rows[0] + i // columns
+            column = t.columns[0] + i % columns
+            _fragment(t, row, column, seen_triangle, seen_depth, peel, keys)
 
 
 @wp.kernel
 def _resolve(
-    keys: wp.array3d(dtype=wp.int64),
-    triangle: wp.array3d(dtype=wp.int32),
-    depth: wp.array3d(dtype=wp.float32),
+    keys: wp.array(dtype=wp.int64),
+    triangle: wp.array(dtype=wp.int32),
+    depth: wp.array(dtype=wp.float32),
 ):
-    view, row, column = wp.tid()
-    key = keys[view, row, column]
+    i = wp.tid()
+    key = keys[i]
     if key == wp.int64(0x7FFFFFFFFFFFFFFF):
-        triangle[view, row, column] = -1
-        depth[view, row, column] = wp.inf  # type: ignore[attr-defined]
+        triangle[i] = -1
+        depth[i] = wp.inf  # type: ignore[attr-defined]
     else:
-        triangle[view, row, column] = int(key & wp.int64(0xFFFFFFFF))
+        triangle[i] = int(key & wp.int64(0xFFFFFFFF))
         bits = int(key >> wp.int64(32))
         if bits < 0:
             bits = bits ^ 0x7FFFFFFF
-        depth[view, row, column] = wp.cast(bits, wp.float32)
+        depth[i] = wp.cast(bits, wp.float32)

@@ -27,6 +27,7 @@ from diffrec.ops.warp_interpolate import (
     edges_down,
     place_of,
 )
+from diffrec.ops.warp_lanes import run_of, run_total
 from diffrec.ops.warp_raster import corners
 
 start_warp()
@@ -97,7 +98,9 @@ def surface_backward(
         clip.new_empty((0, 2 if i == 3 else 3)) if grad is None else grad.contiguous()
         for i, grad in enumerate(grads)
     ]
-    launch(_surface_backward, pixels.shape[0], [*_scene(*inputs), *given, *totals], clip.device)
+    scene = _scene(*inputs)
+    count = pixels.shape[0] if scene[4].shape[0] else 0  # without triangles no pixel sees one
+    launch(_surface_backward, count, [*scene, *given, *totals], clip.device)
     return [total if want else None for total, want in zip(totals, wanted, strict=True)]
 
 
@@ -210,6 +213,8 @@ def _add(
     bary: wp.vec3,
     pixel: int,
     channels: int,
+    run: wp.vec4i,
+    adds: bool,
     grad: wp.array2d(dtype=wp.float32),
     total: wp.array2d(dtype=wp.float32),
 ) -> wp.vec3:
@@ -223,8 +228,10 @@ def _add(
                 g * attributes[v[0], k], g * attributes[v[1], k], g * attributes[v[2], k]
             )
             if total.shape[0] > 0:
-                for j in range(3):
-                    wp.atomic_add(total, v[j], k, bary[j] * g)
+                given = run_total(bary * g, run)
+                if adds:
+                    for j in range(3):
+                        wp.atomic_add(total, v[j], k, given[j])
     return for_bary
 
 
@@ -252,10 +259,12 @@ def _surface_backward(
     for_tangents: wp.array2d(dtype=wp.float32),
 ):
     i = wp.tid()
-    if pixels[i] < wp.int64(0):
-        return
-    place = place_of(pixels[i], triangle)
-    face = place.face
+    # Rows without a pixel go along, as a run of their own that adds nothing.
+    seen = pixels[i] >= wp.int64(0)
+    place = place_of(wp.max(pixels[i], wp.int64(0)), triangle)
+    face = wp.max(place.face, 0)
+    run = run_of(wp.where(seen, place.view * triangles.shape[0] + face, -1))
+    adds = seen and run[3] == 1
     v = corners(triangles, face)
     a = corner(clip, place.view, v[0], place.p)
     b = corner(clip, place.view, v[1], place.p)
@@ -263,10 +272,10 @@ def _surface_backward(
     q = edge_functions(a, b, c)
     scale = wp.float64(1.0) / (q[0] + q[1] + q[2])
     bary = wp.vec3(float(q[0] * scale), float(q[1] * scale), float(q[2] * scale))
-    g = _add(positions, triangles, face, bary, i, 3, for_position, for_positions)
-    g += _add(normals, normal_triangles, face, bary, i, 3, for_normal, for_normals)
-    g += _add(tangents, tangent_triangles, face, bary, i, 3, for_tangent, for_tangents)
-    g += _add(texcoords, texcoord_triangles, face, bary, i, 2, for_uv, for_texcoords)
+    g = _add(positions, triangles, face, bary, i, 3, run, adds, for_position, for_positions)
+    g += _add(normals, normal_triangles, face, bary, i, 3, run, adds, for_normal, for_normals)
+    g += _add(tangents, tangent_triangles, face, bary, i, 3, run, adds, for_tangent, for_tangents)
+    g += _add(texcoords, texcoord_triangles, face, bary, i, 2, run, adds, for_uv, for_texcoords)
     if for_clip.shape[0] > 0:
         exact = wp.vec3d(wp.float64(g[0]), wp.float64(g[1]), wp.float64(g[2]))
-        add_to_clip(for_clip, place.view, v, a, b, c, q, scale, exact, place.p)
+        add_to_clip(for_clip, place.view, v, a, b, c, q, scale, exact, place.p, run, adds)

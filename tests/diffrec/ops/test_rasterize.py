@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from diffrec.ops import reference_raster
 from diffrec.ops.backends import choose_backend
 from diffrec.ops.rasterize import (
     Raster,
@@ -62,6 +63,53 @@ def test_backends_see_the_same_triangles(backend: str, device: str, seed: int) -
         )
         assert torch.equal(peeled.triangle, found.triangle.cpu())
         assert torch.equal(peeled.depth, found.depth.cpu())
+
+
+def meshes(seed: int) -> list[tuple[Tensor, tuple[int, int]]]:
+    """Triangles [f, 3, 4] of all sizes, from a hundredth of a pixel to many screens, as slivers and
+    in strong perspective, and a resolution that is no power of two as well."""
+    generator = torch.Generator().manual_seed(seed)
+    result = []
+    for size in (1e-4, 1e-3, 1e-2, 0.1, 1.0, 30.0):
+        centre = torch.rand(40, 1, 2, generator=generator) * 2.2 - 1.1
+        offset = torch.randn(40, 3, 2, generator=generator) * size
+        offset[::3, :, 1] *= 1e-3
+        w = 2 + torch.rand(40, 3, 1, generator=generator) * torch.tensor([0.0, 0.5, 30.0])[seed % 3]
+        z = torch.rand(40, 3, 1, generator=generator) - 0.5
+        corners = torch.cat([(centre + offset) * w, z * w, w], dim=-1)
+        result.append((corners, (48, 64) if seed % 2 else (37, 53)))
+    return result
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_where_single_precision_is_certain_it_is_right(seed: int) -> None:
+    certain_ones = covered_ones = 0
+    for corners, resolution in meshes(seed):
+        q, doubt = reference_raster.edge_planes(corners, resolution)
+        centres = reference_raster.pixel_centres(resolution, torch.float64, corners.device)
+        exact, _ = reference_raster.edge_functions(corners.double()[:, None], centres)
+        # Half of what is taken for the bound.
+        assert bool(((q - exact).abs().amax(-1) <= 0.5 * doubt).all())
+        wanted = reference_raster.fragment_depth(corners.double(), resolution)
+        depth = reference_raster.fragment_depth(corners, resolution)
+        inside = torch.isfinite(wanted)
+        assert torch.equal(torch.isfinite(depth), inside)
+        torch.testing.assert_close(depth[inside].double(), wanted[inside], rtol=0, atol=1e-5)
+        certain_ones += int((q.abs() > doubt[..., None]).all(-1)[inside].sum())
+        covered_ones += int(inside.sum())
+    assert certain_ones > 0.97 * covered_ones > 0
+
+
+@pytest.mark.parametrize("backend", FAST)
+@pytest.mark.parametrize("seed", range(6))
+def test_backends_see_the_same_of_triangles_of_all_sizes(backend: str, seed: int) -> None:
+    for corners, resolution in meshes(seed):
+        clip = corners.reshape(1, -1, 4)
+        triangles = torch.arange(clip.shape[1]).view(-1, 3)
+        expected = rasterize(clip, triangles, resolution, backend="reference")
+        found = rasterize(clip, triangles, resolution, backend=backend)
+        assert torch.equal(expected.triangle, found.triangle)
+        assert torch.equal(expected.depth, found.depth)
 
 
 @pytest.mark.parametrize("backend", ALL)
