@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from diffrec import cameras
 from diffrec.data.views import ViewBatch, sent
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials import Material
+from diffrec.ops.antialias import EdgeTopology, edge_topology
 from diffrec.render import RenderOptions, render
 from diffrec.shading.light import PrefilteredLight
 
@@ -23,11 +24,26 @@ PIXELS_AHEAD = 1 << 23
 
 @dataclass(frozen=True)
 class _Ahead:
-    """A batch that is waiting, and the generator's states that it was drawn from and left."""
+    """A batch that is waiting, and the generator's states that it was drawn from and left.
+
+    `ready`: what has to have happened on a GPU before its pictures are looked at.
+    """
 
     before: Tensor
     after: Tensor
     batch: ViewBatch
+    ready: torch.cuda.Event | None = None
+
+    def taken(self) -> ViewBatch:
+        """The batch, for PyTorch's current stream."""
+        if self.ready is not None:
+            stream = torch.cuda.current_stream(self.batch.camera_position.device)
+            stream.wait_event(self.ready)
+            for field in fields(self.batch):
+                value = getattr(self.batch, field.name)
+                if value is not None:
+                    value.record_stream(stream)
+        return self.batch
 
 
 @dataclass(frozen=True)
@@ -71,6 +87,8 @@ class ReferenceMeshViews:
         self.names = [f"{i:06d}" for i in range(length)]
         self._batches_ahead = ahead
         self._ahead: deque[_Ahead] = deque()
+        self._topology: EdgeTopology | None = None
+        self._beside: torch.cuda.Stream | None = None
 
     def __len__(self) -> int:
         return self._length
@@ -88,7 +106,7 @@ class ReferenceMeshViews:
             self._look_ahead(len(indices), part)
         chosen = self._ahead.popleft()
         self.generator.set_state(chosen.after)
-        return chosen.batch
+        return chosen.taken()
 
     def _is_ahead(self, views: int) -> bool:
         """Whether the next batch is ready: of that size, and drawn from the generator's state."""
@@ -100,7 +118,11 @@ class ReferenceMeshViews:
         )
 
     def _look_ahead(self, drawn: int, part: slice) -> None:
-        """Render several batches at once: on a GPU that takes little longer than one."""
+        """Render several batches at once: on a GPU that takes little longer than one.
+
+        Rendering waits for the GPU to count pixels. On a stream of its own it does not wait for the
+        iterations that are queued, which go on meanwhile.
+        """
         device = self._scene.mesh.positions.device
         height, width = self.resolution
         views = len(range(drawn)[part])
@@ -111,7 +133,17 @@ class ReferenceMeshViews:
         for _ in range(count):
             poses += [cameras.random_pose(self.generator) for _ in range(drawn)][part]
             states.append(self.generator.get_state())
-        rendered = self._rendered(poses)
+        ready = None
+        if device.type == "cuda":
+            if self._beside is None:
+                self._beside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+                # The scene was made on the current stream, and does not change.
+                self._beside.wait_stream(torch.cuda.current_stream(device))
+            with torch.cuda.stream(self._beside):
+                rendered = self._rendered(poses)
+            ready = self._beside.record_event()
+        else:
+            rendered = self._rendered(poses)
         self._ahead.clear()
         for number in range(count):
             part = slice(number * views, (number + 1) * views)
@@ -122,7 +154,7 @@ class ReferenceMeshViews:
                 rendered.camera_position[part],
                 rendered.image[part],
             )
-            self._ahead.append(_Ahead(states[number], states[number + 1], batch))
+            self._ahead.append(_Ahead(states[number], states[number + 1], batch, ready))
 
     def _rendered(self, poses: Sequence[Tensor]) -> ViewBatch:
         device = self._scene.mesh.positions.device
@@ -132,6 +164,8 @@ class ReferenceMeshViews:
         clip_from_world = sent(projection @ camera_from_world, device)
         camera_position = sent(cameras.camera_position(camera_from_world), device)
         camera_from_world = sent(camera_from_world, device)
+        if self._topology is None:
+            self._topology = edge_topology(self._scene.mesh.triangles)
         with torch.no_grad():
             rendered = render(
                 self._scene.mesh,
@@ -142,6 +176,7 @@ class ReferenceMeshViews:
                 camera_position,
                 self.resolution,
                 options=self._options,
+                topology=self._topology,
             )
         image: Tensor = rendered.image
         return ViewBatch(clip_from_world, camera_from_world, camera_position, image)

@@ -137,6 +137,8 @@ def _sum_facings(
     summed: wp.array2d(dtype=wp.float32),
 ):
     v = corners(triangles, wp.tid())
+    if v[0] == v[1]:
+        return  # a row that is not needed: thousands would wait for each other to add nothing
     a = _row(positions, v[0])
     facing = wp.cross(_row(positions, v[1]) - a, _row(positions, v[2]) - a)
     for j in range(3):
@@ -178,6 +180,8 @@ def _normals_backward(
     total: wp.array2d(dtype=wp.float32),
 ):
     v = corners(triangles, wp.tid())
+    if v[0] == v[1]:
+        return
     a = _row(positions, v[0])
     one = _row(positions, v[1]) - a
     two = _row(positions, v[2]) - a

@@ -14,14 +14,18 @@ from diffrec.shading.light import EnvironmentLight
 SHAPE = "mtllib a.mtl\nusemtl m\nv -1 -1 0\nv 1 -1 0\nv 0 1 0.4\nv 0 0 -1\nf 1 2 3\nf 3 2 4\n"
 
 
-@pytest.fixture
-def scene(tmp_path: Path) -> ReferenceScene:
+DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
+
+
+@pytest.fixture(params=DEVICES)
+def scene(tmp_path: Path, request: pytest.FixtureRequest) -> ReferenceScene:
     (tmp_path / "a.mtl").write_text("newmtl m\nKd 0.2 0.4 0.6\nKs 0 0.3 0\n")
     (tmp_path / "a.obj").write_text(SHAPE)
-    known = load_reference_mesh(tmp_path / "a.obj", None, torch.device("cpu"))
-    light = EnvironmentLight(16)
+    device = torch.device(request.param)
+    known = load_reference_mesh(tmp_path / "a.obj", None, device)
+    light = EnvironmentLight(16).to(device)
     with torch.no_grad():
-        return ReferenceScene(known.mesh, known.material, light.prefiltered())
+        return ReferenceScene(known.mesh, known.material.to(device), light.prefiltered())
 
 
 def views(scene: ReferenceScene, ahead: int | None, seed: int = 3) -> ReferenceMeshViews:
