@@ -91,7 +91,8 @@ def test_ruff(extracted: Path) -> None:
 
 
 def test_mypy(extracted: Path) -> None:
-    scripts = sorted((ROOT / "scripts").glob("*.py"))
+    folders = (ROOT / "scripts", ROOT / "scripts" / "benchmarks")
+    scripts = sorted(path for folder in folders for path in folder.glob("*.py"))
     options = ["--config-file", str(ROOT / "pyproject.toml"), "--no-error-summary"]
     files = [*sorted(extracted.glob("*.py")), *scripts]
     done = subprocess.run(

@@ -13,7 +13,7 @@ from torch.utils import cpp_extension
 
 from diffrec import optionalpackage
 
-SCRIPTS = Path(__file__).resolve().parents[3] / "scripts"
+SCRIPTS = Path(__file__).resolve().parents[3] / "scripts" / "benchmarks"
 
 
 def _script(name: str) -> ModuleType:

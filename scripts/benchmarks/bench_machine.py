@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-LIBRARIES = Path(__file__).resolve().parents[1] / "python3.11libs"
+LIBRARIES = Path(__file__).resolve().parents[2] / "python3.11libs"
 
 _ASK = """
 import json, torch

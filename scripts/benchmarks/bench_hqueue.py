@@ -28,7 +28,7 @@ from nvdiffrec_tops.hqueue.paths import SharedFolders
 from nvdiffrec_tops.hqueue.server import Server
 from nvdiffrec_tops.job.farm import DONE, STARTED
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 STANDIN = ROOT / "tests" / "nvdiffrec_tops" / "hqueue"
 
 

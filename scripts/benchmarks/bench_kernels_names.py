@@ -95,7 +95,7 @@ OPERATIONS = (
     _warp("shade", "backward", "shade", "_shade_backward", model.shade_back),
     _warp("compose the picture", "forward", "antialias", "_compose", model.compose),
     _warp("compose the picture", "backward", "antialias", "_compose_backward", model.compose_back),
-    _warp("silhouettes", "forward", "antialias", "_find", model.silhouettes),
+    _warp("silhouettes", "forward", "antialias", "_differing _find", model.silhouettes),
     _warp("antialias", "forward", "antialias", "_blend"),
     _warp("antialias", "backward", "antialias", "_blend_backward"),
     _warp("image loss", "both", "losses", "_image_loss", model.image_loss),

@@ -22,7 +22,7 @@ from nvdiffrec_tops.cookcommand import Override
 from nvdiffrec_tops.headless.command import generate_all
 from nvdiffrec_tops.headless.network import open_network
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 CHAINS = {
     "ours": ("TOPs_nvdiffrec_Static", "train"),
     "stock": ("TOPs_nvdiffrec_Static_Stock", "train_genericgenerator1"),
