@@ -1,7 +1,8 @@
 """Every comparison that applies to this machine, in one call, written to one file.
 
 The operations (beside nvdiffrast where that is installed), an iteration on the sample, whole
-trainings of the configurations with their variants, the kernels of their iterations, and charting.
+trainings of the configurations with their variants and on all cards together, one that is killed
+again and again, the kernels of their iterations, and charting.
 Without a configuration the trainings and the kernels are of the sample. Each part is a process of
 its own; one that fails is reported in its place, and the rest goes on.
 """
@@ -19,7 +20,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench_machine import end, environment, heading, machine
+from bench_machine import cards, end, environment, heading, machine
 
 from diffrec.files import replace_file
 
@@ -76,6 +77,11 @@ def parts(
         found += ["--logs", str(logs)] if logs is not None else []
         return [*found, "--seconds", f"{seconds:.0f}", "--output", str(output)]
 
+    def kills(seconds: float, output: Path) -> list[str]:
+        small = ["--iter", "10", "--kills", "2"] if quick else []
+        limits = ["--seconds", f"{seconds:.0f}", "--output", str(output)]
+        return [str(configurations[0]), *limits, *small]
+
     def charts(_seconds: float, _output: Path) -> list[str]:
         return ["--faces", "1000", "--texels", "64", "--without-whole"] if quick else []
 
@@ -83,6 +89,7 @@ def parts(
         Part("Rendering operations", "ops", ops, 20),
         Part("An iteration, the sample", "", iteration, 18 if cuda else 30),
         Part("Whole trainings", "runs", runs, 45),
+        Part("A training that is killed", "kills", kills, 25),
     ]
     for path in configurations:
 
@@ -163,7 +170,7 @@ def main() -> int:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--only", nargs="+", metavar="PART", help="ops iteration runs kernels …")
     parser.add_argument("--without-first", action="store_true", help="no run with empty caches")
-    parser.add_argument("--processes", type=int, nargs="+", default=[1], help="of the trainings")
+    parser.add_argument("--processes", type=int, nargs="+", help="of the trainings; 1 and all GPUs")
     parser.add_argument("--quick", action="store_true", help="sizes too small to tell anything")
     parser.add_argument("--logs", type=Path, help="folder for what the parts say")
     options = parser.parse_args()
@@ -193,7 +200,7 @@ def main() -> int:
             cuda=cuda,
             quick=options.quick,
             first=not options.without_first,
-            processes=options.processes,
+            processes=options.processes or sorted({1, cards(described[0]) if cuda else 1}),
             logs=options.logs,
         )
         if options.only:

@@ -41,6 +41,12 @@ def machine() -> tuple[str, str]:
     return device, f"{versions}, Warp {_version('warp-lang')}"
 
 
+def cards(device: str) -> int:
+    """How many GPUs `machine` speaks of; 1 where it speaks of a CPU."""
+    count, found, _ = device.partition(" x ")
+    return int(count) if found and count.isdigit() else 1
+
+
 def heading(name: str, notes: Sequence[str], *, described: tuple[str, str] | None = None) -> str:
     """Date, machine, versions, command, then notes, each a paragraph. `name`: of the benchmark."""
     device, versions = machine() if described is None else described

@@ -34,7 +34,8 @@ def test_the_parts_in_their_order() -> None:
     bench = _script("bench_all")
     paths = [Path("bob.json"), Path("gold.json")]
     found = bench.parts(paths, [Path("dssim.json")], cuda=True, logs=Path("logs"))
-    assert [part.name for part in found] == ["ops", "", "runs", "kernels", "kernels", "charts"]
+    names = ["ops", "", "runs", "kills", "kernels", "kernels", "charts"]
+    assert [part.name for part in found] == names
     commands = [part.command(60.0, Path("o.md")) for part in found]
     assert all(Path(command[1]).is_file() for command in commands)
     assert commands[0][2:] == ["--device", "cuda", "--seconds", "60", "--output", "o.md"]
@@ -51,7 +52,8 @@ def test_the_parts_in_their_order() -> None:
         "--output",
         "o.md",
     ]
-    assert [command[2] for command in commands[3:5]] == ["bob.json", "gold.json"]
+    assert commands[3][2:] == ["bob.json", "--seconds", "60", "--output", "o.md"]
+    assert [command[2] for command in commands[4:6]] == ["bob.json", "gold.json"]
 
 
 def test_every_program_knows_its_arguments(capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,6 +63,7 @@ def test_every_program_knows_its_arguments(capsys: pytest.CaptureFixture[str]) -
             "bench.py",
             "bench_ops.py",
             "bench_runs.py",
+            "bench_kills.py",
             "bench_kernels.py",
             "bench_charts.py",
         )
@@ -71,6 +74,13 @@ def test_every_program_knows_its_arguments(capsys: pytest.CaptureFixture[str]) -
             command = part.command(1.0, Path("o.md"))
             for flag in (one for one in command[2:] if one.startswith("--")):
                 assert f'"{flag}"' in text[Path(command[1]).name], (part.title, flag)
+
+
+def test_the_cards_of_a_machine_are_counted() -> None:
+    cards = _script("bench_machine").cards
+    assert cards("2 x NVIDIA H200") == 2
+    assert cards("NVIDIA H200") == 1
+    assert cards("CPU, 2 threads") == 1
 
 
 def test_a_part_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
