@@ -83,7 +83,7 @@ OPERATIONS = (
     Operation(
         "ReLU, sigmoid, clamp", "both", (), r"clamp_scalar|threshold|sigmoid", model.activations
     ),
-    _warp("texture levels", "forward", "pyramid", "_side_by_side _average", model.texture_levels),
+    _warp("texture levels", "forward", "pyramid", "_finest _average", model.texture_levels),
     _warp("texture levels", "backward", "pyramid", "_gather _spread", model.texture_levels_back),
     _warp("texture fetch", "forward", "pyramid", "_fetch", model.texture_fetch),
     _warp("texture fetch, texels", "backward", "pyramid", "_scatter", model.texture_scatter),

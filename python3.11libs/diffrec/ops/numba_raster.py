@@ -12,9 +12,9 @@ import torch
 from numba import njit, prange
 from torch import Tensor
 
-from diffrec.ops.reference_raster import DOUBT
+from diffrec.ops.reference_raster import DOUBT, LARGE
 
-_DOUBT = np.float32(DOUBT)
+_DOUBT, _LARGE = np.float32(DOUBT), np.float32(LARGE)
 _SLACK = 1e-3  # pixels by which bounds are widened, so that rounding loses nothing
 _WIDE = 8  # pixels from which on a row's span is narrowed before its pixels are tested
 
@@ -121,23 +121,24 @@ def _edge_planes(clip, view, v0, v1, v2, height, width):  # type: ignore[no-unty
     one, two = np.float32(1.0), np.float32(2.0)
     across, down = np.float32(width), np.float32(height)
     w0, w1, w2 = clip[view, v0, 3], clip[view, v1, 3], clip[view, v2, 3]
-    smallest = min(w0, min(w1, w2))
+    smallest, largest = min(w0, min(w1, w2)), max(w0, max(w1, w2))
     zero = np.float32(0.0)
-    if not smallest > zero:
+    if not (smallest > zero and largest <= two * smallest):
         none = (zero, zero, zero)
         return np.int64(0), np.int64(0), none, none, none, np.float32(np.inf)
+    half_x, half_y, inverse = one / across, one / down, one / w0
     x0, y0 = clip[view, v0, 0], clip[view, v0, 1]
-    column = (x0 / w0 + one) * (np.float32(0.5) * across)
-    row = (one - y0 / w0) * (np.float32(0.5) * down)
+    column = (x0 * inverse + one) * (np.float32(0.5) * across)
+    row = (one - y0 * inverse) * (np.float32(0.5) * down)
     first = np.int64(min(max(column, zero), across - one))
     top = np.int64(min(max(row, zero), down - one))
-    px = np.float32(2 * first + 1 - width) / across
-    py = np.float32(height - 1 - 2 * top) / down
+    px = np.float32(2 * first + 1 - width) * half_x
+    py = np.float32(height - 1 - 2 * top) * half_y
     ux0, uy0 = x0 - px * w0, y0 - py * w0
     ux1, uy1 = clip[view, v1, 0] - px * w1, clip[view, v1, 1] - py * w1
     ux2, uy2 = clip[view, v2, 0] - px * w2, clip[view, v2, 1] - py * w2
     there = (ux1 * uy2 - uy1 * ux2, ux2 * uy0 - uy2 * ux0, ux0 * uy1 - uy0 * ux1)
-    step_x, step_y = two / across, two / down
+    step_x, step_y = two * half_x, two * half_y
     per_column = (
         (uy1 * w2 - w1 * uy2) * step_x,
         (uy2 * w0 - w2 * uy0) * step_x,
@@ -148,11 +149,13 @@ def _edge_planes(clip, view, v0, v1, v2, height, width):  # type: ignore[no-unty
         (ux2 * w0 - w2 * ux0) * step_y,
         (ux0 * w1 - w0 * ux1) * step_y,
     )
-    largest = max(w0, max(w1, w2))
-    extent = max(max(abs(ux0), max(abs(ux1), abs(ux2))), max(abs(uy0), max(abs(uy1), abs(uy2)))) * (
-        largest / smallest
+    extent = two * max(
+        max(abs(ux0), max(abs(ux1), abs(ux2))), max(abs(uy0), max(abs(uy1), abs(uy2)))
     )
-    return first, top, there, per_column, per_row, extent * (extent + largest) * _DOUBT
+    doubt = extent * (extent + largest) * _DOUBT
+    if not doubt < _LARGE:
+        doubt = np.float32(np.inf)
+    return first, top, there, per_column, per_row, doubt
 
 
 @njit(cache=True)
@@ -207,11 +210,10 @@ def _draw(  # type: ignore[no-untyped-def]
         if right - left >= _WIDE:
             left, right = _span(clip, view, v0, v1, v2, row, height, width, left, right)
         below = np.float32(row - row0)
+        b0, b1, b2 = a0 + below * down0, a1 + below * down1, a2 + below * down2
         for column in range(left, right + 1):
             beside = np.float32(column - column0)
-            q0 = (a0 + beside * across0) + below * down0
-            q1 = (a1 + beside * across1) + below * down1
-            q2 = (a2 + beside * across2) + below * down2
+            q0, q1, q2 = b0 + beside * across0, b1 + beside * across1, b2 + beside * across2
             if abs(q0) > doubt and abs(q1) > doubt and abs(q2) > doubt:
                 if not (
                     (q0 > 0.0 and q1 > 0.0 and q2 > 0.0) or (q0 < 0.0 and q1 < 0.0 and q2 < 0.0)

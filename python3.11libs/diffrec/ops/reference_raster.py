@@ -26,6 +26,7 @@ import torch
 from torch import Tensor
 
 DOUBT = 2.0**-17  # see `edge_planes`
+LARGE = 1e30  # beyond which float32 might overflow
 _CHUNK_ELEMENTS = 1 << 21
 
 
@@ -103,34 +104,37 @@ def fragment_depth(corners: Tensor, resolution: tuple[int, int]) -> Tensor:
 def edge_planes(corners: Tensor, resolution: tuple[int, int]) -> tuple[Tensor, Tensor]:
     """q [f, P, 3] of float32 triangles [f, 3, 4] in all pixels, and how far it may be off [f, P].
 
-    The latter is +inf for triangles that reach behind the camera. Let s be the largest coordinate
-    of a vertex seen from the pixel that q is computed from, w and v the largest and smallest w of
-    the three, and S = s w / v, which no distance of a covered pixel times w exceeds. Within it
-    rounding adds up to less than 2^-18.5 S (S + w): 2^-17 is taken; beyond it nothing is claimed,
-    and the kernels do not look. They do the same operations in the same order, none fused.
+    The latter is +inf for triangles whose largest w is more than twice the smallest, or that reach
+    behind the camera. Let s be the largest coordinate of a vertex seen from the pixel that q is
+    computed from and w the largest w of the three; then S = 2 s is more than any distance of a
+    covered pixel times w. Within it rounding adds up to less than 2^-18.5 S (S + w): 2^-17 is
+    taken; beyond it nothing is claimed, and the kernels do not look. They do the same operations
+    in the same order, none fused.
     """
     height, width = resolution
-    size = corners.new_tensor([width, height])
+    half_x, half_y = 1 / corners.new_tensor([width, height])  # of a pixel
     x, y, _, w = corners.unbind(-1)
-    column = ((x[:, 0] / w[:, 0] + 1) * (0.5 * width)).clamp(0, width - 1).trunc()
-    row = ((1 - y[:, 0] / w[:, 0]) * (0.5 * height)).clamp(0, height - 1).trunc()
-    px = (2 * column + (1 - width)) / size[0]
-    py = ((height - 1) - 2 * row) / size[1]
+    inverse = 1 / w[:, 0]
+    column = ((x[:, 0] * inverse + 1) * (0.5 * width)).clamp(0, width - 1).trunc()
+    row = ((1 - y[:, 0] * inverse) * (0.5 * height)).clamp(0, height - 1).trunc()
+    px = (2 * column + (1 - width)) * half_x
+    py = ((height - 1) - 2 * row) * half_y
     u_x, u_y = x - px[:, None] * w, y - py[:, None] * w
     j, k = [1, 2, 0], [2, 0, 1]
-    step_x, step_y = 2 / size
     there = u_x[:, j] * u_y[:, k] - u_y[:, j] * u_x[:, k]
-    per_column = (u_y[:, j] * w[:, k] - w[:, j] * u_y[:, k]) * step_x
-    per_row = (u_x[:, j] * w[:, k] - w[:, j] * u_x[:, k]) * step_y
+    per_column = (u_y[:, j] * w[:, k] - w[:, j] * u_y[:, k]) * (2 * half_x)
+    per_row = (u_x[:, j] * w[:, k] - w[:, j] * u_x[:, k]) * (2 * half_y)
     columns = torch.arange(width, device=corners.device).repeat(height) - column[:, None]  # [f, P]
     rows = torch.arange(height, device=corners.device).repeat_interleave(width) - row[:, None]
-    q = there[:, None] + columns[..., None] * per_column[:, None]
-    q = q + rows[..., None] * per_row[:, None]
+    q = there[:, None] + rows[..., None] * per_row[:, None]
+    q = q + columns[..., None] * per_column[:, None]
 
     largest, smallest = w.amax(1), w.amin(1)
-    extent = torch.maximum(u_x.abs().amax(1), u_y.abs().amax(1)) * (largest / smallest)
-    doubt = torch.where(smallest > 0, extent * (extent + largest) * DOUBT, torch.inf)
-    distance = torch.maximum(columns.abs() * step_x, rows.abs() * step_y) * largest[:, None]
+    extent = 2 * torch.maximum(u_x.abs().amax(1), u_y.abs().amax(1))
+    doubt = extent * (extent + largest) * DOUBT
+    usual = (smallest > 0) & (largest <= 2 * smallest) & (doubt < LARGE)
+    doubt = torch.where(usual, doubt, torch.inf)
+    distance = torch.maximum(columns.abs() * half_x, rows.abs() * half_y) * 2 * largest[:, None]
     return q, torch.where(distance <= 1.01 * extent[:, None], doubt[:, None], torch.inf)
 
 

@@ -20,7 +20,7 @@ from diffrec.ops.backends import launch
 from diffrec.ops.backends import warp as start_warp
 from diffrec.ops.reference_antialias import MAX_STEPS
 from diffrec.ops.warp_interpolate import edge_functions, seen_from
-from diffrec.ops.warp_lanes import add_to_vertex, next_slot
+from diffrec.ops.warp_lanes import add_to_vertex, next_slots
 from diffrec.ops.warp_raster import centre, corners, vertex
 
 start_warp()
@@ -28,6 +28,7 @@ wp.set_module_options({"enable_backward": False, "fuse_fp": False})
 
 _MAX_STEPS = wp.constant(MAX_STEPS)
 _THREADS = 1 << 17  # that share the pairs
+_STRETCH = wp.constant(8)  # pixels of a row in which one thread looks for pairs
 _BLOCK = 128  # threads that search for them together: each needs many registers
 
 
@@ -44,7 +45,8 @@ def find(
     found[0].zero_()
     _, height, width = triangle.shape
     flat = triangle.contiguous().view(-1)
-    launch(_differing, pixels, [flat, height, width, found.view(-1)], clip.device)
+    threads = flat.shape[0] // width * -(-width // _STRETCH)
+    launch(_differing, threads, [flat, height, width, found.view(-1)], clip.device)
     inputs = [
         found,
         _threads(found),
@@ -285,16 +287,32 @@ def _differing(
     triangle: wp.array(dtype=wp.int32), height: int, width: int, found: wp.array(dtype=wp.int32)
 ):
     """List the pairs of neighbouring pixels that see different triangles."""
-    pixel = wp.tid()
-    line = pixel // width
-    face = triangle[pixel]
-    # Not by `and`, of which both sides would be read.
-    if pixel - line * width < width - 1:  # noqa: SIM102
-        if face != triangle[pixel + 1]:
-            found[2 * next_slot(found, 0) + 2] = 2 * pixel
-    if (line + 1) % height != 0:  # noqa: SIM102
-        if face != triangle[pixel + width]:
-            found[2 * next_slot(found, 0) + 2] = 2 * pixel + 1
+    thread = wp.tid()
+    stretches = (width + _STRETCH - 1) // _STRETCH
+    line = thread // stretches
+    first = (thread - line * stretches) * _STRETCH
+    start = line * width + first
+    last_line = (line + 1) % height == 0
+    pairs = int(0)  # bit 2 k + axis: pixel k of the stretch
+    count = int(0)
+    face = triangle[start]
+    for k in range(_STRETCH):
+        if first + k < width:
+            if not last_line:  # noqa: SIM102, both sides of an `and` would be read
+                if face != triangle[start + k + width]:
+                    pairs = pairs | (2 << (2 * k))
+                    count += 1
+            if first + k + 1 < width:
+                following = triangle[start + k + 1]
+                if face != following:
+                    pairs = pairs | (1 << (2 * k))
+                    count += 1
+                face = following
+    slot = next_slots(found, 0, count)
+    for bit in range(2 * _STRETCH):
+        if (pairs >> bit) & 1 == 1:
+            found[2 * slot + 2] = 2 * start + bit
+            slot += 1
 
 
 @wp.kernel

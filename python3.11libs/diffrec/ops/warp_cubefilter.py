@@ -46,6 +46,32 @@ class Matrix:
 
 
 @dataclass(frozen=True)
+class Padded:
+    """The same with the n-th entries of all rows side by side, so that the threads of neighbouring
+    rows read neighbouring places: count [N], column and value [most, N]."""
+
+    count: Tensor
+    column: Tensor
+    value: Tensor
+
+    @staticmethod
+    def of(rows: Rows, device: torch.device) -> Padded:
+        matrix = Matrix.of(rows, device)
+        count = matrix.start.diff()
+        row = torch.repeat_interleave(torch.arange(len(count), device=device), count)
+        place = torch.arange(len(row), device=device) - matrix.start[row]
+        shape = (int(count.max()), len(count))
+        column = torch.zeros(shape, dtype=torch.int32, device=device)
+        value = torch.zeros(shape, device=device)
+        column[place, row], value[place, row] = matrix.column, matrix.value
+        return Padded(count, column, value)
+
+    @property
+    def arrays(self) -> list[Tensor]:
+        return [self.count, self.column, self.value]
+
+
+@dataclass(frozen=True)
 class Step:
     """What happens at one size. ``chains``: how many levels pass it on their way up; ``level``:
     whether a level ends here; ``own``: that level's share of the unblurred texels; ``shares``: of
@@ -53,8 +79,8 @@ class Step:
     """
 
     size: int
-    blur: Matrix | None
-    blur_back: Matrix | None
+    blur: Padded | None
+    blur_back: Padded | None
     up: Matrix | None
     up_back: Matrix | None
     chains: int
@@ -88,8 +114,8 @@ class DeviceFilter:
             self.steps.append(
                 Step(
                     size,
-                    Matrix.of(blur[size], device) if place else None,
-                    Matrix.of(blur[size].transposed(), device) if place else None,
+                    Padded.of(blur[size], device) if place else None,
+                    Padded.of(blur[size].transposed(), device) if place else None,
                     Matrix.of(up[size], device) if size in up else None,
                     Matrix.of(up[size].transposed(), device) if size in up else None,
                     chains,
@@ -116,7 +142,7 @@ class DeviceFilter:
             blurred = mean
             if step.blur is not None:
                 blurred = torch.empty_like(mean)
-                launch(_product, mean.shape, [*step.blur.arrays, mean, blurred], device)
+                launch(_product, mean.shape[0], [*step.blur.arrays, mean, blurred], device)
             chains = base.new_empty((mean.shape[0], max(step.chains, 1), 3))
             out = packed[self.starts[place] : self.starts[place + 1]] if step.level else mean
             empty = step.up is None or below is None
@@ -127,7 +153,7 @@ class DeviceFilter:
             arrays += [step.shares, step.chains, step.own, 1 if step.level else 0, chains, out]
             lanes = step.chains + (1 if step.level else 0)
             if lanes:
-                launch(_climb, (mean.shape[0], lanes), arrays, device)
+                launch(_climb, mean.shape[0] * lanes, arrays, device)
             below = chains
         last = averages[len(self.sizes) - 1]
         for number, matrix_ in enumerate(self.wide):
@@ -152,17 +178,17 @@ class DeviceFilter:
                     packed[self.starts[place - 1] : self.starts[place]] if upper.level else packed
                 )
                 source = chains if above is None else above
-                arrays = [*upper.up_back.arrays, source, upper.chains, ended, chains]
-                launch(_descend, (rows, lanes), arrays, device)
+                arrays = [*upper.up_back.arrays, source, upper.chains, lanes, ended, chains]
+                launch(_descend, rows * lanes, arrays, device)
             own = packed[self.starts[place] : self.starts[place + 1]] if step.level else packed
             mean = packed.new_empty((rows, 3))
             if step.blur_back is None:
                 torch.mul(own, step.own, out=mean)
             else:
                 blurred = packed.new_empty((rows, 3))
-                launch(_shared, (rows, 3), [chains, step.shares, lanes, blurred], device)
+                launch(_shared, rows * 3, [chains, step.shares, lanes, blurred], device)
                 arrays = [*step.blur_back.arrays, blurred, own, step.own, mean]
-                launch(_product_and_own, (rows, 3), [*arrays, 1 if step.level else 0], device)
+                launch(_product_and_own, rows, [*arrays, 1 if step.level else 0], device)
             averages.append(mean)
             above = chains
         last = averages[len(self.sizes) - 1]
@@ -204,48 +230,51 @@ def _spread(
 
 @wp.func
 def _gathered(
-    start: wp.array(dtype=wp.int32),
-    column: wp.array(dtype=wp.int32),
-    value: wp.array(dtype=wp.float32),
+    count: wp.array(dtype=wp.int32),
+    column: wp.array2d(dtype=wp.int32),
+    value: wp.array2d(dtype=wp.float32),
     texels: wp.array2d(dtype=wp.float32),
     row: wp.int32,
-    c: wp.int32,
 ):
-    """A row of a matrix times a channel of texels."""
-    total = wp.float32(0.0)
-    for e in range(start[row], start[row + 1]):
-        total += value[e] * texels[column[e], c]
+    """A row of a matrix times texels."""
+    total = wp.vec3(0.0, 0.0, 0.0)
+    for e in range(count[row]):
+        k = column[e, row]
+        total += value[e, row] * wp.vec3(texels[k, 0], texels[k, 1], texels[k, 2])
     return total
 
 
 @wp.kernel
 def _product(
-    start: wp.array(dtype=wp.int32),
-    column: wp.array(dtype=wp.int32),
-    value: wp.array(dtype=wp.float32),
+    count: wp.array(dtype=wp.int32),
+    column: wp.array2d(dtype=wp.int32),
+    value: wp.array2d(dtype=wp.float32),
     texels: wp.array2d(dtype=wp.float32),
     result: wp.array2d(dtype=wp.float32),
 ):
-    row, c = wp.tid()
-    result[row, c] = _gathered(start, column, value, texels, row, c)
+    row = wp.tid()
+    total = _gathered(count, column, value, texels, row)
+    for c in range(3):
+        result[row, c] = total[c]
 
 
 @wp.kernel
 def _product_and_own(
-    start: wp.array(dtype=wp.int32),
-    column: wp.array(dtype=wp.int32),
-    value: wp.array(dtype=wp.float32),
+    count: wp.array(dtype=wp.int32),
+    column: wp.array2d(dtype=wp.int32),
+    value: wp.array2d(dtype=wp.float32),
     texels: wp.array2d(dtype=wp.float32),
     own: wp.array2d(dtype=wp.float32),
     share: wp.float32,
     result: wp.array2d(dtype=wp.float32),
     has_own: wp.int32,
 ):
-    row, c = wp.tid()
-    total = _gathered(start, column, value, texels, row, c)
+    row = wp.tid()
+    total = _gathered(count, column, value, texels, row)
     if has_own == 1:
-        total += share * own[row, c]
-    result[row, c] = total
+        total += share * wp.vec3(own[row, 0], own[row, 1], own[row, 2])
+    for c in range(3):
+        result[row, c] = total[c]
 
 
 @wp.kernel
@@ -265,7 +294,9 @@ def _climb(
     level: wp.array2d(dtype=wp.float32),
 ):
     """Lane `count` is the level that ends here; the others pass."""
-    row, lane = wp.tid()
+    thread = wp.tid()
+    row = thread // (count + has_level)
+    lane = thread - row * (count + has_level)
     a = wp.float32(0.0)
     b = wp.float32(0.0)
     c = wp.float32(0.0)
@@ -293,11 +324,14 @@ def _descend(
     value: wp.array(dtype=wp.float32),
     above: wp.array3d(dtype=wp.float32),
     count: wp.int32,
+    lanes: wp.int32,
     ended: wp.array2d(dtype=wp.float32),
     chains: wp.array3d(dtype=wp.float32),
 ):
     """Lanes below `count` come from the chains above, lane `count` from the level that ended."""
-    row, lane = wp.tid()
+    thread = wp.tid()
+    row = thread // lanes
+    lane = thread - row * lanes
     a = wp.float32(0.0)
     b = wp.float32(0.0)
     c = wp.float32(0.0)
@@ -323,7 +357,9 @@ def _shared(
     count: wp.int32,
     result: wp.array2d(dtype=wp.float32),
 ):
-    row, c = wp.tid()
+    thread = wp.tid()
+    row = thread // 3
+    c = thread - 3 * row
     total = wp.float32(0.0)
     for lane in range(count):
         total += shares[lane] * chains[row, lane, c]

@@ -1,5 +1,6 @@
 # Warp reads the annotations of kernels; they are no types to a checker.
 # mypy: disable-error-code="index, valid-type, no-untyped-def, misc, empty-body, return"
+# mypy: disable-error-code="no-any-return"
 """What the threads of a warp do for each other on CUDA; on the CPU every thread is alone.
 
 Many threads that add to one place wait for each other. Neighbouring pixels mostly see the same
@@ -20,17 +21,35 @@ start_warp()
     // One addition for all lanes that are here.
     const unsigned here = __activemask();
     const unsigned lane = threadIdx.x & 31u;
+    const unsigned earlier = here & ((1u << lane) - 1u);
+    int before = 0, all = 0;
+    for (int bit = 0; bit < 5; ++bit) {
+        const unsigned with = __ballot_sync(here, (count >> bit) & 1);
+        before += __popc(with & earlier) << bit;
+        all += __popc(with) << bit;
+    }
     const int first = __ffs(here) - 1;
     int slot = 0;
-    if (lane == first) slot = ::atomicAdd(counters.data + index, __popc(here));
-    return __shfl_sync(here, slot, first) + __popc(here & ((1u << lane) - 1u));
+    if ((int)lane == first && all > 0) slot = ::atomicAdd(counters.data + index, all);
+    return __shfl_sync(here, slot, first) + before;
 #else
-    return counters.data[index]++;
+    const int slot = counters.data[index];
+    counters.data[index] += count;
+    return slot;
 #endif
 """)
-def next_slot(counters: wp.array(dtype=wp.int32), index: int) -> int:
-    """Count one more in counters[index] and return how many there were before."""
+def next_slots(counters: wp.array(dtype=wp.int32), index: int, count: int) -> int:
+    """Count so many (31 at most) more in counters[index]; how many there were before.
+
+    `index` is the same for all that call this together.
+    """
     ...
+
+
+@wp.func
+def next_slot(counters: wp.array(dtype=wp.int32), index: int) -> int:
+    """As `next_slots`, one more."""
+    return next_slots(counters, index, 1)
 
 
 @wp.func_native("""

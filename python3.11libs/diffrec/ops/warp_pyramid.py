@@ -37,15 +37,13 @@ def pack(textures: Sequence[Tensor], packed: Tensor) -> None:
     height, width = textures[0].shape[:2]
     count = len(textures)
     flat = _three([texture.contiguous().view(-1, 3) for texture in textures], packed)
-    launch(_side_by_side, height * width * count, [*flat, count, packed], packed.device)
     levels, starts = _table(height, width, packed.device)
-    # The first by itself: those after it read a quarter of what it reads.
-    first = 1
-    while first < len(starts) - 1:
-        end = min(first + (1 if first == 1 else _AT_ONCE), len(starts) - 1)
+    inputs = [levels, *flat, count, packed]
+    launch(_finest, _blocks(height, width) * count, inputs, packed.device)
+    for first in range(2, len(starts) - 1, _AT_ONCE):
+        end = min(first + _AT_ONCE, len(starts) - 1)
         rows = (starts[end] - starts[first]) * count
         launch(_average, rows, [levels, first, starts[first], count, packed], packed.device)
-        first = end
 
 
 def unpack(gradient: Tensor, height: int, width: int, textures: int) -> list[Tensor]:
@@ -56,10 +54,14 @@ def unpack(gradient: Tensor, height: int, width: int, textures: int) -> list[Ten
     rows = (starts[middle + 1] - starts[middle]) * textures
     launch(_gather, rows, [levels, middle, textures, gradient], gradient.device)
     result = gradient.new_empty((textures, height, width, 3))
-    blocks = ((height + 1) // 2) * ((width + 1) // 2)
     inputs = [levels, middle, textures, gradient, result.view(textures, -1, 3)]
-    launch(_spread, textures * blocks, inputs, gradient.device)
+    launch(_spread, _blocks(height, width) * textures, inputs, gradient.device)
     return list(result.unbind(0))
+
+
+def _blocks(height: int, width: int) -> int:
+    """Of two by two texels, the last of which may be cut."""
+    return ((height + 1) // 2) * ((width + 1) // 2)
 
 
 def fetch(
@@ -199,21 +201,6 @@ def _read(
     return value
 
 
-@wp.kernel
-def _side_by_side(
-    a: wp.array2d(dtype=wp.float32),
-    b: wp.array2d(dtype=wp.float32),
-    c: wp.array2d(dtype=wp.float32),
-    count: wp.int32,
-    packed: wp.array2d(dtype=wp.float32),
-):
-    i = wp.tid()
-    texel = i // count
-    t = i - texel * count
-    for k in range(3):
-        packed[texel, 3 * t + k] = _read(t, texel, k, a, b, c)
-
-
 @wp.func
 def _texel(packed: wp.array2d(dtype=wp.float32), row: wp.int32, first: wp.int32):
     """The channels of one texture in a row."""
@@ -225,6 +212,45 @@ def _put(packed: wp.array2d(dtype=wp.float32), row: wp.int32, first: wp.int32, v
     packed[row, first] = value[0]
     packed[row, first + 1] = value[1]
     packed[row, first + 2] = value[2]
+
+
+@wp.kernel
+def _finest(
+    levels: wp.array2d(dtype=wp.int32),
+    a: wp.array2d(dtype=wp.float32),
+    b: wp.array2d(dtype=wp.float32),
+    c: wp.array2d(dtype=wp.float32),
+    count: wp.int32,
+    packed: wp.array2d(dtype=wp.float32),
+):
+    """The textures side by side, and the level above them: a thread for four texels of one."""
+    i = wp.tid()
+    block = i // count
+    t = i - block * count
+    height = levels[0, 0]
+    width = levels[0, 1]
+    across = (width + 1) // 2
+    line = block // across
+    column = block - line * across
+    total = wp.vec3(0.0, 0.0, 0.0)
+    for step in range(4):
+        down = 2 * line + step // 2
+        right = 2 * column + step % 2
+        if down < height and right < width:
+            texel = down * width + right
+            value = wp.vec3(0.0, 0.0, 0.0)
+            if t == 0:
+                value = _texel(a, texel, 0)
+            elif t == 1:
+                value = _texel(b, texel, 0)
+            else:
+                value = _texel(c, texel, 0)
+            _put(packed, texel, 3 * t, value)
+            total += value
+    if levels.shape[0] > 1:  # noqa: SIM102, both sides of an `and` would be read
+        if line < levels[1, 0] and column < levels[1, 1]:
+            row = levels[1, 2] + line * levels[1, 1] + column
+            _put(packed, row, 3 * t, total / wp.float32(1 << (levels[1, 3] + levels[1, 4])))
 
 
 @wp.kernel

@@ -2,7 +2,7 @@
 # not types, and vectors and arrays have operations that their Python stand-ins lack.
 # ruff: noqa: UP018, RUF046
 # mypy: disable-error-code="index, valid-type, no-untyped-def, misc, operator, arg-type"
-# mypy: disable-error-code="no-any-return"
+# mypy: disable-error-code="no-any-return, empty-body, return"
 """Rasterisation with NVIDIA Warp: a z-buffer of 64-bit atomic minima, for CUDA (and the CPU).
 
 The arithmetic of coverage and depth is that of `reference_raster`, operation by operation, so both
@@ -19,19 +19,24 @@ from torch import Tensor
 
 from diffrec.ops.backends import launch
 from diffrec.ops.backends import warp as start_warp
-from diffrec.ops.reference_raster import DOUBT
+from diffrec.ops.reference_raster import DOUBT, LARGE
 from diffrec.ops.warp_lanes import next_slot
 
 start_warp()
 # Fused multiply-adds would let two triangles disagree about the edge they share.
 wp.set_module_options({"enable_backward": False, "fuse_fp": False})
 
-_SMALL = 12  # pixels in the bounds of a triangle that one thread draws
+_SMALL = 24  # pixels in the bounds of a triangle that one thread draws
 _LARGE = 1024  # from which on a few threads are too few
-_FEW, _GROUPS = 8, 32768  # threads that share a triangle, and how many do at once
+_FEW, _GROUPS = 4, 65536  # threads that share a triangle, and how many do at once
 _MANY, _CROWDS = 1024, 256
 _BLOCK = 128  # threads; what a triangle needs to be drawn leaves no room for more
+# Threads that queue a triangle count up one of so many numbers, this far apart: at one alone they
+# would wait for each other.
+_QUEUES, _APART = 16, 8
 _DOUBT = wp.constant(DOUBT)
+_OVERFLOW = wp.constant(LARGE)
+_TINY = wp.constant(1.0e-30)
 _EMPTY = torch.iinfo(torch.int64).max
 
 
@@ -48,17 +53,23 @@ def rasterize(
     shape = (views, height, width)
     triangle = torch.empty(shape, dtype=torch.int32, device=device)
     depth = torch.empty(shape, dtype=torch.float32, device=device)
-    keys = torch.full(shape, _EMPTY, dtype=torch.int64, device=device)
-    queue = torch.empty(max(1, views * count), dtype=torch.int32, device=device)
-    queued = torch.zeros(2, dtype=torch.int32, device=device)
+    keys = torch.full((views * height * width,), _EMPTY, dtype=torch.int64, device=device)
+    # Each queue holds the triangles of every sixteenth block of threads, (view, triangle).
+    places = -(-max(1, views * count) // (_QUEUES * _BLOCK)) * _BLOCK
+    queues = torch.empty((_QUEUES, places, 2), dtype=torch.int32, device=device)
+    queued = torch.zeros(2 * _QUEUES * _APART, dtype=torch.int32, device=device)
     seen_triangle, seen_depth = behind if behind is not None else (triangle, depth)
+    halves = 1 / torch.tensor([width, height], dtype=torch.float32)
     scene = [
         clip.contiguous(),
         triangles.to(torch.int64).contiguous(),
-        seen_triangle.contiguous(),
-        seen_depth.contiguous(),
+        seen_triangle.contiguous().view(-1),
+        seen_depth.contiguous().view(-1),
         int(behind is not None),
-        queue,
+        wp.vec2(*halves.tolist()),
+        height,
+        width,
+        queues,
         queued,
         keys,
     ]
@@ -66,11 +77,11 @@ def rasterize(
         sizes = [_SMALL, _LARGE]
         launch(_draw_small, views * count, [*scene, *sizes], device, block=_BLOCK)
         for end, groups, group in ((0, _GROUPS, _FEW), (1, _CROWDS, _MANY)):
-            groups, group = (groups, group) if clip.is_cuda else (1, 1)
+            # On a CPU a thread for each queue.
+            groups, group = (groups, group) if clip.is_cuda else (_QUEUES, 1)
             inputs = [*scene, end, groups, group]
             launch(_draw_queued, groups * group, inputs, device, block=_BLOCK)
-    flat = [keys.view(-1), triangle.view(-1), depth.view(-1)]
-    launch(_resolve, keys.numel(), flat, device)
+    launch(_resolve, keys.shape[0], [keys, triangle.view(-1), depth.view(-1)], device)
     return triangle, depth
 
 
@@ -103,7 +114,7 @@ def vertex(clip: wp.array3d(dtype=wp.float32), view: int, row: int) -> wp.vec4:
 
 
 @wp.func
-def _extent(p: wp.vec3, w: wp.vec3) -> wp.vec2:
+def _extent(p: wp.vec3, w: wp.vec3, inverse: wp.vec3) -> wp.vec2:
     """Range of coordinate / w over the part of a triangle with w > 0, but for rounding.
 
     Where an edge passes through w = 0, the projection runs off to infinity on the side of the
@@ -114,17 +125,20 @@ def _extent(p: wp.vec3, w: wp.vec3) -> wp.vec2:
     high = -infinity
     for i in range(3):
         j = (i + 1) % 3
-        if w[i] > 0.0:
-            low = wp.min(low, p[i] / w[i])
-            high = wp.max(high, p[i] / w[i])
-        if (w[i] > 0.0) != (w[j] > 0.0):
+        if w[i] > _TINY:
+            low = wp.min(low, p[i] * inverse[i])
+            high = wp.max(high, p[i] * inverse[i])
+        if (w[i] > _TINY) != (w[j] > _TINY):
             one = p[i] * wp.abs(w[j])
             other = p[j] * wp.abs(w[i])
-            doubt = 1.0e-6 * (wp.abs(one) + wp.abs(other)) + 1.0e-37
+            doubt = 1.0e-6 * (wp.abs(one) + wp.abs(other)) + _TINY
             if one + other >= -doubt:
                 high = infinity
             if one + other <= doubt:
                 low = -infinity
+    if low > high:  # all so near that nothing is said
+        low = -infinity
+        high = infinity
     return wp.vec2(low, high)
 
 
@@ -197,32 +211,34 @@ def _triangle(
     t.rows = wp.vec2i(1, 0)
     in_front = t.w[0] > 0.0 or t.w[1] > 0.0 or t.w[2] > 0.0
     if in_front and not (_outside(t.x, t.w) or _outside(t.y, t.w) or _outside(t.z, t.w)):
-        across = _extent(t.x, t.w)
-        up = _extent(t.y, t.w)
+        inverse = wp.vec3(1.0 / t.w[0], 1.0 / t.w[1], 1.0 / t.w[2])
+        across = _extent(t.x, t.w, inverse)
+        up = _extent(t.y, t.w, inverse)
         t.columns = _pixel_range(across[0], across[1], width)
         t.rows = _pixel_range(-up[1], -up[0], height)
     return t
 
 
 @wp.func
-def _with_edge_planes(t: _Triangle, height: int, width: int) -> _Triangle:
-    """See `reference_raster.edge_planes`."""
+def _with_edge_planes(t: _Triangle, half: wp.vec2, height: int, width: int) -> _Triangle:
+    """See `reference_raster.edge_planes`; `half`: of a pixel's width and height."""
     across = float(width)
     down = float(height)
-    column = (t.x[0] / t.w[0] + 1.0) * (0.5 * across)
-    row = (1.0 - t.y[0] / t.w[0]) * (0.5 * down)
+    inverse = 1.0 / t.w[0]
+    column = (t.x[0] * inverse + 1.0) * (0.5 * across)
+    row = (1.0 - t.y[0] * inverse) * (0.5 * down)
     t.column = int(wp.min(wp.max(column, 0.0), across - 1.0))
     t.row = int(wp.min(wp.max(row, 0.0), down - 1.0))
-    px = float(2 * t.column + 1 - width) / across
-    py = float(height - 1 - 2 * t.row) / down
+    px = float(2 * t.column + 1 - width) * half[0]
+    py = float(height - 1 - 2 * t.row) * half[1]
     x = t.x - px * t.w
     y = t.y - py * t.w
     w = t.w
     t.there = wp.vec3(
         x[1] * y[2] - y[1] * x[2], x[2] * y[0] - y[2] * x[0], x[0] * y[1] - y[0] * x[1]
     )
-    step_x = 2.0 / across
-    step_y = 2.0 / down
+    step_x = 2.0 * half[0]
+    step_y = 2.0 * half[1]
     t.per_column = wp.vec3(
         (y[1] * w[2] - w[1] * y[2]) * step_x,
         (y[2] * w[0] - w[2] * y[0]) * step_x,
@@ -235,12 +251,12 @@ def _with_edge_planes(t: _Triangle, height: int, width: int) -> _Triangle:
     )
     smallest = wp.min(w[0], wp.min(w[1], w[2]))
     largest = wp.max(w[0], wp.max(w[1], w[2]))
-    extent = wp.max(
+    extent = 2.0 * wp.max(
         wp.max(wp.abs(x[0]), wp.max(wp.abs(x[1]), wp.abs(x[2]))),
         wp.max(wp.abs(y[0]), wp.max(wp.abs(y[1]), wp.abs(y[2]))),
-    ) * (largest / smallest)
+    )
     t.doubt = extent * (extent + largest) * _DOUBT
-    if not smallest > 0.0:
+    if not (smallest > 0.0 and largest <= 2.0 * smallest and t.doubt < _OVERFLOW):
         t.doubt = wp.inf  # type: ignore[attr-defined]
     return t
 
@@ -288,31 +304,32 @@ def _exact_depth(t: _Triangle, row: int, column: int, height: int, width: int) -
 @wp.func
 def _fragment(
     t: _Triangle,
+    in_row: wp.vec3,
     row: int,
     column: int,
-    seen_triangle: wp.array3d(dtype=wp.int32),
-    seen_depth: wp.array3d(dtype=wp.float32),
+    height: int,
+    width: int,
+    seen_triangle: wp.array(dtype=wp.int32),
+    seen_depth: wp.array(dtype=wp.float32),
     peel: int,
-    keys: wp.array3d(dtype=wp.int64),
+    keys: wp.array(dtype=wp.int64),
 ):
-    """Test one pixel and enter the triangle into the z-buffer."""
-    q = (t.there + float(column - t.column) * t.per_column) + float(row - t.row) * t.per_row
-    certain = wp.abs(q[0]) > t.doubt and wp.abs(q[1]) > t.doubt and wp.abs(q[2]) > t.doubt
-    positive = q[0] > t.doubt or q[1] > t.doubt or q[2] > t.doubt
-    negative = q[0] < -t.doubt or q[1] < -t.doubt or q[2] < -t.doubt
-    if not (positive and negative):
+    """Test one pixel and enter the triangle into the z-buffer. `in_row`: see `_in_row`."""
+    q = in_row + float(column - t.column) * t.per_column
+    least = wp.min(q[0], wp.min(q[1], q[2]))
+    most = wp.max(q[0], wp.max(q[1], q[2]))
+    if least >= -t.doubt or most <= t.doubt:
         depth = float(2.0)
-        if certain:
+        if least > t.doubt or most < -t.doubt:
             sum_z = q[0] * t.z[0] + q[1] * t.z[1] + q[2] * t.z[2]
             depth = sum_z / (q[0] * t.w[0] + q[1] * t.w[1] + q[2] * t.w[2])
         else:
-            depth = _exact_depth(t, row, column, keys.shape[1], keys.shape[2])
+            depth = _exact_depth(t, row, column, height, width)
         if depth >= -1.0 and depth <= 1.0:
+            pixel = (t.view * height + row) * width + column
             visible = bool(True)
             if peel != 0:
-                visible = depth > seen_depth[t.view, row, column] and (
-                    seen_triangle[t.view, row, column] != t.face
-                )
+                visible = depth > seen_depth[pixel] and seen_triangle[pixel] != t.face
             if visible:
                 # The bits of a float order like an integer once negative ones are flipped.
                 bits = int(0)
@@ -321,82 +338,113 @@ def _fragment(
                 if bits < 0:
                     bits = bits ^ 0x7FFFFFFF
                 key = (wp.int64(bits) << wp.int64(32)) | wp.int64(t.face)
-                if key < keys[t.view, row, column]:
-                    wp.atomic_min(keys, t.view, row, column, key)
+                if key < keys[pixel]:
+                    wp.atomic_min(keys, pixel, key)
 
 
 @wp.func
+def _in_row(t: _Triangle, row: int) -> wp.vec3:
+    """The edge functions in a row, at the column where they are known."""
+    return t.there + float(row - t.row) * t.per_row
+
+
+@wp.func_native("""
+    const wp::int64* place = triangles.data + 3 * (size_t)face;
+    return wp::vec_t<3, wp::int32>((int)place[0], (int)place[1], (int)place[2]);
+""")
 def corners(triangles: wp.array2d(dtype=wp.int64), face: int) -> wp.vec3i:
-    """The rows of a triangle's vertices. Meshes index by int64: nothing is converted."""
-    return wp.vec3i(int(triangles[face, 0]), int(triangles[face, 1]), int(triangles[face, 2]))
+    """The rows of a triangle's vertices. Meshes index by int64: nothing is converted.
+
+    `triangles` is contiguous.
+    """
+    ...
 
 
 @wp.kernel
 def _draw_small(
     clip: wp.array3d(dtype=wp.float32),
     triangles: wp.array2d(dtype=wp.int64),
-    seen_triangle: wp.array3d(dtype=wp.int32),
-    seen_depth: wp.array3d(dtype=wp.float32),
+    seen_triangle: wp.array(dtype=wp.int32),
+    seen_depth: wp.array(dtype=wp.float32),
     peel: int,
-    queue: wp.array(dtype=wp.int32),
+    half: wp.vec2,
+    height: int,
+    width: int,
+    queues: wp.array3d(dtype=wp.int32),
     queued: wp.array(dtype=wp.int32),
-    keys: wp.array3d(dtype=wp.int64),
+    keys: wp.array(dtype=wp.int64),
     small: int,
     large: int,
 ):
-    entry = wp.tid()
-    view = entry // triangles.shape[0]
-    face = entry - view * triangles.shape[0]
-    height = keys.shape[1]
-    width = keys.shape[2]
+    thread = wp.tid()
+    view = int(thread / triangles.shape[0])
+    face = thread - view * triangles.shape[0]
     t = _triangle(clip, triangles, view, face, height, width)
     columns = t.columns[1] - t.columns[0] + 1
     rows = t.rows[1] - t.rows[0] + 1
     if columns > 0 and rows > 0:
         if columns * rows > small:
+            queue = int(thread / _BLOCK) % _QUEUES
+            slot = int(0)
             if columns * rows > large:
-                queue[queue.shape[0] - 1 - next_slot(queued, 1)] = entry
+                slot = queues.shape[1] - 1 - next_slot(queued, (2 * queue + 1) * _APART)
             else:
-                queue[next_slot(queued, 0)] = entry
+                slot = next_slot(queued, 2 * queue * _APART)
+            queues[queue, slot, 0] = view
+            queues[queue, slot, 1] = face
         else:
-            t = _with_edge_planes(t, height, width)
+            t = _with_edge_planes(t, half, height, width)
             for row in range(t.rows[0], t.rows[1] + 1):
+                in_row = _in_row(t, row)
                 for column in range(t.columns[0], t.columns[1] + 1):
-                    _fragment(t, row, column, seen_triangle, seen_depth, peel, keys)
+                    _fragment(
+                        t, in_row, row, column, height, width, seen_triangle, seen_depth, peel, keys
+                    )
 
 
 @wp.kernel
 def _draw_queued(
     clip: wp.array3d(dtype=wp.float32),
     triangles: wp.array2d(dtype=wp.int64),
-    seen_triangle: wp.array3d(dtype=wp.int32),
-    seen_depth: wp.array3d(dtype=wp.float32),
+    seen_triangle: wp.array(dtype=wp.int32),
+    seen_depth: wp.array(dtype=wp.float32),
     peel: int,
-    queue: wp.array(dtype=wp.int32),
+    half: wp.vec2,
+    height: int,
+    width: int,
+    queues: wp.array3d(dtype=wp.int32),
     queued: wp.array(dtype=wp.int32),
-    keys: wp.array3d(dtype=wp.int64),
+    keys: wp.array(dtype=wp.int64),
     end: int,
     groups: int,
     group_size: int,
 ):
-    """Those at one end of the queue, each drawn by the threads of a group."""
+    """Those at one end of the queues, each drawn by the threads of a group."""
     thread = wp.tid()
-    group = thread // group_size
+    group = int(thread / group_size)
     lane = thread - group * group_size
-    height = keys.shape[1]
-    width = keys.shape[2]
-    for slot in range(group, queued[end], groups):
-        entry = queue[slot]
+    queue = group % _QUEUES
+    count = queued[(2 * queue + end) * _APART]
+    for number in range(int(group / _QUEUES), count, int(groups / _QUEUES)):
+        slot = number
         if end == 1:
-            entry = queue[queue.shape[0] - 1 - slot]
-        view = entry // triangles.shape[0]
-        t = _triangle(clip, triangles, view, entry % triangles.shape[0], height, width)
-        t = _with_edge_planes(t, height, width)
+            slot = queues.shape[1] - 1 - number
+        view = queues[queue, slot, 0]
+        t = _triangle(clip, triangles, view, queues[queue, slot, 1], height, width)
+        t = _with_edge_planes(t, half, height, width)
         columns = t.columns[1] - t.columns[0] + 1
-        for i in range(lane, columns * (t.rows[1] - t.rows[0] + 1), group_size):
-            row = t.rows[0] + i // columns
-            column = t.columns[0] + i % columns
-            _fragment(t, row, column, seen_triangle, seen_depth, peel, keys)
+        row = t.rows[0]
+        column = t.columns[0] + lane
+        while column > t.columns[1]:
+            column -= columns
+            row += 1
+        while row <= t.rows[1]:
+            in_row = _in_row(t, row)
+            _fragment(t, in_row, row, column, height, width, seen_triangle, seen_depth, peel, keys)
+            column += group_size
+            while column > t.columns[1]:
+                column -= columns
+                row += 1
 
 
 @wp.kernel
