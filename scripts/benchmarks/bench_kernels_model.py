@@ -18,7 +18,7 @@ from diffrec.ops.hashgrid import HashGridLayout
 
 FLOAT, INT, LONG = 4, 4, 8
 BLUR_ENTRIES, UP_ENTRIES, ENTRY = 23, 4, INT + FLOAT  # of the sparse matrices of the light's filter
-COARSEST_BLUR, COARSEST, CHAINS = 4, 16, 4
+COARSEST_BLUR, COARSEST, CHAINS, SYMMETRIES = 4, 16, 4, 48
 TEXTURE_CHANNELS = 9
 
 
@@ -184,10 +184,12 @@ def products(e: Extent) -> Need:
 
 
 def _light_products(e: Extent) -> tuple[float, float]:
-    rows = 6 * COARSEST**2
-    matrices = 2 if e.light == COARSEST else 3  # irradiance and the wide lobes, a level each
-    sides = [rows, *(rows * 4**level for level in range(matrices - 1))]
-    return sum(4.0 * rows * side * 3 for side in sides), sum(2.0 * FLOAT * rows * s for s in sides)
+    """The wide lobes and irradiance: a row for each texel that no symmetry takes to another."""
+    texels, columns = 6 * COARSEST**2, 3 * SYMMETRIES
+    edges = [COARSEST] * 2 + ([] if e.light == COARSEST else [2 * COARSEST])
+    rows = sum((edge // 2) * (edge // 2 + 1) // 2 for edge in edges)
+    sizes = rows * texels + texels * columns + rows * columns
+    return 2 * 2.0 * rows * texels * columns, 2 * FLOAT * float(sizes)
 
 
 def activations(e: Extent) -> Need:

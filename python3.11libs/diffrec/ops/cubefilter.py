@@ -19,7 +19,9 @@ from torch import Tensor
 
 from diffrec.ops import cubemap, neighbours
 from diffrec.ops.backends import choose_backend
+from diffrec.ops.lobes import dense_filter, ggx_lobe
 from diffrec.ops.sparsemap import Rows, SparseMap, average_pool
+from diffrec.ops.widefilter import WideFilter
 
 if TYPE_CHECKING:
     from diffrec.ops.warp_cubefilter import DeviceFilter
@@ -50,44 +52,12 @@ def level_of_roughness(roughness: Tensor, count: int, lowest: float = 0.08) -> T
     return torch.where(clamped < 0.5, below.clamp(max=steps), above).clamp(max=count - 1)
 
 
-def ggx_lobe(cosine: Tensor, roughness: float) -> Tensor:
-    """Unnormalised weight of light at an angle from the mirror direction: D(n . h) n . l.
-
-    Walter et al. 2007's GGX with alpha = roughness^2, half vector midway; zero behind.
-    """
-    alpha2 = roughness**4
-    half = ((1 + cosine) * 0.5).clamp(0, 1)  # cos^2 of half the angle
-    return cosine.clamp_min(0) / (half * (alpha2 - 1) + 1).square()
-
-
 def pyramid(base: Tensor, smallest: int) -> list[Tensor]:
     """The cube map and its averages, down to an edge of `smallest`."""
     levels = [base]
     while levels[-1].shape[1] > smallest:
         levels.append(average_pool(levels[-1]))
     return levels
-
-
-def dense_filter(
-    size_out: int, size_in: int, roughness: float | None, device: torch.device | None = None
-) -> Tensor:
-    """The exact filter as a matrix [6 Ro^2, 6 Ri^2], rows adding up to one, float64.
-
-    GGX of a roughness, or the cosine lobe (irradiance over pi) for None.
-    """
-    out = cubemap.texel_directions(size_out, torch.float64, device).reshape(-1, 3)
-    return exact_rows(out, size_in, roughness)
-
-
-def exact_rows(directions: Tensor, size_in: int, roughness: float | None) -> Tensor:
-    """Rows [P, 6 Ri^2] of the exact filter for directions [P, 3], float64."""
-    device = directions.device
-    source = cubemap.texel_directions(size_in, torch.float64, device).reshape(-1, 3)
-    area = cubemap.solid_angles(size_in, torch.float64, device).reshape(-1).repeat(6)
-    cosine = directions.double() @ source.T
-    lobe = cosine.clamp_min(0) if roughness is None else ggx_lobe(cosine, roughness)
-    weight = lobe * area
-    return weight / weight.sum(1, keepdim=True)
 
 
 def prefilter_reference(base: Tensor) -> list[Tensor]:
@@ -124,17 +94,14 @@ class CubeFilter:
             if roughness <= _WIDE
         ]
         last = self._sizes[-1]
-        self._wide = [
-            dense_filter(s, last, roughness, device).float()
-            for s, roughness in zip(self._sizes, self.roughness, strict=True)
-            if roughness > _WIDE
-        ]
-        self._cosine = dense_filter(last, last, None, device).float()
-        if choose_backend(self._cosine, backend) == "warp":
+        levels = zip(self._sizes, self.roughness, strict=True)
+        wide: list[tuple[int, float | None]] = [(s, r) for s, r in levels if r > _WIDE]
+        self._wide = WideFilter(last, [*wide, (last, None)], device)
+        if choose_backend(torch.empty(0, device=device), backend) == "warp":
             from diffrec.ops.warp_cubefilter import DeviceFilter
 
             self._kernels = DeviceFilter(
-                self._sizes, blurred, self._weights, blur, raised, self._wide, self._cosine, device
+                self._sizes, blurred, self._weights, blur, raised, self._wide, device
             )
             return
         self._blur = {s: SparseMap(rows, device) for s, rows in blur.items()}
@@ -187,11 +154,11 @@ class CubeFilter:
                 value = value + self._raise[size](total)
             result.append(value.reshape(6, size, size, channels))
         last = self._sizes[-1]
-        for matrix in self._wide:
+        *wide, irradiance = self._wide(flat[last])
+        for texels in wide:
             size = self._sizes[len(result)]
-            result.append((matrix @ flat[last]).reshape(6, size, size, channels))
-        irradiance = (self._cosine @ flat[last]).reshape(6, last, last, channels)
-        return result, irradiance
+            result.append(texels.reshape(6, size, size, channels))
+        return result, irradiance.reshape(6, last, last, channels)
 
 
 class _Filtered(torch.autograd.Function):

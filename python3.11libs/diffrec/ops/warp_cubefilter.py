@@ -19,6 +19,7 @@ from torch import Tensor
 
 from diffrec.ops.backends import launch, warp
 from diffrec.ops.sparsemap import Rows
+from diffrec.ops.widefilter import WideFilter
 
 wp = warp()
 wp.set_module_options({"enable_backward": False})
@@ -99,14 +100,13 @@ class DeviceFilter:
         weights: Sequence[Sequence[float]],
         blur: Mapping[int, Rows],
         up: Mapping[int, Rows],
-        wide: Sequence[Tensor],
-        cosine: Tensor,
+        wide: WideFilter,
         device: torch.device,
     ) -> None:
         """See `diffrec.ops.cubefilter.CubeFilter`, whose members these are; ``blurred`` begins with
         the base size.
         """
-        self.sizes, self.wide, self.cosine = list(sizes), list(wide), cosine
+        self.sizes, self.wide = list(sizes), wide
         self.steps: list[Step] = []
         for place, size in enumerate(blurred):
             chains = min(place, len(weights))
@@ -126,6 +126,7 @@ class DeviceFilter:
             )
         rows = [6 * size * size for size in self.sizes]
         self.starts = [sum(rows[:level]) for level in range(len(rows) + 1)]
+        self.first_wide = self.starts[len(weights)]
 
     def forward(self, base: Tensor) -> tuple[Tensor, Tensor]:
         """The levels packed [texels, 3], and irradiance [6 R^2, 3], of base [6, R, R, 3]."""
@@ -155,11 +156,10 @@ class DeviceFilter:
             if lanes:
                 launch(_climb, mean.shape[0] * lanes, arrays, device)
             below = chains
-        last = averages[len(self.sizes) - 1]
-        for number, matrix_ in enumerate(self.wide):
-            level = len(self.sizes) - len(self.wide) + number
-            packed[self.starts[level] : self.starts[level + 1]] = matrix_ @ last
-        return packed, self.cosine @ last
+        wide = self.wide.forward(averages[len(self.sizes) - 1])
+        rest = packed[self.first_wide :]
+        rest.copy_(wide[: len(rest)])
+        return packed, wide[len(rest) :]
 
     def backward(self, packed: Tensor, irradiance: Tensor) -> Tensor:
         """The gradient of the base [6 R^2, 3]."""
@@ -191,11 +191,9 @@ class DeviceFilter:
                 launch(_product_and_own, rows, [*arrays, 1 if step.level else 0], device)
             averages.append(mean)
             above = chains
-        last = averages[len(self.sizes) - 1]
-        for number, matrix in enumerate(self.wide):
-            level = len(self.sizes) - len(self.wide) + number
-            last += matrix.t() @ packed[self.starts[level] : self.starts[level + 1]]
-        last += self.cosine.t() @ irradiance
+        averages[len(self.sizes) - 1] += self.wide.backward(
+            torch.cat([packed[self.first_wide :], irradiance])
+        )
         for place in reversed(range(1, len(self.steps))):
             fine, coarse = averages[place - 1], averages[place]
             launch(_spread, fine.shape[0], [coarse, self.steps[place - 1].size, fine], device)

@@ -11,13 +11,11 @@ from torch import Tensor
 from diffrec.ops import cubefilter, cubemap
 from diffrec.ops.cubefilter import (
     CubeFilter,
-    dense_filter,
-    exact_rows,
-    ggx_lobe,
     level_of_roughness,
     prefilter_reference,
     roughness_of_levels,
 )
+from diffrec.ops.lobes import dense_filter, exact_rows, ggx_lobe
 from diffrec.ops.sparsemap import Rows, SparseMap, average_pool
 
 CPU = torch.device("cpu")
