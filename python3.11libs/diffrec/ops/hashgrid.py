@@ -203,8 +203,12 @@ class _HashGrid(torch.autograd.Function):
         kernels = _kernels(backend)
         points, detached = points.detach().contiguous(), table.detach().contiguous()
         encoded = detached.new_empty((layout.channels, points.shape[0]))
-        kernels.forward(points, detached, layout, encoded)
-        ctx.save_for_backward(points, detached)
+        slopes = None
+        if backend == "numba" and ctx.needs_input_grad[0]:
+            slopes = kernels.forward_with_slopes(points, detached, layout, encoded)
+        else:
+            kernels.forward(points, detached, layout, encoded)
+        ctx.save_for_backward(points, detached, slopes)
         # The parameter itself, not a saved tensor: its .grad is written.
         ctx.leaf = None if gradient_buffer is None else table
         ctx.settings = (layout, kernels, gradient_buffer, gradient_scale)
@@ -213,7 +217,7 @@ class _HashGrid(torch.autograd.Function):
     @staticmethod
     @once_differentiable  # type: ignore[misc]
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        points, table = ctx.saved_tensors
+        points, table, slopes = ctx.saved_tensors
         layout, kernels, buffer, scale = ctx.settings
         # [channels, N], which costs nothing when the MLP worked on columns.
         gradient = gradient.t().contiguous()
@@ -229,7 +233,10 @@ class _HashGrid(torch.autograd.Function):
             kernels.backward_table(points, gradient, layout, scale, target)
         if ctx.needs_input_grad[0]:
             to_points = torch.empty_like(points)
-            kernels.backward_points(points, table, gradient, layout, to_points)
+            if slopes is None:
+                kernels.backward_points(points, table, gradient, layout, to_points)
+            else:
+                kernels.backward_points(points, slopes, gradient, to_points)
         return to_points, to_table, None, None, None, None
 
 
