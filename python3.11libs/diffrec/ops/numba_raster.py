@@ -83,21 +83,32 @@ def _extent(a, b, c, wa, wb, wc):  # type: ignore[no-untyped-def]
 
 @njit(cache=True)
 def _bound(clip, triangles, view, face, height, width, bounds):  # type: ignore[no-untyped-def]
-    """Pixel bounds (x0, x1, y0, y1) of one triangle; x0 > x1 if it cannot be seen."""
+    """Pixel bounds (x0, x1, y0, y1) of one triangle; in no band of rows if it cannot be seen."""
     bounds[view, face, 0], bounds[view, face, 1] = 1, 0
-    bounds[view, face, 2], bounds[view, face, 3] = 1, 0
+    bounds[view, face, 2], bounds[view, face, 3] = 1, -1
     a, b, c = triangles[face, 0], triangles[face, 1], triangles[face, 2]
+    xa, xb, xc = clip[view, a, 0], clip[view, b, 0], clip[view, c, 0]
+    ya, yb, yc = clip[view, a, 1], clip[view, b, 1], clip[view, c, 1]
+    za, zb, zc = clip[view, a, 2], clip[view, b, 2], clip[view, c, 2]
     wa, wb, wc = clip[view, a, 3], clip[view, b, 3], clip[view, c, 3]
-    for axis in range(3):
-        pa, pb, pc = clip[view, a, axis], clip[view, b, axis], clip[view, c, axis]
+    for pa, pb, pc in ((xa, xb, xc), (ya, yb, yc), (za, zb, zc)):
         if (pa > wa and pb > wb and pc > wc) or (pa < -wa and pb < -wb and pc < -wc):
             return
-    if wa <= 0.0 and wb <= 0.0 and wc <= 0.0:
+    if wa > 0.0 and wb > 0.0 and wc > 0.0:  # as most are; three divisions serve both axes
+        ia, ib, ic = 1.0 / np.float64(wa), 1.0 / np.float64(wb), 1.0 / np.float64(wc)
+        pa, pb, pc = xa * ia, xb * ib, xc * ic
+        x0, x1 = _pixel_range(min(pa, min(pb, pc)), max(pa, max(pb, pc)), width)
+        if x0 > x1:
+            return
+        pa, pb, pc = ya * ia, yb * ib, yc * ic
+        y0, y1 = _pixel_range(-max(pa, max(pb, pc)), -min(pa, min(pb, pc)), height)
+    elif wa > 0.0 or wb > 0.0 or wc > 0.0:
+        low, high = _extent(xa, xb, xc, wa, wb, wc)
+        x0, x1 = _pixel_range(low, high, width)
+        low, high = _extent(ya, yb, yc, wa, wb, wc)
+        y0, y1 = _pixel_range(-high, -low, height)
+    else:
         return
-    low, high = _extent(clip[view, a, 0], clip[view, b, 0], clip[view, c, 0], wa, wb, wc)
-    x0, x1 = _pixel_range(low, high, width)
-    low, high = _extent(clip[view, a, 1], clip[view, b, 1], clip[view, c, 1], wa, wb, wc)
-    y0, y1 = _pixel_range(-high, -low, height)
     if x0 <= x1 and y0 <= y1:
         bounds[view, face, 0], bounds[view, face, 1] = x0, x1
         bounds[view, face, 2], bounds[view, face, 3] = y0, y1

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from diffrec.materials.surface import MaterialSample
 from diffrec.ops.backends import choose_backend
+from diffrec.ops.texture import texture_cube
 from diffrec.shading import brdf_table
 from diffrec.shading.light import PrefilteredLight
 from diffrec.shading.split_sum import perturbed_normal, shade
@@ -53,6 +54,9 @@ def shade_points(
     if name == "warp":
         return _fused(points, sample, light, camera_position, camera_from_world, wants_normal)
     view = torch.div(points.pixels, points.pixels_per_view, rounding_mode="floor")
+    if name == "numba" and camera_from_world is None:
+        color, normal = _on_cpu(points, sample, light, camera_position[view])
+        return color, normal if wants_normal else None
     to_camera = camera_position[view] - points.position
     normal = perturbed_normal(sample.normal, points.normal, points.tangent, to_camera)
     shading_normal, shading_view = normal, to_camera
@@ -63,6 +67,30 @@ def shade_points(
         shading_view = (rotation @ to_camera[:, :, None])[:, :, 0]
     color = shade(shading_normal, shading_view, sample.kd, sample.ks, light)
     return color, normal if wants_normal else None
+
+
+def _on_cpu(
+    points: VisiblePoints, sample: MaterialSample, light: PrefilteredLight, camera: Tensor
+) -> tuple[Tensor, Tensor]:
+    """`camera`: of each point, [P, 3]."""
+    from diffrec.ops.numba_shade import Directions, Radiance
+
+    normal, mirror, cosine, level = Directions.apply(  # type: ignore[no-untyped-call]
+        sample.normal,
+        points.normal,
+        points.tangent,
+        points.position,
+        sample.ks[:, 1],
+        camera,
+        len(light.specular),
+        light.least_roughness,
+    )
+    shone = texture_cube([light.irradiance], normal, None)
+    mirrored = texture_cube(light.specular, mirror, level)
+    color: Tensor = Radiance.apply(  # type: ignore[no-untyped-call]
+        sample.kd, sample.ks, shone, mirrored, cosine, brdf_table.table("cpu")
+    )
+    return color, normal
 
 
 def _fused(
