@@ -111,9 +111,10 @@ class WarmUp:
         works, self._later = self._later, []
         if device.type == "cpu":
             # An iteration needs them last. They are not waited for: who comes first compiles.
-            sources = [*(_PACKAGE / "materials").glob("*.py"), *(_PACKAGE / "ops").glob("*.py")]
-            module, parts = "diffrec.materials.materialcompile", ("field", "textures")
-            works.insert(0, _Work("materials", module, parts, tuple(sorted(sources))))
+            folders = (_PACKAGE / name for name in ("materials", "ops", "shading"))
+            sources = [path for folder in folders for path in folder.glob("*.py")]
+            module, parts = "diffrec.iterationcompile", ("shading", "field", "textures")
+            works.insert(0, _Work("an iteration", module, parts, tuple(sorted(sources))))
         self._compile_apart(works)
 
     def _compile_warp(self, names: Sequence[str], device: str) -> None:

@@ -147,14 +147,17 @@ def test_few_cores_compile_one_thing_after_the_other(
         assert not started
         warm.compile_kernels(torch.device("cpu"))
         background.wait_for(background.CHARTING, 60)
-    expected = [("materialcompile", ("field", "textures")), ("chartcompile", ("packing", "layout"))]
+    expected = [
+        ("iterationcompile", ("shading", "field", "textures")),
+        ("chartcompile", ("packing", "layout")),
+    ]
     assert started == expected
     assert len(list(cache.glob("*.compiled"))) == 2
 
 
 def test_materials_find_their_kernels_compiled(cache: Path) -> None:
     """Those of the hash grid; of textures it is the same."""
-    ran("from diffrec.materials.materialcompile import main; main(['field'])")
+    ran("from diffrec.iterationcompile import main; main(['field'])")
     program = """
 import torch
 from diffrec.config import Config

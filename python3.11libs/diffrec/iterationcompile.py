@@ -1,8 +1,8 @@
-"""Compiles a CPU's kernels of materials into Numba's cache.
+"""Compiles a CPU's kernels of shading and materials into Numba's cache.
 
-`python -m diffrec.materials.materialcompile` is a process that a first run on a CPU starts beside
-itself: it compiles the last kernels that an iteration needs while the run compiles the first ones.
-Arguments choose what: `field`, `textures`; without any, both.
+`python -m diffrec.iterationcompile` is a process that a first run on a CPU starts beside itself: it
+compiles the last kernels that an iteration needs while the run compiles the first ones. Arguments
+choose what: `shading`, `field`, `textures`; without any, all.
 """
 
 from __future__ import annotations
@@ -13,11 +13,28 @@ from collections.abc import Callable, Sequence
 import torch
 
 from diffrec.cores import step_back
-from diffrec.materials import Material, NeuralMaterial, TextureMaterial
+from diffrec.materials import Material, MaterialSample, NeuralMaterial, TextureMaterial
 from diffrec.materials.surface import Surface
+from diffrec.ops.cubefilter import SMALLEST
 from diffrec.ops.hashgrid import HashGridLayout
+from diffrec.shading.light import EnvironmentLight
+from diffrec.shading.points import VisiblePoints, shade_points
 
 _POINTS = 4
+
+
+def shading() -> None:
+    """From a point's attributes to its colour."""
+    inputs = [torch.rand(_POINTS, 3, requires_grad=True) for _ in range(5)]
+    position, normal, tangent, kd, ks = inputs
+    light = EnvironmentLight(SMALLEST).prefiltered()
+    color, _ = shade_points(
+        VisiblePoints(position, normal, tangent, torch.arange(_POINTS), _POINTS),
+        MaterialSample(kd, ks, normal),
+        light,
+        torch.full((1, 3), 2.0),
+    )
+    torch.autograd.backward(color.sum())
 
 
 def field() -> None:
@@ -42,7 +59,7 @@ def _learn(material: Material) -> None:
     material.clamp_()
 
 
-WORK: dict[str, Callable[[], None]] = {"field": field, "textures": textures}
+WORK: dict[str, Callable[[], None]] = {"shading": shading, "field": field, "textures": textures}
 
 
 def main(names: Sequence[str]) -> None:
