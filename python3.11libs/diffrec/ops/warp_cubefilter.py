@@ -26,30 +26,14 @@ wp.set_module_options({"enable_backward": False})
 
 
 @dataclass(frozen=True)
-class Matrix:
-    """A sparse matrix on the device: start [N + 1], column and value [E]."""
-
-    start: Tensor
-    column: Tensor
-    value: Tensor
-
-    @staticmethod
-    def of(rows: Rows, device: torch.device) -> Matrix:
-        return Matrix(
-            rows.start.to(device=device, dtype=torch.int32),
-            rows.column.to(device=device, dtype=torch.int32),
-            rows.value.to(device=device, dtype=torch.float32),
-        )
-
-    @property
-    def arrays(self) -> list[Tensor]:
-        return [self.start, self.column, self.value]
-
-
-@dataclass(frozen=True)
 class Padded:
-    """The same with the n-th entries of all rows side by side, so that the threads of neighbouring
-    rows read neighbouring places: count [N], column and value [most, N]."""
+    """A sparse matrix on the device, for threads that take a row each: count [N], column and value
+    [most, N].
+
+    The n-th entries of all rows lie side by side, so that the threads of neighbouring rows read
+    neighbouring places. Rows are filled up with zeros to a multiple of four: four entries are read
+    at once, or each would wait for the one before.
+    """
 
     count: Tensor
     column: Tensor
@@ -57,15 +41,17 @@ class Padded:
 
     @staticmethod
     def of(rows: Rows, device: torch.device) -> Padded:
-        matrix = Matrix.of(rows, device)
-        count = matrix.start.diff()
+        start = rows.start.to(device)
+        count = start.diff()
         row = torch.repeat_interleave(torch.arange(len(count), device=device), count)
-        place = torch.arange(len(row), device=device) - matrix.start[row]
-        shape = (int(count.max()), len(count))
+        place = torch.arange(len(row), device=device) - start[row]
+        filled = -(-count // 4) * 4
+        shape = (int(filled.max()), len(count))
         column = torch.zeros(shape, dtype=torch.int32, device=device)
         value = torch.zeros(shape, device=device)
-        column[place, row], value[place, row] = matrix.column, matrix.value
-        return Padded(count, column, value)
+        column[place, row] = rows.column.to(device=device, dtype=torch.int32)
+        value[place, row] = rows.value.to(device=device, dtype=torch.float32)
+        return Padded(filled.int(), column, value)
 
     @property
     def arrays(self) -> list[Tensor]:
@@ -82,8 +68,8 @@ class Step:
     size: int
     blur: Padded | None
     blur_back: Padded | None
-    up: Matrix | None
-    up_back: Matrix | None
+    up: Padded | None
+    up_back: Padded | None
     chains: int
     level: bool
     own: float
@@ -116,8 +102,8 @@ class DeviceFilter:
                     size,
                     Padded.of(blur[size], device) if place else None,
                     Padded.of(blur[size].transposed(), device) if place else None,
-                    Matrix.of(up[size], device) if size in up else None,
-                    Matrix.of(up[size].transposed(), device) if size in up else None,
+                    Padded.of(up[size], device) if size in up else None,
+                    Padded.of(up[size].transposed(), device) if size in up else None,
                     chains,
                     place < len(weights),
                     weights[place][0] if place < len(weights) else 0.0,
@@ -138,20 +124,23 @@ class DeviceFilter:
             averages.append(pooled)
         packed = base.new_empty((self.starts[-1], 3))
         below: Tensor | None = None
+        arrays: list[Any]
         for place in reversed(range(len(self.steps))):
             step, mean = self.steps[place], averages[place]
             blurred = mean
             if step.blur is not None:
                 blurred = torch.empty_like(mean)
-                launch(_product, mean.shape[0], [*step.blur.arrays, mean, blurred], device)
+                arrays = [*step.blur.arrays, mean.unsqueeze(1), blurred.unsqueeze(1)]
+                launch(_product, mean.shape[0], arrays, device)
             chains = base.new_empty((mean.shape[0], max(step.chains, 1), 3))
             out = packed[self.starts[place] : self.starts[place + 1]] if step.level else mean
             empty = step.up is None or below is None
             matrix = step.up if step.up is not None else self.steps[-2].up
             assert matrix is not None
             source = chains if below is None else below
-            arrays: list[Any] = [*matrix.arrays, source, 0 if empty else 1, blurred, mean]
-            arrays += [step.shares, step.chains, step.own, 1 if step.level else 0, chains, out]
+            arrays = [*matrix.arrays, source, 0 if empty else 1]
+            arrays += [blurred.unsqueeze(1), mean.unsqueeze(1), step.shares, step.chains, step.own]
+            arrays += [1 if step.level else 0, chains, out.unsqueeze(1)]
             lanes = step.chains + (1 if step.level else 0)
             if lanes:
                 launch(_climb, mean.shape[0] * lanes, arrays, device)
@@ -178,7 +167,8 @@ class DeviceFilter:
                     packed[self.starts[place - 1] : self.starts[place]] if upper.level else packed
                 )
                 source = chains if above is None else above
-                arrays = [*upper.up_back.arrays, source, upper.chains, lanes, ended, chains]
+                matrix = upper.up_back.arrays
+                arrays = [*matrix, source, upper.chains, lanes, ended.unsqueeze(1), chains]
                 launch(_descend, rows * lanes, arrays, device)
             own = packed[self.starts[place] : self.starts[place + 1]] if step.level else packed
             mean = packed.new_empty((rows, 3))
@@ -187,7 +177,8 @@ class DeviceFilter:
             else:
                 blurred = packed.new_empty((rows, 3))
                 launch(_shared, rows * 3, [chains, step.shares, lanes, blurred], device)
-                arrays = [*step.blur_back.arrays, blurred, own, step.own, mean]
+                texels = [each.unsqueeze(1) for each in (blurred, own)]
+                arrays = [*step.blur_back.arrays, *texels, step.own, mean.unsqueeze(1)]
                 launch(_product_and_own, rows, [*arrays, 1 if step.level else 0], device)
             averages.append(mean)
             above = chains
@@ -227,19 +218,34 @@ def _spread(
 
 
 @wp.func
+def _texel(texels: wp.array3d(dtype=wp.float32), row: wp.int32, lane: wp.int32):
+    return wp.vec3(texels[row, lane, 0], texels[row, lane, 1], texels[row, lane, 2])
+
+
+@wp.func
 def _gathered(
     count: wp.array(dtype=wp.int32),
     column: wp.array2d(dtype=wp.int32),
     value: wp.array2d(dtype=wp.float32),
-    texels: wp.array2d(dtype=wp.float32),
     row: wp.int32,
+    texels: wp.array3d(dtype=wp.float32),
+    lane: wp.int32,
 ):
-    """A row of a matrix times texels."""
+    """A row of a matrix times one lane of texels."""
     total = wp.vec3(0.0, 0.0, 0.0)
-    for e in range(count[row]):
-        k = column[e, row]
-        total += value[e, row] * wp.vec3(texels[k, 0], texels[k, 1], texels[k, 2])
+    for e in range(0, count[row], 4):
+        a = value[e, row] * _texel(texels, column[e, row], lane)
+        b = value[e + 1, row] * _texel(texels, column[e + 1, row], lane)
+        c = value[e + 2, row] * _texel(texels, column[e + 2, row], lane)
+        d = value[e + 3, row] * _texel(texels, column[e + 3, row], lane)
+        total += (a + b) + (c + d)
     return total
+
+
+@wp.func
+def _put(texels: wp.array3d(dtype=wp.float32), row: wp.int32, lane: wp.int32, value: wp.vec3):
+    for c in range(3):
+        texels[row, lane, c] = value[c]
 
 
 @wp.kernel
@@ -247,13 +253,11 @@ def _product(
     count: wp.array(dtype=wp.int32),
     column: wp.array2d(dtype=wp.int32),
     value: wp.array2d(dtype=wp.float32),
-    texels: wp.array2d(dtype=wp.float32),
-    result: wp.array2d(dtype=wp.float32),
+    texels: wp.array3d(dtype=wp.float32),
+    result: wp.array3d(dtype=wp.float32),
 ):
     row = wp.tid()
-    total = _gathered(count, column, value, texels, row)
-    for c in range(3):
-        result[row, c] = total[c]
+    _put(result, row, 0, _gathered(count, column, value, row, texels, 0))
 
 
 @wp.kernel
@@ -261,91 +265,69 @@ def _product_and_own(
     count: wp.array(dtype=wp.int32),
     column: wp.array2d(dtype=wp.int32),
     value: wp.array2d(dtype=wp.float32),
-    texels: wp.array2d(dtype=wp.float32),
-    own: wp.array2d(dtype=wp.float32),
+    texels: wp.array3d(dtype=wp.float32),
+    own: wp.array3d(dtype=wp.float32),
     share: wp.float32,
-    result: wp.array2d(dtype=wp.float32),
+    result: wp.array3d(dtype=wp.float32),
     has_own: wp.int32,
 ):
     row = wp.tid()
-    total = _gathered(count, column, value, texels, row)
+    total = _gathered(count, column, value, row, texels, 0)
     if has_own == 1:
-        total += share * wp.vec3(own[row, 0], own[row, 1], own[row, 2])
-    for c in range(3):
-        result[row, c] = total[c]
+        total += share * _texel(own, row, 0)
+    _put(result, row, 0, total)
 
 
 @wp.kernel
 def _climb(
-    start: wp.array(dtype=wp.int32),
-    column: wp.array(dtype=wp.int32),
-    value: wp.array(dtype=wp.float32),
+    entries: wp.array(dtype=wp.int32),
+    column: wp.array2d(dtype=wp.int32),
+    value: wp.array2d(dtype=wp.float32),
     below: wp.array3d(dtype=wp.float32),
     has_below: wp.int32,
-    blurred: wp.array2d(dtype=wp.float32),
-    mean: wp.array2d(dtype=wp.float32),
+    blurred: wp.array3d(dtype=wp.float32),
+    mean: wp.array3d(dtype=wp.float32),
     shares: wp.array(dtype=wp.float32),
     count: wp.int32,
     own: wp.float32,
     has_level: wp.int32,
     chains: wp.array3d(dtype=wp.float32),
-    level: wp.array2d(dtype=wp.float32),
+    level: wp.array3d(dtype=wp.float32),
 ):
     """Lane `count` is the level that ends here; the others pass."""
     thread = wp.tid()
     row = thread // (count + has_level)
     lane = thread - row * (count + has_level)
-    a = wp.float32(0.0)
-    b = wp.float32(0.0)
-    c = wp.float32(0.0)
+    total = wp.vec3(0.0, 0.0, 0.0)
     if has_below == 1:
-        for e in range(start[row], start[row + 1]):
-            k = column[e]
-            a += value[e] * below[k, lane, 0]
-            b += value[e] * below[k, lane, 1]
-            c += value[e] * below[k, lane, 2]
+        total = _gathered(entries, column, value, row, below, lane)
     if lane < count:
-        share = shares[lane]
-        chains[row, lane, 0] = a + share * blurred[row, 0]
-        chains[row, lane, 1] = b + share * blurred[row, 1]
-        chains[row, lane, 2] = c + share * blurred[row, 2]
+        _put(chains, row, lane, total + shares[lane] * _texel(blurred, row, 0))
     elif has_level == 1:
-        level[row, 0] = a + own * mean[row, 0]
-        level[row, 1] = b + own * mean[row, 1]
-        level[row, 2] = c + own * mean[row, 2]
+        _put(level, row, 0, total + own * _texel(mean, row, 0))
 
 
 @wp.kernel
 def _descend(
-    start: wp.array(dtype=wp.int32),
-    column: wp.array(dtype=wp.int32),
-    value: wp.array(dtype=wp.float32),
+    entries: wp.array(dtype=wp.int32),
+    column: wp.array2d(dtype=wp.int32),
+    value: wp.array2d(dtype=wp.float32),
     above: wp.array3d(dtype=wp.float32),
     count: wp.int32,
     lanes: wp.int32,
-    ended: wp.array2d(dtype=wp.float32),
+    ended: wp.array3d(dtype=wp.float32),
     chains: wp.array3d(dtype=wp.float32),
 ):
     """Lanes below `count` come from the chains above, lane `count` from the level that ended."""
     thread = wp.tid()
     row = thread // lanes
     lane = thread - row * lanes
-    a = wp.float32(0.0)
-    b = wp.float32(0.0)
-    c = wp.float32(0.0)
-    for e in range(start[row], start[row + 1]):
-        k = column[e]
-        if lane < count:
-            a += value[e] * above[k, lane, 0]
-            b += value[e] * above[k, lane, 1]
-            c += value[e] * above[k, lane, 2]
-        else:
-            a += value[e] * ended[k, 0]
-            b += value[e] * ended[k, 1]
-            c += value[e] * ended[k, 2]
-    chains[row, lane, 0] = a
-    chains[row, lane, 1] = b
-    chains[row, lane, 2] = c
+    total = wp.vec3(0.0, 0.0, 0.0)
+    if lane < count:
+        total = _gathered(entries, column, value, row, above, lane)
+    else:
+        total = _gathered(entries, column, value, row, ended, 0)
+    _put(chains, row, lane, total)
 
 
 @wp.kernel
