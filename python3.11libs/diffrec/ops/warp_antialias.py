@@ -20,7 +20,7 @@ from diffrec.ops.backends import launch
 from diffrec.ops.backends import warp as start_warp
 from diffrec.ops.reference_antialias import MAX_STEPS
 from diffrec.ops.warp_interpolate import edge_functions, seen_from
-from diffrec.ops.warp_lanes import add_to_vertex, next_slots
+from diffrec.ops.warp_lanes import add_to_vertex, next_slots, put_four
 from diffrec.ops.warp_raster import centre, corners, vertex
 
 start_warp()
@@ -146,19 +146,6 @@ def _scene(
     ]
 
 
-@wp.func_native("""
-    float* place = image.data + 4 * (size_t)row;
-#if defined(__CUDA_ARCH__)
-    *reinterpret_cast<float4*>(place) = make_float4(value[0], value[1], value[2], value[3]);
-#else
-    for (int k = 0; k < 4; ++k) place[k] = value[k];
-#endif
-""")
-def _put(image: wp.array2d(dtype=wp.float32), row: int, value: wp.vec4):
-    """Write a row of a contiguous image of four channels, by one instruction on CUDA."""
-    ...
-
-
 @wp.kernel
 def _compose(
     values: wp.array2d(dtype=wp.float32),
@@ -176,15 +163,15 @@ def _compose(
             value = wp.vec4(0.0, 0.0, 0.0, 0.0)
             if background.shape[0] > 0:
                 value = wp.vec4(background[i, 0], background[i, 1], background[i, 2], 0.0)
-            _put(image, i, value)
-            _put(copy, i, value)
+            put_four(image, i, value)
+            put_four(copy, i, value)
     else:
         row = i - count
         pixel = int(pixels[row])
         if pixel >= 0:
             value = wp.vec4(values[row, 0], values[row, 1], values[row, 2], 1.0)
-            _put(image, pixel, value)
-            _put(copy, pixel, value)
+            put_four(image, pixel, value)
+            put_four(copy, pixel, value)
 
 
 @wp.kernel
@@ -214,6 +201,12 @@ def _exact(v: wp.vec4) -> wp.vec3d:
 
 
 @wp.func
+def _pick(which: int, zeroth: wp.vec4, first: wp.vec4, second: wp.vec4) -> wp.vec4:
+    """One of three that stay in registers."""
+    return wp.where(which == 0, zeroth, wp.where(which == 1, first, second))
+
+
+@wp.func
 def _search(
     axis: int,
     view: int,
@@ -232,13 +225,13 @@ def _search(
     face = int(own)
     entry = int(-1)
     result = int(-1)
+    v = corners(triangles, face)
+    at0 = vertex(clip, view, v[0])
+    at1 = vertex(clip, view, v[1])
+    at2 = vertex(clip, view, v[2])
     step = int(0)
     while step < _MAX_STEPS:
         step += 1
-        v = corners(triangles, face)
-        at0 = vertex(clip, view, v[0])
-        at1 = vertex(clip, view, v[1])
-        at2 = vertex(clip, view, v[2])
         q_near = edge_functions(seen_from(at0, near), seen_from(at1, near), seen_from(at2, near))
         q_far = edge_functions(seen_from(at0, far), seen_from(at1, far), seen_from(at2, far))
         facing = q_near[0] * wp.float64(at0[3])
@@ -258,14 +251,20 @@ def _search(
         if edge < 0:
             step = _MAX_STEPS
         else:
-            a = _exact(wp.where(edge == 0, at1, wp.where(edge == 1, at2, at0)))
-            b = _exact(wp.where(edge == 0, at2, wp.where(edge == 1, at0, at1)))
+            start = _pick(edge, at1, at2, at0)
+            end = _pick(edge, at2, at0, at1)
+            a = _exact(start)
+            b = _exact(end)
             normal_x = a[1] * b[2] - a[2] * b[1]
             normal_y = a[2] * b[0] - a[0] * b[2]
             twin = neighbor[face, edge]
             goes_on = bool(False)
+            beyond = v
+            opposite = at0
             if twin >= 0:
-                o = _exact(vertex(clip, view, int(triangles[twin // 3, twin % 3])))
+                beyond = corners(triangles, twin // 3)
+                opposite = vertex(clip, view, beyond[twin % 3])
+                o = _exact(opposite)
                 side = o[0] * normal_x + o[1] * normal_y + o[2] * _cross(a, b)
                 goes_on = side * facing < zero
             if goes_on:
@@ -273,6 +272,14 @@ def _search(
                 entry = twin % 3
                 if face == goal:
                     step = _MAX_STEPS
+                # The shared edge begins at its old end, unless the triangle is wound otherwise.
+                turned = beyond[(entry + 1) % 3] != v[(edge + 2) % 3]
+                following = wp.where(turned, start, end)
+                last = wp.where(turned, end, start)
+                v = beyond
+                at0 = _pick(entry, opposite, last, following)
+                at1 = _pick(entry, following, opposite, last)
+                at2 = _pick(entry, last, following, opposite)
             else:
                 across = wp.abs(normal_x) / wp.float64(width)
                 down = wp.abs(normal_y) / wp.float64(height)

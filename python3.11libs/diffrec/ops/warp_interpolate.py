@@ -15,7 +15,7 @@ from torch import Tensor
 
 from diffrec.ops.backends import launch
 from diffrec.ops.backends import warp as start_warp
-from diffrec.ops.warp_lanes import add_to_vertex, run_of, run_total
+from diffrec.ops.warp_lanes import add_to_vertex, put_four, run_of, run_total
 from diffrec.ops.warp_raster import centre, corners, vertex
 
 start_warp()
@@ -130,10 +130,12 @@ def place_of(pixel: wp.int64, triangle: wp.array3d(dtype=wp.int32)) -> Place:
     height = triangle.shape[1]
     width = triangle.shape[2]
     place = Place()
-    place.view = int(pixel / wp.int64(height * width))
-    inside = int(pixel % wp.int64(height * width))
-    place.face = triangle[place.view, inside / width, inside % width]
-    place.p = centre(inside / width, inside % width, height, width)
+    line = int(pixel) // width  # 32 bits: dividing 64 takes many times as long
+    column = int(pixel) - line * width
+    place.view = line // height
+    row = line - place.view * height
+    place.face = triangle[place.view, row, column]
+    place.p = centre(row, column, height, width)
     return place
 
 
@@ -274,6 +276,11 @@ def edges_down(
     return wp.vec3d((step - q * (scale * (step[0] + step[1] + step[2]))) * pixel)
 
 
+@wp.func
+def _texcoord(texcoords: wp.array2d(dtype=wp.float32), row: int) -> wp.vec2d:
+    return wp.vec2d(wp.float64(texcoords[row, 0]), wp.float64(texcoords[row, 1]))
+
+
 @wp.kernel
 def _footprint(
     clip: wp.array3d(dtype=wp.float32),
@@ -294,14 +301,27 @@ def _footprint(
     scale = wp.float64(1.0) / (q[0] + q[1] + q[2])
     across = edges_across(a, b, c, q, scale, triangle.shape[2])
     down = edges_down(a, b, c, q, scale, triangle.shape[1])
-    for k in range(2):
-        t = wp.vec3d(
-            wp.float64(texcoords[int(texcoord_triangles[place.face, 0]), k]),
-            wp.float64(texcoords[int(texcoord_triangles[place.face, 1]), k]),
-            wp.float64(texcoords[int(texcoord_triangles[place.face, 2]), k]),
-        )
-        result[i, 2 * k] = float(wp.dot(across, t))
-        result[i, 2 * k + 1] = float(wp.dot(down, t))
+    t = corners(texcoord_triangles, place.face)
+    at0 = _texcoord(texcoords, t[0])
+    at1 = _texcoord(texcoords, t[1])
+    at2 = _texcoord(texcoords, t[2])
+    by_column = across[0] * at0 + across[1] * at1 + across[2] * at2
+    by_row = down[0] * at0 + down[1] * at1 + down[2] * at2
+    slopes = wp.vec4(float(by_column[0]), float(by_row[0]), float(by_column[1]), float(by_row[1]))
+    put_four(result, i, slopes)
+
+
+@wp.func
+def _three(values: wp.array2d(dtype=wp.float32), row: int, first: int) -> wp.vec3:
+    """Three channels from the first on, read at once; 0 for those beyond the last."""
+    x = values[row, first]
+    y = wp.float32(0.0)
+    z = wp.float32(0.0)
+    if first + 1 < values.shape[1]:
+        y = values[row, first + 1]
+    if first + 2 < values.shape[1]:
+        z = values[row, first + 2]
+    return wp.vec3(x, y, z)
 
 
 @wp.kernel
@@ -314,12 +334,15 @@ def _interpolate(
 ):
     i = wp.tid()
     v = corners(triangles, int(faces[i]))
-    for k in range(result.shape[1]):
-        result[i, k] = (
-            bary[i, 0] * attributes[v[0], k]
-            + bary[i, 1] * attributes[v[1], k]
-            + bary[i, 2] * attributes[v[2], k]
-        )
+    weight = wp.vec3(bary[i, 0], bary[i, 1], bary[i, 2])
+    channels = result.shape[1]
+    for k in range(0, channels, 3):
+        value = weight[0] * _three(attributes, v[0], k)
+        value += weight[1] * _three(attributes, v[1], k)
+        value += weight[2] * _three(attributes, v[2], k)
+        for c in range(3):
+            if k + c < channels:
+                result[i, k + c] = value[c]
 
 
 @wp.kernel
@@ -339,16 +362,23 @@ def _interpolate_backward(
     run = run_of(face)
     v = corners(triangles, face)
     weight = wp.vec3(bary[i, 0], bary[i, 1], bary[i, 2])
+    channels = grad.shape[1]
     total = wp.vec3(0.0, 0.0, 0.0)
-    for k in range(grad.shape[1]):
-        g = grad[i, k]
+    for k in range(0, channels, 3):
+        g = _three(grad, i, k)
         if wants_bary != 0:
-            total += g * wp.vec3(attributes[v[0], k], attributes[v[1], k], attributes[v[2], k])
+            total += wp.vec3(
+                wp.dot(g, _three(attributes, v[0], k)),
+                wp.dot(g, _three(attributes, v[1], k)),
+                wp.dot(g, _three(attributes, v[2], k)),
+            )
         if wants_attributes != 0:
-            given = run_total(weight * g, run)
-            if run[3] == 1:
-                for j in range(3):
-                    wp.atomic_add(for_attributes, v[j], k, given[j])
+            for j in range(3):
+                given = run_total(weight[j] * g, run)
+                if run[3] == 1:
+                    for c in range(3):
+                        if k + c < channels:
+                            wp.atomic_add(for_attributes, v[j], k + c, given[c])
     if wants_bary != 0:
         for j in range(3):
             for_bary[i, j] = total[j]

@@ -4,7 +4,8 @@
 """What the threads of a warp do for each other on CUDA; on the CPU every thread is alone.
 
 Many threads that add to one place wait for each other. Neighbouring pixels mostly see the same
-triangle, so a warp first adds up what each run of equal pixels has for it.
+triangle, so a warp first adds up what each run of equal pixels has for it. Four numbers in a row
+are moved by one instruction.
 """
 
 from __future__ import annotations
@@ -118,4 +119,17 @@ def run_total(value: wp.vec3, run: wp.vec4i) -> wp.vec3:
 """)
 def add_to_vertex(total: wp.array3d(dtype=wp.float32), view: int, row: int, value: wp.vec3):
     """Add to x, y and w of a vertex in a contiguous [views, vertices, 4]; atomically on CUDA."""
+    ...
+
+
+@wp.func_native("""
+    float* place = rows.data + 4 * (size_t)row;
+#if defined(__CUDA_ARCH__)
+    *reinterpret_cast<float4*>(place) = make_float4(value[0], value[1], value[2], value[3]);
+#else
+    for (int k = 0; k < 4; ++k) place[k] = value[k];
+#endif
+""")
+def put_four(rows: wp.array2d(dtype=wp.float32), row: int, value: wp.vec4):
+    """Write a row of a contiguous array of four columns, by one instruction on CUDA."""
     ...

@@ -275,11 +275,20 @@ def _average(
     wide = levels[k, 4] - levels[first - 1, 4]
     width = levels[first - 1, 1]
     top = levels[first - 1, 2] + (y << tall) * width + (x << wide)
+    # Four texels are on their way at once: a loop waits for what it reads in every round. Where
+    # there is one row or column only, it is read twice.
+    down = wp.min(2, 1 << tall)
+    right = wp.min(2, 1 << wide)
     total = wp.vec3(0.0, 0.0, 0.0)
-    for dy in range(1 << tall):
-        for dx in range(1 << wide):
-            total += _texel(packed, top + dy * width + dx, channel)
-    _put(packed, row, channel, total / wp.float32(1 << (tall + wide)))
+    for dy in range(0, 1 << tall, down):
+        for dx in range(0, 1 << wide, right):
+            at = top + dy * width + dx
+            below = at + (down - 1) * width
+            total += (_texel(packed, at, channel) + _texel(packed, at + right - 1, channel)) + (
+                _texel(packed, below, channel) + _texel(packed, below + right - 1, channel)
+            )
+    read = (1 << (tall + wide)) * 4 // (down * right)
+    _put(packed, row, channel, total / wp.float32(read))
 
 
 @wp.func
@@ -364,9 +373,14 @@ def _spread(
 
 
 @wp.func
-def _bilinear(packed: wp.array2d(dtype=wp.float32), at: _Taps, channel: wp.int32):
-    upper = (1.0 - at.fx) * packed[at.a, channel] + at.fx * packed[at.b, channel]
-    lower = (1.0 - at.fx) * packed[at.c, channel] + at.fx * packed[at.d, channel]
+def _bilinear(packed: wp.array2d(dtype=wp.float32), at: _Taps, first: wp.int32):
+    """Three channels from the first on."""
+    a = _texel(packed, at.a, first)
+    b = _texel(packed, at.b, first)
+    c = _texel(packed, at.c, first)
+    d = _texel(packed, at.d, first)
+    upper = (1.0 - at.fx) * a + at.fx * b
+    lower = (1.0 - at.fx) * c + at.fx * d
     return (1.0 - at.fy) * upper + at.fy * lower
 
 
@@ -389,16 +403,13 @@ def _fetch(
     first = 3 * places[t]
     lower = _first(level[i], levels.shape[0])
     upper = _upper_share(level[i], levels.shape[0], lower)
-    total = wp.vec3(0.0, 0.0, 0.0)
-    for step in range(2):
-        share = wp.where(step == 1, upper, 1.0 - upper)
-        if share != 0.0:
-            at = _taps(levels, lower + step, uv[i, 0], uv[i, 1])
-            total += share * wp.vec3(
-                _bilinear(packed, at, first),
-                _bilinear(packed, at, first + 1),
-                _bilinear(packed, at, first + 2),
-            )
+    # Both levels are on their way at once; one that has no share is not read.
+    fine = lower + wp.where(upper == 1.0, 1, 0)
+    coarse = lower + wp.where(upper > 0.0, 1, 0)
+    under = _taps(levels, fine, uv[i, 0], uv[i, 1])
+    over = _taps(levels, coarse, uv[i, 0], uv[i, 1])
+    total = (1.0 - upper) * _bilinear(packed, under, first)
+    total += upper * _bilinear(packed, over, first)
     for k in range(3):
         if t == 0:
             a[i, k] = total[k]

@@ -8,7 +8,8 @@
 The arithmetic of coverage and depth is that of `reference_raster`, operation by operation, so both
 find the same triangles. One thread draws a small triangle, a few share one of some hundred pixels,
 and many one that is larger. The latter two wait in one queue, each from its own end, which a fixed
-number of threads empties, so nothing waits for their number.
+number of threads empties, so nothing waits for their number. In them a row is looked through only
+where it may be covered.
 """
 
 from __future__ import annotations
@@ -28,8 +29,9 @@ wp.set_module_options({"enable_backward": False, "fuse_fp": False})
 
 _SMALL = 24  # pixels in the bounds of a triangle that one thread draws
 _LARGE = 1024  # from which on a few threads are too few
-_FEW, _GROUPS = 4, 65536  # threads that share a triangle, and how many do at once
-_MANY, _CROWDS = 1024, 256
+# Threads that share a triangle, how many of them a row, and how many triangles are drawn at once.
+_FEW, _IN_ROW, _GROUPS = 4, 1, 65536
+_MANY, _ABREAST, _CROWDS = 1024, 32, 256
 _BLOCK = 128  # threads; what a triangle needs to be drawn leaves no room for more
 # Threads that queue a triangle count up one of so many numbers, this far apart: at one alone they
 # would wait for each other.
@@ -76,10 +78,11 @@ def rasterize(
     if views and count:
         sizes = [_SMALL, _LARGE]
         launch(_draw_small, views * count, [*scene, *sizes], device, block=_BLOCK)
-        for end, groups, group in ((0, _GROUPS, _FEW), (1, _CROWDS, _MANY)):
+        crews = ((_GROUPS, _FEW, _IN_ROW), (_CROWDS, _MANY, _ABREAST))
+        for end, crew in enumerate(crews):
             # On a CPU a thread for each queue.
-            groups, group = (groups, group) if clip.is_cuda else (_QUEUES, 1)
-            inputs = [*scene, end, groups, group]
+            groups, group, abreast = crew if clip.is_cuda else (_QUEUES, 1, 1)
+            inputs = [*scene, end, groups, group, abreast]
             launch(_draw_queued, groups * group, inputs, device, block=_BLOCK)
     launch(_resolve, keys.shape[0], [keys, triangle.view(-1), depth.view(-1)], device)
     return triangle, depth
@@ -348,6 +351,45 @@ def _in_row(t: _Triangle, row: int) -> wp.vec3:
     return t.there + float(row - t.row) * t.per_row
 
 
+@wp.func
+def _side(t: _Triangle) -> float:
+    """The sign that the edge functions have in every pixel that `_fragment` takes; 0 where the
+    triangle is so thin, or so near, that it may be either.
+
+    Their sum weighted by w is the same everywhere. Each is known but for the doubt, and taken with
+    the other sign up to the doubt again.
+    """
+    total = wp.dot(t.there, t.w)
+    least = 12.0 * t.doubt * wp.max(t.w[0], wp.max(t.w[1], t.w[2]))
+    side = float(0.0)
+    if total > least:
+        side = 1.0
+    if total < -least:
+        side = -1.0
+    return side
+
+
+@wp.func
+def _columns(t: _Triangle, in_row: wp.vec3, side: float) -> wp.vec2i:
+    """First and last column of a row that `_fragment` may take: a few too many, never too few."""
+    low = float(t.columns[0] - t.column)
+    high = float(t.columns[1] - t.column)
+    if side != 0.0:
+        for i in range(3):
+            # side * edge function >= -doubt; the doubt again for what the function's own value
+            # loses, and of what division and rounding lose a hundredth of a pixel is a multiple.
+            slope = side * t.per_column[i]
+            reach = (-2.0 * t.doubt - side * in_row[i]) / slope
+            if slope > _TINY:
+                low = wp.max(low, reach - 0.01)
+            if slope < -_TINY:
+                high = wp.min(high, reach + 0.01)
+    # A bound far outside could not be an integer.
+    low = wp.min(low, float(t.columns[1] - t.column + 1))
+    high = wp.max(high, float(t.columns[0] - t.column - 1))
+    return wp.vec2i(t.column + int(wp.ceil(low)), t.column + int(wp.floor(high)))
+
+
 @wp.func_native("""
     const wp::int64* place = triangles.data + 3 * (size_t)face;
     return wp::vec_t<3, wp::int32>((int)place[0], (int)place[1], (int)place[2]);
@@ -418,8 +460,9 @@ def _draw_queued(
     end: int,
     groups: int,
     group_size: int,
+    abreast: int,
 ):
-    """Those at one end of the queues, each drawn by the threads of a group."""
+    """Those at one end of the queues, each drawn by the threads of a group, some on each row."""
     thread = wp.tid()
     group = int(thread / group_size)
     lane = thread - group * group_size
@@ -432,19 +475,14 @@ def _draw_queued(
         view = queues[queue, slot, 0]
         t = _triangle(clip, triangles, view, queues[queue, slot, 1], height, width)
         t = _with_edge_planes(t, half, height, width)
-        columns = t.columns[1] - t.columns[0] + 1
-        row = t.rows[0]
-        column = t.columns[0] + lane
-        while column > t.columns[1]:
-            column -= columns
-            row += 1
-        while row <= t.rows[1]:
+        side = _side(t)
+        for row in range(t.rows[0] + int(lane / abreast), t.rows[1] + 1, int(group_size / abreast)):
             in_row = _in_row(t, row)
-            _fragment(t, in_row, row, column, height, width, seen_triangle, seen_depth, peel, keys)
-            column += group_size
-            while column > t.columns[1]:
-                column -= columns
-                row += 1
+            columns = _columns(t, in_row, side)
+            for column in range(columns[0] + lane % abreast, columns[1] + 1, abreast):
+                _fragment(
+                    t, in_row, row, column, height, width, seen_triangle, seen_depth, peel, keys
+                )
 
 
 @wp.kernel
