@@ -19,7 +19,7 @@ from diffrec.ops.rasterize import (
     rasterize,
     triangle_of_pixel,
 )
-from diffrec.ops.surface import Attributes, attributes_at_pixels, footprint_level
+from diffrec.ops.surface import Attributes, attributes_at_pixels
 from diffrec.ops.texture import build_mips, texture2d
 
 
@@ -107,11 +107,9 @@ class Diffrec:
                 )
 
             def texcoords() -> list[Tensor]:
-                footprint_level(
-                    pixel_footprint(
-                        self.clip, s.triangles, self.raster, self.pixels, self.texcoords,
-                        s.texcoord_triangles, name,
-                    )
+                pixel_footprint(
+                    self.clip, s.triangles, self.raster, self.pixels, self.texcoords,
+                    s.texcoord_triangles, name,
                 )  # fmt: skip
                 return [interpolate(self.texcoords, s.texcoord_triangles, self.faces, bary, name)]
 
