@@ -7,6 +7,7 @@ Every operation of `diffrec.ops` has a plain PyTorch `reference` and fast ones t
 from __future__ import annotations
 
 import functools
+import inspect
 import threading
 from collections.abc import Sequence
 from types import ModuleType
@@ -61,7 +62,8 @@ def warp() -> ModuleType:
     Import it through this function, and only inside a `warp_*.py` file that is itself imported on
     first use: a run that stays with Numba then never pays for Warp's start. Those files should call
     `wp.set_module_options({"enable_backward": False})` (gradients here are written by hand), which
-    halves the time of the first compilation.
+    halves the time of the first compilation, and where a thread needs many registers set the option
+    `block_dim`, threads that start together, to fewer than 256. A file is compiled for one number.
     """
     with _starting:
         return _started()
@@ -71,6 +73,9 @@ def warp() -> ModuleType:
 def _started() -> ModuleType:
     import warp as wp
 
+    if hasattr(wp.config, "default_grid_stride"):
+        # Threads that take one item each, not a loop over items, need far fewer registers.
+        wp.config.default_grid_stride = False
     if hasattr(wp.config, "log_level"):
         # Without a GPU Warp warns that it found no driver; that is no news to anybody here.
         wp.config.log_level = 40
@@ -82,17 +87,24 @@ def _started() -> ModuleType:
     return wp
 
 
+def bounds(block: int, at_once: int) -> dict[str, Any]:
+    """For `wp.kernel`: so few registers that so many blocks run on a multiprocessor at once.
+
+    Nothing where this Warp cannot be told.
+    """
+    known = "launch_bounds" in inspect.signature(warp().kernel).parameters
+    return {"launch_bounds": (block, at_once)} if known else {}
+
+
 def launch(
     kernel: Any,
     dim: int | Sequence[int],
     inputs: Sequence[Any],
     device: Any,
-    *,
-    block: int = 256,
 ) -> None:
     """Launch a Warp kernel on `device` ("cpu", "cuda:0", torch.device).
 
-    `block`: threads that start together on CUDA; fewer where a thread needs many registers.
+    On CUDA as many threads start together as the option `block_dim` of the kernel's module says.
 
     Tensors among `inputs` must be contiguous and on `device`; they are passed without copying, as
     arrays of their own rank and scalar type. On CUDA the kernel is queued on PyTorch's current
@@ -110,6 +122,7 @@ def launch(
     ]
     device = torch.device(device)
     if device.type == "cuda":
+        block = kernel.module.options["block_dim"]
         wp.launch(kernel, dim=dim, inputs=arrays, stream=_stream(device), block_dim=block)
     else:
         wp.launch(kernel, dim=dim, inputs=arrays, device="cpu")

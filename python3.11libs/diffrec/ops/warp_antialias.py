@@ -16,7 +16,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from diffrec.ops.backends import launch
+from diffrec.ops.backends import bounds, launch
 from diffrec.ops.backends import warp as start_warp
 from diffrec.ops.reference_antialias import MAX_STEPS
 from diffrec.ops.warp_interpolate import edge_functions, seen_from
@@ -24,12 +24,13 @@ from diffrec.ops.warp_lanes import add_to_vertex, next_slots, put_four
 from diffrec.ops.warp_raster import centre, corners, vertex
 
 start_warp()
-wp.set_module_options({"enable_backward": False, "fuse_fp": False})
+
+_BLOCK = 128  # threads that search together: each needs many registers
+wp.set_module_options({"enable_backward": False, "fuse_fp": False, "block_dim": _BLOCK})
 
 _MAX_STEPS = wp.constant(MAX_STEPS)
 _THREADS = 1 << 17  # that share the pairs
 _STRETCH = wp.constant(8)  # pixels of a row in which one thread looks for pairs
-_BLOCK = 128  # threads that search for them together: each needs many registers
 
 
 def find(
@@ -58,7 +59,7 @@ def find(
         triangles.to(torch.int64).contiguous(),
         neighbor.contiguous(),
     ]
-    launch(_find, _threads(found), inputs, clip.device, block=_BLOCK)
+    launch(_find, _threads(found), inputs, clip.device)
     return found
 
 
@@ -201,12 +202,6 @@ def _exact(v: wp.vec4) -> wp.vec3d:
 
 
 @wp.func
-def _pick(which: int, zeroth: wp.vec4, first: wp.vec4, second: wp.vec4) -> wp.vec4:
-    """One of three that stay in registers."""
-    return wp.where(which == 0, zeroth, wp.where(which == 1, first, second))
-
-
-@wp.func
 def _search(
     axis: int,
     view: int,
@@ -225,13 +220,13 @@ def _search(
     face = int(own)
     entry = int(-1)
     result = int(-1)
-    v = corners(triangles, face)
-    at0 = vertex(clip, view, v[0])
-    at1 = vertex(clip, view, v[1])
-    at2 = vertex(clip, view, v[2])
     step = int(0)
     while step < _MAX_STEPS:
         step += 1
+        v = corners(triangles, face)
+        at0 = vertex(clip, view, v[0])
+        at1 = vertex(clip, view, v[1])
+        at2 = vertex(clip, view, v[2])
         q_near = edge_functions(seen_from(at0, near), seen_from(at1, near), seen_from(at2, near))
         q_far = edge_functions(seen_from(at0, far), seen_from(at1, far), seen_from(at2, far))
         facing = q_near[0] * wp.float64(at0[3])
@@ -251,20 +246,14 @@ def _search(
         if edge < 0:
             step = _MAX_STEPS
         else:
-            start = _pick(edge, at1, at2, at0)
-            end = _pick(edge, at2, at0, at1)
-            a = _exact(start)
-            b = _exact(end)
+            a = _exact(wp.where(edge == 0, at1, wp.where(edge == 1, at2, at0)))
+            b = _exact(wp.where(edge == 0, at2, wp.where(edge == 1, at0, at1)))
             normal_x = a[1] * b[2] - a[2] * b[1]
             normal_y = a[2] * b[0] - a[0] * b[2]
             twin = neighbor[face, edge]
             goes_on = bool(False)
-            beyond = v
-            opposite = at0
             if twin >= 0:
-                beyond = corners(triangles, twin // 3)
-                opposite = vertex(clip, view, beyond[twin % 3])
-                o = _exact(opposite)
+                o = _exact(vertex(clip, view, int(triangles[twin // 3, twin % 3])))
                 side = o[0] * normal_x + o[1] * normal_y + o[2] * _cross(a, b)
                 goes_on = side * facing < zero
             if goes_on:
@@ -272,14 +261,6 @@ def _search(
                 entry = twin % 3
                 if face == goal:
                     step = _MAX_STEPS
-                # The shared edge begins at its old end, unless the triangle is wound otherwise.
-                turned = beyond[(entry + 1) % 3] != v[(edge + 2) % 3]
-                following = wp.where(turned, start, end)
-                last = wp.where(turned, end, start)
-                v = beyond
-                at0 = _pick(entry, opposite, last, following)
-                at1 = _pick(entry, following, opposite, last)
-                at2 = _pick(entry, last, following, opposite)
             else:
                 across = wp.abs(normal_x) / wp.float64(width)
                 down = wp.abs(normal_y) / wp.float64(height)
@@ -322,7 +303,7 @@ def _differing(
             slot += 1
 
 
-@wp.kernel
+@wp.kernel(**bounds(_BLOCK, 5))
 def _find(
     found: wp.array2d(dtype=wp.int32),
     threads: int,

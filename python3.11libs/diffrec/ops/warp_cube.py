@@ -42,17 +42,20 @@ def face_axes(face: int) -> wp.mat33:
 @wp.func
 def project(direction: wp.vec3) -> wp.vec4:
     """Face, s, t and 1 / |major|; the first of equal components is the major one."""
-    size = wp.vec3(wp.abs(direction[0]), wp.abs(direction[1]), wp.abs(direction[2]))
+    # Not direction[axis]: an index that is not known beforehand would put it into memory.
     axis = 0
-    if size[1] > size[0]:
+    major = direction[0]
+    if wp.abs(direction[1]) > wp.abs(major):
         axis = 1
-    if size[2] > size[axis]:
+        major = direction[1]
+    if wp.abs(direction[2]) > wp.abs(major):
         axis = 2
+        major = direction[2]
     face = 2 * axis
-    if direction[axis] < 0.0:
+    if major < 0.0:
         face += 1
     axes = face_axes(face)
-    scale = 1.0 / wp.max(size[axis], 1.0e-20)
+    scale = 1.0 / wp.max(wp.abs(major), 1.0e-20)
     return wp.vec4(
         float(face), wp.dot(direction, axes[1]) * scale, wp.dot(direction, axes[2]) * scale, scale
     )

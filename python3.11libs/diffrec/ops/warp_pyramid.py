@@ -202,6 +202,12 @@ def _read(
 
 
 @wp.func
+def _place(places: wp.vec3i, t: wp.int32):
+    """One of three, without the memory that an index that is not known beforehand would need."""
+    return wp.where(t == 0, places[0], wp.where(t == 1, places[1], places[2]))
+
+
+@wp.func
 def _texel(packed: wp.array2d(dtype=wp.float32), row: wp.int32, first: wp.int32):
     """The channels of one texture in a row."""
     return wp.vec3(packed[row, first], packed[row, first + 1], packed[row, first + 2])
@@ -400,7 +406,7 @@ def _fetch(
     thread = wp.tid()
     i = thread // count
     t = thread - i * count
-    first = 3 * places[t]
+    first = 3 * _place(places, t)
     lower = _first(level[i], levels.shape[0])
     upper = _upper_share(level[i], levels.shape[0], lower)
     # Both levels are on their way at once; one that has no share is not read.
@@ -440,7 +446,7 @@ def _scatter(
     g = _read(t, i, k, a, b, c)
     if g == 0.0:
         return
-    place = 3 * places[t] + k
+    place = 3 * _place(places, t) + k
     lower = _first(level[i], levels.shape[0])
     upper = _upper_share(level[i], levels.shape[0], lower)
     for step in range(2):

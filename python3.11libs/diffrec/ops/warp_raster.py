@@ -18,21 +18,22 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from diffrec.ops.backends import launch
+from diffrec.ops.backends import bounds, launch
 from diffrec.ops.backends import warp as start_warp
 from diffrec.ops.reference_raster import DOUBT, LARGE
 from diffrec.ops.warp_lanes import next_slot
 
 start_warp()
+
+_BLOCK = 128  # threads; what a triangle needs to be drawn leaves no room for more
 # Fused multiply-adds would let two triangles disagree about the edge they share.
-wp.set_module_options({"enable_backward": False, "fuse_fp": False})
+wp.set_module_options({"enable_backward": False, "fuse_fp": False, "block_dim": _BLOCK})
 
 _SMALL = 24  # pixels in the bounds of a triangle that one thread draws
 _LARGE = 1024  # from which on a few threads are too few
-# Threads that share a triangle, how many of them a row, and how many triangles are drawn at once.
-_FEW, _IN_ROW, _GROUPS = 4, 1, 65536
-_MANY, _ABREAST, _CROWDS = 1024, 32, 256
-_BLOCK = 128  # threads; what a triangle needs to be drawn leaves no room for more
+# Triangles drawn at once, each by so many threads: rows at once, and columns of each at once.
+_FEW = (65536, 4, 1)
+_MANY = (256, 32, 32)
 # Threads that queue a triangle count up one of so many numbers, this far apart: at one alone they
 # would wait for each other.
 _QUEUES, _APART = 16, 8
@@ -77,13 +78,12 @@ def rasterize(
     ]
     if views and count:
         sizes = [_SMALL, _LARGE]
-        launch(_draw_small, views * count, [*scene, *sizes], device, block=_BLOCK)
-        crews = ((_GROUPS, _FEW, _IN_ROW), (_CROWDS, _MANY, _ABREAST))
-        for end, crew in enumerate(crews):
+        launch(_draw_small, views * count, [*scene, *sizes], device)
+        for end, crew in enumerate((_FEW, _MANY)):
             # On a CPU a thread for each queue.
-            groups, group, abreast = crew if clip.is_cuda else (_QUEUES, 1, 1)
-            inputs = [*scene, end, groups, group, abreast]
-            launch(_draw_queued, groups * group, inputs, device, block=_BLOCK)
+            groups, rows, columns = crew if clip.is_cuda else (_QUEUES, 1, 1)
+            inputs = [*scene, end, groups // _QUEUES, rows, columns]
+            launch(_draw_queued, groups * rows * columns, inputs, device)
     launch(_resolve, keys.shape[0], [keys, triangle.view(-1), depth.view(-1)], device)
     return triangle, depth
 
@@ -113,6 +113,18 @@ def cross(a: wp.vec2d, b: wp.vec2d) -> wp.float64:
 """)
 def vertex(clip: wp.array3d(dtype=wp.float32), view: int, row: int) -> wp.vec4:
     """Clip-space coordinates of a vertex, by one instruction on CUDA; `clip` is contiguous."""
+    ...
+
+
+@wp.func_native("""
+    const wp::int64* place = triangles.data + 3 * (size_t)face;
+    return wp::vec_t<3, wp::int32>((int)place[0], (int)place[1], (int)place[2]);
+""")
+def corners(triangles: wp.array2d(dtype=wp.int64), face: int) -> wp.vec3i:
+    """The rows of a triangle's vertices. Meshes index by int64: nothing is converted.
+
+    `triangles` is contiguous.
+    """
     ...
 
 
@@ -277,15 +289,29 @@ def _sign(q: wp.float64, a: wp.vec2d, wa: wp.float64, b: wp.vec2d, wb: wp.float6
 
 
 @wp.func
-def _exact_depth(t: _Triangle, row: int, column: int, height: int, width: int) -> float:
+def _exact_depth(
+    clip: wp.array3d(dtype=wp.float32),
+    triangles: wp.array2d(dtype=wp.int64),
+    view: int,
+    face: int,
+    row: int,
+    column: int,
+    height: int,
+    width: int,
+) -> float:
     """z / w in a pixel by float64, 2 where it is not covered."""
     zero = wp.float64(0.0)
     one = wp.float64(1.0)
     p = centre(row, column, height, width)
-    w = wp.vec3d(wp.float64(t.w[0]), wp.float64(t.w[1]), wp.float64(t.w[2]))
-    u0 = wp.vec2d(wp.float64(t.x[0]) - p[0] * w[0], wp.float64(t.y[0]) - p[1] * w[0])
-    u1 = wp.vec2d(wp.float64(t.x[1]) - p[0] * w[1], wp.float64(t.y[1]) - p[1] * w[1])
-    u2 = wp.vec2d(wp.float64(t.x[2]) - p[0] * w[2], wp.float64(t.y[2]) - p[1] * w[2])
+    # Read again, since few pixels come here: kept, they would take registers from all.
+    v = corners(triangles, face)
+    a = vertex(clip, view, v[0])
+    b = vertex(clip, view, v[1])
+    c = vertex(clip, view, v[2])
+    w = wp.vec3d(wp.float64(a[3]), wp.float64(b[3]), wp.float64(c[3]))
+    u0 = wp.vec2d(wp.float64(a[0]) - p[0] * w[0], wp.float64(a[1]) - p[1] * w[0])
+    u1 = wp.vec2d(wp.float64(b[0]) - p[0] * w[1], wp.float64(b[1]) - p[1] * w[1])
+    u2 = wp.vec2d(wp.float64(c[0]) - p[0] * w[2], wp.float64(c[1]) - p[1] * w[2])
     q0 = cross(u1, u2)
     q1 = cross(u2, u0)
     q2 = cross(u0, u1)
@@ -297,8 +323,8 @@ def _exact_depth(t: _Triangle, row: int, column: int, height: int, width: int) -
         sum_q = q0 + q1 + q2
         sum_w = q0 * w[0] + q1 * w[1] + q2 * w[2]
         if (sum_q > zero and sum_w > zero) or (sum_q < zero and sum_w < zero):
-            z0 = wp.float64(t.z[0])
-            exact = (q0 * z0 + q1 * wp.float64(t.z[1]) + q2 * wp.float64(t.z[2])) / sum_w
+            z0 = wp.float64(a[2])
+            exact = (q0 * z0 + q1 * wp.float64(b[2]) + q2 * wp.float64(c[2])) / sum_w
             if exact >= -one and exact <= one:
                 depth = float(exact)
     return depth
@@ -310,6 +336,8 @@ def _fragment(
     in_row: wp.vec3,
     row: int,
     column: int,
+    clip: wp.array3d(dtype=wp.float32),
+    triangles: wp.array2d(dtype=wp.int64),
     height: int,
     width: int,
     seen_triangle: wp.array(dtype=wp.int32),
@@ -327,7 +355,7 @@ def _fragment(
             sum_z = q[0] * t.z[0] + q[1] * t.z[1] + q[2] * t.z[2]
             depth = sum_z / (q[0] * t.w[0] + q[1] * t.w[1] + q[2] * t.w[2])
         else:
-            depth = _exact_depth(t, row, column, height, width)
+            depth = _exact_depth(clip, triangles, t.view, t.face, row, column, height, width)
         if depth >= -1.0 and depth <= 1.0:
             pixel = (t.view * height + row) * width + column
             visible = bool(True)
@@ -370,39 +398,37 @@ def _side(t: _Triangle) -> float:
 
 
 @wp.func
-def _columns(t: _Triangle, in_row: wp.vec3, side: float) -> wp.vec2i:
-    """First and last column of a row that `_fragment` may take: a few too many, never too few."""
+def _pace(slope: float) -> float:
+    """Columns in which an edge function changes by one; 0 where it hardly changes."""
+    result = float(0.0)
+    if wp.abs(slope) > _TINY:
+        result = 1.0 / slope
+    return result
+
+
+@wp.func
+def _columns(t: _Triangle, in_row: wp.vec3, side: float, pace: wp.vec3) -> wp.vec2i:
+    """First and last column of a row that `_fragment` may take: a few too many, never too few.
+
+    `pace`: of side * edge function.
+    """
     low = float(t.columns[0] - t.column)
     high = float(t.columns[1] - t.column)
-    if side != 0.0:
-        for i in range(3):
-            # side * edge function >= -doubt; the doubt again for what the function's own value
-            # loses, and of what division and rounding lose a hundredth of a pixel is a multiple.
-            slope = side * t.per_column[i]
-            reach = (-2.0 * t.doubt - side * in_row[i]) / slope
-            if slope > _TINY:
-                low = wp.max(low, reach - 0.01)
-            if slope < -_TINY:
-                high = wp.min(high, reach + 0.01)
+    for i in range(3):
+        # side * edge function >= -doubt; the doubt again for what the function's own value loses,
+        # and of what this loses a hundredth of a column is a multiple.
+        reach = (-2.0 * t.doubt - side * in_row[i]) * pace[i]
+        if pace[i] > 0.0:
+            low = wp.max(low, reach - 0.01)
+        if pace[i] < 0.0:
+            high = wp.min(high, reach + 0.01)
     # A bound far outside could not be an integer.
     low = wp.min(low, float(t.columns[1] - t.column + 1))
     high = wp.max(high, float(t.columns[0] - t.column - 1))
     return wp.vec2i(t.column + int(wp.ceil(low)), t.column + int(wp.floor(high)))
 
 
-@wp.func_native("""
-    const wp::int64* place = triangles.data + 3 * (size_t)face;
-    return wp::vec_t<3, wp::int32>((int)place[0], (int)place[1], (int)place[2]);
-""")
-def corners(triangles: wp.array2d(dtype=wp.int64), face: int) -> wp.vec3i:
-    """The rows of a triangle's vertices. Meshes index by int64: nothing is converted.
-
-    `triangles` is contiguous.
-    """
-    ...
-
-
-@wp.kernel
+@wp.kernel(**bounds(_BLOCK, 6))
 def _draw_small(
     clip: wp.array3d(dtype=wp.float32),
     triangles: wp.array2d(dtype=wp.int64),
@@ -440,11 +466,12 @@ def _draw_small(
                 in_row = _in_row(t, row)
                 for column in range(t.columns[0], t.columns[1] + 1):
                     _fragment(
-                        t, in_row, row, column, height, width, seen_triangle, seen_depth, peel, keys
-                    )
+                        t, in_row, row, column, clip, triangles, height, width, seen_triangle,
+                        seen_depth, peel, keys,
+                    )  # fmt: skip
 
 
-@wp.kernel
+@wp.kernel(**bounds(_BLOCK, 4))
 def _draw_queued(
     clip: wp.array3d(dtype=wp.float32),
     triangles: wp.array2d(dtype=wp.int64),
@@ -458,17 +485,19 @@ def _draw_queued(
     queued: wp.array(dtype=wp.int32),
     keys: wp.array(dtype=wp.int64),
     end: int,
-    groups: int,
-    group_size: int,
-    abreast: int,
+    at_once: int,
+    rows: int,
+    columns: int,
 ):
-    """Those at one end of the queues, each drawn by the threads of a group, some on each row."""
+    """Those at one end of the queues, of each `at_once`, each by some threads on every row."""
     thread = wp.tid()
-    group = int(thread / group_size)
-    lane = thread - group * group_size
+    group = int(thread / (rows * columns))
+    lane = thread - group * (rows * columns)
+    first_row = int(lane / columns)
+    first_column = lane - first_row * columns
     queue = group % _QUEUES
     count = queued[(2 * queue + end) * _APART]
-    for number in range(int(group / _QUEUES), count, int(groups / _QUEUES)):
+    for number in range(int(group / _QUEUES), count, at_once):
         slot = number
         if end == 1:
             slot = queues.shape[1] - 1 - number
@@ -476,13 +505,19 @@ def _draw_queued(
         t = _triangle(clip, triangles, view, queues[queue, slot, 1], height, width)
         t = _with_edge_planes(t, half, height, width)
         side = _side(t)
-        for row in range(t.rows[0] + int(lane / abreast), t.rows[1] + 1, int(group_size / abreast)):
+        pace = wp.vec3(
+            _pace(side * t.per_column[0]),
+            _pace(side * t.per_column[1]),
+            _pace(side * t.per_column[2]),
+        )
+        for row in range(t.rows[0] + first_row, t.rows[1] + 1, rows):
             in_row = _in_row(t, row)
-            columns = _columns(t, in_row, side)
-            for column in range(columns[0] + lane % abreast, columns[1] + 1, abreast):
+            covered = _columns(t, in_row, side, pace)
+            for column in range(covered[0] + first_column, covered[1] + 1, columns):
                 _fragment(
-                    t, in_row, row, column, height, width, seen_triangle, seen_depth, peel, keys
-                )
+                    t, in_row, row, column, clip, triangles, height, width, seen_triangle,
+                    seen_depth, peel, keys,
+                )  # fmt: skip
 
 
 @wp.kernel

@@ -21,7 +21,7 @@ import warp as wp
 from torch import Tensor
 
 from diffrec.ops import cubemap
-from diffrec.ops.backends import launch
+from diffrec.ops.backends import bounds, launch
 from diffrec.ops.backends import warp as start_warp
 from diffrec.ops.warp_cube import (
     add_taps,
@@ -36,7 +36,9 @@ from diffrec.ops.warp_cube import (
 from diffrec.ops.warp_normal import frame_of, set_row, through_frame, through_unit, unit
 
 start_warp()
-wp.set_module_options({"enable_backward": False})
+
+_BLOCK = 128  # threads that make gradients together: each needs many registers
+wp.set_module_options({"enable_backward": False, "block_dim": _BLOCK})
 
 DIELECTRIC = wp.constant(0.04)
 TABLE_SIZE = wp.constant(256)
@@ -226,7 +228,7 @@ def _shade(
         if shading_normal.shape[0] > 0:
             set_row(shading_normal, i, wp.vec3(0.0, 0.0, 0.0))
         return
-    view = int(pixels[i] / wp.int64(pixels_per_view))
+    view = int(pixels[i]) // pixels_per_view
     mapped = tangent.shape[0] > 0
     along = wp.vec3(0.0, 0.0, 0.0)
     if mapped:
@@ -262,7 +264,7 @@ def _shade(
     set_row(color, i, (diffuse + specular) * (1.0 - occlusion))
 
 
-@wp.kernel
+@wp.kernel(**bounds(_BLOCK, 4))
 def _shade_backward(
     tangent_normal: wp.array2d(dtype=wp.float32),
     smooth: wp.array2d(dtype=wp.float32),
@@ -307,7 +309,7 @@ def _shade_backward(
         if for_ks.shape[0] > 0:
             set_row(for_ks, i, nothing)
         return
-    view = int(pixels[i] / wp.int64(pixels_per_view))
+    view = int(pixels[i]) // pixels_per_view
     mapped = tangent.shape[0] > 0
     along = wp.vec3(0.0, 0.0, 0.0)
     if mapped:
