@@ -303,7 +303,7 @@ def _differing(
             slot += 1
 
 
-@wp.kernel(**bounds(_BLOCK, 5))
+@wp.kernel(**bounds(_BLOCK, 4))
 def _find(
     found: wp.array2d(dtype=wp.int32),
     threads: int,

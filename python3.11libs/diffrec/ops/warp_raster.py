@@ -428,7 +428,7 @@ def _columns(t: _Triangle, in_row: wp.vec3, side: float, pace: wp.vec3) -> wp.ve
     return wp.vec2i(t.column + int(wp.ceil(low)), t.column + int(wp.floor(high)))
 
 
-@wp.kernel(**bounds(_BLOCK, 6))
+@wp.kernel(**bounds(_BLOCK, 5))
 def _draw_small(
     clip: wp.array3d(dtype=wp.float32),
     triangles: wp.array2d(dtype=wp.int64),
@@ -471,7 +471,7 @@ def _draw_small(
                     )  # fmt: skip
 
 
-@wp.kernel(**bounds(_BLOCK, 4))
+@wp.kernel(**bounds(_BLOCK, 5))
 def _draw_queued(
     clip: wp.array3d(dtype=wp.float32),
     triangles: wp.array2d(dtype=wp.int64),

@@ -264,7 +264,7 @@ def _shade(
     set_row(color, i, (diffuse + specular) * (1.0 - occlusion))
 
 
-@wp.kernel(**bounds(_BLOCK, 4))
+@wp.kernel(**bounds(_BLOCK, 3))
 def _shade_backward(
     tangent_normal: wp.array2d(dtype=wp.float32),
     smooth: wp.array2d(dtype=wp.float32),
