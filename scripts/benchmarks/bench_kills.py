@@ -228,7 +228,7 @@ def main() -> int:
     undisturbed: Outcome | None = None
     with tempfile.TemporaryDirectory(prefix="bench_kills_") as place:
         for number, (title, kills) in enumerate(
-            [("undisturbed", []), ("undisturbed, again", []), ("killed", chosen)]
+            [("undisturbed", []), ("killed", chosen), ("undisturbed, again", [])]
         ):
             own = Path(place, f"run_{number}")
             own.mkdir()
