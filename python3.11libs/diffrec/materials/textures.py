@@ -158,10 +158,10 @@ class TextureMaterial(nn.Module):
         finest = [self._levels(index)[0] for index in range(3)]
         same = len({texture.shape for texture in finest}) == 1 and not self.custom_mip
         if same and choose_backend(finest[0], self.backend) == "warp":
-            from diffrec.ops import warp_pyramid
+            from diffrec.ops import warp_mips
 
             flat = [texture.data.view(-1, 3) for texture in finest]
-            warp_pyramid.clamp(flat, self.low, self.high, _SHORTEST)
+            warp_mips.clamp(flat, self.low, self.high, _SHORTEST)
             return
         for index in range(3):
             low, high = (end[3 * index : 3 * index + 3] for end in (self.low, self.high))

@@ -141,15 +141,15 @@ class _Warp:
 
     @staticmethod
     def pack(one: _Iteration, textures: Sequence[Tensor], packed: Tensor) -> None:
-        from diffrec.ops import warp_pyramid
+        from diffrec.ops import warp_mips
 
-        warp_pyramid.pack(textures, packed)
+        warp_mips.pack(textures, packed)
 
     @staticmethod
     def unpack(one: _Iteration, total: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
-        from diffrec.ops import warp_pyramid
+        from diffrec.ops import warp_mips
 
-        return warp_pyramid.unpack(total, one.height, one.width, len(shapes))
+        return warp_mips.unpack(total, one.height, one.width, len(shapes))
 
     @staticmethod
     def fetch(

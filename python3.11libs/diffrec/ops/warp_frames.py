@@ -16,7 +16,7 @@ from torch import Tensor
 
 from diffrec.ops.backends import launch
 from diffrec.ops.backends import warp as start_warp
-from diffrec.ops.warp_raster import corners
+from diffrec.ops.warp_triangle import corners
 
 start_warp()
 wp.set_module_options({"enable_backward": False})

@@ -16,7 +16,7 @@ from torch import Tensor
 from diffrec.ops.backends import launch
 from diffrec.ops.backends import warp as start_warp
 from diffrec.ops.warp_lanes import add_to_vertex, put_four, run_of, run_total
-from diffrec.ops.warp_raster import centre, corners, vertex
+from diffrec.ops.warp_triangle import centre, corners, vertex
 
 start_warp()
 wp.set_module_options({"enable_backward": False})
@@ -153,9 +153,15 @@ def corner(clip: wp.array3d(dtype=wp.float32), view: int, row: int, p: wp.vec2d)
 
 
 @wp.func
+def edge_function(a: wp.vec3d, b: wp.vec3d) -> wp.float64:
+    """On which side of the edge from a to b the place is that both are seen from."""
+    return a[0] * b[1] - a[1] * b[0]
+
+
+@wp.func
 def edge_functions(a: wp.vec3d, b: wp.vec3d, c: wp.vec3d) -> wp.vec3d:
     """The three edge functions."""
-    return wp.vec3d(b[0] * c[1] - b[1] * c[0], c[0] * a[1] - c[1] * a[0], a[0] * b[1] - a[1] * b[0])
+    return wp.vec3d(edge_function(b, c), edge_function(c, a), edge_function(a, b))
 
 
 @wp.kernel

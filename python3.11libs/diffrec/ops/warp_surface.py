@@ -28,7 +28,7 @@ from diffrec.ops.warp_interpolate import (
     place_of,
 )
 from diffrec.ops.warp_lanes import run_of, run_total
-from diffrec.ops.warp_raster import corners
+from diffrec.ops.warp_triangle import corners
 
 start_warp()
 wp.set_module_options({"enable_backward": False})
