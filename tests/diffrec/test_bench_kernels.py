@@ -17,6 +17,7 @@ from diffrec.ops.hashgrid import HashGridLayout
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts" / "benchmarks"
+KERNEL = r"^@wp\.kernel(?:\(.*\))?\ndef (\w+)\("
 
 # Names as a card's profiler gives them, times made up.
 LISTING = (
@@ -109,7 +110,7 @@ def test_the_kernels_that_are_named_are_those_of_the_product() -> None:
     kernels = {
         f"{path.stem}.{name}"
         for path in (ROOT / "python3.11libs/diffrec/ops").glob("warp_*.py")
-        for name in re.findall(r"^@wp\.kernel\ndef (\w+)\(", path.read_text("utf-8"), re.MULTILINE)
+        for name in re.findall(KERNEL, path.read_text("utf-8"), re.MULTILINE)
     }
     assert set(_script("bench_kernels_names")._BY_KERNEL) == kernels
 
