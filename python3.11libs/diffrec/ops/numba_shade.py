@@ -18,8 +18,11 @@ import torch
 from numba import njit, prange
 from torch import Tensor
 
-_LEAST_COSINE = np.float32(1e-3)
-_DIELECTRIC = np.float32(0.04)
+from diffrec.ops import shadingconstants
+
+_LEAST_COSINE = np.float32(shadingconstants.LEAST_COSINE)
+_DIELECTRIC = np.float32(shadingconstants.DIELECTRIC)
+_TABLE_SIZE = shadingconstants.TABLE_SIZE
 _SHORT = np.float32(1e-12)
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
 _CHUNK = 512
@@ -35,14 +38,14 @@ class Directions(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, *inputs: Any) -> tuple[Tensor, ...]:
-        ctx.settings = inputs[6:]
+        ctx.settings = _settings(*inputs[6:])
         arrays = [None if x is None else x.detach().contiguous() for x in inputs[:6]]
         ctx.save_for_backward(*arrays)
         count = inputs[1].shape[0]
         normal, mirror = torch.empty(count, 3), torch.empty(count, 3)
         cosine, level = torch.empty(count), torch.empty(count)
         results = _numpy([normal, mirror, cosine, level])
-        _directions(_numpy(arrays), *_settings(*ctx.settings), results)
+        _directions(_numpy(arrays), *ctx.settings, results)
         return normal, mirror, cosine, level
 
     @staticmethod
@@ -50,7 +53,7 @@ class Directions(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         arrays = ctx.saved_tensors
         results = [torch.empty(0, 3) if x is None else torch.empty_like(x) for x in arrays[:5]]
-        given = (_numpy(arrays), *_settings(*ctx.settings), _numpy(gradients))
+        given = (_numpy(arrays), *ctx.settings, _numpy(gradients))
         _directions_backward(*given, _numpy(results))
         wanted = [
             result if x is not None and need else None
@@ -260,7 +263,7 @@ def _directions_backward(inputs, levels, least, gradients, results):  # type: ig
 @njit(cache=True, inline="always")
 def _factor(table, cosine, roughness):  # type: ignore[no-untyped-def]
     """Scale and bias of F0, and how both change with n . v and with roughness."""
-    size = 256
+    size = _TABLE_SIZE
     last, half = np.float32(size - 1), np.float32(0.5)
     x, y = cosine * np.float32(size) - half, roughness * np.float32(size) - half
     inside_x = np.float32(size) if x >= _ZERO and x <= last else _ZERO

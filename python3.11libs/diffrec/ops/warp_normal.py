@@ -11,12 +11,13 @@ from __future__ import annotations
 
 import warp as wp
 
+from diffrec.ops import shadingconstants
 from diffrec.ops.backends import warp as start_warp
 
 start_warp()
 wp.set_module_options({"enable_backward": False})
 
-LEAST_COSINE = wp.constant(1e-3)
+LEAST_COSINE = wp.constant(shadingconstants.LEAST_COSINE)
 _SHORT = wp.constant(1.0e-12)
 
 

@@ -20,7 +20,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from diffrec.ops import cubemap
+from diffrec.ops import cubemap, shadingconstants
 from diffrec.ops.backends import bounds, launch
 from diffrec.ops.backends import warp as start_warp
 from diffrec.ops.warp_cube import (
@@ -40,8 +40,8 @@ start_warp()
 _BLOCK = 128  # threads that make gradients together: each needs many registers
 wp.set_module_options({"enable_backward": False, "block_dim": _BLOCK})
 
-DIELECTRIC = wp.constant(0.04)
-TABLE_SIZE = wp.constant(256)
+DIELECTRIC = wp.constant(shadingconstants.DIELECTRIC)
+TABLE_SIZE = wp.constant(shadingconstants.TABLE_SIZE)
 _INPUTS = 8
 
 

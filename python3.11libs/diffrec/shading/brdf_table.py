@@ -9,10 +9,9 @@ import torch
 from torch import Tensor
 
 from diffrec.ops.gather import weighted_gather
+from diffrec.ops.shadingconstants import TABLE_SIZE as SIZE
 
-SIZE = 256
 _STEPS = 24
-LEAST_COSINE = 1e-3
 
 
 def integrate(cosine: Tensor, roughness: Tensor, steps: int = _STEPS) -> Tensor:

@@ -7,12 +7,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from diffrec.ops.cubefilter import level_of_roughness
+from diffrec.ops.shadingconstants import DIELECTRIC, LEAST_COSINE
 from diffrec.ops.texture import texture_cube
 from diffrec.shading import brdf_table
 from diffrec.shading.light import PrefilteredLight
-
-LEAST_COSINE = 1e-3
-DIELECTRIC = 0.04
 
 
 def shade(normal: Tensor, view: Tensor, kd: Tensor, ks: Tensor, light: PrefilteredLight) -> Tensor:
