@@ -16,11 +16,10 @@ from torch import Tensor
 
 from diffrec.ops.backends import launch
 from diffrec.ops.backends import warp as start_warp
-from diffrec.ops.warp_interpolate import edge_function, seen_from
 from diffrec.ops.warp_lanes import add_to_vertex, put_four
 from diffrec.ops.warp_silhouettes import find as find
 from diffrec.ops.warp_silhouettes import threads_for
-from diffrec.ops.warp_triangle import centre, vertex
+from diffrec.ops.warp_triangle import centre, edge_function, pixel_at, seen_from, vertex
 
 start_warp()
 wp.set_module_options({"enable_backward": False, "fuse_fp": False})
@@ -172,13 +171,11 @@ def _pair(
 ) -> _Pair:
     axis = place % 2
     pixel = place // 2
-    line = pixel // width
-    column = pixel - line * width
+    at = pixel_at(pixel, height, width)
     pair = _Pair()
-    pair.view = line // height
-    row = line - pair.view * height
-    here = centre(row, column, height, width)
-    there = centre(row + axis, column + 1 - axis, height, width)
+    pair.view = at[0]
+    here = centre(at[1], at[2], height, width)
+    there = centre(at[1] + axis, at[2] + 1 - axis, height, width)
     pair.near = here
     pair.far = there
     pair.near_pixel = pixel

@@ -16,7 +16,14 @@ from torch import Tensor
 from diffrec.ops.backends import launch
 from diffrec.ops.backends import warp as start_warp
 from diffrec.ops.warp_lanes import add_to_vertex, put_four, run_of, run_total
-from diffrec.ops.warp_triangle import centre, corners, vertex
+from diffrec.ops.warp_triangle import (
+    centre,
+    corners,
+    edge_functions,
+    pixel_at,
+    seen_from,
+    vertex,
+)
 
 start_warp()
 wp.set_module_options({"enable_backward": False})
@@ -130,38 +137,17 @@ def place_of(pixel: wp.int64, triangle: wp.array3d(dtype=wp.int32)) -> Place:
     height = triangle.shape[1]
     width = triangle.shape[2]
     place = Place()
-    line = int(pixel) // width  # 32 bits: dividing 64 takes many times as long
-    column = int(pixel) - line * width
-    place.view = line // height
-    row = line - place.view * height
-    place.face = triangle[place.view, row, column]
-    place.p = centre(row, column, height, width)
+    at = pixel_at(int(pixel), height, width)
+    place.view = at[0]
+    place.face = triangle[at[0], at[1], at[2]]
+    place.p = centre(at[1], at[2], height, width)
     return place
-
-
-@wp.func
-def seen_from(at: wp.vec4, p: wp.vec2d) -> wp.vec3d:
-    """u (two components) and w of a vertex, in float64: u is a difference of near equals."""
-    w = wp.float64(at[3])
-    return wp.vec3d(wp.float64(at[0]) - p[0] * w, wp.float64(at[1]) - p[1] * w, w)
 
 
 @wp.func
 def corner(clip: wp.array3d(dtype=wp.float32), view: int, row: int, p: wp.vec2d) -> wp.vec3d:
     """The same, of one vertex of a contiguous `clip`."""
     return seen_from(vertex(clip, view, row), p)
-
-
-@wp.func
-def edge_function(a: wp.vec3d, b: wp.vec3d) -> wp.float64:
-    """On which side of the edge from a to b the place is that both are seen from."""
-    return a[0] * b[1] - a[1] * b[0]
-
-
-@wp.func
-def edge_functions(a: wp.vec3d, b: wp.vec3d, c: wp.vec3d) -> wp.vec3d:
-    """The three edge functions."""
-    return wp.vec3d(edge_function(b, c), edge_function(c, a), edge_function(a, b))
 
 
 @wp.kernel

@@ -91,6 +91,15 @@ def _put(packed: wp.array2d(dtype=wp.float32), row: wp.int32, first: wp.int32, v
     packed[row, first + 2] = value[2]
 
 
+@wp.func
+def _block_of(thread: wp.int32, count: wp.int32, width: wp.int32):
+    """Texture, first row and first column of the four texels that a thread works on."""
+    block = thread // count
+    across = (width + 1) // 2
+    line = block // across
+    return wp.vec3i(thread - block * count, 2 * line, 2 * (block - line * across))
+
+
 @wp.kernel
 def _finest(
     levels: wp.array2d(dtype=wp.int32),
@@ -101,18 +110,16 @@ def _finest(
     packed: wp.array2d(dtype=wp.float32),
 ):
     """The textures side by side, and the level above them: a thread for four texels of one."""
-    i = wp.tid()
-    block = i // count
-    t = i - block * count
     height = levels[0, 0]
     width = levels[0, 1]
-    across = (width + 1) // 2
-    line = block // across
-    column = block - line * across
+    block = _block_of(wp.tid(), count, width)
+    t = block[0]
+    line = block[1] // 2
+    column = block[2] // 2
     total = wp.vec3(0.0, 0.0, 0.0)
     for step in range(4):
-        down = 2 * line + step // 2
-        right = 2 * column + step % 2
+        down = block[1] + step // 2
+        right = block[2] + step % 2
         if down < height and right < width:
             texel = down * width + right
             value = wp.vec3(0.0, 0.0, 0.0)
@@ -225,23 +232,18 @@ def _spread(
 
     A thread for four texels, which get the same from all coarser levels.
     """
-    i = wp.tid()
-    block = i // count
-    t = i - block * count
     height = levels[0, 0]
     width = levels[0, 1]
-    across = (width + 1) // 2
-    line = block // across
-    y = 2 * line
-    x = 2 * (block - line * across)
+    block = _block_of(wp.tid(), count, width)
+    t = block[0]
     given = wp.vec3(0.0, 0.0, 0.0)
     for k in range(1, last + 1):
-        row = _coarser(levels, 0, k, y, x)
+        row = _coarser(levels, 0, k, block[1], block[2])
         if row >= 0:
             given += _share(levels, 0, k) * texel_of(gradient, row, 3 * t)
     for step in range(4):
-        down = y + step // 2
-        right = x + step % 2
+        down = block[1] + step // 2
+        right = block[2] + step % 2
         if down < height and right < width:
             texel = down * width + right
             value = texel_of(gradient, texel, 3 * t) + given

@@ -19,9 +19,16 @@ from torch import Tensor
 from diffrec.ops.backends import bounds, launch
 from diffrec.ops.backends import warp as start_warp
 from diffrec.ops.reference_antialias import MAX_STEPS
-from diffrec.ops.warp_interpolate import edge_function, edge_functions, seen_from
 from diffrec.ops.warp_lanes import next_slots
-from diffrec.ops.warp_triangle import centre, corners, vertex
+from diffrec.ops.warp_triangle import (
+    centre,
+    corners,
+    edge_function,
+    edge_functions,
+    pixel_at,
+    seen_from,
+    vertex,
+)
 
 start_warp()
 
@@ -192,14 +199,11 @@ def _find(
         place = found[i + 1, 0]
         axis = place % 2
         pixel = place // 2
-        line = pixel // width
-        column = pixel - line * width
-        view = line // height
-        row = line - view * height
+        at = pixel_at(pixel, height, width)
         near = pixel
         far = pixel + wp.where(axis == 0, 1, width)
-        at_near = centre(row, column, height, width)
-        at_far = centre(row + axis, column + 1 - axis, height, width)
+        at_near = centre(at[1], at[2], height, width)
+        at_far = centre(at[1] + axis, at[2] + 1 - axis, height, width)
         flip = int(0)
         if not depth[near] <= depth[far]:
             flip = 1
@@ -210,7 +214,7 @@ def _find(
             at_far = between
         edge = _search(
             axis,
-            view,
+            at[0],
             at_near,
             at_far,
             triangle[near],

@@ -22,13 +22,12 @@ from diffrec.ops.backends import warp as start_warp
 from diffrec.ops.warp_interpolate import (
     add_to_clip,
     corner,
-    edge_functions,
     edges_across,
     edges_down,
     place_of,
 )
 from diffrec.ops.warp_lanes import run_of, run_total
-from diffrec.ops.warp_triangle import corners
+from diffrec.ops.warp_triangle import corners, edge_functions
 
 start_warp()
 wp.set_module_options({"enable_backward": False})

@@ -32,8 +32,30 @@ def centre(row: int, column: int, height: int, width: int) -> wp.vec2d:
 
 
 @wp.func
-def cross(a: wp.vec2d, b: wp.vec2d) -> wp.float64:
+def pixel_at(index: int, height: int, width: int) -> wp.vec3i:
+    """View, row and column of a flat index; 32 bits, since dividing 64 takes many times as long."""
+    line = index // width
+    view = line // height
+    return wp.vec3i(view, line - view * height, index - line * width)
+
+
+@wp.func
+def seen_from(at: wp.vec4, p: wp.vec2d) -> wp.vec3d:
+    """u (two components) and w of a vertex, in float64: u is a difference of near equals."""
+    w = wp.float64(at[3])
+    return wp.vec3d(wp.float64(at[0]) - p[0] * w, wp.float64(at[1]) - p[1] * w, w)
+
+
+@wp.func
+def edge_function(a: wp.vec3d, b: wp.vec3d) -> wp.float64:
+    """On which side of the edge from a to b the place is that both are seen from."""
     return a[0] * b[1] - a[1] * b[0]
+
+
+@wp.func
+def edge_functions(a: wp.vec3d, b: wp.vec3d, c: wp.vec3d) -> wp.vec3d:
+    """The three edge functions."""
+    return wp.vec3d(edge_function(b, c), edge_function(c, a), edge_function(a, b))
 
 
 @wp.func_native("""
@@ -211,14 +233,14 @@ def with_edge_planes(t: Triangle, half: wp.vec2, height: int, width: int) -> Tri
 
 
 @wp.func
-def _sign(q: wp.float64, a: wp.vec2d, wa: wp.float64, b: wp.vec2d, wb: wp.float64) -> wp.float64:
+def _sign(q: wp.float64, a: wp.vec3d, b: wp.vec3d) -> wp.float64:
     """Side of an edge; on the edge, that of the centre moved by (e, e^2)."""
     zero = wp.float64(0.0)
     side = q
     if side == zero:
-        side = a[1] * wb - wa * b[1]
+        side = a[1] * b[2] - a[2] * b[1]
     if side == zero:
-        side = wa * b[0] - a[0] * wb
+        side = a[2] * b[0] - a[0] * b[2]
     return side
 
 
@@ -242,23 +264,20 @@ def exact_depth(
     a = vertex(clip, view, v[0])
     b = vertex(clip, view, v[1])
     c = vertex(clip, view, v[2])
-    w = wp.vec3d(wp.float64(a[3]), wp.float64(b[3]), wp.float64(c[3]))
-    u0 = wp.vec2d(wp.float64(a[0]) - p[0] * w[0], wp.float64(a[1]) - p[1] * w[0])
-    u1 = wp.vec2d(wp.float64(b[0]) - p[0] * w[1], wp.float64(b[1]) - p[1] * w[1])
-    u2 = wp.vec2d(wp.float64(c[0]) - p[0] * w[2], wp.float64(c[1]) - p[1] * w[2])
-    q0 = cross(u1, u2)
-    q1 = cross(u2, u0)
-    q2 = cross(u0, u1)
-    s0 = _sign(q0, u1, w[1], u2, w[2])
-    s1 = _sign(q1, u2, w[2], u0, w[0])
-    s2 = _sign(q2, u0, w[0], u1, w[1])
+    u0 = seen_from(a, p)
+    u1 = seen_from(b, p)
+    u2 = seen_from(c, p)
+    q = edge_functions(u0, u1, u2)
+    s0 = _sign(q[0], u1, u2)
+    s1 = _sign(q[1], u2, u0)
+    s2 = _sign(q[2], u0, u1)
     depth = float(2.0)
     if (s0 > zero and s1 > zero and s2 > zero) or (s0 < zero and s1 < zero and s2 < zero):
-        sum_q = q0 + q1 + q2
-        sum_w = q0 * w[0] + q1 * w[1] + q2 * w[2]
+        sum_q = q[0] + q[1] + q[2]
+        sum_w = q[0] * u0[2] + q[1] * u1[2] + q[2] * u2[2]
         if (sum_q > zero and sum_w > zero) or (sum_q < zero and sum_w < zero):
-            z0 = wp.float64(a[2])
-            exact = (q0 * z0 + q1 * wp.float64(b[2]) + q2 * wp.float64(c[2])) / sum_w
+            sum_z = q[0] * wp.float64(a[2]) + q[1] * wp.float64(b[2]) + q[2] * wp.float64(c[2])
+            exact = sum_z / sum_w
             if exact >= -one and exact <= one:
                 depth = float(exact)
     return depth
