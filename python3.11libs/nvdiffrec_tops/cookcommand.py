@@ -85,7 +85,7 @@ def add_scene_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow-unknown-parms",
         action="store_true",
-        help="ignore parameters of other Houdini versions and parameters added by hand "
+        help="pass over parameters of other Houdini versions without a word, also changed ones "
         "(Houdini itself always does)",
     )
 

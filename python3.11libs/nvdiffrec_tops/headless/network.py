@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
+import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,14 +13,16 @@ from pathlib import Path
 
 from ..cookcommand import Override
 from ..expressions import ExpressionError, number_text
-from ..houfiles import HouFileError, Node, Scene, load
-from . import assets, nodes, pdg
+from ..houfiles import HouFileError, LicensedScene, Node, Scene, load
+from ..houfiles.scene import TOP_NETWORKS
+from . import assets, nodes, pdg, topnetwork
 from .building import build_graph
 from .nodes.hqueuescheduler import JOB_PARAMETERS as HQUEUE_JOB_PARAMETERS
 from .nodes.localscheduler import JOB_PARAMETERS as LOCAL_JOB_PARAMETERS
 from .nodes.localscheduler import PARAMETERS
 from .parameters import NodeParameters, Surroundings
-from .parmtable import NUMERIC, Kind, ParmSpec, ParmTable
+from .parmtable import EVERY_NODE, NUMERIC, Kind, ParmSpec, ParmTable
+from .unknownparms import UnknownParameters
 from .wiring import NetworkError, end_nodes, nearest, upstream
 
 _MAX_CHANNELS = 50
@@ -60,8 +64,8 @@ def open_network(
     path = Path(scene_path)
     if not path.is_file():
         raise HouFileError(f"the scene {path} does not exist")
-    scene = load(path)
-    topnet = _topnet(scene, top)
+    scene = _load(path)
+    topnet, notes = topnetwork.choose(scene, top)
     around = Surroundings(_variables(scene, path, variables or {}), _frame(scene))
     children = {child.name: child for child in topnet.children}
     values: dict[str, NodeParameters] = {}
@@ -73,39 +77,39 @@ def open_network(
                 values[inside] = _parameters(inner, around, inside)
     _apply(overrides, topnet, children, values)
     around.channel = _channels(values)
-    chosen, notes = end_nodes(topnet, children, ends, all_ends)
+    chosen, uncooked = end_nodes(topnet, children, ends, all_ends)
     order = upstream(chosen, children)
     kind, scheduler, problems = _scheduler(topnet, children, values, around, order, local)
     for child in order:
-        problems += _type_problems(child, values[child.path], allow_unknown)
-    if topnet.path in values:
-        problems += nodes.TOPNET.problems(values[topnet.path], allow_unknown=allow_unknown)
-    problems += nodes.TYPES[kind].problems(scheduler, allow_unknown=allow_unknown)
+        problems += _type_problems(child, values[child.path])
+    problems += nodes.TOPNET.problems(values[topnet.path])
+    problems += nodes.TYPES[kind].problems(scheduler)
+    if not allow_unknown:
+        unknown = UnknownParameters(scene)
+        used = [topnet, *order, *(one for one in topnet.children if values[one.path] is scheduler)]
+        for child in used:
+            if _is_known(child):
+                unknown.judge(child, values[child.path])
+        problems += unknown.problems
+        notes += unknown.notes
     if problems:
         raise NetworkError(*dict.fromkeys(problems))
     context = build_graph(topnet, order, children, values)
-    return Network(context, scheduler, kind, topnet.path, around, notes)
+    return Network(context, scheduler, kind, topnet.path, around, notes + uncooked)
+
+
+def _load(path: Path) -> Scene:
+    """Read a scene; one that only Houdini can read is said to be that, with the way to cook it."""
+    try:
+        return load(path)
+    except LicensedScene as error:
+        raise NetworkError(
+            f"{error}. Cook it with Houdini's own Python of that licence: "
+            f"hython scripts/batch_cook.py {shlex.quote(str(path))}"
+        ) from None
 
 
 # -- finding things -------------------------------------------------------------------------
-def _topnet(scene: Scene, top: str | None) -> Node:
-    networks = [node for node in scene.walk() if node.type == "topnet"]
-    if top is not None:
-        found = next((node for node in networks if node.path == "/" + top.strip("/")), None)
-        if found is None:
-            listed = ", ".join(node.path for node in networks) or "none"
-            raise NetworkError(f"--top {top}: the scene has no such TOP network; it has {listed}")
-        return found
-    if len(networks) != 1:
-        listed = ", ".join(node.path for node in networks)
-        raise NetworkError(
-            f"the scene has {len(networks)} TOP networks ({listed}); choose one with --top PATH"
-            if networks
-            else "the scene has no TOP network"
-        )
-    return networks[0]
-
-
 def _variables(scene: Scene, path: Path, given: Mapping[str, str]) -> dict[str, str]:
     """``$`` variables: the environment, the scene's own, what opening the file sets, the given."""
     found = {name: value for name, value in os.environ.items() if re.fullmatch(r"\w+", name)}
@@ -133,17 +137,20 @@ def _frame(scene: Scene) -> float:
     second = re.search(r"^tcur ([-\d.e]+)$", data, re.MULTILINE)
     rate = re.search(r"^fps ([\d.e]+)$", data, re.MULTILINE)
     try:
-        return float(second[1]) * float(rate[1]) + 1.0 if second and rate else 1.0
+        frame = float(second[1]) * float(rate[1]) + 1.0 if second and rate else 1.0
     except ValueError:
         return 1.0
+    return frame if math.isfinite(frame) else 1.0
 
 
 def _table(node: Node) -> ParmTable:
     """The type's own parameters, those of Add Job Parms, and those an artist has added."""
-    known = nodes.TOPNET if node.type == "topnet" else assets.node_type(node.type)
+    known = nodes.TOPNET if node.type in TOP_NETWORKS else assets.node_type(node.type)
     if known is None:
         return ParmTable([])
     specs = dict(known.table.specs)
+    for spec in EVERY_NODE:
+        specs.setdefault(spec.name, spec)
     if known.kind is pdg.nodeType.Processor:
         for spec in (*LOCAL_JOB_PARAMETERS, *HQUEUE_JOB_PARAMETERS):
             specs.setdefault(spec.name, spec)
@@ -295,7 +302,11 @@ def _scheduler(
     return node.type, values[node.path], problems
 
 
-def _type_problems(node: Node, parameters: NodeParameters, allow_unknown: bool) -> list[str]:
+def _is_known(node: Node) -> bool:
+    return node.type in TOP_NETWORKS or assets.node_type(node.type) is not None
+
+
+def _type_problems(node: Node, parameters: NodeParameters) -> list[str]:
     known = assets.node_type(node.type)
     if known is None or known.callbacks is None:
         supported = ", ".join(sorted(n for n, one in nodes.TYPES.items() if one.callbacks))
@@ -303,4 +314,4 @@ def _type_problems(node: Node, parameters: NodeParameters, allow_unknown: bool) 
             f"{node.path} is of type '{node.type}', which cannot be cooked without Houdini; "
             f"supported are {supported}. Bypass it, or cook up to another node with --node"
         ]
-    return known.problems(parameters, allow_unknown=allow_unknown)
+    return known.problems(parameters)

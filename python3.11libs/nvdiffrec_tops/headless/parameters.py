@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from ..expressions import ExpressionError, Scope, evaluate, evaluate_number, expand, number_text
+from ..houfiles.channels import SHAPES
 from . import pdg
 from .parmtable import NUMERIC, Kind, ParmSpec, ParmTable, toggle_value
 
@@ -151,10 +152,14 @@ class NodeParameters:
         return self.stringOf("label", TypedValue(text), self.scope(item))
 
     def _hscript(self, name: str, expression: SceneExpression) -> str:
+        what = ""
         if expression.language.lower() != "hscript":
+            what = f"driven by a {expression.language} expression, which is not run"
+        elif expression.text in SHAPES:
+            what = "animated with keyframes, which are not evaluated"
+        if what:
             raise ExpressionError(
-                f"it is driven by a {expression.language} expression, which is not run outside "
-                f"Houdini; replace it, or give the value with --set "
+                f"it is {what} outside Houdini; replace it, or give the value with --set "
                 f"{self.path.rsplit('/', 1)[-1]}.{name}=VALUE"
             )
         return expression.text
@@ -209,21 +214,12 @@ class NodeParameters:
         return number
 
     # -- questions asked before a cook ------------------------------------------------------
-    def problems(self, *, allow_unknown: bool = False) -> list[str]:
-        """Parameters that this program does not know, and values that a menu does not have."""
+    def problems(self) -> list[str]:
+        """Values that their parameters cannot have."""
         found: list[str] = []
         for name, values in self._values.items():
             spec = self.table.find(name)
-            if spec is None:
-                if not allow_unknown:
-                    shown = " ".join(value.text for value in values)
-                    found.append(
-                        f"{self.path}: the parameter '{name}' (value '{shown}') is not known "
-                        "here; it belongs to another Houdini version or was added by hand. "
-                        "Pass --allow-unknown-parms if the cook does not depend on it"
-                    )
-                continue
-            if any(value.expression is not None for value in values):
+            if spec is None or any(value.expression is not None for value in values):
                 continue
             found.extend(self.value_problems(name, spec, [value.text for value in values]))
         return found

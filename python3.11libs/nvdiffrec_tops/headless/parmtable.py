@@ -174,6 +174,10 @@ def later(version: str, *specs: ParmSpec) -> tuple[ParmSpec, ...]:
     return tuple(replace(spec, since=version) for spec in specs)
 
 
+EVERY_NODE: tuple[ParmSpec, ...] = (ParmSpec("input1", Kind.STRING, ("",)),)
+"""What newer Houdini versions save for nodes of any type."""
+
+
 _KINDS = {
     "toggle": Kind.TOGGLE,
     "integer": Kind.INTEGER,

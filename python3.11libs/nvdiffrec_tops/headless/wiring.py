@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..houfiles import Node
+from ..houfiles.indexdata import split_type
 from . import assets, pdg
 
 
@@ -52,9 +53,10 @@ def _through(node: Node, children: Mapping[str, Node], seen: tuple[str, ...]) ->
     ]
 
 
-def _is_task(node: Node) -> bool:
+def is_task(node: Node) -> bool:
+    """Whether a node makes work items: anything but a scheduler."""
     known = assets.node_type(node.type)
-    return not node.type.endswith("scheduler") and (
+    return not split_type(node.type)[1].endswith("scheduler") and (
         known is None or known.kind is not pdg.nodeType.Mapper
     )
 
@@ -62,7 +64,7 @@ def _is_task(node: Node) -> bool:
 def end_nodes(
     topnet: Node, children: Mapping[str, Node], names: Sequence[str], all_ends: bool
 ) -> tuple[list[Node], list[str]]:
-    tasks = [node for node in topnet.children if _is_task(node)]
+    tasks = [node for node in topnet.children if is_task(node)]
     if not tasks:
         raise NetworkError(f"{topnet.path} has no nodes to cook")
     fed = {wire.source for node in tasks for wire in node.inputs}

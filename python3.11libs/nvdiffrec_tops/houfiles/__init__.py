@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from .definition import Wire
-from .errors import HouFileError
+from .errors import HouFileError, LicensedScene
 from .parms import Expression, Parm, ParmValue
 from .scene import Node, Scene, StickyNote, load, loads
 
 __all__ = [
     "Expression",
     "HouFileError",
+    "LicensedScene",
     "Node",
     "Parm",
     "ParmValue",

@@ -73,8 +73,11 @@ def name_problem(name: str) -> str | None:
     return None
 
 
-def decode(data: bytes) -> Archive:
-    """Read an archive. Raises HouFileError (without the file's name) on anything unexpected."""
+def decode(data: bytes, *, repeats: bool = False) -> Archive:
+    """Read an archive; ``repeats``: a name may occur more than once, as the form allows.
+
+    Raises HouFileError (without the file's name) on anything unexpected.
+    """
     if len(data) > MAX_FILE_BYTES:
         raise HouFileError(f"the file is larger than {MAX_FILE_BYTES // 1024**2} MiB")
     members: list[Member] = []
@@ -82,7 +85,7 @@ def decode(data: bytes) -> Archive:
     for member in _members(data):
         if member.name == TRAILER:
             return Archive(tuple(members), member.header)
-        if member.name in seen:
+        if member.name in seen and not repeats:
             raise HouFileError(f"member '{shown(member.name)}' occurs twice")
         if len(members) >= MAX_MEMBERS:
             raise HouFileError(f"the archive has more than {MAX_MEMBERS} members")
@@ -125,7 +128,7 @@ def _members(data: bytes) -> Iterator[Member]:
         yield member
 
 
-def encode(archive: Archive) -> bytes:
+def encode(archive: Archive, *, repeats: bool = False) -> bytes:
     """The bytes of an archive; the inverse of ``decode``.
 
     Raises HouFileError for names, sizes and numbers that the form cannot hold.
@@ -135,7 +138,7 @@ def encode(archive: Archive) -> bytes:
     for member in _with_trailer(archive):
         if problem := name_problem(member.name):
             raise HouFileError(f"a member {problem}")
-        if member.name in seen:
+        if member.name in seen and not repeats:
             raise HouFileError(f"member '{shown(member.name)}' occurs twice")
         seen.add(member.name)
         name = member.name.encode("utf-8", "surrogatepass") + b"\0"

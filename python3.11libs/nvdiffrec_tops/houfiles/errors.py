@@ -24,6 +24,10 @@ class HouFileError(Exception):
     """A scene that cannot be read or written; one sentence with the file and the member in it."""
 
 
+class LicensedScene(HouFileError):
+    """A scene of Houdini Indie or the non-commercial Houdini, which only Houdini reads."""
+
+
 def text_of(data: bytes) -> str:
     """The text of a member. Raises HouFileError when it is too large or not UTF-8."""
     if len(data) > MAX_TEXT_BYTES:

@@ -21,6 +21,10 @@ _ZERO = bytes(8)
 _SMALLEST_ENTRY = 16
 _SMALLEST_RECORD = 4 + 11 * 4 + 12 + 3
 _OUTPUTS_VERSION = 5
+_USER_VERSION = 6
+# Where records of version 6 have the text about the user and the number of outputs. No document
+# tells; the first order in which an index is read to its very end is the right one.
+_USER_ORDERS = ("outputs user", "user outputs", "user, outputs", "user", "outputs")
 
 
 @dataclass(frozen=True)
@@ -72,7 +76,8 @@ class Record:
     """What a library says about one definition.
 
     ``name`` is the operator type, ``path`` where its section lies. ``is_dummy`` marks a
-    definition that only keeps the parameters of a missing asset alive.
+    definition that only keeps the parameters of a missing asset alive. ``user`` and ``order``
+    belong to records of version 6: a text about the user, and how the file orders it.
     """
 
     name: str
@@ -94,6 +99,8 @@ class Record:
     is_python: bool = False
     outputs: int = 1
     version: int = 4
+    user: str = ""
+    order: str = ""
 
 
 _TEXTS = (
@@ -112,45 +119,75 @@ _TEXTS = (
 
 
 def decode_index(data: bytes) -> tuple[Record, ...]:
+    """The records of an index. Raises HouFileError."""
+    problem: HouFileError | None = None
+    for order in _USER_ORDERS:
+        try:
+            found = _records(data, order)
+        except HouFileError as error:
+            problem = problem or error
+            continue
+        if all(one.outputs <= _MOST_OUTPUTS for one in found):
+            return found
+    raise problem or HouFileError("its records are damaged")
+
+
+def _records(data: bytes, order: str) -> tuple[Record, ...]:
     reader = ByteReader(data)
     found: list[Record] = []
     for _ in range(reader.count(4, _SMALLEST_RECORD)):
         version = reader.number(4)
-        if version not in (4, _OUTPUTS_VERSION):
+        if version not in (4, _OUTPUTS_VERSION, _USER_VERSION):
             raise HouFileError(f"a definition is described in an unknown version ({version})")
-        texts = {name: reader.text(4) for name in _TEXTS}
-        least, most, modified = (reader.number(4) for _ in range(3))
-        marks = reader.take(3)
+        fields = _fields(order) if version == _USER_VERSION else _fields(_ORDERS[version])
+        values: dict[str, str | int] = {}
+        marks = b""
+        for name in fields:
+            if name == "marks":
+                marks = reader.take(3)
+            else:
+                values[name] = reader.number(4) if name in _NUMBERS else reader.text(4)
         if max(marks) > 1:
-            raise HouFileError(f"the definition '{shown(texts['name'])}' has damaged marks")
-        outputs = reader.number(4) if version == _OUTPUTS_VERSION else 1
+            raise HouFileError(f"the definition '{shown(str(values['name']))}' has damaged marks")
         found.append(
             Record(
-                **texts,
-                min_inputs=least,
-                max_inputs=most,
-                modified=modified,
+                **values,  # type: ignore[arg-type]
                 is_subnet=bool(marks[0]),
                 is_dummy=bool(marks[1]),
                 is_python=bool(marks[2]),
-                outputs=outputs,
                 version=version,
+                order=order if version == _USER_VERSION else "",
             )
         )
     reader.end()
     return tuple(found)
 
 
+_NUMBERS = ("min_inputs", "max_inputs", "modified", "outputs")
+_ORDERS = {4: "", _OUTPUTS_VERSION: "outputs"}
+_MOST_OUTPUTS = 99_999
+
+
+def _fields(order: str) -> tuple[str, ...]:
+    """The fields of a record in the file's order: a word before a comma follows the other texts."""
+    early, _comma, late = order.rpartition(",")
+    head = (*_TEXTS, *early.split(), *_NUMBERS[:3], "marks")
+    return (*head, *late.split())
+
+
 def encode_index(records: Sequence[Record]) -> bytes:
     parts = [struct.pack(">I", len(records))]
     for one in records:
         parts.append(struct.pack(">I", one.version))
-        parts += [counted(getattr(one, name), 4) for name in _TEXTS]
+        order = one.order if one.version == _USER_VERSION else _ORDERS.get(one.version, "")
         try:
-            parts.append(struct.pack(">III", one.min_inputs, one.max_inputs, one.modified))
-            parts.append(bytes((one.is_subnet, one.is_dummy, one.is_python)))
-            if one.version == _OUTPUTS_VERSION:
-                parts.append(struct.pack(">I", one.outputs))
+            for name in _fields(order):
+                if name == "marks":
+                    parts.append(bytes((one.is_subnet, one.is_dummy, one.is_python)))
+                elif name in _NUMBERS:
+                    parts.append(struct.pack(">I", getattr(one, name)))
+                else:
+                    parts.append(counted(getattr(one, name), 4))
         except struct.error:
             raise HouFileError(f"the definition '{shown(one.name)}' does not fit") from None
     return b"".join(parts)

@@ -58,8 +58,6 @@ def _record(text: str) -> Record:
     outputs = values.get("Outputs", "1")
     if list(values) != wanted or inputs is None or not re.fullmatch(r"[0-9]{1,6}", outputs):
         raise HouFileError("a record does not have the entries it should")
-    if values["User"]:
-        raise HouFileError("a record names a user, which no known file does")
     record = Record(
         name=values["Operator"],
         label=values["Label"],
@@ -68,6 +66,7 @@ def _record(text: str) -> Record:
         table=values["Table"],
         license=values["License"],
         extra=values["Extra"],
+        user=values["User"],
         min_inputs=int(inputs[1]),
         max_inputs=int(inputs[2]),
         modified=_time(values["Modified"]),
@@ -75,7 +74,8 @@ def _record(text: str) -> Record:
         is_python=_flag(values["Python"]),
         is_dummy=_flag(values["Empty"]),
         outputs=int(outputs),
-        version=5 if "Outputs" in values else 4,
+        version=6 if values["User"] else 5 if "Outputs" in values else 4,
+        order="outputs user" if values["User"] else "",
     )
     if _lines(record) != text.split("\n"):
         raise HouFileError("a record is not written as Houdini writes it")
@@ -118,7 +118,7 @@ def _lines(one: Record) -> list[str]:
         "Table": one.table,
         "License": one.license,
         "Extra": one.extra,
-        "User": "",
+        "User": one.user,
         "Inputs": f"{one.min_inputs} to {one.max_inputs}",
         "Outputs": str(one.outputs),
         "Subnet": str(one.is_subnet).lower(),

@@ -2,22 +2,32 @@
 
 Fields are separated by tabs. Menu and toggle values are quoted tokens, numbers are bare, strings
 are quoted when empty or with white space. A value that a channel drives stands as
-``[ channel value ]``; its expression is in the node's ``.chn`` member.
+``[ channel value ]``; its expression is in the node's ``.chn`` member. Old versions write other
+white space, no brackets, or, for a separator, no parentheses.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from .errors import MAX_ITEMS, HouFileError, shown
 from .quoting import BLANK, needs_quotes, word_at, written
 
-_HEAD = re.compile(r"(\S+)\t\[ (\d{1,9})\tlocks=(\d{1,20})((?:\t[^\s\]]++)*+) \]\t\(\t", re.ASCII)
-_VERSION = re.compile(r"\{\nversion (\S+)\n", re.ASCII)
+_HEAD = re.compile(
+    r"([^\s\[\](){}]++)[ \t]*+"
+    r"(?:\[(?:[ \t]++(\d{1,9}))?[ \t]*+(?:locks=(\d{1,20}))?((?:[ \t]++[^\s\]]++)*+)[ \t]*+\])?[ \t]*+",
+    re.ASCII,
+)
+_VERSION = re.compile(r"\{\s*+version[ \t]++(\S+)[ \t]*+\n", re.ASCII)
+_OPEN = re.compile(r"\([ \t]*+")
+# A string that is a bracket stands before a tab, the bracket of a channel before a space.
 _CHANNEL = re.compile(r"\[ (\S+)\t", re.ASCII)
-_END = re.compile(r"\)\n")
+_CHANNEL_END = re.compile(r"[ \t]*+\][ \t]*+")
+_BLANK = re.compile(r" ?\t")
+_END = re.compile(r"\)[ \t]*+\r?\n")
+_LINE_END = re.compile(r"[ \t]*+\r?\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +64,14 @@ class Parm:
 
 @dataclass(frozen=True)
 class ParmFile:
-    """A whole ``.parm`` member."""
+    """A whole ``.parm`` member.
+
+    ``source`` is the text as it was read, where Houdini wrote it otherwise than this package.
+    """
 
     parms: tuple[Parm, ...]
     version: str = "0.8"
+    source: str = field(default="", compare=False, repr=False)
 
 
 def decode(text: str) -> ParmFile:
@@ -77,18 +91,26 @@ def decode(text: str) -> ParmFile:
             raise HouFileError(f"the parameter '{shown(parm.name)}' occurs twice")
         seen.add(parm.name)
         found.append(parm)
-    if text[at:] != "}\n":
+    if text[at + 1 :].strip():
         raise HouFileError("something follows the list of parameters")
-    return ParmFile(tuple(found), head[1])
+    file = ParmFile(tuple(found), head[1])
+    return file if _text(file) == text else replace(file, source=text)
 
 
 def _parm(text: str, at: int, room: int) -> tuple[Parm, int]:
     head = _HEAD.match(text, at)
-    if head is None:
+    opened = _OPEN.match(text, head.end()) if head else None
+    ended = _LINE_END.match(text, head.end()) if head else None
+    if head is None or (opened is None and ended is None):
         stop = text.find("\n", at)
         line = text[at : stop if stop > 0 else None]
         raise HouFileError(f"this line is no parameter: '{shown(line)}'")
-    name, at = head[1], head.end()
+    flag, locks = int(head[2] or 0), int(head[3] or 0)
+    extra = tuple((head[4] or "").split())
+    if opened is None:
+        assert ended is not None
+        return Parm(head[1], (), flag, locks, extra), ended.end()
+    at = opened.end()
     values: list[ParmValue] = []
     try:
         while (end := _END.match(text, at)) is None:
@@ -97,21 +119,27 @@ def _parm(text: str, at: int, room: int) -> tuple[Parm, int]:
             if len(values) > room:
                 raise HouFileError(f"there are more than {MAX_ITEMS} values")
     except HouFileError as error:
-        raise HouFileError(f"the parameter '{shown(name)}' is damaged ({error})") from None
-    extra = tuple(head[4].split("\t")[1:])
-    return Parm(name, tuple(values), int(head[2]), int(head[3]), extra), end.end()
+        raise HouFileError(f"the parameter '{shown(head[1])}' is damaged ({error})") from None
+    return Parm(head[1], tuple(values), flag, locks, extra), end.end()
 
 
 def _value(text: str, at: int) -> tuple[ParmValue, int]:
     driven = _CHANNEL.match(text, at)
     word, quoted, at = word_at(text, driven.end() if driven else at)
-    close = " ] \t" if driven else "\t"
-    if not text.startswith(close, at):
+    close = (_CHANNEL_END if driven else _BLANK).match(text, at)
+    if close is None:
         raise HouFileError("a value does not end where it should")
-    return ParmValue(word, quoted, driven[1] if driven else None), at + len(close)
+    return ParmValue(word, quoted, driven[1] if driven else None), close.end()
 
 
 def encode(file: ParmFile) -> str:
+    """The text of parameters; the very text they were read from when nothing was changed."""
+    if file.source and decode(file.source) == file:
+        return file.source
+    return _text(file)
+
+
+def _text(file: ParmFile) -> str:
     lines = ["{", f"version {file.version}"]
     for parm in file.parms:
         if not parm.name or any(letter in BLANK for letter in parm.name):

@@ -1,4 +1,8 @@
-"""A scene as a tree of nodes."""
+"""A scene as a tree of nodes.
+
+Opening a scene reads its container and which nodes there are, and nothing else: what a node's
+members hold is read when it is asked for. So nothing in one network keeps another from being used.
+"""
 
 from __future__ import annotations
 
@@ -6,32 +10,42 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, TypeVar
 
-from . import channels, cpio, definition, dialogscript, options, parms, texts
-from .definition import Definition, Init, NoteDefinition, Wire
+from . import channels, cpio, definition, dialogscript, dots, options, parms, texts, textscene
+from .definition import NOTHING, Definition, Init, NoteDefinition, Wire
 from .dialogscript import Interface
-from .errors import MAX_FILE_BYTES, MAX_NODES, MAX_SCENE_ITEMS, HouFileError, shown, text_of
+from .errors import (
+    MAX_DEPTH,
+    MAX_FILE_BYTES,
+    MAX_NODES,
+    MAX_SCENE_ITEMS,
+    HouFileError,
+    LicensedScene,
+    shown,
+    text_of,
+)
 from .indexdata import Library, decode_library, split_type
 from .options import DataBlock, OptionValue
+from .optionstext import decode_text
 from .parms import Expression, Parm
 
 _T = TypeVar("_T")
 
+_LICENSED = ((b"HouLC", "Houdini Indie", ".hiplc"), (b"HouNC", "non-commercial", ".hipnc"))
 _FOREIGN = (
-    (b"HouLC", "it is a Houdini Indie scene (.hiplc); save it as .hip in Houdini"),
-    (b"HouNC", "it is a non-commercial scene (.hipnc); save it as .hip in Houdini"),
-    (b"Hou", "it is a scene of another licence than .hip; save it as .hip in Houdini"),
     (b"INDX", "it is a digital asset library, not a scene"),
     (b"\x1f\x8b", "it is compressed with gzip; unpack it first"),
     (b"PK", "it is a zip archive, not a scene"),
 )
-_TOP_NETWORK = "topnet"
+TOP_NETWORKS = ("topnet", "topnetmgr")
+"""The types of a TOP network: of its own, and inside an object or a geometry network."""
 _ASSET_INPUT = re.compile(r"\([0-9]{1,4}\)")
+_TYPE = re.compile(rb"type = (\S{1,1000})\s")
 
 
 @dataclass(frozen=True)
@@ -46,35 +60,156 @@ class StickyNote:
         return self.definition.text or ""
 
 
-@dataclass(eq=False)
+class _Reader:
+    """Decodes members on demand, within the limits of the whole scene."""
+
+    def __init__(
+        self, members: Mapping[str, bytes], source: str, repeated: frozenset[str] = frozenset()
+    ) -> None:
+        self.members, self.source, self._repeated = members, source, repeated
+        self._room = MAX_SCENE_ITEMS
+        self._refused: dict[str, str] = {}
+
+    def read(self, name: str, decode: Callable[[bytes], _T]) -> _T | None:
+        """A decoded member, None when the scene does not have it."""
+        data = self.members.get(name)
+        if data is None:
+            return None
+        if name in self._repeated:
+            raise HouFileError(f"{self.source}: member '{shown(name, 120)}' occurs twice")
+        if name in self._refused:
+            raise HouFileError(self._refused[name])
+        try:
+            return _decoded(self.source, name, data, decode)
+        except HouFileError as error:
+            self._refused[name] = str(error)
+            raise
+
+    def spend(self, count: int) -> None:
+        self._room -= count
+        if self._room < 0:
+            raise HouFileError(f"{self.source}: the scene has too many nodes or values")
+
+
 class Node:
     """A node of the scene; ``type`` is '' for the managers (``/obj``, ``/tasks`` ...).
 
     ``children`` stand in saved order. ``complete`` says that the scene holds all of them, which
-    it does not for a locked asset.
+    it does not for a locked asset. What its members hold is read when it is asked for; those
+    properties raise HouFileError when a member is damaged.
     """
 
-    name: str
-    path: str
-    type: str = ""
-    matches_definition: bool = False
-    parent: Node | None = field(default=None, repr=False)
-    children: list[Node] = field(default_factory=list, repr=False)
-    definition: Definition = field(default_factory=Definition, repr=False)
-    parms: dict[str, Parm] = field(default_factory=dict, repr=False)
-    user_data: dict[str, OptionValue] = field(default_factory=dict, repr=False)
-    notes: list[StickyNote] = field(default_factory=list, repr=False)
-    data_blocks: tuple[DataBlock, ...] = ()
-    spare_interface: str | None = None
-    complete: bool = False
+    def __init__(self, name: str, base: str, parent: Node | None, reader: _Reader) -> None:
+        self.name, self.path, self.parent = name, f"/{base}", parent
+        self._base, self._reader = base, reader
+        self.children: list[Node] = []
+        self._notes: list[str] = []
+        self._dots: list[str] = []
+        init = reader.members.get(f"{base}.init", b"")
+        found = _TYPE.match(init)
+        self.type = found[1].decode("utf-8", "replace") if found else ""
+        self.matches_definition = init.endswith(b"\nmatchesdef = 1\n")
+        self.complete = f"{base}.net" in reader.members
+
+    def __repr__(self) -> str:
+        return f"<Node {self.path} {self.type}>"
+
+    def _read(self, kind: str, decode: Callable[[bytes], _T]) -> _T | None:
+        return self._reader.read(f"{self._base}.{kind}", decode)
+
+    @cached_property
+    def definition(self) -> Definition:
+        found = self._read("def", lambda data: definition.decode(text_of(data))) or Definition()
+        lists = (found.outputs, found.named_inputs, found.inputs)
+        self._reader.spend(sum(len(one or ()) for one in lists))
+        return found
+
+    @cached_property
+    def parms(self) -> dict[str, Parm]:
+        """The saved parameters by name, with the expressions that drive them.
+
+        A parameter whose keyframes all have one value has that value and no expression.
+        """
+        saved = self._read("parm", lambda data: parms.decode(text_of(data)))
+        if saved is None:
+            return {}
+        self._reader.spend(sum(len(one.values) for one in saved.parms))
+        expressions: dict[str, Expression] = {}
+        if any(value.channel for one in saved.parms for value in one.values):
+            driven = self._read("chn", lambda data: channels.decode(text_of(data))) or ()
+            for channel in driven:
+                if channel.expression is not None and not channel.is_constant:
+                    expressions[channel.name] = channel.expression
+        filled = parms.with_expressions(saved.parms, expressions)
+        return {parm.name: parm for parm in filled}
+
+    @cached_property
+    def user_data(self) -> dict[str, OptionValue]:
+        def decode(data: bytes) -> dict[str, OptionValue]:
+            return decode_text(text_of(data)) if data[:1] == b"{" else options.decode(data)
+
+        return self._read("userdata", decode) or {}
+
+    @cached_property
+    def data_blocks(self) -> tuple[DataBlock, ...]:
+        return self._read("datablocks", options.decode_blocks) or ()
+
+    @cached_property
+    def spare_interface(self) -> str | None:
+        """The whole interface of a node with spare parameters, as a DialogScript."""
+        return self._read("spareparmdef", text_of)
+
+    @cached_property
+    def notes(self) -> list[StickyNote]:
+        """The sticky notes in this network."""
+        found: list[StickyNote] = []
+        for base in self._notes:
+            note = self._reader.read(
+                f"{base}.postitdef", lambda data: definition.decode_note(text_of(data))
+            )
+            if note is not None:
+                found.append(StickyNote(base.rpartition("/")[2], note))
+        return found
+
+    @cached_property
+    def dots(self) -> dict[str, Wire | None]:
+        """The network dots in this network by name: where each comes from, None when unwired."""
+        found: dict[str, Wire | None] = {}
+        for base in self._dots:
+            wire = self._reader.read(
+                f"{base}.networkdotinit", lambda data: dots.decode(text_of(data))
+            )
+            found[base.rpartition("/")[2]] = wire
+        return found
 
     @property
     def flags(self) -> dict[str, bool]:
-        return dict(self.definition.flags or {})
+        """The flags by name: whether they are on, or set to another word than off."""
+        return {name: state is not False for name, state in (self.definition.flags or {}).items()}
 
     @property
     def inputs(self) -> list[Wire]:
-        return list(self.definition.inputs or ())
+        """The wires into this node, each from the node it really comes from: network dots are
+        followed, and inputs without a wire left out.
+        """
+        found = (self._followed(wire) for wire in self.definition.inputs or ())
+        return [wire for wire in found if wire is not None]
+
+    def _followed(self, wire: Wire) -> Wire | None:
+        for _ in range(MAX_DEPTH):
+            if wire.source == NOTHING:
+                return None
+            name = dots.name(wire.source)
+            known = self.parent.dots if self.parent is not None and name is not None else {}
+            if name is None or name not in known:
+                return wire
+            before = known[name]
+            if before is None:
+                return None
+            wire = replace(wire, source=before.source, source_output=before.source_output)
+        raise HouFileError(
+            f"{self._reader.source}: {self.path} is wired to network dots in a circle"
+        )
 
     @property
     def comment(self) -> str:
@@ -103,6 +238,71 @@ class Node:
         for child in self.children:
             yield from child.walk()
 
+    # -- while the tree is built --------------------------------------------------------
+    def note(self, base: str) -> None:
+        self._notes.append(base)
+
+    def dot(self, base: str) -> None:
+        self._dots.append(base)
+
+    def sort(self) -> None:
+        """Put the children in saved order; a damaged list leaves them as they stand."""
+        try:
+            names = self._order()
+        except HouFileError:
+            return
+        place = {name: index for index, name in enumerate(names)}
+        self.children.sort(key=lambda child: place.get(child.name, len(place)))
+
+    def _order(self) -> tuple[str, ...]:
+        return self._read("order", lambda data: texts.decode_order(text_of(data))) or ()
+
+    def check(self) -> None:
+        """Read what describes this network and the nodes in it. Raises HouFileError when a member
+        is damaged, a listed node is missing or a wire comes from no node.
+        """
+        here = {child.name for child in self.children}
+        if missing := next((name for name in self._order() if name not in here), None):
+            raise HouFileError(
+                f"{self._reader.source}: member '{shown(self._base, 120)}.order': the node "
+                f"'{shown(missing)}' is listed but not in the scene"
+            )
+        for one in (self, *self.children):
+            one._read("init", lambda data: definition.decode_init(text_of(data)))
+            _ = one.definition, one.parms, one.spare_interface
+        for child in self.children:
+            for wire in child.inputs:
+                if wire.source in here or (
+                    self.name == "hdaroot" and _ASSET_INPUT.fullmatch(wire.source)
+                ):
+                    continue
+                raise HouFileError(
+                    f"{self._reader.source}: member '{shown(child.path[1:], 120)}.def': it is "
+                    f"wired to '{shown(wire.source)}', which is no node of the network"
+                )
+
+    def check_all(self) -> None:
+        """Like ``check``, for everything in the node and every member that is understood."""
+        for node in self.walk():
+            node.check()
+            _ = node.user_data, node.data_blocks, node.notes
+            node._read("chn", lambda data: channels.decode(text_of(data)))
+            node._read("inp", lambda data: texts.decode_dots(text_of(data)))
+            node._read("multiparm", lambda data: texts.decode_links(text_of(data)))
+            node._read("net", lambda data: texts.decode_net(text_of(data)))
+            ids = {
+                child.name: {one.id for one in child.definition.outputs or ()}
+                for child in node.children
+            }
+            for child in node.children:
+                for wire in child.definition.named_inputs or ():
+                    known = ids.get(wire.source)
+                    if known is not None and wire.source_id not in known:
+                        raise HouFileError(
+                            f"{self._reader.source}: member '{shown(child.path[1:], 120)}.def': "
+                            f"its wire from '{shown(wire.source)}' leads to no output of that node"
+                        )
+
 
 class Scene:
     """A scene that was read; ``members`` are its parts as they stand in the file, in order."""
@@ -122,17 +322,26 @@ class Scene:
 
     def adopt(self, archive: cpio.Archive) -> None:
         """Take another archive; nothing changes when it cannot be read."""
-        members = {one.name: one.data for one in archive.members}
-        tree = _Tree(members, self._source)
+        members: dict[str, bytes] = {}
+        repeated: set[str] = set()
+        for one in archive.members:
+            if one.name in members:
+                repeated.add(one.name)
+            members[one.name] = one.data
+        tree = _Tree(_Reader(members, self._source, frozenset(repeated)))
         tree.build()
-        variables = tree.read(".variables", lambda data: texts.decode_variables(text_of(data)))
         self._archive = archive
         self.members: Mapping[str, bytes] = MappingProxyType(members)
         self.roots: list[Node] = tree.roots
         self._nodes = tree.nodes
-        self.variables: dict[str, str] = variables or {}
-        for name in ("fallbacks", "library", "selected_work_item"):
+        for name in ("variables", "fallbacks", "library", "selected_work_item"):
             self.__dict__.pop(name, None)
+
+    @cached_property
+    def variables(self) -> dict[str, str]:
+        """The scene's ``$`` variables."""
+        data = self.members.get(".variables", b"")
+        return texts.decode_variables(data.decode("utf-8", "replace"))
 
     @cached_property
     def selected_work_item(self) -> dict[str, Any] | None:
@@ -159,7 +368,7 @@ class Scene:
     def library(self) -> Library:
         """The dummies of the asset types used; empty in a scene without them."""
         data = self.members.get(".OPdummydefs")
-        if data is None:
+        if not data:
             return Library((), ())
         return _decoded(self._source, ".OPdummydefs", data, decode_library)
 
@@ -188,6 +397,16 @@ class Scene:
             raise HouFileError(f"{self._source}: there is no node '{shown(path, 200)}'")
         return found
 
+    def networks(self) -> list[Node]:
+        """The TOP networks of the scene, in saved order."""
+        return [node for node in self.walk() if node.type in TOP_NETWORKS]
+
+    def network(self, path: str) -> Node:
+        """A network, read and checked: see ``Node.check``. Raises HouFileError."""
+        found = self.node(path)
+        found.check()
+        return found
+
     def walk(self) -> Iterator[Node]:
         """All nodes in saved order."""
         for root in self.roots:
@@ -195,7 +414,9 @@ class Scene:
 
     def to_bytes(self) -> bytes:
         """The scene as a file; equal to what was read when nothing was changed."""
-        return cpio.encode(self._archive)
+        if isinstance(self._archive, textscene.TextArchive):
+            return textscene.encode(self._archive)
+        return cpio.encode(self._archive, repeats=True)
 
 
 def load(path: str | os.PathLike[str]) -> Scene:
@@ -213,20 +434,48 @@ def load(path: str | os.PathLike[str]) -> Scene:
 
 
 def loads(data: bytes, source: str = "the scene") -> Scene:
-    """Read a scene from bytes; ``source`` names it in messages. Raises HouFileError."""
+    """Read a scene from bytes; ``source`` names it in messages.
+
+    Raises:
+        LicensedScene: a scene of Houdini Indie or of the non-commercial Houdini.
+        HouFileError: anything else that is no scene, or a damaged one.
+    """
     label = shown(source, 300)
     if not data:
         raise HouFileError(f"{label}: the file is empty")
     for magic, problem in _FOREIGN:
         if data.startswith(magic):
             raise HouFileError(f"{label}: {problem}")
-    if not data.startswith(cpio.MAGIC[: len(data)]):
-        raise HouFileError(f"{label}: it is not a Houdini scene")
+    text = data.startswith(textscene.MAGIC)
+    if not text and not data.startswith(cpio.MAGIC[: len(data)]):
+        raise _not_a_scene(data, label)
     try:
-        archive = cpio.decode(data)
+        archive = textscene.decode(data) if text else cpio.decode(data, repeats=True)
     except HouFileError as error:
         raise HouFileError(f"{label}: {error}") from None
     return Scene(archive, label)
+
+
+def _not_a_scene(data: bytes, label: str) -> HouFileError:
+    """What a file is that is no ``.hip``, by its content and by its name."""
+    for magic, licence, ending in _LICENSED:
+        if data.startswith(magic):
+            named = "" if label.lower().endswith(ending) else ", whatever its name says"
+            return LicensedScene(
+                f"{label}: it is a scene of {licence} Houdini ({ending}{named}), which only "
+                "Houdini reads"
+            )
+    if data.startswith(b"Hou"):
+        return LicensedScene(
+            f"{label}: it is a scene of another Houdini licence than .hip, which only Houdini reads"
+        )
+    for _magic, licence, ending in _LICENSED:
+        if label.lower().endswith(ending):
+            return LicensedScene(
+                f"{label}: by its name it is a scene of {licence} Houdini ({ending}), which only "
+                "Houdini reads; it does not begin like one"
+            )
+    return HouFileError(f"{label}: it is not a Houdini scene")
 
 
 def contents_tree(members: Mapping[str, bytes], source: str) -> Node:
@@ -234,12 +483,12 @@ def contents_tree(members: Mapping[str, bytes], source: str) -> Node:
 
     A wire whose source is ``(0)`` comes from the asset's first input. Raises HouFileError.
     """
-    tree = _Tree(members, source)
+    tree = _Tree(_Reader(members, source))
     tree.build()
     root = next((one for one in tree.roots if one.name == "hdaroot"), None)
     if root is None or len(tree.roots) != 1:
         raise HouFileError(f"{source}: it is not the network of an asset")
-    tree.check_wires(root)
+    root.check_all()
     return root
 
 
@@ -251,35 +500,28 @@ def _decoded(source: str, name: str, data: bytes, decode: Callable[[bytes], _T])
 
 
 class _Tree:
-    """Builds the nodes from the members."""
+    """Builds the nodes from the names of the members."""
 
-    def __init__(self, members: Mapping[str, bytes], source: str) -> None:
-        self._members = members
-        self._source = source
+    def __init__(self, reader: _Reader) -> None:
+        self._reader = reader
         self.nodes: dict[str, Node] = {}
         self.roots: list[Node] = []
-        self._room = MAX_SCENE_ITEMS
-
-    def read(self, name: str, decode: Callable[[bytes], _T]) -> _T | None:
-        """A decoded member, None when the scene does not have it."""
-        data = self._members.get(name)
-        return None if data is None else _decoded(self._source, name, data, decode)
 
     def build(self) -> None:
-        for name in self._members:
+        members = self._reader.members
+        for name in members:
             base, dot, kind = name.rpartition(".")
             if not dot or not base or base.endswith("/"):
                 continue
             if kind in ("init", "def", "parm", "userdata") and base not in self.nodes:
-                if "/" in base or f"{base}.def" in self._members:
+                if "/" in base or f"{base}.def" in members:
                     self._add(base)
-            elif kind == "postitdef":
-                self._note(base)
-        for base, node in self.nodes.items():
-            self._order(base, node)
+            elif kind == "postitdef" and (parent := self._parent(base)) is not None:
+                parent.note(base)
+            elif kind == "networkdotinit" and (parent := self._parent(base)) is not None:
+                parent.dot(base)
         for node in self.nodes.values():
-            if node.type == _TOP_NETWORK:
-                self.check_wires(node)
+            node.sort()
 
     def _parent(self, base: str) -> Node | None:
         """The node around a path, made up when the scene has only parts of an asset."""
@@ -289,90 +531,10 @@ class _Tree:
         return self.nodes[above] if above in self.nodes else self._add(above)
 
     def _add(self, base: str) -> Node:
-        init = self.read(f"{base}.init", lambda data: definition.decode_init(text_of(data)))
-        init = init or Init("")
         parent = self._parent(base)
-        name = base.rpartition("/")[2]
-        node = Node(name, f"/{base}", init.type, init.matches_definition, parent)
-        where = self.read(f"{base}.def", lambda data: definition.decode(text_of(data)))
-        node.definition = where or node.definition
-        driven = self.read(f"{base}.chn", lambda data: channels.decode(text_of(data))) or ()
-        expressions: dict[str, Expression] = {}
-        for channel in driven:
-            if channel.expression is not None:
-                expressions[channel.name] = channel.expression
-        saved = self.read(f"{base}.parm", lambda data: parms.decode(text_of(data)))
-        if saved is not None:
-            filled = parms.with_expressions(saved.parms, expressions)
-            node.parms = {parm.name: parm for parm in filled}
-        node.user_data = self.read(f"{base}.userdata", options.decode) or {}
-        node.data_blocks = self.read(f"{base}.datablocks", options.decode_blocks) or ()
-        node.spare_interface = self.read(f"{base}.spareparmdef", text_of)
-        self.read(f"{base}.inp", lambda data: texts.decode_dots(text_of(data)))
-        self.read(f"{base}.multiparm", lambda data: texts.decode_links(text_of(data)))
-        net = self.read(f"{base}.net", lambda data: texts.decode_net(text_of(data)))
-        node.complete = net is not None
+        node = Node(base.rpartition("/")[2], base, parent, self._reader)
         (parent.children if parent else self.roots).append(node)
         self.nodes[base] = node
-        self._spend(node)
+        if len(self.nodes) > MAX_NODES:
+            raise HouFileError(f"{self._reader.source}: the scene has too many nodes or values")
         return node
-
-    def _spend(self, node: Node) -> None:
-        """Hold the whole scene to its limits."""
-        where = node.definition
-        wires = sum(len(one or ()) for one in (where.outputs, where.named_inputs, where.inputs))
-        self._room -= wires + sum(len(one.values) for one in node.parms.values())
-        if len(self.nodes) > MAX_NODES or self._room < 0:
-            raise HouFileError(f"{self._source}: the scene has too many nodes or values")
-
-    def _note(self, base: str) -> None:
-        note = self.read(f"{base}.postitdef", lambda data: definition.decode_note(text_of(data)))
-        self.read(f"{base}.postitinit", lambda data: definition.decode_init(text_of(data)))
-        parent = self._parent(base)
-        if parent is not None and note is not None:
-            parent.notes.append(StickyNote(base.rpartition("/")[2], note))
-
-    def _order(self, base: str, node: Node) -> None:
-        names = self.read(f"{base}.order", lambda data: texts.decode_order(text_of(data)))
-        if names is None:
-            return
-        place = {name: index for index, name in enumerate(names)}
-        if node.type == _TOP_NETWORK:
-            here = {child.name for child in node.children}
-            if missing := next((name for name in names if name not in here), None):
-                raise HouFileError(
-                    f"{self._source}: member '{shown(base, 120)}.order': the node "
-                    f"'{shown(missing)}' is listed but not in the scene"
-                )
-        node.children.sort(key=lambda child: place.get(child.name, len(place)))
-
-    def check_wires(self, network: Node) -> None:
-        """In a TOP network each wire must come from an output of a node that exists.
-
-        In an asset's network it may also come from an input of the asset.
-        """
-        outputs = {
-            child.name: {one.id for one in child.definition.outputs or ()}
-            for child in network.children
-        }
-        for node in network.children:
-            for source, output in _sources(node.definition):
-                problem = None
-                if _ASSET_INPUT.fullmatch(source) and network.name == "hdaroot":
-                    continue
-                if source not in outputs:
-                    problem = f"it is wired to '{shown(source)}', which is no node of the network"
-                elif output >= 0 and output not in outputs[source]:
-                    problem = f"its wire from '{shown(source)}' leads to no output of that node"
-                if problem:
-                    member = shown(f"{node.path[1:]}.def", 120)
-                    raise HouFileError(f"{self._source}: member '{member}': {problem}")
-
-
-def _sources(where: Definition) -> Iterator[tuple[str, int]]:
-    """The nodes that a node is wired to, with the id of their output where the line gives one."""
-    yield from ((wire.source, -1) for wire in where.inputs or ())
-    yield from (
-        (wire.source, -1 if wire.source_id is None else wire.source_id)
-        for wire in where.named_inputs or ()
-    )

@@ -12,7 +12,7 @@ from .errors import MAX_ITEMS, HouFileError, shown
 
 _COUNT = re.compile(r"\d{1,7}", re.ASCII)
 _DOT = re.compile(r"(\d{1,7}) (\S+) (\S+) (.*)", re.ASCII)
-_SET = re.compile(r"^set (?:-g )?(\S{1,1000}) = ", re.ASCII | re.MULTILINE)
+_SET = re.compile(r"^set (?:-([a-z]) )?(\S{1,1000}) = ", re.ASCII | re.MULTILINE)
 
 
 def _lines(text: str) -> list[str]:
@@ -94,22 +94,22 @@ def encode_links(links: Sequence[tuple[str, str]]) -> str:
 def decode_variables(text: str) -> dict[str, str]:
     """``.variables``: ``set -g NAME = 'value'`` lines; a value may have several lines.
 
-    HScript also allows a value without quotes; it reads as it stands.
+    ``set -l`` lines hold variables that are local to a command or a renderer; a global one of the
+    same name goes before. HScript also allows a value without quotes; it reads as it stands.
+    What is no such line is passed over, so that a scene is never refused for it.
     """
     found: dict[str, str] = {}
+    fixed: set[str] = set()
     starts = list(_SET.finditer(text))
-    if text[: starts[0].start() if starts else None].strip():
-        raise HouFileError("it is not a list of variables")
     ends = [one.start() for one in starts[1:]] + [len(text)] * bool(starts)
     for start, end in zip(starts, ends, strict=True):
-        name, value = start[1], text[start.end() : end].removesuffix("\n")
-        if value.startswith("'"):
-            if len(value) < 2 or not value.endswith("'"):
-                raise HouFileError(f"the variable '{shown(name)}' has no end")
+        name, value = start[2], text[start.end() : end].removesuffix("\n")
+        if len(value) > 1 and value.startswith("'") and value.endswith("'"):
             value = value[1:-1]
-        if name in found:
-            raise HouFileError(f"the variable '{shown(name)}' is set twice")
-        found[name] = value
+        if name not in fixed:
+            found[name] = value
+        if start[1] != "l":
+            fixed.add(name)
     return found
 
 

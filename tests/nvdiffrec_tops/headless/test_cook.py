@@ -377,7 +377,7 @@ def test_refusals_name_parameter_and_cure(scene, top, cook) -> None:
     hip = scene(
         top("make", "attributecreate", {"stringattribs": 1, "stringscope1": "1"}),
         top("wait", "waitforall", {"pdg_partitionsplitpartial": "on"}, ["make"]),
-        top("odd", "genericgenerator", {"newparm22": "7", "usedelay": "9"}, ["wait"]),
+        top("odd", "genericgenerator", {"usedelay": "9"}, ["wait"]),
         scheduler={"pdg_waitforfailures": "on"},
     )
     report = cook(hip)
@@ -386,7 +386,6 @@ def test_refusals_name_parameter_and_cure(scene, top, cook) -> None:
         "'stringscope1'",
         "--set make.stringscope1=0",
         "'pdg_partitionsplitpartial'",
-        "'newparm22'",
         "no entry '9'",
         "--set localscheduler.pdg_waitforfailures=off",
     ):

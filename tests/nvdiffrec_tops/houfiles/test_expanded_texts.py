@@ -181,7 +181,7 @@ def test_the_record_of_the_documentation() -> None:
         ("License:      \n", "License:\n"),
         ("License:      \n", ""),
         ("Label:        Demo", "Label:        Demo\nLabel:        Demo"),
-        ("User:         ", "User:         me"),
+        ("User:         ", "User:me"),
         ("0 to 1", "0 - 1"),
         ("0 to 1", "00 to 1"),
         ("0 to 1", "0 to 1\nOutputs:      1"),

@@ -86,8 +86,8 @@ def test_rewiring(scene: Scene) -> None:
 
 
 def test_a_real_scene_is_edited(real: list[Path]) -> None:
-    scene = load(real[2])
-    before = real[2].read_bytes()
+    scene = load(real[-1])
+    before = real[-1].read_bytes()
     set_parm(scene, f"{TOP}/shell_tokens", "stringvalue4", "configs/spot.json")
     new = NodeDescription("after", "waitforall", inputs=("waitforall1",), flags=("display",))
     add_node(scene, TOP, new)

@@ -65,7 +65,7 @@ def test_definition() -> None:
     ("old", "new", "message"),
     [
         ("position 0 4.8", "position 0 nan", "not 2 numbers"),
-        ("lock off", "lock maybe", "flags"),
+        ("lock off", "lock", "flags"),
         ("lock off", "bypass off", "flags"),
         ('0 \t(0) "" 1 "input1"', '0 (0) "" 1', "wire"),
         ("exprlanguage python\nend\n", "exprlanguage python\n", "cut off"),
@@ -231,11 +231,18 @@ def test_small_texts() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["x", "set -g A = 'a", "set -g A = '", "set -g A = 1\nset -g A = 2\n", "# A = 1\n"]
+    ("text", "found"),
+    [
+        ("set -l W = ''\nset -g A = 'a'\nset -l N = 3\n", {"W": "", "A": "a", "N": "3"}),
+        ("set -g A = 'global'\nset -l A = 'local'\n", {"A": "global"}),
+        ("set -l A = 'local'\nset -g A = 'global'\n", {"A": "global"}),
+        ("x\n# A = 1\nset A = 1\nsetenv B = 2\n", {"A": "1\nsetenv B = 2"}),
+        ("set -g A = 'a", {"A": "'a"}),
+        ("", {}),
+    ],
 )
-def test_damaged_variables(text: str) -> None:
-    with pytest.raises(HouFileError):
-        texts.decode_variables(text)
+def test_variables_never_stop_a_scene(text: str, found: dict[str, str]) -> None:
+    assert texts.decode_variables(text) == found
 
 
 @pytest.mark.parametrize("text", ["2\na\n", "2\na\na\n", "x\n", "-1\n", "1\na", "", "9999999\na\n"])

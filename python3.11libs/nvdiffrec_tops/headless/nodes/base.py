@@ -28,9 +28,9 @@ class NodeType:
     refused: Mapping[str, str] = field(default_factory=dict)
     check: Callable[[NodeParameters], list[str]] = lambda _parameters: []
 
-    def problems(self, parameters: NodeParameters, *, allow_unknown: bool = False) -> list[str]:
+    def problems(self, parameters: NodeParameters) -> list[str]:
         """Everything that keeps a node of this type from being cooked, in plain sentences."""
-        found = parameters.problems(allow_unknown=allow_unknown)
+        found = parameters.problems()
         short = parameters.path.rsplit("/", 1)[-1]
         for name in parameters.names():
             spec = parameters.spec(name)

@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import replace
 
 from .. import pdg
-from ..parmtable import ParmTable, button, integer, layout, menu, multiparm, string, table, toggle
+from ..parmtable import (
+    ParmTable,
+    button,
+    floating,
+    integer,
+    layout,
+    menu,
+    multiparm,
+    string,
+    table,
+    toggle,
+)
 from .base import NodeType
 from .localscheduler import PARAMETERS as LOCAL
 
@@ -56,12 +67,57 @@ _OWN = table(
     string("hqueue_postpy"),
 )
 
+_SUBMIT_GRAPH = table(
+    button("submitjob"),
+    string("submitjobname", "$HIPNAME"),
+    toggle("usesubmitjobnode"),
+    string("submitjobnode"),
+    toggle("submitjobfile"),
+    menu("submitjobverbosity", "0", "0 1 2"),
+    menu("submitjobassign", "0", "0 1 2"),
+    string("submitjobclients"),
+    button("submitjobselectclients"),
+    string("submitjobgroups"),
+    button("submitjobselectgroups"),
+    toggle("submitjobsetcpus"),
+    integer("submitjobcpus", 1),
+    menu("submitjobwhenfinished", "0", "0 1 2"),
+    toggle("enabledatalayerserver"),
+    menu("usedatalayerport", "0", "0 1"),
+    integer("datalayerserverport"),
+    toggle("createremotegraph"),
+    string("remotegraphname"),
+)
+"""Submit Graph As Job: for the button in Houdini alone."""
+
+_UNUSED = table(
+    menu("pythonbin", "0", "0 1 2"),
+    string("pythonbincustomuniversal"),
+    toggle("useuniversalhfs"),
+    string("hfspathuniversal"),
+    string("hfs_linux_path"),
+    string("hfs_macosx_path"),
+    string("hfs_windows_path"),
+    string("mqaddr"),
+    toggle("usetaskcallbackport"),
+    integer("taskcallbackport"),
+    toggle("usemqrelayport"),
+    integer("mqrelayport"),
+    floating("pdg_tickperiod", 0.5),
+    integer("pdg_maxitems"),
+    button("loadpathmap"),
+    button("select_clients"),
+    button("select_client_groups"),
+    toggle("tractor_debug"),
+)
+"""Houdini on the clients, its message queue and its polling, none of which a job here needs."""
+
 # What a cook asks of any scheduler (folders, formats, limits) has the local scheduler's names.
 _COMMON = [
     replace(spec, default=("0",)) if spec.name in ("tempdirmenu", "tempdirappendpid") else spec
     for spec in LOCAL
 ]
-PARAMETERS = ParmTable([*_COMMON, *_OWN, *JOB_PARAMETERS])
+PARAMETERS = ParmTable([*_COMMON, *_OWN, *_SUBMIT_GRAPH, *_UNUSED, *JOB_PARAMETERS])
 
 _SCRIPTS = "scripts before and after a job run in Houdini's own cook only"
 REFUSED = {

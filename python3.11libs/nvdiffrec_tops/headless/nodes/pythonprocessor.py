@@ -16,6 +16,14 @@ from ..parameters import NodeParameters
 from ..parmtable import button, integer, layout, menu, multiparm, string, table, toggle
 from .base import GENERATE_WHEN, NodeType
 
+_LATER = (
+    toggle("usesdynamicbatching"),
+    toggle("usestatefilter"),
+    string("statefilter"),
+    toggle("clearfailures"),
+)
+"""Not in the interface of 19.5.538; they concern scenes whose own Python runs, which no cook here does."""
+
 PARAMETERS = table(
     layout("processor", "processor_1", "processor_2", "callbacks"),
     layout("callbacks_1", "callbacks_2", "callbacks_3", "callbacks_4"),
@@ -37,6 +45,7 @@ PARAMETERS = table(
     toggle("requirescookedinputs"),
     toggle("requiresscenefile"),
     toggle("requiresinputdata"),
+    _LATER,
     multiparm("pdgnodedeps", string("pdgnodedep#"), count=1),
     string("topscheduler"),
     button("addjobparms"),
