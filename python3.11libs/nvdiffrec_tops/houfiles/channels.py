@@ -14,7 +14,6 @@ from .errors import MAX_DEPTH, MAX_ITEMS, HouFileError, shown
 from .parms import Expression
 from .quoting import needs_quotes, word_at, written
 
-
 SHAPES = frozenset(
     f"{name}()"
     for name in (

@@ -17,7 +17,8 @@ from .quoting import BLANK, needs_quotes, word_at, written
 
 _HEAD = re.compile(
     r"([^\s\[\](){}]++)[ \t]*+"
-    r"(?:\[(?:[ \t]++(\d{1,9}))?[ \t]*+(?:locks=(\d{1,20}))?((?:[ \t]++[^\s\]]++)*+)[ \t]*+\])?[ \t]*+",
+    r"(?:\[(?:[ \t]++(\d{1,9}))?[ \t]*+(?:locks=(\d{1,20}))?"
+    r"((?:[ \t]++[^\s\]]++)*+)[ \t]*+\])?[ \t]*+",
     re.ASCII,
 )
 _VERSION = re.compile(r"\{\s*+version[ \t]++(\S+)[ \t]*+\n", re.ASCII)

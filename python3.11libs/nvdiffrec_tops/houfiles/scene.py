@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar
 
 from . import channels, cpio, definition, dialogscript, dots, options, parms, texts, textscene
-from .definition import NOTHING, Definition, Init, NoteDefinition, Wire
+from .definition import NOTHING, Definition, NoteDefinition, Wire
 from .dialogscript import Interface
 from .errors import (
     MAX_DEPTH,

@@ -1,4 +1,4 @@
-"""The statements of a node's or a note's definition: keywords with a value or a block, then ``end``.
+"""The statements of a node's or a note's definition: keyword and value or block, then ``end``.
 
 What nodes and notes share is read here: flags, place, times, colour.
 """
@@ -116,7 +116,7 @@ def block(read: Callable[[Lines], object]) -> Reader:
 
 
 def words(lines: Lines, start: int) -> object:
-    """A text in quotes, or the rest of the line as it stands: old versions quote only when needed."""
+    """A text in quotes, or the rest of the line: old versions quote only when needed."""
     if lines.text.startswith('"', start):
         return lines.quoted(start)
     before = lines.at

@@ -15,10 +15,18 @@ from nvdiffrec_tops.houfiles.quoting import escape, needs_quotes, quote
 from nvdiffrec_tops.houfiles.textscene import TextArchive, TextMember
 
 NETWORK = "tasks/topnet1"
-WORD = st.from_regex(r"\A[A-Za-z_][A-Za-z0-9_]{0,7}\Z")
-TEXT = st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), max_size=12)
+# Chosen texts, since drawing letters takes most of the time of a thousand scenes.
+WORD = st.sampled_from(["a", "b_2", "Chapters", "shot", "value", "end_", "inputs1", "_x"])
+TEXT = st.sampled_from(
+    [
+        *("", "x", 'say "hi"', "\\", "two words", "{ }", "{", "}", ")", "(", "[", "[ x", "]"),
+        *('`chs("../a")`', "end", "inputs", "flags =  lock off", "$HIP/x y", "#", "\t", "é"),
+        *("it's", "a = b", "set -g A = 'b'", "C:\\a\\b.exe", '"', '\\"', "0", "-1", "on", "()"),
+    ]
+)
 LINES = st.lists(TEXT, min_size=1, max_size=3).map("\n".join)
 NUMBER = st.integers(-99, 99).map(str) | st.sampled_from(["0.5", "1e-07", "-2.25", "1e+06"])
+BYTES = (b"\0", b"\xff" * 9, b"end\n", b"{", b"{\nversion 0.8\n", b"9\nx\n", b"INDX", b"sopflags")
 STATE = st.sampled_from(["on", "off", "hard", "soft", "0", "4294967295"])
 
 
@@ -112,7 +120,7 @@ class Generated:
 
 @st.composite
 def variables(draw: st.DrawFn) -> str:
-    found = draw(st.lists(st.tuples(st.sampled_from("gl"), WORD, TEXT), max_size=3))
+    found = draw(st.lists(st.tuples(st.sampled_from("gl"), WORD, LINES), max_size=3))
     lines = "".join(f"set -{kind} V{name} = '{text}'\n" for kind, name, text in found)
     return "set -g HIP = '/elsewhere'\n" + lines + "set -g _HIP_SAVEVERSION = '20.5.445'\n"
 
@@ -127,7 +135,7 @@ def elsewhere(draw: st.DrawFn) -> list[tuple[str, bytes]]:
     good = st.sampled_from(
         [b"", b"type = geo\nmatchesdef = 0\n", b"type = topnet\nmatchesdef = 0\n", b"1\n"]
     )
-    return draw(st.lists(st.tuples(names, good | st.binary(max_size=20)), max_size=6))
+    return draw(st.lists(st.tuples(names, good | st.sampled_from(BYTES)), max_size=6))
 
 
 @st.composite

@@ -22,7 +22,7 @@ _LATER = (
     string("statefilter"),
     toggle("clearfailures"),
 )
-"""Not in the interface of 19.5.538; they concern scenes whose own Python runs, which no cook here does."""
+"""Later than 19.5.538; they concern a scene's own code, which no cook here runs."""
 
 PARAMETERS = table(
     layout("processor", "processor_1", "processor_2", "callbacks"),
