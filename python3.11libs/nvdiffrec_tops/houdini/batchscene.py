@@ -15,7 +15,7 @@ PACKAGE = Path(__file__).resolve().parents[3]
 NAMESPACE = "kartaverse::"
 _ASSET = f"{NAMESPACE}nvdiffrec_static::1.0"
 _ROOT_VARIABLE = "TOPS_NVDIFFREC"
-_NETWORK, _LOCAL = "topnet", "localscheduler"
+_NETWORKS, _LOCAL = ("topnet", "topnetmgr"), "localscheduler"
 _ON = {"on": 1, "1": 1, "true": 1, "off": 0, "0": 0, "false": 0}
 
 
@@ -68,24 +68,38 @@ def find_network(path: str | None) -> hou.TopNode:
     listed = ", ".join(one.path() for one in networks)
     if path is not None:
         found = hou.node("/" + path.strip("/"))
-        if found is None or found.type().name() != _NETWORK:
+        if found is None or found.type().name() not in _NETWORKS:
             raise BatchError(
                 f"--top {path}: the scene has no such TOP network; it has {listed or 'none'}"
             )
         return cast("hou.TopNode", found)
-    if len(networks) > 1:
-        raise BatchError(
-            f"the scene has {len(networks)} TOP networks ({listed}); choose one with --top PATH"
-        )
     if not networks:
         raise BatchError("the scene has no TOP network")
-    return networks[0]
+    candidates = [one for one in networks if any(map(_makes_items, one.children()))] or networks
+    for mark in (_shows_a_node, _holds_ours):
+        marked = [one for one in candidates if mark(one)]
+        candidates = marked if len(marked) == 1 else candidates
+    if len(candidates) > 1:
+        raise BatchError(
+            f"the scene has {len(candidates)} TOP networks to cook; choose one: "
+            + ", ".join(f"--top {one.path()}" for one in candidates)
+        )
+    return candidates[0]
+
+
+def _shows_a_node(network: hou.TopNode) -> bool:
+    tasks = [cast("hou.TopNode", node) for node in network.children() if _makes_items(node)]
+    return any(node.isDisplayFlagSet() for node in tasks)
+
+
+def _holds_ours(network: hou.TopNode) -> bool:
+    return any(node.type().name().startswith(NAMESPACE) for node in network.children())
 
 
 def _networks() -> list[hou.TopNode]:
     root = hou.node("/")
     every = root.allSubChildren(recurse_in_locked_nodes=False) if root is not None else ()
-    return [cast("hou.TopNode", node) for node in every if node.type().name() == _NETWORK]
+    return [cast("hou.TopNode", node) for node in every if node.type().name() in _NETWORKS]
 
 
 def chosen(top: hou.TopNode, names: Sequence[str], all_ends: bool) -> list[hou.TopNode]:

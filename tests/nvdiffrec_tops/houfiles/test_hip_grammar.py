@@ -8,8 +8,19 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from nvdiffrec_tops.houfiles import HouFileError, channels, definition, load, loads, parms
+from nvdiffrec_tops.houfiles import (
+    HouFileError,
+    channels,
+    cpio,
+    definition,
+    edit,
+    load,
+    loads,
+    parms,
+    textscene,
+)
 from nvdiffrec_tops.houfiles.definition import Wire
+from nvdiffrec_tops.houfiles.describe import NodeDescription
 from nvdiffrec_tops.houfiles.parms import Expression
 
 from . import grammar
@@ -157,3 +168,35 @@ def test_dots_in_a_circle() -> None:
     ]
     with pytest.raises(HouFileError, match="circle"):
         loads(grammar.packed(members, as_text=False)).network(f"/{NETWORK}")
+
+
+def test_a_scene_saved_as_text(shipped: bytes) -> None:
+    """The same members in the other container, which an edit keeps."""
+    archive = cpio.decode(shipped)
+    data = textscene.encode(textscene.TextArchive(archive.members))
+    scene = loads(data)
+    assert scene.to_bytes() == data and list(scene.members) == list(loads(shipped).members)
+    network = scene.network(f"/{NETWORK}")
+    tokens = network.children[-1]
+    assert tokens.user_data == loads(shipped).node(tokens.path).user_data
+    edit.add_node(scene, network.path, NodeDescription("more", "waitforall"))
+    again = loads(scene.to_bytes())
+    assert again.network(network.path).children[-1].name == "more"
+    assert again.node(f"{network.path}/more").user_data == {"___Version___": "1"}
+    assert scene.to_bytes().startswith(b"MIME-Version: 1.0\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b"\n", b"\r\n", "not a scene that Houdini saved|not a Houdini scene"),
+        (b"text/plain\n\n", b"text/plain\n", "a part is damaged"),
+        (b'filename="tasks.net"', b'filename="../tasks.net"', "leaves its folder"),
+        (b"BOUNDARY--\n", b"BOUNDARY", "cut off"),
+    ],
+)
+def test_a_damaged_text_is_refused(shipped: bytes, old: bytes, new: bytes, message: str) -> None:
+    data = textscene.encode(textscene.TextArchive(cpio.decode(shipped).members))
+    assert old in data
+    with pytest.raises(HouFileError, match=message):
+        loads(data.replace(old, new))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -133,3 +134,27 @@ def test_large_interfaces_end_quickly(text: str) -> None:
     except HouFileError as error:
         assert len(str(error)) < 300
     assert time.process_time() - begin < 8
+
+
+@pytest.mark.parametrize(
+    "order", ["outputs user", "user outputs", "user, outputs", "user", "outputs"]
+)
+def test_records_of_version_6(order: str) -> None:
+    """Where their two further fields stand is in no document: each order is read and kept."""
+    plain = indexdata.Record("demo::step::1.0", "Step", "oplib:/x", "TOP_x", modified=1700000000)
+    newer = replace(plain, name="demo::other", outputs=2, version=5)
+    old = replace(plain, name="old", user="me" if "user" in order else "", version=6, order=order)
+    if "outputs" in order:
+        old = replace(old, outputs=3)
+    data = indexdata.encode_index((plain, old, newer, old))
+    found = indexdata.decode_index(data)
+    assert indexdata.encode_index(found) == data
+    assert [one.name for one in found] == ["demo::step::1.0", "old", "demo::other", "old"]
+    assert found[0] == plain and found[2] == newer
+    assert (found[1].outputs, found[1].user) == (old.outputs, old.user)
+
+
+def test_records_of_an_unknown_version() -> None:
+    data = indexdata.encode_index((indexdata.Record("a", "", "", "", version=4),))
+    with pytest.raises(HouFileError, match="unknown version"):
+        indexdata.decode_index(data[:4] + b"\0\0\0\7" + data[8:])
