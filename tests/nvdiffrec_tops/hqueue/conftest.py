@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import itertools
 import os
 import socket
 import sys
@@ -154,3 +155,43 @@ def scripted() -> Iterator[Scripted]:
     made = Scripted()
     yield made
     made.close()
+
+
+@pytest.fixture
+def dripping() -> Iterator[Callable[..., str]]:
+    """``dripping(first, *pieces)``: the address of a server that never stops answering.
+
+    After ``first`` it sends the pieces one by one with a little time between them, ``times`` over
+    (without end when that is 0), to whoever connects.
+    """
+    ended = threading.Event()
+    listening: list[socket.socket] = []
+
+    def answer(stream: socket.socket, first: bytes, pieces: tuple[bytes, ...], times: int) -> None:
+        with stream, contextlib.suppress(OSError):
+            stream.recv(1 << 16)
+            stream.sendall(first)
+            turns = itertools.count() if not times else range(times)
+            for piece in (piece for _ in turns for piece in pieces):
+                if ended.wait(0.001):
+                    return
+                stream.sendall(piece)
+
+    def serve(listener: socket.socket, *given: Any) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                stream, _ = listener.accept()
+                threading.Thread(target=answer, args=(stream, *given), daemon=True).start()
+
+    def start(first: bytes, *pieces: bytes, times: int = 0) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listening.append(listener)
+        threading.Thread(target=serve, args=(listener, first, pieces, times), daemon=True).start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    yield start
+    ended.set()
+    for listener in listening:
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
