@@ -14,15 +14,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..job.farm import CANCEL, DONE, STARTED
+from ..job.farm import CANCEL, DONE, STARTED, attempt, exit_code, moment
 from ..job.farm import state as read_state
+from .jobspec import plain
 from .problem import HQueueProblem
 from .record import Submission
 from .server import StatusNames, UnansweredSubmission, UnknownJob
-from .task import Pace, Task
+from .task import Pace, Span, Task
 
 _LONGEST_WAIT = 30.0
 _ABANDONED = "abandoned"
@@ -84,7 +86,6 @@ class Farm:
         return self.submission.state
 
     def __enter__(self) -> Farm:
-        self.state.mkdir(parents=True, exist_ok=True)
         self._thread.start()
         return self
 
@@ -243,9 +244,9 @@ class Farm:
             return
         if seen != task.seen and (facts := read_state(entry.path)):
             task.seen = seen
-            task.machine = task.facts["machine"] = str(facts.get("host", ""))
-            attempt = facts.get("attempt", 1)
-            task.on_start(task.machine, attempt if isinstance(attempt, int) else 1)
+            task.span = Span(moment(facts.get("started")))
+            task.machine = task.facts["machine"] = plain(str(facts.get("host", "")))
+            task.on_start(task.machine, attempt(facts) or 1)
 
     def _give_up(self, task: Task) -> None:
         """After a cancel: at once what had not begun, in the end also what says nothing."""
@@ -256,11 +257,12 @@ class Farm:
 
     def _done(self, task: Task) -> None:
         facts = read_state(str(self.state / (task.name + DONE)))
-        code = facts.get("code")
-        if not isinstance(code, int):
+        code = exit_code(facts)
+        if code is None:
             return
-        task.machine = str(facts.get("host", "")) or task.machine
-        task.facts["machine"] = task.machine
+        task.span = replace(task.span, ended=moment(facts.get("ended")))
+        if host := facts.get("host"):
+            task.machine = task.facts["machine"] = plain(str(host))
         task.drain()
         self._exit(task, code, "")
 

@@ -16,6 +16,21 @@ SETTLE = 60.0
 _MOST_READ = 1 << 20
 
 
+@dataclass(frozen=True)
+class Span:
+    """When a job began and ended by its machine's clock, in seconds since 1970; None: unknown."""
+
+    started: float | None = None
+    ended: float | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took."""
+        if self.started is None or self.ended is None:
+            return None
+        return max(self.ended - self.started, 0.0)
+
+
 @dataclass
 class Task:
     """One work item on the farm.
@@ -36,6 +51,7 @@ class Task:
     after: Sequence[Task] = ()
     submissions: int = 0
     machine: str = ""
+    span: Span = Span()
     seen: int = 0
     _read: int = 0
     _rest: bytes = b""
