@@ -28,13 +28,12 @@ HERE = Path(__file__).resolve().parent
 def standin_module() -> Any:
     """The module of the stand-in, which is no package's."""
     if os.name != "posix":
-        pytest.skip("the machines of the stand-in farm run sh")
-    for name in ("standinjobs", "standinfarm", "standin"):
-        if name not in sys.modules:
-            spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-            assert spec is not None and spec.loader is not None
-            sys.modules[name] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(sys.modules[name])
+        pytest.skip("the machines of the demo farm run sh")
+    if "standin" not in sys.modules:
+        spec = importlib.util.spec_from_file_location("standin", HERE / "standin.py")
+        assert spec is not None and spec.loader is not None
+        sys.modules["standin"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["standin"])
     return sys.modules["standin"]
 
 
