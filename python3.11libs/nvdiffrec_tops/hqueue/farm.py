@@ -321,6 +321,14 @@ class Farm:
         """The server does not know the job: it was deleted, or the server has lost its state."""
         if self._cancelling or (self.state / (task.name + DONE)).exists():
             return
+        if not task.spec:
+            self._exit(
+                task,
+                1,
+                f"the farm's server does not know job {task.job} any more, and it had not ended; "
+                "submit the scene again, a training goes on from its last checkpoint",
+            )
+            return
         if task.submissions > self._pace.resubmissions:
             self._exit(task, 1, f"job {task.job} was lost by the farm's server again and again")
             return

@@ -33,7 +33,7 @@ class Span:
 
 @dataclass
 class Task:
-    """One work item on the farm.
+    """One work item on the farm. ``spec`` is empty for one that another process submitted.
 
     ``on_start(machine, attempt)``, ``on_line(line)`` and ``on_exit(code, reason)`` are called on
     the farm's thread; ``reason`` is '' when the job itself has told how it ended. ``seen``: when a
