@@ -6,6 +6,7 @@ import contextlib
 import importlib.util
 import itertools
 import os
+import shlex
 import socket
 import sys
 import threading
@@ -16,11 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nvdiffrec_tops.cli import main
+from nvdiffrec_tops.houfiles.build import build
+from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription
 from nvdiffrec_tops.hqueue.server import Server
 
 if TYPE_CHECKING:
     from standin import StandIn
 
+Write = Callable[..., Path]
 HERE = Path(__file__).resolve().parent
 
 
@@ -194,3 +199,61 @@ def dripping() -> Iterator[Callable[..., str]]:
         with contextlib.suppress(OSError):
             listener.shutdown(socket.SHUT_RDWR)
         listener.close()
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Write:
+    """A scene with generic commands on an HQueue scheduler; ``items`` of each."""
+
+    def write(
+        *commands: str | list[str],
+        items: int = 1,
+        name: str = "shot",
+        address: str = "",
+        **parms: Any,
+    ) -> Path:
+        scheduler = NodeDescription(
+            "hqueuescheduler",
+            "hqueuescheduler",
+            {"address": address, "jobname": "a job of $HIPNAME", "pdg_workingdir": "$HIP", **parms},
+        )
+        nodes: list[NodeDescription] = []
+        for number, one in enumerate(commands):
+            text = one if isinstance(one, str) else shlex.join(one)
+            nodes.append(
+                NodeDescription(
+                    f"run{number}",
+                    "genericgenerator",
+                    {"itemcount": items, "pdg_command": text},
+                    inputs=(nodes[-1].name,) if nodes else (),
+                )
+            )
+        top = NodeDescription(
+            "topnet1",
+            "topnet",
+            {"topscheduler": "hqueuescheduler"},
+            children=(scheduler, *nodes),
+            is_network=True,
+        )
+        path = tmp_path / "hip" / f"{name}.hip"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(build(SceneDescription(name, (top,))))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[int, str, str]]]:
+    def call(*words: str) -> tuple[int, str, str]:
+        code = main(list(words))
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return code, said.out, said.err
+
+    yield call
