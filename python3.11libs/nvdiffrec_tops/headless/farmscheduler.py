@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -326,6 +327,18 @@ class FarmScheduler(LocalScheduler):
     def __exit__(self, *error: object) -> None:
         self.submission.complete = True
         self.farm.__exit__(*error)
+        if not self.submission.items:
+            self._clear()
+
+    def _clear(self) -> None:
+        """Leave nothing of a submission that sent nothing."""
+        for path in self._written:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        for path in [*self._written, self.folders.scripts / "any"]:
+            with contextlib.suppress(OSError, ValueError):
+                for folder in path.relative_to(self.folders.temp.parents[1]).parents:
+                    (self.folders.temp.parents[1] / folder).rmdir()
 
 
 def _words(settings: JobSettings, name: str) -> tuple[str, ...]:

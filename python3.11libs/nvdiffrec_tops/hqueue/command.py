@@ -46,14 +46,14 @@ def counts(submission: Submission) -> dict[str, int]:
         names = {entry.name for entry in os.scandir(submission.state)}
     except OSError:
         names = set()
-    cancelled = CANCEL in names
+    cancelled, killed = submission.cancelled, submission.abandoned
     for item in submission.items:
         name = item["name"]
         if name + DONE in names:
             code = exit_code(state(str(submission.state / (name + DONE))))
             stopped = cancelled and code == EXIT_STOPPED
             found["done" if code == 0 else "stopped" if stopped else "failed"] += 1
-        elif name + STARTED in names:
+        elif name + STARTED in names and not killed:
             found["running"] += 1
         else:
             found["stopped" if cancelled else "waiting"] += 1
@@ -77,7 +77,7 @@ def status(arguments: argparse.Namespace, stdout: TextIO) -> int:
         stdout.write("\n")
         return 0
     for one, found in rows:
-        cancelled = ", cancelled" if (one.state / CANCEL).exists() else ""
+        cancelled = ", cancelled" if one.cancelled else ""
         stdout.write(f"{one.container}  {plain(one.scene)}: {_shown(found)}{cancelled}\n")
         stdout.write(f"    {plain(one.server)}/jobs/view/{one.container}  {one.folder}\n")
     if not rows:
@@ -91,7 +91,7 @@ def _document(submission: Submission, found: dict[str, int]) -> dict[str, Any]:
         "server": submission.server,
         "scene": submission.scene,
         "folder": str(submission.folder),
-        "cancelled": (submission.state / CANCEL).exists(),
+        "cancelled": submission.cancelled,
         **found,
     }
 

@@ -227,6 +227,7 @@ class Farm:
         except OSError as error:
             self._say_once(f"{self.state} cannot be read: {error.strerror or error}")
             return
+        killed = CANCEL in names and self.submission.abandoned
         for task in list(self._running.values()):
             if (started := names.get(task.name + STARTED)) is not None:
                 self._started(task, started)
@@ -235,6 +236,8 @@ class Farm:
                 self._done(task)
             elif self._cancelling:
                 self._give_up(task)
+            elif killed:
+                self._exit(task, 1, "it was cancelled")
 
     def _started(self, task: Task, entry: os.DirEntry[str]) -> None:
         """A machine has begun; it may be another one than before."""

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +19,9 @@ from typing import Any
 
 from ..files import replace_file
 from ..job import regularfile
+from ..job.farm import CANCEL
 from .problem import HQueueProblem
+from .task import GOODBYE
 
 VERSION = 1
 NAME = "submission.json"
@@ -53,6 +56,20 @@ class Submission:
     def state(self) -> Path:
         """The folder of the jobs' state files."""
         return self.folder / "state"
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether its jobs have been told to end."""
+        return (self.state / CANCEL).exists()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether they were told so long ago that what has not said its end was killed."""
+        try:
+            told = (self.state / CANCEL).stat().st_mtime
+        except OSError:
+            return False
+        return time.time() - told > GOODBYE
 
     def write(self) -> None:
         """Write the record and the pointer to it. Raises OSError for the record alone."""

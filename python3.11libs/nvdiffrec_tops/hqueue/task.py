@@ -13,6 +13,8 @@ POLLS = 8
 """Jobs that the server is asked about in one interval, at most."""
 SETTLE = 60.0
 """Seconds until a file that one machine wrote can be expected on another (network disks cache)."""
+GOODBYE = 40.0
+"""Seconds for jobs to end after a cancel, more than the job process gives its trainer."""
 _MOST_READ = 1 << 20
 
 
@@ -85,14 +87,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Pace:
-    """How often and how long: seconds, and numbers of requests.
-
-    ``goodbye``: time for jobs to end after a cancel, more than the job process gives its trainer.
-    """
+    """How often and how long: seconds, and numbers of requests."""
 
     interval: float = INTERVAL
     settle: float = SETTLE
     batch: int = BATCH
     polls: int = POLLS
     resubmissions: int = 3
-    goodbye: float = 40.0
+    goodbye: float = GOODBYE

@@ -208,13 +208,17 @@ def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def scene(tmp_path: Path) -> Write:
-    """A scene with generic commands on an HQueue scheduler; ``items`` of each."""
+    """A scene with generic commands on an HQueue scheduler; ``items`` of each.
+
+    ``node``: more parameters of each command's node, the others are the scheduler's.
+    """
 
     def write(
         *commands: str | list[str],
         items: int = 1,
         name: str = "shot",
         address: str = "",
+        node: dict[str, Any] | None = None,
         **parms: Any,
     ) -> Path:
         scheduler = NodeDescription(
@@ -229,7 +233,7 @@ def scene(tmp_path: Path) -> Write:
                 NodeDescription(
                     f"run{number}",
                     "genericgenerator",
-                    {"itemcount": items, "pdg_command": text},
+                    {"itemcount": items, "pdg_command": text, **(node or {})},
                     inputs=(nodes[-1].name,) if nodes else (),
                 )
             )

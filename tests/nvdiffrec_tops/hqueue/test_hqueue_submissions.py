@@ -67,6 +67,25 @@ def test_what_had_not_begun_is_told_as_stopped(
     assert "nothing to cancel" in run("cancel", job)[1]
 
 
+def test_jobs_that_were_killed_by_a_cancel_have_ended(
+    standin: Any, scene: Write, run: Any, tmp_path: Path
+) -> None:
+    farm = standin(1)
+    door = farm.door()
+    text = "import sys; print('begun', flush=True); open(sys.argv[1]).read()"
+    path = scene(program(text, str(door)))
+    _code, out, _ = run("submit", str(path), "--server", farm.address, "--share", "/", "--json")
+    document = json.loads(out)
+    job, state = str(document["job"]), Path(document["folder"]) / "state"
+    assert "begun" in farm.lines(document["jobs"][0], 1)
+    assert run("cancel", job)[1].startswith("cancelled 1 job of ")
+    farm.stop()
+    os.utime(state / "cancel", (1.0, 1.0))
+    assert "1 stopped, cancelled" in run("status", job)[1]
+    code, out, _ = run("follow", job)
+    assert code == 1 and "it was cancelled" in out
+
+
 def test_jobs_that_the_server_has_lost_are_not_sent_by_who_follows(
     standin: Any, scene: Write, run: Any
 ) -> None:
@@ -115,6 +134,22 @@ def test_a_submission_that_is_refused_writes_nothing(
     assert code == 1 and out.count(str(tmp_path / "data")) == 1
     assert out.count("holds for it too") == 2
     assert snapshot(tmp_path) == before and not farm.jobs
+
+
+def test_a_submission_of_nothing_leaves_nothing(
+    standin: Any, scene: Write, run: Any, tmp_path: Path
+) -> None:
+    copied = tmp_path / "copied.py"
+    copied.write_text("")
+    parms = {"pdgnodedeps": 1, "pdgnodedep1": str(copied)}
+    path = scene("true", node=parms)
+    farm = standin(1)
+    before = snapshot(tmp_path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("nvdiffrec_tops.headless.cook.Cook._cached", lambda *_given: True)
+        words = ("submit", str(path), "--server", farm.address, "--share", "/")
+        assert "nothing to send" in run(*words)[1]
+    assert snapshot(tmp_path) == before
 
 
 def test_an_environment_that_does_not_travel_is_refused(
