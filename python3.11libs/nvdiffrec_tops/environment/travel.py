@@ -103,6 +103,14 @@ class _Answer(NamedTuple):
     places: list[str]
 
 
+def _answer(document: dict[str, object]) -> _Answer:
+    """Raises TypeError: it is something else, whatever has printed it."""
+    base, virtual, places = (document.get(name) for name in _Answer._fields)
+    if not isinstance(base, str) or not isinstance(virtual, bool) or not isinstance(places, list):
+        raise TypeError("an answer has a folder, a switch and a list")
+    return _Answer(base, virtual, [str(one) for one in places])
+
+
 def _asked(python: str) -> _Answer:
     environment = {k: os.environ[k] for k in ("SYSTEMROOT", "TEMP", "TMP") if k in os.environ}
     try:
@@ -119,8 +127,8 @@ def _asked(python: str) -> _Answer:
         reason = str(error)
     else:
         try:
-            return _Answer(**json.loads(done.stdout.splitlines()[-1]))
-        except (IndexError, ValueError, TypeError, RecursionError):
+            return _answer(json.loads(done.stdout.splitlines()[-1]))
+        except (AttributeError, IndexError, RecursionError, TypeError, ValueError):
             said = done.stderr.decode("utf-8", "replace").strip().splitlines()
             reason = said[-1][:300] if said else f"exit code {done.returncode}"
     raise EnvironmentProblem(

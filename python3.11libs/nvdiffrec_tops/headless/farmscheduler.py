@@ -107,7 +107,13 @@ class FarmScheduler(LocalScheduler):
     def _prepare(self) -> Submission:
         """Choose the folders, which the farm must see, and begin the record."""
         folder = _state_folder(self.folders, self.setup.shared) / "farm" / self.setup.token
-        problems = self.setup.shared.check([str(nearest_folder(folder)), str(JOB_SCRIPT)])
+        problems = self.setup.shared.check([str(nearest_folder(folder))])
+        if self.setup.shared.check([str(JOB_SCRIPT)]):
+            problems.append(
+                f"the toolkit itself, {_TOOLKIT}, is in no folder that the farm shares "
+                f"({', '.join(self.setup.shared.local()) or 'none is known'}); put a clone "
+                "into one and submit with that one, or name the folder with --share"
+            )
         if problems:
             raise pdg.CookError("\n".join(problems))
         # A folder of its own: two submissions of one scene may be under way together.

@@ -125,7 +125,13 @@ def test_an_environment_that_is_seen_through_a_link_travels(
 
 
 @pytest.mark.parametrize(
-    "script", ["exit 3", "echo '[]'", "echo '{\"base\": 3}'", "echo; echo no >&2; kill -9 $$"]
+    "script",
+    [
+        "exit 3",
+        "echo '[]'",
+        'echo \'{"base": "/", "virtual": true}\'',
+        "echo; echo no >&2; kill -9 $$",
+    ],
 )
 def test_a_python_that_does_not_start_is_told(tmp_path: Path, script: str) -> None:
     if os.name == "nt":
