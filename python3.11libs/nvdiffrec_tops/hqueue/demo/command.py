@@ -25,6 +25,8 @@ from .share import prepare
 
 _GROUP = "gpu"
 _MOST = 16
+_FAREWELL = GRACE + 5.0
+"""Seconds for the jobs to end: what a farm's job gives its command, and some for itself."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -108,11 +110,11 @@ def _run(
         stdout.write(_welcome(farm, names, scene))
         stdout.flush()
         ended.wait()
-        stdout.write("Ending the farm\n")
+        stdout.write(f"Ending the farm; its jobs have {_FAREWELL:.0f} seconds to save their work\n")
         stdout.flush()
     finally:
         farm.stop()
-        count = farm.close(GRACE + 5.0)
+        count = farm.close(_FAREWELL)
     if count:
         stdout.write(
             f"{count} job{'s were' if count > 1 else ' was'} ended; submit the scene again to go "
@@ -123,7 +125,7 @@ def _run(
 
 def _welcome(farm: DemoServer, names: list[str], scene: Path) -> str:
     own = ["nvdiffrec-tops"]
-    if shutil.which(*own) is None:
+    if shutil.which(own[0]) is None:
         own = [sys.executable, "-m", "nvdiffrec_tops"]
     submit = [*own, "submit", str(scene), "--server", farm.address, "--follow"]
     submit += ["--set", f"attributes.miniconda_env={sys.prefix}"]
