@@ -52,6 +52,7 @@ GRACE = 25.0
 """Seconds for the command to save its work after it is asked to end; the job process needs 10."""
 _MOST_BYTES = 16 << 20
 _LARGEST_STATE = 1 << 16
+_MOST_SLOTS = 1024
 _PERCENT = re.compile(r"ALF_PROGRESS\s+(\d{1,3})%")
 _CHECK_SECONDS = 1.0
 
@@ -192,16 +193,25 @@ def _parsed(document: Any) -> FarmFile:
     if not isinstance(name, str) or not name or name != os.path.basename(name):
         raise ValueError("the name is not a file name")
     environment = {str(key): str(value) for key, value in document["environment"].items()}
+    unset = tuple(str(one) for one in document.get("unset", []))
+    log, state = str(document["log"]), str(document["state"])
+    words = [command] if isinstance(command, str) else command
+    if any("\0" in one for one in (name, log, state, *words, *environment, *environment.values())):
+        raise ValueError("a text holds a null character")
+    slots = whole(document.get("slots", 0), range(_MOST_SLOTS + 1))
+    seconds = [moment(document.get(*one)) for one in (("grace", GRACE), ("heartbeat", 10.0))]
+    if slots is None or None in seconds or not words:
+        raise ValueError("the command is empty, or a number is out of range")
     return FarmFile(
         name=name,
         command=command,
         environment={key: _entries(mounts, value) for key, value in environment.items()},
-        unset=tuple(str(one) for one in document.get("unset", [])),
-        log=mounts.here(str(document["log"])),
-        state=mounts.here(str(document["state"])),
-        slots=int(document.get("slots", 0)),
-        grace=float(document.get("grace", GRACE)),
-        heartbeat=float(document.get("heartbeat", 10.0)),
+        unset=unset,
+        log=mounts.here(log),
+        state=mounts.here(state),
+        slots=slots,
+        grace=seconds[0] or 0.0,
+        heartbeat=seconds[1] or 0.0,
     )
 
 
@@ -398,7 +408,7 @@ def whole(value: Any, allowed: range) -> int | None:
 
 
 def moment(value: Any) -> float | None:
-    """A time of a state file in seconds since 1970, or None for anything else."""
+    """Seconds (of state files since 1970), or None for anything else."""
     good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e11
     return float(value) if good else None
 
