@@ -65,6 +65,11 @@ _COMMANDS = {
         "list your submissions and what has become of them",
         "List the submissions of this user on this machine, and what has become of them.",
     ),
+    "farm": (
+        "hqueue.demo.command",
+        "run a small farm on this computer, to try the way to a farm",
+        "Run a small farm on this computer, to try the way to a farm.",
+    ),
     "env": (
         "environment.command",
         "make, list, show and remove Python environments",

@@ -16,6 +16,7 @@ from rich.progress import Progress as Bars
 from rich.table import Table
 
 from nvdiffrec_tops.environment import create as creation
+from nvdiffrec_tops.environment import travel
 from nvdiffrec_tops.environment.description import (
     Environment,
     EnvironmentProblem,
@@ -124,6 +125,12 @@ def _create(arguments: argparse.Namespace) -> int:
         )
     print(f"The environment is complete: {made.prefix}")
     print(f"In Houdini: MINICONDA_ENV = {os.path.join(made.prefix, '')}")
+    found = travel.needs(made.prefix, travel.inside(made.prefix))
+    if found.elsewhere or found.system:
+        reason = found.reason or f"its Python is the system's, in {found.base}"
+        print(f"On a farm: only on machines that have the same outside this folder; {reason}")
+    else:
+        print("On a farm: on every machine of this system that sees the folder under this path")
     return 0
 
 

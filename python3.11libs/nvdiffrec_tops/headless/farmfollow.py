@@ -29,8 +29,7 @@ class FollowScheduler(FarmScheduler):
         )
 
     def _prepare(self) -> Submission:
-        folder = self._recorded.folder
-        self.folders = Folders(folder.parent.parent.parent, folder)
+        self.folders = Folders(self._recorded.working, self._recorded.folder)
         return self._recorded
 
     def attach(self, item: pdg.WorkItem, facts: dict[str, Any]) -> Job:
@@ -68,7 +67,10 @@ class FollowCook(Cook):
             self.watcher.started(self.scheduler.attach(item, facts))
         while self.scheduler.running:
             self._handle(self._next_message())
-        return CookResult(self.graph, time.monotonic() - begin, bool(self._stops), ())
+        seconds = self.scheduler.seconds()
+        if seconds is None:
+            seconds = time.monotonic() - begin
+        return CookResult(self.graph, seconds, bool(self._stops), ())
 
     def leave(self) -> None:
         """Stop following; the jobs go on. From any thread."""

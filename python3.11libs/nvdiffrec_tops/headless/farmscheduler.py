@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -18,13 +19,15 @@ from ..hqueue.jobspec import FarmOptions, container_spec, job_spec
 from ..hqueue.paths import SharedFolders
 from ..hqueue.problem import HQueueProblem
 from ..hqueue.record import Submission
-from ..hqueue.task import Pace, Task
+from ..hqueue.task import Pace, Span, Task
 from ..job import cards, farm
 from . import pdg, serialise
-from .farmneeds import nearest_folder, needs, writes
-from .jobenvironment import Folders, JobSettings
+from .farmneeds import check_environment, environments, nearest_folder, needs, writes
+from .jobenvironment import Folders, JobSettings, job_command, job_environment
 from .localscheduler import Exited, Job, LineHandler, LocalScheduler
 from .parameters import NodeParameters
+
+_TOOLKIT = JOB_SCRIPT.parents[3]
 
 
 @dataclass
@@ -96,24 +99,49 @@ class FarmScheduler(LocalScheduler):
             announce=lambda job: setup.announce(job, self.submission.folder),
         )
         self._reasons: dict[int, str] = {}
-        self._checked: dict[str, None] = {}
+        self._spans: dict[int, Span] = {}
+        self._checked: dict[str, str] = {}
+        self._told: dict[str, str] = {}
         self._mounts = farm.Mounts(setup.shared.mounts())
 
     def _prepare(self) -> Submission:
         """Choose the folders, which the farm must see, and begin the record."""
-        folder = _shared_temp(self.folders) / "farm" / self.setup.token
-        problems = self.setup.shared.check([str(nearest_folder(folder)), str(JOB_SCRIPT)])
+        folder = _state_folder(self.folders, self.setup.shared) / "farm" / self.setup.token
+        problems = self.setup.shared.check([str(nearest_folder(folder))])
+        if self.setup.shared.check([str(JOB_SCRIPT)]):
+            problems.append(
+                f"the toolkit itself, {_TOOLKIT}, is in no folder that the farm shares "
+                f"({', '.join(self.setup.shared.local()) or 'none is known'}); put a clone "
+                "into one and submit with that one, or name the folder with --share"
+            )
         if problems:
             raise pdg.CookError("\n".join(problems))
         # A folder of its own: two submissions of one scene may be under way together.
         self.folders = Folders(self.folders.working, folder)
         self.parameters.surroundings.variables["PDG_TEMP"] = str(folder)
-        return Submission(self.setup.token, self.setup.server.address, self.setup.scene, folder)
+        setup = self.setup
+        return Submission(
+            setup.token, setup.server.address, setup.scene, folder, self.folders.working
+        )
 
     # -- one item ---------------------------------------------------------------------------
     def has_room(self, item: pdg.WorkItem) -> bool:
         """The farm has its own queue; only Limit Jobs counts."""
         return self._jobs_limit is None or len(self.running) < self._jobs_limit
+
+    def start(self, item: pdg.WorkItem) -> Job:
+        """Hand an item to the farm. Raises CookError: it cannot run there; nothing is written."""
+        settings = JobSettings(self.parameters, item)
+        environment = job_environment(
+            item,
+            self.parameters,
+            settings,
+            self.folders,
+            self.base_environment(settings),
+            self.parameters.surroundings.variables,
+        )
+        self._check(item, job_command(item, self.parameters, self.folders, environment))
+        return super().start(item)
 
     def base_environment(self, settings: JobSettings) -> dict[str, str]:
         """Nothing of this machine, unless the scheduler is to hand it on."""
@@ -123,7 +151,6 @@ class FarmScheduler(LocalScheduler):
 
     def _launch(self, job: Job) -> None:
         item = job.item
-        self._check(item, job.command)
         for said in (job.outputs, job.attributes, job.warnings):
             said.clear()
         options = self._options(job.settings)
@@ -142,6 +169,7 @@ class FarmScheduler(LocalScheduler):
             "slots": options.jobs_per_client or 0,
         }
         try:
+            self.submission.state.mkdir(parents=True, exist_ok=True)
             serialise.write_bytes(path, json.dumps(farm_file, indent=1).encode())
             spec = job_spec(
                 item.name,
@@ -172,6 +200,7 @@ class FarmScheduler(LocalScheduler):
         def ended(code: int, reason: str) -> None:
             if reason:
                 self._reasons[item.id] = reason
+            self._spans[item.id] = task.span
             self.messages.put(Exited(job, code))
             child.ended()
 
@@ -179,7 +208,7 @@ class FarmScheduler(LocalScheduler):
             item.setStringAttrib("machine", machine)
             self.setup.machine(item, machine, attempt)
 
-        return Task(
+        task = Task(
             name=item.name,
             spec=spec,
             log=job.log,
@@ -189,6 +218,7 @@ class FarmScheduler(LocalScheduler):
             on_start=started,
             after=self._after(item),
         )
+        return task
 
     def _after(self, item: pdg.WorkItem) -> Sequence[Task]:
         """Jobs that the farm itself is to wait for: none, an item is sent when it is ready."""
@@ -199,12 +229,34 @@ class FarmScheduler(LocalScheduler):
 
     def _check(self, item: pdg.WorkItem, command: list[str] | str) -> None:
         """Refuse a job that the farm could not see the files of."""
+        shared = self.setup.shared
+        for environment in environments(item, command):
+            if environment not in self._checked:
+                self._checked[environment] = self._environment(environment)
         paths = [*needs(item, command), *writes(item)]
-        fresh = [path for path in paths if path not in self._checked]
-        problems = self.setup.shared.check(fresh)
-        if problems:
-            raise pdg.CookError("\n".join(problems))
-        self._checked.update(dict.fromkeys(fresh))
+        for path in paths:
+            if path not in self._checked:
+                self._checked[path] = " ".join(shared.check([path]))
+        wanted = [*environments(item, command), *paths]
+        problems = dict.fromkeys(filter(None, (self._checked[one] for one in wanted)))
+        if not problems:
+            return
+        fresh = [one for one in problems if one not in self._told]
+        others = dict.fromkeys(self._told[one] for one in problems if one in self._told)
+        if others:
+            fresh.append(f"what is said of {', '.join(others)} holds for it too")
+        self._told.update((one, item.name) for one in problems if one not in self._told)
+        raise pdg.CookError("\n".join(fresh))
+
+    def _environment(self, environment: str) -> str:
+        """What keeps an environment from starting on the farm."""
+        try:
+            warning = check_environment(environment, self.setup.shared)
+        except HQueueProblem as problem:
+            return str(problem)
+        if warning:
+            self.parameters.surroundings.warn(warning)
+        return ""
 
     def _options(self, settings: JobSettings) -> FarmOptions:
         """The job parameters of the node or the scheduler, where the command line is silent."""
@@ -247,6 +299,22 @@ class FarmScheduler(LocalScheduler):
             reason = f"exit code {code}" + (f" on {machine}" if machine else "")
         return pdg.workItemState.CookedFail, reason
 
+    def exited(self, message: Exited) -> pdg.workItemState | None:
+        """Decide what a job's end means. Its time is the machine's, without that in the queue."""
+        state = super().exited(message)
+        item = message.job.item
+        seconds = self._spans.get(item.id, Span()).seconds
+        if seconds is not None:
+            item.cookDuration = seconds
+        return state
+
+    def seconds(self) -> float | None:
+        """From the first job's start to the last one's end, where both are known."""
+        spans = self._spans.values()
+        starts = [one.started for one in spans if one.started is not None]
+        ends = [one.ended for one in spans if one.ended is not None]
+        return max(max(ends) - min(starts), 0.0) if starts and ends else None
+
     def local_path(self, path: str) -> str:
         """A path that a farm machine wrote, as this machine sees it."""
         return self._mounts.here(path)
@@ -265,6 +333,18 @@ class FarmScheduler(LocalScheduler):
     def __exit__(self, *error: object) -> None:
         self.submission.complete = True
         self.farm.__exit__(*error)
+        if not self.submission.items:
+            self._clear()
+
+    def _clear(self) -> None:
+        """Leave nothing of a submission that sent nothing."""
+        for path in self._written:
+            with contextlib.suppress(OSError):
+                path.unlink()
+        for path in [*self._written, self.folders.scripts / "any"]:
+            with contextlib.suppress(OSError, ValueError):
+                for folder in path.relative_to(self.folders.temp.parents[1]).parents:
+                    (self.folders.temp.parents[1] / folder).rmdir()
 
 
 def _words(settings: JobSettings, name: str) -> tuple[str, ...]:
@@ -291,7 +371,25 @@ def _python(command: list[str] | str) -> str:
     return sys.executable
 
 
-def _shared_temp(folders: Folders) -> Path:
-    """A temp folder below the working folder, which is the one that is shared."""
-    inside = folders.temp.is_relative_to(folders.working)
-    return folders.temp if inside else folders.working / "pdgtemp"
+def _state_folder(folders: Folders, shared: SharedFolders) -> Path:
+    """Where submissions are kept: a folder that the farm sees, and never the toolkit's own.
+
+    It is the temp folder where that lies below the working folder, which is the shared one. A
+    scene that lies in the toolkit itself, as the shipped ones do, keeps its submissions in the
+    first shared folder outside it that can be written.
+
+    Raises CookError: there is none.
+    """
+    if not folders.working.is_relative_to(_TOOLKIT):
+        inside = folders.temp.is_relative_to(folders.working)
+        return folders.temp if inside else folders.working / "pdgtemp"
+    for root in map(Path, shared.local()):
+        outside = not root.is_relative_to(_TOOLKIT) and root != Path("/")
+        if outside and os.access(root, os.W_OK):
+            return root / "nvdiffrec-tops"
+    raise pdg.CookError(
+        f"the scene's working folder {folders.working} lies in the toolkit, which a submission "
+        "writes nothing into, and none of the farm's shared folders outside it can be written "
+        f"({', '.join(shared.local()) or 'none is known'}); copy the scene to a shared folder, or "
+        "name one with --share"
+    )

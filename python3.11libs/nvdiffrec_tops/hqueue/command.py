@@ -9,8 +9,10 @@ import sys
 from contextlib import suppress
 from typing import Any, TextIO
 
-from ..job.farm import CANCEL, DONE, STARTED, state
+from ..job.failures import EXIT_STOPPED
+from ..job.farm import CANCEL, DONE, STARTED, exit_code, state
 from . import record
+from .jobspec import plain
 from .problem import HQueueProblem
 from .record import Submission
 from .server import Server
@@ -38,26 +40,28 @@ def add_cancel_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def counts(submission: Submission) -> dict[str, int]:
-    """Jobs by what their files say: done, failed, running, waiting."""
-    found = {"done": 0, "failed": 0, "running": 0, "waiting": 0}
+    """Jobs by what their files say: done, failed, stopped by a cancel, running, waiting."""
+    found = {"done": 0, "failed": 0, "stopped": 0, "running": 0, "waiting": 0}
     try:
         names = {entry.name for entry in os.scandir(submission.state)}
     except OSError:
         names = set()
+    cancelled, killed = submission.cancelled, submission.abandoned
     for item in submission.items:
         name = item["name"]
         if name + DONE in names:
-            found["done" if _code(submission, name) == 0 else "failed"] += 1
-        elif name + STARTED in names:
+            code = exit_code(state(str(submission.state / (name + DONE))))
+            stopped = cancelled and code == EXIT_STOPPED
+            found["done" if code == 0 else "stopped" if stopped else "failed"] += 1
+        elif name + STARTED in names and not killed:
             found["running"] += 1
         else:
-            found["waiting"] += 1
+            found["stopped" if cancelled else "waiting"] += 1
     return found
 
 
-def _code(submission: Submission, name: str) -> int:
-    code = state(str(submission.state / (name + DONE))).get("code")
-    return code if isinstance(code, int) else 1
+def _shown(found: dict[str, int]) -> str:
+    return ", ".join(f"{number} {word}" for word, number in found.items() if number)
 
 
 def status(arguments: argparse.Namespace, stdout: TextIO) -> int:
@@ -73,10 +77,9 @@ def status(arguments: argparse.Namespace, stdout: TextIO) -> int:
         stdout.write("\n")
         return 0
     for one, found in rows:
-        shown = ", ".join(f"{number} {word}" for word, number in found.items() if number)
-        cancelled = ", cancelled" if (one.state / CANCEL).exists() else ""
-        stdout.write(f"{one.container}  {one.scene}: {shown}{cancelled}\n")
-        stdout.write(f"    {one.server}/jobs/view/{one.container}  {one.folder}\n")
+        cancelled = ", cancelled" if one.cancelled else ""
+        stdout.write(f"{one.container}  {plain(one.scene)}: {_shown(found)}{cancelled}\n")
+        stdout.write(f"    {plain(one.server)}/jobs/view/{one.container}  {one.folder}\n")
     if not rows:
         stdout.write("no submission of this user is known on this machine\n")
     return 0
@@ -88,7 +91,7 @@ def _document(submission: Submission, found: dict[str, int]) -> dict[str, Any]:
         "server": submission.server,
         "scene": submission.scene,
         "folder": str(submission.folder),
-        "cancelled": (submission.state / CANCEL).exists(),
+        "cancelled": submission.cancelled,
         **found,
     }
 
@@ -96,6 +99,14 @@ def _document(submission: Submission, found: dict[str, int]) -> dict[str, Any]:
 def cancel(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """End a submission's jobs. Raises HQueueProblem when it is not known."""
     submission = record.find(arguments.job, arguments.server)
+    scene, found = plain(submission.scene), counts(submission)
+    left = found["running"] + found["waiting"]
+    if not left:
+        stdout.write(
+            f"nothing to cancel: job {submission.container} of {scene} has ended "
+            f"({_shown(found) or 'it had no work items'})\n"
+        )
+        return 0
     told = False
     with suppress(OSError):
         (submission.state / CANCEL).touch()
@@ -113,8 +124,14 @@ def cancel(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int
             "when they begin\n"
         )
         return 1
-    stdout.write(f"cancelled {len(submission.jobs)} jobs of {submission.scene}\n")
+    before = len(submission.items) - left
+    ended = f"; {_jobs(before)} had ended before" if before else ""
+    stdout.write(f"cancelled {_jobs(left)} of {scene}{ended}\n")
     return 0
+
+
+def _jobs(number: int) -> str:
+    return "1 job" if number == 1 else f"{number} jobs"
 
 
 def status_main(arguments: argparse.Namespace) -> int:

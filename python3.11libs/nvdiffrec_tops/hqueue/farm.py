@@ -14,15 +14,17 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..job.farm import CANCEL, DONE, STARTED
+from ..job.farm import CANCEL, DONE, STARTED, attempt, exit_code, moment
 from ..job.farm import state as read_state
+from .jobspec import plain
 from .problem import HQueueProblem
 from .record import Submission
 from .server import StatusNames, UnansweredSubmission, UnknownJob
-from .task import Pace, Task
+from .task import Pace, Span, Task
 
 _LONGEST_WAIT = 30.0
 _ABANDONED = "abandoned"
@@ -84,7 +86,6 @@ class Farm:
         return self.submission.state
 
     def __enter__(self) -> Farm:
-        self.state.mkdir(parents=True, exist_ok=True)
         self._thread.start()
         return self
 
@@ -226,6 +227,7 @@ class Farm:
         except OSError as error:
             self._say_once(f"{self.state} cannot be read: {error.strerror or error}")
             return
+        killed = CANCEL in names and self.submission.abandoned
         for task in list(self._running.values()):
             if (started := names.get(task.name + STARTED)) is not None:
                 self._started(task, started)
@@ -234,6 +236,8 @@ class Farm:
                 self._done(task)
             elif self._cancelling:
                 self._give_up(task)
+            elif killed:
+                self._exit(task, 1, "it was cancelled")
 
     def _started(self, task: Task, entry: os.DirEntry[str]) -> None:
         """A machine has begun; it may be another one than before."""
@@ -243,9 +247,9 @@ class Farm:
             return
         if seen != task.seen and (facts := read_state(entry.path)):
             task.seen = seen
-            task.machine = task.facts["machine"] = str(facts.get("host", ""))
-            attempt = facts.get("attempt", 1)
-            task.on_start(task.machine, attempt if isinstance(attempt, int) else 1)
+            task.span = Span(moment(facts.get("started")))
+            task.machine = task.facts["machine"] = plain(str(facts.get("host", "")))
+            task.on_start(task.machine, attempt(facts) or 1)
 
     def _give_up(self, task: Task) -> None:
         """After a cancel: at once what had not begun, in the end also what says nothing."""
@@ -256,11 +260,12 @@ class Farm:
 
     def _done(self, task: Task) -> None:
         facts = read_state(str(self.state / (task.name + DONE)))
-        code = facts.get("code")
-        if not isinstance(code, int):
+        code = exit_code(facts)
+        if code is None:
             return
-        task.machine = str(facts.get("host", "")) or task.machine
-        task.facts["machine"] = task.machine
+        task.span = replace(task.span, ended=moment(facts.get("ended")))
+        if host := facts.get("host"):
+            task.machine = task.facts["machine"] = plain(str(host))
         task.drain()
         self._exit(task, code, "")
 
@@ -318,6 +323,14 @@ class Farm:
     def _lost(self, task: Task) -> None:
         """The server does not know the job: it was deleted, or the server has lost its state."""
         if self._cancelling or (self.state / (task.name + DONE)).exists():
+            return
+        if not task.spec:
+            self._exit(
+                task,
+                1,
+                f"the farm's server does not know job {task.job} any more, and it had not ended; "
+                "submit the scene again, a training goes on from its last checkpoint",
+            )
             return
         if task.submissions > self._pace.resubmissions:
             self._exit(task, 1, f"job {task.job} was lost by the farm's server again and again")

@@ -108,8 +108,7 @@ def container_spec(title: str, token: str, options: FarmOptions) -> dict[str, An
 def resources(wanted: Mapping[str, int]) -> dict[str, Any]:
     """The keys that ask for counted resources: ``{"resources": {name: quantity}}``.
 
-    The form is that of an example in HQueue's documentation (Resources); it has not been seen in
-    the specifications of other submitters.
+    The form is that of an example in HQueue's documentation (Resources).
     """
     return {"resources": dict(wanted)}
 

@@ -9,12 +9,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ..environment.travel import of_the_system
 from ..job.farm import PLATFORMS, below, platform
 from .problem import HQueueProblem
 from .quoting import FromRoot
-
-INSTALLED = ("/usr", "/bin", "/lib", "/lib64", "/System", "/Library")
-"""Where operating systems keep their own: links that lead there lead somewhere on any machine."""
 
 _ABSOLUTE = re.compile(r"([A-Za-z]:|//[^/?.][^/]*/[^/]+)(/.*)?", re.DOTALL)
 _NOT_ON_WINDOWS = re.compile(
@@ -124,7 +122,7 @@ class SharedFolders:
 
     def _check(self, path: str) -> None:
         target = os.path.realpath(path)
-        if self._place(path) is None and target != path and self._shared(target):
+        if self._place(path) is None and target != path and self.sees(target):
             raise HQueueProblem(
                 f"{path} is in no folder that the farm shares ({self._listed()}), only what it "
                 f"leads to is: {target}",
@@ -134,14 +132,14 @@ class SharedFolders:
         os.stat(path)
         if not os.access(path, os.R_OK):
             raise HQueueProblem(f"{path} must not be read by you", "change its permissions")
-        if not self._shared(target) and not _installed(target):
+        if not self.sees(target) and not of_the_system(target):
             raise HQueueProblem(
                 f"{path} is a link to {target}, which is in no folder that the farm shares "
                 f"({self._listed()})",
                 "put a copy in the place of the link, or name the other folder with --share",
             )
 
-    def _shared(self, target: str) -> bool:
+    def sees(self, target: str) -> bool:
         """Whether a path without links lies in a shared folder; these may be links themselves."""
         real = [os.path.realpath(root) for root in self.local()]
         return any(below(_slashes(target), _slashes(root), self.here) is not None for root in real)
@@ -184,7 +182,3 @@ def _plain(path: str, system: str) -> str | None:
 
 def _slashes(path: str) -> str:
     return path.replace("\\", "/") if os.name == "nt" or re.match(r"[A-Za-z]:|\\\\", path) else path
-
-
-def _installed(path: str) -> bool:
-    return any(below(path, root, "linux") is not None for root in INSTALLED)

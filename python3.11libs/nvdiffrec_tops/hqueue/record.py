@@ -11,26 +11,38 @@ import json
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ..files import replace_file
+from ..job import regularfile
+from ..job.farm import CANCEL
 from .problem import HQueueProblem
+from .task import GOODBYE
 
 VERSION = 1
 NAME = "submission.json"
+_LARGEST_RECORD = 256 << 20
+_LARGEST_POINTER = 1 << 16
+_CURE = "submit again"
 
 
 @dataclass
 class Submission:
-    """One submission. ``items``: plain data for each job, with at least ``name`` and ``job``."""
+    """One submission.
+
+    ``folder`` holds its record and its jobs' state, ``working`` is the scheduler's working folder.
+    ``items``: plain data for each job, with at least ``name`` and ``job``.
+    """
 
     token: str
     server: str
     scene: str
     folder: Path
+    working: Path
     container: int = 0
     jobs: list[int] = field(default_factory=list)
     items: list[dict[str, Any]] = field(default_factory=list)
@@ -45,6 +57,20 @@ class Submission:
         """The folder of the jobs' state files."""
         return self.folder / "state"
 
+    @property
+    def cancelled(self) -> bool:
+        """Whether its jobs have been told to end."""
+        return (self.state / CANCEL).exists()
+
+    @property
+    def abandoned(self) -> bool:
+        """Whether they were told so long ago that what has not said its end was killed."""
+        try:
+            told = (self.state / CANCEL).stat().st_mtime
+        except OSError:
+            return False
+        return time.time() - told > GOODBYE
+
     def write(self) -> None:
         """Write the record and the pointer to it. Raises OSError for the record alone."""
         document = {
@@ -52,6 +78,7 @@ class Submission:
             "token": self.token,
             "server": self.server,
             "scene": self.scene,
+            "working": str(self.working),
             "container": self.container,
             "jobs": self.jobs,
             "complete": self.complete,
@@ -67,22 +94,18 @@ class Submission:
 def read(path: Path) -> Submission:
     """Raises HQueueProblem: the record is missing or damaged."""
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(regularfile.read(path, _LARGEST_RECORD))
         if not isinstance(document, dict) or document.get("version") != VERSION:
             raise ValueError(f"its version is not {VERSION}")
-        items = document["items"]
-        if not isinstance(items, list) or not all(
-            isinstance(one, dict) and isinstance(one.get("name"), str) for one in items
-        ):
-            raise ValueError("its items are damaged")
         return Submission(
-            token=str(document["token"]),
-            server=str(document["server"]),
-            scene=str(document["scene"]),
+            token=_text(document["token"]),
+            server=_text(document["server"]),
+            scene=_text(document["scene"]),
             folder=path.parent,
-            container=int(document["container"]),
-            jobs=[int(one) for one in document["jobs"]],
-            items=items,
+            working=Path(_text(document["working"])),
+            container=_number(document["container"]),
+            jobs=[_number(one) for one in document["jobs"]],
+            items=[_item(one) for one in document["items"]],
             complete=bool(document["complete"]),
         )
     except OSError as error:
@@ -90,8 +113,43 @@ def read(path: Path) -> Submission:
             f"the submission {path} cannot be read: {error.strerror or error}",
             "check that the shared folder is there",
         ) from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise HQueueProblem(f"the submission {path} is damaged: {error}", "submit again") from None
+    except KeyError as error:
+        raise HQueueProblem(
+            f"the submission {path} is damaged: {error} is missing", _CURE
+        ) from None
+    except (ValueError, TypeError, RecursionError) as error:
+        raise HQueueProblem(f"the submission {path} is damaged: {error}", _CURE) from None
+
+
+def _item(facts: Any) -> dict[str, Any]:
+    """The facts of a job, as a cook writes them. Raises KeyError, TypeError, ValueError."""
+    if not isinstance(facts, dict):
+        raise TypeError("an item is no object")
+    name = _text(facts["name"])
+    if not name or re.search(r"[/\\\0]", name) or name in (".", ".."):
+        raise ValueError(f"{name!r} is no name of an item")
+    for key in ("log", "node", "type", "label"):
+        _text(facts[key])
+    for key in ("job", "id", "index"):
+        _number(facts[key])
+    if not isinstance(facts["attributes"], dict):
+        raise TypeError("an item's attributes are no object")
+    for one in facts["expected"]:
+        path, tag = one
+        _text(path), _text(tag)
+    return facts
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str) or "\0" in value:
+        raise TypeError(f"{str(value)[:40]!r} is no text")
+    return value
+
+
+def _number(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
+        raise TypeError(f"{str(value)[:40]!r} is no number of a job")
+    return value
 
 
 def find(what: str, server: str = "") -> Submission:
@@ -100,11 +158,11 @@ def find(what: str, server: str = "") -> Submission:
     Raises HQueueProblem when there is none, or several of one number on different servers.
     """
     path = Path(what)
-    if path.is_dir():
+    if "\0" not in what and path.is_dir():
         return read(path / NAME)
     if path.suffix == ".json" or path.is_file():
         return read(path)
-    if not re.fullmatch(r"\d{1,18}", what):
+    if not re.fullmatch(r"\d{1,18}", what, re.ASCII):
         raise HQueueProblem(f"'{what}' is neither a job's number nor the folder of a submission")
     found = [one for number, one in _known() if number == int(what)]
     if server:
@@ -130,17 +188,19 @@ def known() -> list[Submission]:
 
 
 def _known() -> Iterator[tuple[int, dict[str, str]]]:
-    try:
-        paths = sorted(_pointers().glob("*.json"), key=lambda path: path.stat().st_mtime_ns)
-    except OSError:
-        return
-    for path in paths:
-        number = path.name.partition("-")[0]
-        with contextlib.suppress(OSError, ValueError):
-            pointer = json.loads(path.read_text(encoding="utf-8"))
+    found = []
+    with contextlib.suppress(OSError):
+        for path in _pointers().glob("*.json"):
+            with contextlib.suppress(OSError):
+                found.append((path.stat().st_mtime_ns, path))
+    for _, path in sorted(found):
+        number = re.match(r"(\d{1,18})-", path.name, re.ASCII)
+        with contextlib.suppress(OSError, ValueError, RecursionError):
+            pointer = json.loads(regularfile.read(path, _LARGEST_POINTER))
             good = isinstance(pointer, dict) and pointer.get("version") == VERSION
-            if good and number.isdigit() and {"record", "server"} <= pointer.keys():
-                yield int(number), {key: str(value) for key, value in pointer.items()}
+            named = good and all(isinstance(pointer.get(key), str) for key in ("record", "server"))
+            if number and named and "\0" not in pointer["record"]:
+                yield int(number[1]), pointer
 
 
 def _pointers() -> Path:

@@ -1,32 +1,35 @@
 """One XML-RPC request over HTTP, and everything that can be wrong with its answer.
 
-The standard library's own transport sends a request a second time when a connection breaks, and
-reads an answer of any size; neither may be done with submissions to a farm. A farm's server is on
-the studio's network: it is connected to directly, whatever proxies the environment names.
+The standard library's own transport sends a request a second time when a connection breaks, reads
+an answer of any size, and waits anew after each byte of it; none of that may be done with
+submissions to a farm. A farm's server is on the studio's network: it is connected to directly,
+whatever proxies the environment names.
 """
 
 from __future__ import annotations
 
 import http.client
+import io
 import ipaddress
 import re
+import socket
 import ssl
 import time
 import urllib.parse
 import xmlrpc.client
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .problem import HQueueProblem
 
 PORT = 5000
-LARGEST_ANSWER = 64 * 1024 * 1024
-"""Bytes."""
+LARGEST_ANSWER = 4 * 1024 * 1024
+"""Bytes; the numbers of a submission's jobs, the largest answer that is asked for, take 20 kB."""
+MOST_TAGS = 100_000
+"""Tags in an answer, opening and closing ones: each value takes many times its tag in memory."""
 _PATH = "/RPC2"
 _LONGEST_TEXT = 300
-_SLOWEST = 6
-"""An answer that has begun may take so many times the timeout."""
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _AIRPLAY = "on macOS switch AirPlay Receiver off, which occupies port 5000, or change HQueue's port"
 
@@ -107,6 +110,8 @@ def decode(place: Place, method: str, data: bytes) -> Any:
         HQueueProblem: this is no answer of XML-RPC.
     """
     try:
+        if data.count(b"<") > MOST_TAGS:
+            raise ValueError("so many values belong in no answer")
         text = data.decode("utf-8")
         if "<!DOCTYPE" in text or "<!ENTITY" in text:
             raise ValueError("no such declarations belong in an answer")
@@ -122,15 +127,14 @@ def decode(place: Place, method: str, data: bytes) -> Any:
     return values[0]
 
 
-def post(
-    place: Place, body: bytes, timeout: float, now: Callable[[], float] = time.monotonic
-) -> bytes:
-    """Send a request once and read its answer; ``timeout`` in seconds.
+def post(place: Place, body: bytes, timeout: float) -> bytes:
+    """Send a request once and read its answer, all of it within ``timeout`` seconds.
 
     Raises:
         Trouble: the server cannot be reached, is cut off, too slow, or has an error of its own.
         HQueueProblem: somebody else answers, or too much.
     """
+    end = time.monotonic() + timeout
     connection = (
         http.client.HTTPSConnection(place.host, place.port, timeout=timeout)
         if place.scheme == "https"
@@ -140,11 +144,17 @@ def post(
     try:
         connection.connect()
         sent = True
+        connection.sock.settimeout(_left(end))
         headers = {"Content-Type": "text/xml", "User-Agent": "nvdiffrec-tops"}
         connection.request("POST", _PATH, body, {**headers, "Connection": "close"})
-        response = connection.getresponse()
-        _check(place, response)
-        return _read(place, response, now, now() + _SLOWEST * timeout)
+        stream: Any = _Timed(connection.sock, end)
+        response = http.client.HTTPResponse(stream, method="POST")
+        try:
+            response.begin()
+            _check(place, response)
+            return _read(place, response)
+        finally:
+            response.close()
     except ssl.SSLCertVerificationError as error:
         raise HQueueProblem(
             f"the certificate of {place.address} is not trusted: {error.verify_message}",
@@ -163,6 +173,40 @@ def post(
         raise not_hqueue(place) from None
     finally:
         connection.close()
+
+
+def _left(end: float) -> float:
+    """Seconds until ``end``. Raises TimeoutError: it has passed."""
+    left = end - time.monotonic()
+    if left <= 0.0:
+        raise TimeoutError
+    return left
+
+
+class _Timed:
+    """A connection of which nothing can be read after a moment, however little comes at a time.
+
+    Status line, headers, ``100 Continue`` and pieces of the answer are all read through it.
+    """
+
+    def __init__(self, connected: socket.socket, end: float) -> None:
+        self._connected, self._end = connected, end
+
+    def makefile(self, _mode: str) -> io.BufferedReader:
+        """What an HTTP response reads from; it asks a socket for nothing else."""
+        return io.BufferedReader(_TimedStream(self._connected, self._end))
+
+
+class _TimedStream(io.RawIOBase):
+    def __init__(self, connected: socket.socket, end: float) -> None:
+        self._connected, self._end = connected, end
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        self._connected.settimeout(_left(self._end))
+        return self._connected.recv_into(buffer)
 
 
 def not_hqueue(place: Place, cure: str = "check the address") -> HQueueProblem:
@@ -187,26 +231,20 @@ def _check(place: Place, response: http.client.HTTPResponse) -> None:
     raise not_hqueue(place)
 
 
-def _read(
-    place: Place, response: http.client.HTTPResponse, now: Callable[[], float], end: float
-) -> bytes:
-    # read1 hands on what has come, however slowly; it does not count the length down itself.
+def _read(place: Place, response: http.client.HTTPResponse) -> bytes:
+    # read1 hands on what has come; it does not count the length down itself.
     length = response.length
-    parts: list[bytes] = []
-    size = 0
-    while length is None or size < length:
-        part = response.read1(1 << 16 if length is None else min(1 << 16, length - size))
+    data = bytearray()
+    while length is None or len(data) < length:
+        part = response.read1(1 << 16 if length is None else min(1 << 16, length - len(data)))
         if not part:
             break
-        size += len(part)
-        if size > LARGEST_ANSWER:
+        data += part
+        if len(data) > LARGEST_ANSWER:
             raise not_hqueue(place, f"its answer is larger than {LARGEST_ANSWER >> 20} MB")
-        if now() > end:
-            raise TimeoutError
-        parts.append(part)
-    if length is not None and size < length:
-        raise http.client.IncompleteRead(b"", length - size)
-    return b"".join(parts)
+    if length is not None and len(data) < length:
+        raise http.client.IncompleteRead(b"", length - len(data))
+    return bytes(data)
 
 
 def _broken(error: Exception, sent: bool) -> str:

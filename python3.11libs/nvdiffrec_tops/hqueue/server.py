@@ -81,7 +81,7 @@ class Server:
         """
         Args:
             address: ``http://host:5000``, ``host:5000`` or ``host``; https as well.
-            timeout: seconds for a connection, and for each part of an answer.
+            timeout: seconds for a request and the whole of its answer.
             patience: seconds for which a request is tried again while the server cannot be
                 reached or has an error of its own; 0: it is tried once.
             requests_per_second: on the average; after a rest twice as many at once.

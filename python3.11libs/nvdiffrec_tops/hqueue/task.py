@@ -13,12 +13,29 @@ POLLS = 8
 """Jobs that the server is asked about in one interval, at most."""
 SETTLE = 60.0
 """Seconds until a file that one machine wrote can be expected on another (network disks cache)."""
+GOODBYE = 40.0
+"""Seconds for jobs to end after a cancel, more than the job process gives its trainer."""
 _MOST_READ = 1 << 20
+
+
+@dataclass(frozen=True)
+class Span:
+    """When a job began and ended by its machine's clock, in seconds since 1970; None: unknown."""
+
+    started: float | None = None
+    ended: float | None = None
+
+    @property
+    def seconds(self) -> float | None:
+        """How long it took."""
+        if self.started is None or self.ended is None:
+            return None
+        return max(self.ended - self.started, 0.0)
 
 
 @dataclass
 class Task:
-    """One work item on the farm.
+    """One work item on the farm. ``spec`` is empty for one that another process submitted.
 
     ``on_start(machine, attempt)``, ``on_line(line)`` and ``on_exit(code, reason)`` are called on
     the farm's thread; ``reason`` is '' when the job itself has told how it ended. ``seen``: when a
@@ -36,6 +53,7 @@ class Task:
     after: Sequence[Task] = ()
     submissions: int = 0
     machine: str = ""
+    span: Span = Span()
     seen: int = 0
     _read: int = 0
     _rest: bytes = b""
@@ -69,14 +87,11 @@ class Task:
 
 @dataclass(frozen=True)
 class Pace:
-    """How often and how long: seconds, and numbers of requests.
-
-    ``goodbye``: time for jobs to end after a cancel, more than the job process gives its trainer.
-    """
+    """How often and how long: seconds, and numbers of requests."""
 
     interval: float = INTERVAL
     settle: float = SETTLE
     batch: int = BATCH
     polls: int = POLLS
     resubmissions: int = 3
-    goodbye: float = 40.0
+    goodbye: float = GOODBYE

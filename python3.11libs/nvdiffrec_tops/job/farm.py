@@ -25,10 +25,11 @@ import re
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nvdiffrec_tops.job import regularfile
 from nvdiffrec_tops.job.cards import CardClaim
 from nvdiffrec_tops.job.child import Child, Stopped
 from nvdiffrec_tops.job.failures import (
@@ -50,6 +51,8 @@ PLATFORMS = ("linux", "windows", "macosx")
 GRACE = 25.0
 """Seconds for the command to save its work after it is asked to end; the job process needs 10."""
 _MOST_BYTES = 16 << 20
+_LARGEST_STATE = 1 << 16
+_MOST_SLOTS = 1024
 _PERCENT = re.compile(r"ALF_PROGRESS\s+(\d{1,3})%")
 _CHECK_SECONDS = 1.0
 
@@ -147,15 +150,18 @@ def below(path: str, root: str, system: str) -> str | None:
 def read(path: str) -> FarmFile:
     """Raises JobError: it is missing, damaged, or of another version."""
     try:
-        with open(path, "rb") as stream:
-            data = stream.read(_MOST_BYTES + 1)
-        if len(data) > _MOST_BYTES:
-            raise ValueError("it is larger than 16 MB")
-        document = json.loads(data.decode("utf-8"))
+        document = json.loads(regularfile.read(path, _MOST_BYTES).decode("utf-8"))
         return _parsed(document)
     except OSError as error:
         raise _unusable(path, error.strerror or str(error)) from None
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (
+        AttributeError,
+        KeyError,
+        OverflowError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise _unusable(path, f"{type(error).__name__}: {error}") from None
 
 
@@ -187,16 +193,25 @@ def _parsed(document: Any) -> FarmFile:
     if not isinstance(name, str) or not name or name != os.path.basename(name):
         raise ValueError("the name is not a file name")
     environment = {str(key): str(value) for key, value in document["environment"].items()}
+    unset = tuple(str(one) for one in document.get("unset", []))
+    log, state = str(document["log"]), str(document["state"])
+    words = [command] if isinstance(command, str) else command
+    if any("\0" in one for one in (name, log, state, *words, *environment, *environment.values())):
+        raise ValueError("a text holds a null character")
+    slots = whole(document.get("slots", 0), range(_MOST_SLOTS + 1))
+    seconds = [moment(document.get(*one)) for one in (("grace", GRACE), ("heartbeat", 10.0))]
+    if slots is None or None in seconds or not words:
+        raise ValueError("the command is empty, or a number is out of range")
     return FarmFile(
         name=name,
         command=command,
         environment={key: _entries(mounts, value) for key, value in environment.items()},
-        unset=tuple(str(one) for one in document.get("unset", [])),
-        log=mounts.here(str(document["log"])),
-        state=mounts.here(str(document["state"])),
-        slots=int(document.get("slots", 0)),
-        grace=float(document.get("grace", GRACE)),
-        heartbeat=float(document.get("heartbeat", 10.0)),
+        unset=unset,
+        log=mounts.here(log),
+        state=mounts.here(state),
+        slots=slots,
+        grace=seconds[0] or 0.0,
+        heartbeat=seconds[1] or 0.0,
     )
 
 
@@ -278,7 +293,7 @@ class _FarmJob:
 
     def _open_log(self) -> None:
         earlier = state(self._base + STARTED)
-        self._attempt = int(earlier.get("attempt", 0)) + 1
+        self._attempt = attempt(earlier) + 1
         os.makedirs(os.path.dirname(self._given.log), exist_ok=True)
         self._log = open(self._given.log, "ab", buffering=0)  # noqa: SIM115
         if self._attempt > 1:
@@ -370,13 +385,34 @@ def _shell(command: str) -> list[str]:
 def state(path: str) -> dict[str, Any]:
     """What a state file says; {} where it is missing or damaged."""
     try:
-        with open(path, encoding="utf-8") as stream:
-            document = json.load(stream)
-    except (OSError, ValueError):
+        document = json.loads(regularfile.read(path, _LARGEST_STATE))
+    except (OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}
 
 
+def exit_code(facts: Mapping[str, Any]) -> int | None:
+    """The exit code that a job's last state file tells; None when it tells none."""
+    return whole(facts.get("code"), range(-(1 << 31), 1 << 32))
+
+
+def attempt(facts: Mapping[str, Any]) -> int:
+    """Which start of a job it was, from 1 on, as its state files tell; 0 for none."""
+    return whole(facts.get("attempt"), range(1, 1 << 20)) or 0
+
+
+def whole(value: Any, allowed: range) -> int | None:
+    """A number of a state file, or None for anything but a whole one in the range."""
+    good = isinstance(value, int) and not isinstance(value, bool) and value in allowed
+    return value if good else None
+
+
+def moment(value: Any) -> float | None:
+    """Seconds (of state files since 1970), or None for anything else."""
+    good = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value < 1e11
+    return float(value) if good else None
+
+
 def _code(path: str) -> int:
-    code = state(path).get("code", EXIT_OUTPUT)
-    return code if isinstance(code, int) else EXIT_OUTPUT
+    code = exit_code(state(path))
+    return EXIT_OUTPUT if code is None else code

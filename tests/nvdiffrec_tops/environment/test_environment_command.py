@@ -11,6 +11,9 @@ import pytest
 from nvdiffrec_tops.environment import create as creation
 from nvdiffrec_tops.environment.command import add_arguments, main
 
+# The channel's Python leads to the interpreter that runs the tests.
+BORROWED = "it is a virtual environment, and the Python that it needs is in "
+
 
 @pytest.fixture
 def env(capsys, monkeypatch, tmp_path):
@@ -39,6 +42,7 @@ def test_create_list_show_and_remove(env, channel, cache, tmp_path):
     prefix = tmp_path / ".conda" / "envs" / "mine"
     assert code == 0 and f"MINICONDA_ENV = {prefix}{os.sep}" in out
     assert "solving" in err and "installing 1 packages" in err
+    assert f"only on machines that have the same outside this folder; {BORROWED}" in out
     code, out, _ = env("list")
     assert code == 0 and "mine" in out and str(prefix) in out
     code, out, _ = env("list", "--json")

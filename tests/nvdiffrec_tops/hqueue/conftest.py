@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import itertools
 import os
+import shlex
 import socket
 import sys
 import threading
@@ -15,11 +17,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nvdiffrec_tops.cli import main
+from nvdiffrec_tops.houfiles.build import build
+from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription
 from nvdiffrec_tops.hqueue.server import Server
 
 if TYPE_CHECKING:
     from standin import StandIn
 
+Write = Callable[..., Path]
 HERE = Path(__file__).resolve().parent
 
 
@@ -27,13 +33,12 @@ HERE = Path(__file__).resolve().parent
 def standin_module() -> Any:
     """The module of the stand-in, which is no package's."""
     if os.name != "posix":
-        pytest.skip("the machines of the stand-in farm run sh")
-    for name in ("standinjobs", "standinfarm", "standin"):
-        if name not in sys.modules:
-            spec = importlib.util.spec_from_file_location(name, HERE / f"{name}.py")
-            assert spec is not None and spec.loader is not None
-            sys.modules[name] = importlib.util.module_from_spec(spec)
-            spec.loader.exec_module(sys.modules[name])
+        pytest.skip("the machines of the demo farm run sh")
+    if "standin" not in sys.modules:
+        spec = importlib.util.spec_from_file_location("standin", HERE / "standin.py")
+        assert spec is not None and spec.loader is not None
+        sys.modules["standin"] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules["standin"])
     return sys.modules["standin"]
 
 
@@ -154,3 +159,105 @@ def scripted() -> Iterator[Scripted]:
     made = Scripted()
     yield made
     made.close()
+
+
+@pytest.fixture
+def dripping() -> Iterator[Callable[..., str]]:
+    """``dripping(first, *pieces)``: the address of a server that never stops answering.
+
+    After ``first`` it sends the pieces one by one with a little time between them, ``times`` over
+    (without end when that is 0), to whoever connects.
+    """
+    ended = threading.Event()
+    listening: list[socket.socket] = []
+
+    def answer(stream: socket.socket, first: bytes, pieces: tuple[bytes, ...], times: int) -> None:
+        with stream, contextlib.suppress(OSError):
+            stream.recv(1 << 16)
+            stream.sendall(first)
+            turns = itertools.count() if not times else range(times)
+            for piece in (piece for _ in turns for piece in pieces):
+                if ended.wait(0.001):
+                    return
+                stream.sendall(piece)
+
+    def serve(listener: socket.socket, *given: Any) -> None:
+        with contextlib.suppress(OSError):
+            while True:
+                stream, _ = listener.accept()
+                threading.Thread(target=answer, args=(stream, *given), daemon=True).start()
+
+    def start(first: bytes, *pieces: bytes, times: int = 0) -> str:
+        listener = socket.create_server(("127.0.0.1", 0))
+        listening.append(listener)
+        threading.Thread(target=serve, args=(listener, first, pieces, times), daemon=True).start()
+        return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+    yield start
+    ended.set()
+    for listener in listening:
+        with contextlib.suppress(OSError):
+            listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+
+
+@pytest.fixture(autouse=True)
+def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Write:
+    """A scene with generic commands on an HQueue scheduler; ``items`` of each.
+
+    ``node``: more parameters of each command's node, the others are the scheduler's.
+    """
+
+    def write(
+        *commands: str | list[str],
+        items: int = 1,
+        name: str = "shot",
+        address: str = "",
+        node: dict[str, Any] | None = None,
+        **parms: Any,
+    ) -> Path:
+        scheduler = NodeDescription(
+            "hqueuescheduler",
+            "hqueuescheduler",
+            {"address": address, "jobname": "a job of $HIPNAME", "pdg_workingdir": "$HIP", **parms},
+        )
+        nodes: list[NodeDescription] = []
+        for number, one in enumerate(commands):
+            text = one if isinstance(one, str) else shlex.join(one)
+            nodes.append(
+                NodeDescription(
+                    f"run{number}",
+                    "genericgenerator",
+                    {"itemcount": items, "pdg_command": text, **(node or {})},
+                    inputs=(nodes[-1].name,) if nodes else (),
+                )
+            )
+        top = NodeDescription(
+            "topnet1",
+            "topnet",
+            {"topscheduler": "hqueuescheduler"},
+            children=(scheduler, *nodes),
+            is_network=True,
+        )
+        path = tmp_path / "hip" / f"{name}.hip"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(build(SceneDescription(name, (top,))))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[int, str, str]]]:
+    def call(*words: str) -> tuple[int, str, str]:
+        code = main(list(words))
+        said = capsys.readouterr()
+        assert "Traceback" not in said.err
+        return code, said.out, said.err
+
+    yield call

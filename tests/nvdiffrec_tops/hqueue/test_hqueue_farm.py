@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,8 +22,6 @@ from nvdiffrec_tops.headless.farmcommand import submit_scene
 from nvdiffrec_tops.headless.farmscheduler import FarmScheduler, FarmSetup
 from nvdiffrec_tops.headless.network import open_network
 from nvdiffrec_tops.headless.report import cause
-from nvdiffrec_tops.houfiles.build import build
-from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription
 from nvdiffrec_tops.hqueue import record
 from nvdiffrec_tops.hqueue.jobspec import FarmOptions
 from nvdiffrec_tops.hqueue.paths import SharedFolders
@@ -35,53 +32,6 @@ from nvdiffrec_tops.hqueue.task import Pace
 LIMIT = 20.0
 PACE = Pace(interval=0.05, settle=0.5, goodbye=3.0)
 Write = Callable[..., Path]
-
-
-@pytest.fixture(autouse=True)
-def _own_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Write:
-    """A scene with generic commands on an HQueue scheduler; ``items`` of each."""
-
-    def write(
-        *commands: str | list[str],
-        items: int = 1,
-        name: str = "shot",
-        address: str = "",
-        **parms: Any,
-    ) -> Path:
-        scheduler = NodeDescription(
-            "hqueuescheduler",
-            "hqueuescheduler",
-            {"address": address, "jobname": "a job of $HIPNAME", "pdg_workingdir": "$HIP", **parms},
-        )
-        nodes: list[NodeDescription] = []
-        for number, command in enumerate(commands):
-            text = command if isinstance(command, str) else shlex.join(command)
-            nodes.append(
-                NodeDescription(
-                    f"run{number}",
-                    "genericgenerator",
-                    {"itemcount": items, "pdg_command": text},
-                    inputs=(nodes[-1].name,) if nodes else (),
-                )
-            )
-        top = NodeDescription(
-            "topnet1",
-            "topnet",
-            {"topscheduler": "hqueuescheduler"},
-            children=(scheduler, *nodes),
-            is_network=True,
-        )
-        path = tmp_path / "hip" / f"{name}.hip"
-        path.parent.mkdir(exist_ok=True)
-        path.write_bytes(build(SceneDescription(name, (top,))))
-        return path
-
-    return write
 
 
 @dataclass
@@ -435,17 +385,6 @@ def test_hostile_names_reach_no_shell(
 
 
 # -- the commands -------------------------------------------------------------------------------
-@pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[..., tuple[int, str, str]]]:
-    def call(*words: str) -> tuple[int, str, str]:
-        code = main(list(words))
-        said = capsys.readouterr()
-        assert "Traceback" not in said.err
-        return code, said.out, said.err
-
-    yield call
-
-
 def test_submitted_followed_and_listed(
     standin: Any, scene: Write, run: Any, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.client
 import ssl
+import time
 import xmlrpc.client
 from typing import Any
 
@@ -168,11 +169,48 @@ def test_answers_in_pieces_and_without_a_length_are_read(scripted: Any) -> None:
         server.job(1)
 
 
-def test_an_answer_that_trickles_is_given_up(scripted: Any) -> None:
-    scripted.answers = [scripted.value(True)]
-    moments = iter([0.0, 61.0])
-    with pytest.raises(rpc.Trouble, match="within 10 seconds"):
-        rpc.post(Place.of(scripted.address), b"", 10.0, lambda: next(moments))
+HEAD = b"HTTP/1.1 200 OK\r\n"
+VALUE = xmlrpc.client.dumps((True,), methodresponse=True).encode()
+DRIPS = {
+    "nothing": (b"", b""),
+    "status line": (b"", b"H"),
+    "100 Continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n"),
+    "a header": (HEAD + b"x: ", b"y"),
+    "headers": (HEAD, b"x", b":", b"y", b"\r", b"\n"),
+    "a counted answer": (HEAD + b"Content-Length: 1000000\r\n\r\n", b"<"),
+    "an endless answer": (HEAD + b"\r\n", b"<"),
+    "chunks": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\n<\r\n"),
+    "a chunk's length": (HEAD + b"Transfer-Encoding: chunked\r\n\r\n", b"0"),
+}
+
+
+@pytest.mark.parametrize("what", DRIPS)
+def test_an_answer_that_drips_is_given_up(dripping: Any, what: str) -> None:
+    place = Place.of(dripping(*DRIPS[what]))
+    begin = time.monotonic()
+    with pytest.raises(rpc.Trouble, match=r"does not answer within 0\.3 seconds") as trouble:
+        rpc.post(place, b"", 0.3)
+    assert trouble.value.sent
+    assert time.monotonic() - begin < 5.0
+
+
+def test_an_answer_that_drips_and_ends_in_time_is_read(dripping: Any) -> None:
+    place = Place.of(dripping(HEAD + b"\r\n", *(bytes([one]) for one in VALUE), times=1))
+    assert decode(place, "ping", rpc.post(place, b"", 10.0)) is True
+
+
+@given(st.integers(1, 4), st.sampled_from(["<nil/>", "<value/>", "<i4>1</i4>", "<a></a>", "<"]))
+def test_an_answer_of_many_values_is_refused_before_it_is_read(times: int, tag: str) -> None:
+    many = ARRAY.encode() + tag.encode() * (times * rpc.MOST_TAGS)
+    with pytest.raises(HQueueProblem, match=WRONG):
+        decode(Place.of("farm"), "getJob", many)
+
+
+def test_the_largest_answers_that_are_asked_for_are_read() -> None:
+    jobs = list(range(10_000))
+    answer = xmlrpc.client.dumps((jobs,), methodresponse=True).encode()
+    assert len(answer) < rpc.LARGEST_ANSWER
+    assert decode(Place.of("farm"), "newjob", answer) == jobs
 
 
 PIECES = st.sampled_from(

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from standin import StandIn
-    from standinjobs import Job
+    from standin import Job, StandIn
 
 Farm = Callable[..., "StandIn"]
 

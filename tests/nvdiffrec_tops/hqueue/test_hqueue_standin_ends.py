@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import os
 import select
-import signal
-import subprocess
-import sys
 import time
 import xmlrpc.client
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -214,21 +210,3 @@ def test_two_thousand_jobs_take_seconds(standin: Farm) -> None:
     assert time.monotonic() - begun < 20.0
     assert farm.requests == 2002
     assert 1 <= farm.busiest_second <= 2002
-
-
-def test_it_runs_alone(tmp_path: Path) -> None:
-    script = Path(__file__).with_name("standin.py")
-    words = ["--clients", "1", "--port", "0", "--share", str(tmp_path)]
-    with subprocess.Popen(
-        [sys.executable, str(script), *words],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
-    ) as alone:
-        assert alone.stdout is not None
-        server: Any = xmlrpc.client.ServerProxy(alone.stdout.readline().strip(), allow_none=True)
-        assert server.newjob({"name": "a", "command": "sleep 1000"}) == [1]
-        assert server.getNetworkFolders()[0]["linux"] == str(tmp_path)
-        alone.send_signal(signal.SIGTERM)
-        assert alone.wait(20.0) == 0
-    assert not list(tmp_path.iterdir())

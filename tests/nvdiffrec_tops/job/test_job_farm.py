@@ -234,3 +234,38 @@ def test_a_path_comes_back_from_another_platform(tail: str) -> None:
     there = farm.Mounts(FOLDERS, "macosx").here(f"/mnt/hq/{tail}")
     assert there == f"/Volumes/hq/{tail}"
     assert farm.Mounts(FOLDERS, "linux").here(there) == f"/mnt/hq/{tail}"
+
+
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5),
+    st.lists(st.text(max_size=3) | st.integers(), max_size=3),
+    st.dictionaries(st.text(max_size=3), st.text(max_size=3) | st.integers(), max_size=2),
+    st.sampled_from(["\0", "a\0b", 10**400, [["", "", ""]], [[1]], [[]]]),
+)  # fmt: skip
+FIELDS = (
+    *("version", "name", "command", "shell", "environment", "unset", "log", "state"),
+    *("mounts", "interpreters", "slots", "grace", "heartbeat"),
+)
+
+
+@given(st.dictionaries(st.sampled_from(FIELDS), ODD, min_size=1, max_size=3))
+def test_odd_farm_files_are_used_or_refused(odd: dict[str, Any]) -> None:
+    good = {"version": 1, "name": "a", "command": ["x"], "environment": {}, "log": "l"}
+    try:
+        found = farm._parsed({**good, "state": "s", **odd})
+    except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
+        return  # what ``read`` tells as a farm file that cannot be used
+    assert found.command and 0 <= found.slots <= 1024 and 0.0 <= found.grace < float("inf")
+    assert not any("\0" in one for one in (found.log, found.state, *found.command))
+
+
+@given(st.dictionaries(st.sampled_from(["code", "attempt", "started", "ended"]), ODD) | ODD)
+def test_odd_state_files_tell_a_number_or_none(tmp_path_factory: Any, odd: Any) -> None:
+    path = tmp_path_factory.getbasetemp() / "odd.done"
+    path.write_text(json.dumps(odd))
+    facts = farm.state(str(path))
+    assert farm.exit_code(facts) is None or isinstance(farm.exit_code(facts), int)
+    assert farm.attempt(facts) >= 0
+    for name in ("started", "ended"):
+        moment = farm.moment(facts.get(name))
+        assert moment is None or 0.0 <= moment < 1e11

@@ -1,21 +1,18 @@
-"""The stand-in farm: the table of its jobs, and their processes on its clients."""
+"""The demo farm: the table of its jobs, and their processes on its machines."""
 
 from __future__ import annotations
 
 import contextlib
 import heapq
-import os
 import queue
-import shutil
 import subprocess
-import tempfile
 import threading
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from standinjobs import (
-    ABANDONED,
+from .jobs import (
     BLOCKED,
     CANCELLED,
     ENDED,
@@ -30,121 +27,92 @@ from standinjobs import (
     Spec,
     found,
     has_cycle,
-    kill_tree,
 )
+from .processes import ask_to_end, kill_tree
+
+_NO_COMMAND = 127
 
 
-class StandInFarm:
-    """What the server knows and the clients do; see ``standin.StandIn`` for the arguments."""
+class DemoFarm:
+    """What an HQueue server knows and its clients do.
+
+    Where HQueue's documentation is silent, it does this: ``triesLeft`` counts starts, and a job
+    that fails starts again while there are some; a parent of a job that did not succeed fails
+    without running; cancelling a job cancels its children; a job given to a parent that has ended
+    runs all the same; an unknown job is a fault. Not done: pausing, several hosts, mail, onSuccess
+    and the like.
+    """
 
     address = ""
 
     def __init__(
         self,
-        clients: int | Sequence[Client],
-        instant: bool | Callable[[Job], int],
-        resources: Mapping[str, int],
+        root: Path,
+        clients: Iterable[Client],
+        *,
+        folders: Sequence[Mapping[str, str]],
         environment: Mapping[str, str],
-        folders: Mapping[str, str],
+        resources: Mapping[str, int],
     ) -> None:
-        self.root = Path(tempfile.mkdtemp(prefix="hqueue-"))
-        (self.root / "shared").mkdir()
-        if isinstance(clients, int):
-            clients = [Client(f"client{number + 1}") for number in range(clients)]
+        """
+        Args:
+            root: a folder of the farm's own; each machine works in a folder below it.
+            clients: the machines.
+            folders: the shared folders, each by its path on every platform, the main one first.
+            environment: the variables of the clients' service.
+            resources: how many there are of each resource.
+
+        Raises:
+            OSError: the machines' folders cannot be made.
+        """
+        self.root = root
         self.machines = {client.name: client for client in clients}
         for number, client in enumerate(self.machines.values()):
             client.id = number + 1
-            (self.root / client.name).mkdir()
-        self.instant, self.resources = instant, dict(resources)
+            (root / client.name).mkdir(parents=True, exist_ok=True)
+        self.network_folders = [dict(one) for one in folders]
         self.environment = dict(environment)
-        self.folders = dict(folders or {"linux": str(self.root / "shared")})
+        self.resources = dict(resources)
         self.jobs: dict[int, Job] = {}
         self.changed = threading.Condition(threading.RLock())
         self._last = 0
         self._queues: dict[Need, list[tuple[int, int, Job]]] = {}
         self._runs: set[Run] = set()
-        self._at_once: queue.SimpleQueue[tuple[Run, int] | None] = queue.SimpleQueue()
+        self._at_once: queue.SimpleQueue[tuple[Run, Callable[[], int]] | None]
+        self._at_once = queue.SimpleQueue()
         self._threads: list[threading.Thread] = []
         self._closed = False
         self._spawn(self._end_at_once)
 
-    def close(self) -> None:
-        """End everything that still runs."""
+    def close(self, grace: float = 0.0) -> int:
+        """End everything that still runs, and start nothing more; how many jobs that were.
+
+        They have ``grace`` seconds to end by themselves; a training saves its work in that time.
+        """
         with self.changed:
             self._closed = True
             runs = self._doom(list(self._runs), "gone")
+        if grace:
+            deadline = time.monotonic() + grace
+            for run in runs:
+                if run.process is not None:
+                    ask_to_end(run.process.pid)
+            for run in runs:
+                if run.process is not None:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        run.process.wait(max(deadline - time.monotonic(), 0.01))
         self._kill(runs)
         self._at_once.put(None)
         for thread in self._threads:
             thread.join(10.0)
-        shutil.rmtree(self.root, ignore_errors=True)
-
-    def forget(self) -> None:
-        """Lose the table. Jobs are counted from 1 again; what runs goes on, known to nobody."""
-        with self.changed:
-            self.jobs.clear()
-            self._queues.clear()
-            self._last = 0
-
-    def wait(self, job: int, *statuses: str, timeout: float = 20.0) -> Job:
-        """The job once it has one of the statuses (any in which it has ended, without any)."""
-        wanted = statuses or ENDED
-        with self.changed:
-            done = self.changed.wait_for(lambda: self.jobs[job].status in wanted, timeout)
-            assert done, f"job {job} is {self.jobs[job].status}: {list(self.jobs[job].output)}"
-            return self.jobs[job]
-
-    def lines(self, job: int, number: int, timeout: float = 20.0) -> list[str]:
-        """A job's output once it has so many lines."""
-        output = self.jobs[job].output
-        with self.changed:
-            assert self.changed.wait_for(lambda: len(output) >= number, timeout), list(output)
-            return list(output)
-
-    def status(self, job: int) -> str:
-        """A job's status now."""
-        with self.changed:
-            return self.jobs[job].status
-
-    def door(self, name: str = "door") -> Path:
-        """A pipe in the shared folder: a job that reads it waits until it is written to."""
-        path = Path(self.folders["linux"], name)
-        os.mkfifo(path)
-        return path
-
-    # -- the clients' fates -----------------------------------------------------------------
-    def kill_client(self, name: str) -> None:
-        """The machine is lost with all that runs on it."""
-        client = self.machines[name]
-        with self.changed:
-            client.alive = False
-            runs = self._doom(client.runs, "lost")
-        self._kill(runs)
-
-    def silence_client(self, name: str) -> None:
-        """The machine works on, but the server does not hear of it: its jobs are abandoned."""
-        with self.changed:
-            self.machines[name].alive = False
-            for run in self.machines[name].runs:
-                run.job.status = ABANDONED
-            self.changed.notify_all()
-
-    def revive_client(self, name: str) -> None:
-        """The machine is back; jobs that it still has are running again."""
-        client = self.machines[name]
-        with self.changed:
-            client.alive = True
-            for run in client.runs:
-                run.job.status = RUNNING
-            untold, client.untold = client.untold, []
-            for run, code in untold:
-                self._ended(run, code)
-            self.dispatch()
-            self.changed.notify_all()
+        return len(runs)
 
     # -- jobs -------------------------------------------------------------------------------
     def submit(self, specs: Sequence[Spec], parent: int | None) -> list[int]:
-        """Add jobs, or none of them: raises ValueError."""
+        """Add jobs, with ``parent`` as its children; or none of them.
+
+        Raises ValueError: a specification is wrong, or names a job that is not there.
+        """
         with self.changed:
             made: list[Job] = []
             stubs: dict[Any, Job] = {}
@@ -283,9 +251,11 @@ class StandInFarm:
         self._runs.add(run)
         for name, number in Need.of(job.spec).resources:
             self.resources[name] -= number
-        if self.instant:
-            self._at_once.put((run, -1))
-            return
+        self._run(run)
+
+    def _run(self, run: Run) -> None:
+        """Start the job's command on the machine."""
+        job, client = run.job, run.client
         command = job.commands.get(client.os) or job.commands.get("")
         shell = job.spec.get("shell") or "sh"
         try:
@@ -302,22 +272,21 @@ class StandInFarm:
             )
         except (OSError, TypeError, ValueError) as error:
             job.output.append(f"Could not run command: {error}")
-            self._at_once.put((run, 127))
+            self._at_once.put((run, lambda: _NO_COMMAND))
             return
         self._spawn(lambda: self._follow(run))
 
     def _variables(self, job: Job, client: Client) -> dict[str, str]:
         """The service's environment, the specification's, and HQueue's own variables."""
-        home = str(self.root / client.name)
         return {
             "PATH": "/usr/local/bin:/usr/bin:/bin",
-            "HOME": home,
+            "HOME": str(self.root / client.name),
             "USER": "hquser",
             **self.environment,
             **(job.spec.get("environment") or {}),
             "JOBID": str(job.id),
             "HQSERVER": self.address,
-            "HQROOT": self.folders.get(client.os, ""),
+            "HQROOT": next((one.get(client.os, "") for one in self.network_folders), ""),
             "HQCLIENTARCH": f"{client.os}-x86_64",
         }
 
@@ -343,9 +312,7 @@ class StandInFarm:
     def _end_at_once(self) -> None:
         while (found := self._at_once.get()) is not None:
             run, code = found
-            if code < 0:
-                code = self.instant(run.job) if callable(self.instant) else 0
-            self._tell(run, code)
+            self._tell(run, code())
 
     def _tell(self, run: Run, code: int) -> None:
         with self.changed:
@@ -355,9 +322,6 @@ class StandInFarm:
 
     def _ended(self, run: Run, code: int) -> None:
         job, client = run.job, run.client
-        if not client.alive and not run.fate:
-            client.untold.append((run, code))
-            return
         self._runs.discard(run)
         client.runs.remove(run)
         client.used -= run.slots
@@ -375,7 +339,11 @@ class StandInFarm:
             if not job.open_children:
                 self._settle(job)
         else:
-            self._finish(job, ABANDONED if run.fate == "lost" else FAILED)
+            self._finish(job, self._fate(run))
+
+    def _fate(self, run: Run) -> str:
+        """The status of a job that has failed for good."""
+        return FAILED
 
     def _doom(self, runs: Sequence[Run], fate: str) -> list[Run]:
         for run in runs:

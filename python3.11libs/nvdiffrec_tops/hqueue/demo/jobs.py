@@ -1,13 +1,10 @@
-"""Jobs and clients of the stand-in farm: what they are, and which fit together."""
+"""Jobs and machines of the demo farm: what they are, and which fit together."""
 
 from __future__ import annotations
 
-import contextlib
-import os
-import signal
 import subprocess
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,7 +17,7 @@ Spec = dict[str, Any]
 
 @dataclass(eq=False)
 class Client:
-    """A machine of the farm with ``cpus`` slots."""
+    """A machine of the farm with ``cpus`` slots. ``alive``: the server hears of it."""
 
     name: str
     cpus: int = 1
@@ -30,7 +27,6 @@ class Client:
     alive: bool = True
     used: int = 0
     runs: list[Run] = field(default_factory=list)
-    untold: list[tuple[Run, int]] = field(default_factory=list)
 
 
 @dataclass(eq=False)
@@ -117,6 +113,7 @@ def _pair(one: Any) -> tuple[str, int]:
 
 
 def found(table: Mapping[Any, Job], key: Any) -> Job:
+    """The job of that number or stub. Raises ValueError in HQueue's words: there is none."""
     if key not in table:
         raise ValueError(f"Job {key} does not exist.")
     return table[key]
@@ -142,47 +139,3 @@ def has_cycle(jobs: Sequence[Job]) -> bool:
             elif not state[child.id]:
                 return True
     return False
-
-
-def kill_tree(root: int, marks: Set[bytes]) -> None:
-    """SIGKILL to a process and to all that it has started, in whatever group or session.
-
-    ``marks``: entries of the environment by which those are known whose parents have ended.
-    """
-    stopped: set[int] = set()
-    while fresh := _family(root, marks) - stopped:
-        for pid in fresh:
-            _signal(pid, signal.SIGSTOP)
-        stopped |= fresh
-    for pid in stopped:
-        _signal(pid, signal.SIGKILL)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(root, signal.SIGKILL)
-
-
-def _signal(pid: int, number: int) -> None:
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
-
-
-def _family(root: int, marks: Set[bytes]) -> set[int]:
-    """The process, its descendants, its session's members and those with the marks."""
-    parents: dict[int, int] = {}
-    members = {root}
-    for name in os.listdir("/proc") if os.path.isdir("/proc/self") else ():
-        with contextlib.suppress(OSError, ValueError):
-            pid = int(name)
-            with open(f"/proc/{pid}/stat", "rb") as stream:
-                facts = stream.read().rpartition(b")")[2].split()
-            parents[pid] = int(facts[1])
-            if root in (int(facts[2]), int(facts[3])):
-                members.add(pid)
-            with open(f"/proc/{pid}/environ", "rb") as stream:
-                if pid != os.getpid() and marks <= set(stream.read().split(b"\0")):
-                    members.add(pid)
-    grown = True
-    while grown:
-        more = {pid for pid, parent in parents.items() if parent in members} - members
-        members |= more
-        grown = bool(more)
-    return members

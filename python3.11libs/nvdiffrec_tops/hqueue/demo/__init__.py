@@ -1,0 +1,1 @@
+"""A farm in a box: an HQueue server with machines, on this computer alone, to try the way there."""
