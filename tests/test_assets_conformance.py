@@ -12,7 +12,7 @@ import pytest
 from nvdiffrec_tops.headless.command import generate_all
 from nvdiffrec_tops.headless.network import open_network
 from nvdiffrec_tops.houdini.parameters import AssetParameters
-from nvdiffrec_tops.houfiles import dialogscript, jobparms, sections
+from nvdiffrec_tops.houfiles import dialogscript, linkedparms, sections
 from nvdiffrec_tops.houfiles.assets import ASSETS, Asset
 from nvdiffrec_tops.houfiles.build import build
 from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription, Token, Value
@@ -116,7 +116,7 @@ def test_inner_parameters_are_those_of_the_stock_nodes(asset: Asset, shared: Pat
             if node.type == "output":
                 assert name in OUTPUT_PARMS
                 continue
-            if name in jobparms.TAB_SETS:
+            if name in linkedparms.TAB_SETS:
                 # A tab set of its interface below, not a parameter of its type.
                 assert node.spare_interface is not None
                 assert f'"{name}"' in node.spare_interface

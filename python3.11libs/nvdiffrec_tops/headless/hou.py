@@ -34,6 +34,10 @@ class Parm:
     def name(self) -> str:
         return self._name
 
+    def set(self, value: str | float) -> None:
+        """Give the parameter a value, as an artist does."""
+        self._parameters.set(self._name, [str(value)])
+
     def evalAsString(self) -> str:
         """The text; for a menu its token."""
         values, item = self._parameters, ACTIVE.get()

@@ -66,6 +66,7 @@ class Node:
     notes: list[StickyNote] = field(default_factory=list, repr=False)
     data_blocks: tuple[DataBlock, ...] = ()
     spare_interface: str | None = None
+    entry_links: tuple[tuple[str, str], ...] = ()
     complete: bool = False
 
     @property
@@ -309,7 +310,8 @@ class _Tree:
         node.data_blocks = self.read(f"{base}.datablocks", options.decode_blocks) or ()
         node.spare_interface = self.read(f"{base}.spareparmdef", text_of)
         self.read(f"{base}.inp", lambda data: texts.decode_dots(text_of(data)))
-        self.read(f"{base}.multiparm", lambda data: texts.decode_links(text_of(data)))
+        links = self.read(f"{base}.multiparm", lambda data: texts.decode_links(text_of(data)))
+        node.entry_links = links or ()
         net = self.read(f"{base}.net", lambda data: texts.decode_net(text_of(data)))
         node.complete = net is not None
         (parent.children if parent else self.roots).append(node)
