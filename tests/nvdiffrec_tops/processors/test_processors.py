@@ -72,7 +72,8 @@ def test_the_chain_carries_attributes_environment_command_and_outputs(
         "ENGINE": "diffrec",
         "OUTPUT_DIR": f"{show}/out",
     }
-    assert set(train.environment) == {"CUDA_HOME", "PYTHONHOME", "PYTHONPATH"}
+    assert {"PYTHONHOME", "PYTHONPATH"} <= set(train.environment)
+    assert not train.environment.get("CUDA_HOME", "").startswith(str(environment))
     assert train.environment["PYTHONPATH"].endswith("site-packages")
     assert Path(train.environment["PYTHONPATH"]).is_dir()
     job = _job(train)
@@ -87,6 +88,66 @@ def test_by_default_no_variable_reaches_other_items(ours: Ours, generate: Genera
         ours("a", "nvdiffrec_attributes"), ours("e", "nvdiffrec_environment", {}, ("a",))
     )
     assert items["e"][0].environment == {}
+
+
+def _variables(value: str, **more: Any) -> dict[str, Any]:
+    return {"variables": 1, "varname1": "TORCH_CUDA_ARCH_LIST", "varvalue1": value, **more}
+
+
+def test_variables_go_to_the_training_alone(ours: Ours, generate: Generate) -> None:
+    items = generate(
+        ours("a", "nvdiffrec_attributes"),
+        ours("e", "nvdiffrec_environment", _variables("8.6"), ("a",)),
+        ours("f", "nvdiffrec_environment", {**_variables("it's"), "varname1": "B"}, ("e",)),
+        ours("t", "nvdiffrec_train", {}, ("f",)),
+    )
+    assert all(item.environment == {} for [item] in items.values())
+    handed = {"TORCH_CUDA_ARCH_LIST": "8.6", "B": "it's"}
+    assert json.loads(str(items["t"][0].stringAttribValue("TRAINING_VARIABLES"))) == handed
+    assert _job(items["t"][0]).environment.set == handed
+
+
+def test_variables_are_exported_where_the_artist_asks(ours: Ours, generate: Generate) -> None:
+    parms = _variables("8.6", export=Token("item"))
+    items = generate(
+        ours("a", "nvdiffrec_attributes"),
+        ours("e", "nvdiffrec_environment", parms, ("a",)),
+        ours("t", "nvdiffrec_train", {}, ("e",)),
+    )
+    assert items["t"][0].environment == {"TORCH_CUDA_ARCH_LIST": "8.6"}
+    assert not items["t"][0].hasAttrib("TRAINING_VARIABLES")
+    assert _job(items["t"][0]).environment.set == {}
+
+
+def test_resetting_drops_what_was_handed_over(ours: Ours, generate: Generate) -> None:
+    items = generate(
+        ours("a", "nvdiffrec_attributes"),
+        ours("e", "nvdiffrec_environment", _variables("8.6"), ("a",)),
+        ours("r", "nvdiffrec_environment", {"reset": True}, ("e",)),
+        ours("t", "nvdiffrec_train", {}, ("r",)),
+    )
+    assert _job(items["t"][0]).environment.set == {}
+
+
+def test_a_static_scene_takes_what_is_handed_over_from_above(
+    ours: Ours, generate: Generate
+) -> None:
+    own = {**_variables("9.0"), "variables": 2, "varname2": "B", "varvalue2": "c"}
+    items = generate(
+        ours("a", "nvdiffrec_attributes"),
+        ours("e", "nvdiffrec_environment", _variables("8.6", variables=1), ("a",)),
+        ours("s", "nvdiffrec_static", own, ("e",)),
+    )
+    assert _job(items["s"][0]).environment.set == {"TORCH_CUDA_ARCH_LIST": "9.0", "B": "c"}
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"A": 1}', "{", "x"])
+def test_a_damaged_list_of_variables_is_named(ours: Ours, generate: Generate, text: str) -> None:
+    parms = {"stringattribs": 1, "stringname1": "TRAINING_VARIABLES", "stringvalue1": text}
+    stock = NodeDescription("v", "attributecreate", parms, inputs=("a",))
+    train = ours("t", "nvdiffrec_train", {}, ("v",))
+    with pytest.raises(pdg.CookError, match="TRAINING_VARIABLES must be a JSON object"):
+        generate(ours("a", "nvdiffrec_attributes"), stock, train)
 
 
 def test_our_nodes_and_stock_nodes_mix_in_either_order(

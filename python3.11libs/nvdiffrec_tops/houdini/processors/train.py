@@ -24,6 +24,7 @@ _NAMES = (
     attributes.ENGINE,
     attributes.OUTPUT,
     attributes.OVERRIDES,
+    attributes.VARIABLES,
 )
 
 
