@@ -1,7 +1,8 @@
 """The original workflow's graph: one static object, trained by one chain of stock TOP nodes.
 
 Attribute Create names the environment, the data and the engine; Environment Edit is for variables
-that every later item shall have; Generic Generator runs the job process once; Wait for All gathers the results.
+that every later item shall have; Generic Generator runs the job process once; Wait for All gathers
+the results.
 """
 
 from __future__ import annotations
@@ -69,8 +70,8 @@ GOOD TO KNOW
 
 Houdini need not be started from an activated environment.
 environmentedit exports nothing as it stands. The job sets up the environment for the trainer \
-alone, so other work items keep Houdini's own Python, and the machine's CUDA toolkit is found where \
-the environment has none. Variables that every later work item shall have go there.
+alone, so other work items keep Houdini's own Python, and the machine's CUDA toolkit is found \
+where the environment has none. Variables that every later work item shall have go there.
 Quotation marks and other marks in the attributes stay part of the value: the command writes them \
 as ~ and two digits, which the job reads back.
 A work item whose result files all exist counts as cooked, whatever the settings say. Give every \

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.headless import pdg
+from nvdiffrec_tops.headless import hou, pdg
 from nvdiffrec_tops.houfiles.describe import NodeDescription, Token
 from nvdiffrec_tops.job import commandline
 
@@ -301,6 +301,31 @@ def test_mistakes_are_node_errors_in_the_artists_words(
         generate(ours("s", "nvdiffrec_static", parms))
     message = str(caught.value)
     assert message.startswith("/tasks/topnet1/s: ") and "Traceback" not in message
+
+
+@pytest.mark.parametrize("folder", ["$HIP/out", "${HIP}/out", "/show/$HIPNAME", "`@dir`/$HIP"])
+def test_a_folder_beside_an_unsaved_scene_says_to_save(
+    ours: Ours, generate: Generate, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = (
+        ours("a", "nvdiffrec_attributes", {"output_dir": folder}),
+        ours("t", "nvdiffrec_train", {"output_dir": folder}, ("a",)),
+    )
+    if "@" not in folder:
+        assert generate(*nodes)["t"]
+    monkeypatch.setattr(hou.hipFile, "isNewFile", lambda: True)
+    with pytest.raises(pdg.CookError, match="Save it, then cook again") as caught:
+        generate(*nodes)
+    assert folder in str(caught.value)
+
+
+def test_another_folder_works_in_an_unsaved_scene(
+    ours: Ours, generate: Generate, show: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The training's own folder counts only for items that name none."""
+    monkeypatch.setattr(hou.hipFile, "isNewFile", lambda: True)
+    nodes = (ours("a", "nvdiffrec_attributes"), ours("t", "nvdiffrec_train", {}, ("a",)))
+    assert _job(generate(*nodes)["t"][0]).output == f"{show}/out"
 
 
 def test_train_without_attributes_says_which_node_is_missing(
