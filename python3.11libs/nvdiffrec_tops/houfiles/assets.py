@@ -225,7 +225,7 @@ def contents(asset: Asset, interface: Interface) -> Members:
 
     The processor follows every parameter of ``interface``, the asset's own: PDG notices only a
     change of the node that makes the work items. *Always Regenerate* is on as well, should a
-    change of the asset not reach that node; items that come out as they were stay cooked.
+    change of the asset not reach that node: it costs a generation of work items for each cook.
     """
     linked = linkedparms.linked(interface, asset.driven)
     processor, output = "hdaroot/pythonprocessor1", "hdaroot/output0"

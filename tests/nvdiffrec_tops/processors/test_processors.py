@@ -119,11 +119,12 @@ def test_variables_are_exported_where_the_artist_asks(ours: Ours, generate: Gene
     assert _job(items["t"][0]).environment.set == {}
 
 
-def test_resetting_drops_what_was_handed_over(ours: Ours, generate: Generate) -> None:
+@pytest.mark.parametrize("export", ["job", "item", "original"])
+def test_resetting_drops_what_was_handed_over(ours: Ours, generate: Generate, export: str) -> None:
     items = generate(
         ours("a", "nvdiffrec_attributes"),
         ours("e", "nvdiffrec_environment", _variables("8.6"), ("a",)),
-        ours("r", "nvdiffrec_environment", {"reset": True}, ("e",)),
+        ours("r", "nvdiffrec_environment", {"reset": True, "export": Token(export)}, ("e",)),
         ours("t", "nvdiffrec_train", {}, ("r",)),
     )
     assert _job(items["t"][0]).environment.set == {}

@@ -54,21 +54,20 @@ def on_generate(
             if export == "original":
                 described = found or environment.describe(prefix)
                 listed = {**environment.exports(described), **listed}
-            if export == "job":
-                _hand_over(item, upstream, listed, reset=parameters.toggle("reset", upstream))
-            else:
-                for name, value in listed.items():
-                    _export(item, name, value)
+            handed = listed if export == "job" else {}
+            _hand_over(item, upstream, handed, reset=parameters.toggle("reset", upstream))
+            for name, value in listed.items() if export != "job" else ():
+                _export(item, name, value)
 
 
 def _hand_over(
-    item: pdg.WorkItem, upstream: pdg.WorkItem, listed: Mapping[str, str], *, reset: bool
+    item: pdg.WorkItem, upstream: pdg.WorkItem, handed: Mapping[str, str], *, reset: bool
 ) -> None:
     """Give an item the variables for its training alone, beside those it has inherited."""
     text = text_of(upstream, attributes.VARIABLES)
     inherited = {} if reset else training.variables(text)
-    if text or listed:
-        value = json.dumps({**inherited, **listed}, ensure_ascii=True)
+    if text or handed:
+        value = json.dumps({**inherited, **handed}, ensure_ascii=True)
         item.setStringAttrib(attributes.VARIABLES, value)
 
 
