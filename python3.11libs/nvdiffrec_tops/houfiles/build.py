@@ -343,11 +343,11 @@ def _record(asset: AssetDescription, saved: int) -> indexdata.Record:
 
 
 def _fallbacks(assets: Sequence[AssetDescription]) -> bytes:
-    """Two places for each asset: where it was loaded from, and where else it may be found."""
+    """Where each asset was loaded from, and where else it may be found."""
     rows = [
         (indexdata.section_name(_record(one, 0)), place)
         for one in sorted(assets, key=lambda one: one.type)
-        for place in (f"{one.installed}/{one.library}", one.library)
+        for place in (*([f"{one.installed}/{one.library}"] if one.installed else []), one.library)
     ]
     return texts.encode_fallbacks(rows).encode()
 

@@ -76,6 +76,7 @@ def _described(name: str) -> AssetDescription:
         min_inputs=asset.min_inputs,
         max_inputs=asset.max_inputs,
         icon=asset.icon,
+        installed="/opt/tops-nvdiffrec",
     )
 
 
