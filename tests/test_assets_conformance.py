@@ -11,8 +11,9 @@ import pytest
 
 from nvdiffrec_tops.headless.command import generate_all
 from nvdiffrec_tops.headless.network import open_network
+from nvdiffrec_tops.headless.nodes import pythonprocessor
 from nvdiffrec_tops.houdini.parameters import AssetParameters
-from nvdiffrec_tops.houfiles import dialogscript, jobparms, sections
+from nvdiffrec_tops.houfiles import dialogscript, linkedparms, sections
 from nvdiffrec_tops.houfiles.assets import ASSETS, Asset
 from nvdiffrec_tops.houfiles.build import build
 from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription, Token, Value
@@ -116,7 +117,7 @@ def test_inner_parameters_are_those_of_the_stock_nodes(asset: Asset, shared: Pat
             if node.type == "output":
                 assert name in OUTPUT_PARMS
                 continue
-            if name in jobparms.TAB_SETS:
+            if name in linkedparms.TAB_SETS:
                 # A tab set of its interface below, not a parameter of its type.
                 assert node.spare_interface is not None
                 assert f'"{name}"' in node.spare_interface
@@ -142,6 +143,39 @@ def test_inner_expressions_lead_to_parameters_of_the_asset(asset: Asset) -> None
     for text in expressions:
         found = re.fullmatch(r'ch(?:s|sop)?\("\.\./(\w+)"\)', text)
         assert found is not None and definition.interface.find(found[1]) is not None
+
+
+@EVERY
+def test_the_processor_follows_every_parameter(asset: Asset) -> None:
+    """A change of any of them is a change of the node that makes the work items."""
+    definition = _definition(asset)
+    processor = definition.contents.children[0]
+    interface = definition.interface
+    expected: dict[str, str] = {}
+    for parm in interface.parms:
+        if parm.type not in ("button", "separator", "label") and parm.multiparm is None:
+            function = "chs" if parm.type in ("string", "directory", "file") else "ch"
+            expected[parm.name] = f'{function}("../{parm.name}")'
+    for folder in interface.folders:
+        if folder.kind in dialogscript.MULTIPARMS:
+            expected[folder.name] = f'ch("../{folder.name}")'
+    expected |= asset.driven
+    found = {
+        name: value.expression.text
+        for name, parm in processor.parms.items()
+        for value in parm.values
+        if value.expression is not None
+    }
+    assert found == expected
+    entries = [parm.name for parm in interface.parms if parm.multiparm is not None]
+    assert list(processor.entry_links) == [(name, f"../{name}") for name in entries]
+    assert processor.parms["alwaysregenerate"].values[0].text == "on"
+    spare = dialogscript.decode("{\n" + (processor.spare_interface or "") + "\n}")
+    for name in {*expected, *entries} - set(asset.driven):
+        assert spare.find(name) is not None, name
+        # Houdini since 19.5 has four parameters that the table may not know.
+        assert pythonprocessor.PARAMETERS.find(name) is None
+        assert name not in ("usesdynamicbatching", "usestatefilter", "statefilter", "clearfailures")
 
 
 @EVERY

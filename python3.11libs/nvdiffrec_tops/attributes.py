@@ -27,6 +27,7 @@ SCRIPT: Final = "SCRIPT_NAME"
 CONFIG: Final = "CONFIG_NAME"
 OUTPUT: Final = "OUTPUT_DIR"
 OVERRIDES: Final = "OVERRIDES"
+VARIABLES: Final = "TRAINING_VARIABLES"
 
 LAYOUTS: Final = ("auto", "always", "never")
 _MAX_ITEMS = 100_000

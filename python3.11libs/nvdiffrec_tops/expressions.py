@@ -378,6 +378,13 @@ def _padzero(_scope: Scope, width: Value, number: Value) -> Value:
     return str(_whole(number)).zfill(digits)
 
 
+def _strreplace(_scope: Scope, text: Value, old: Value, new: Value) -> Value:
+    replaced = _as_text(text).replace(_as_text(old), _as_text(new)) if old != "" else _as_text(text)
+    if len(replaced) > _MAX_LENGTH:
+        raise ExpressionError(f"strreplace() gives more than {_MAX_LENGTH} characters")
+    return replaced
+
+
 def _channel(scope: Scope, path: Value) -> str:
     if scope.channel is None:
         raise ExpressionError(f'ch("{path}") cannot be followed at this point')
@@ -417,6 +424,7 @@ _FUNCTIONS: Final[Mapping[str, Callable[..., Value]]] = {
     "sqrt": _math(math.sqrt),
     "strcat": lambda _scope, *parts: "".join(_as_text(part) for part in parts),
     "strlen": lambda _scope, text: float(len(_as_text(text))),
+    "strreplace": _strreplace,
     "tolower": lambda _scope, text: _as_text(text).lower(),
     "toupper": lambda _scope, text: _as_text(text).upper(),
 }

@@ -93,7 +93,11 @@ def plan(item: Mapping[str, str], index: int, settings: TrainingSettings) -> Tra
         overrides=overrides,
         device=settings.device,
         seed=settings.seed,
-        variables={**_gpus(settings, index), **settings.variables},
+        variables={
+            **_gpus(settings, index),
+            **variables(item.get(attributes.VARIABLES, "")),
+            **settings.variables,
+        },
         retries=settings.retries,
         timeout=settings.timeout,
         on_failure=settings.on_failure,
@@ -147,6 +151,26 @@ def _overrides(text: str) -> dict[str, Any]:
         raise TrainingError(
             f'the attribute {attributes.OVERRIDES} must be a JSON object such as {{"iter": 500}}, '
             f"not {text[:60]}"
+        )
+    return value
+
+
+def variables(text: str) -> dict[str, str]:
+    """The environment variables that an item hands to its training alone, from the attribute.
+
+    Raises:
+        TrainingError: the attribute does not hold them.
+    """
+    if not text.strip():
+        return {}
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        value = None
+    if not isinstance(value, dict) or not all(isinstance(one, str) for one in value.values()):
+        raise TrainingError(
+            f"the attribute {attributes.VARIABLES} must be a JSON object of texts such as "
+            f'{{"TORCH_CUDA_ARCH_LIST": "9.0"}}, not {text[:60]}'
         )
     return value
 

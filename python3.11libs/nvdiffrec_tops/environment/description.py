@@ -93,10 +93,10 @@ def exports(environment: Environment) -> dict[str, str]:
 
     They make another Python's process unusable, so they belong to the training alone. A virtual
     environment has no standard library of its own: its PYTHONHOME is the Python it was made from.
-    Without a CUDA toolkit CUDA_HOME is the environment's folder, where conda would put one. What
-    cannot be read is left out.
+    CUDA_HOME is there only where a CUDA toolkit is: a folder without a compiler would hide the
+    machine's. What cannot be read is left out.
     """
-    variables = {"CUDA_HOME": environment.cuda_home or environment.prefix}
+    variables = {"CUDA_HOME": environment.cuda_home} if environment.cuda_home else {}
     home: str | None = environment.prefix
     if environment.kind in ("venv", "virtualenv", "uv"):
         home = settings_of(os.path.join(environment.prefix, "pyvenv.cfg")).get("home")

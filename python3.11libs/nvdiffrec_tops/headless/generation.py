@@ -31,6 +31,31 @@ def resolve(graph: pdg.Graph) -> None:
         node.isDynamic = bool(node.inputs) and (waits or during)
 
 
+def renew(graph: pdg.Graph) -> dict[str, pdg.regenerateReason]:
+    """Drop the work items of each node that makes them again when the graph is cooked once more.
+
+    PDG looks at the node itself: one of its own parameters has changed, or what such a parameter
+    refers to; or the node always regenerates. A parameter that a callback reads elsewhere is not
+    the node's own and changes nothing. What lies downstream follows. Gives the reasons by the
+    nodes' names; a new ``Generation`` of the graph then makes the missing items.
+    """
+    reasons: dict[str, pdg.regenerateReason] = {}
+    for node in graph.nodes():
+        parameters, always = node.parameters, "alwaysregenerate"
+        if not node.isGenerated:
+            continue
+        if node.generatedFrom != parameters.watched():
+            reasons[node.name] = pdg.regenerateReason.Full
+        elif any(one.name in reasons for one in node.inputs):
+            reasons[node.name] = pdg.regenerateReason.Propagate
+        elif parameters.has(always) and parameters.toggle(always):
+            reasons[node.name] = pdg.regenerateReason.Always
+    for node in reversed(graph.nodes()):
+        if node.name in reasons:
+            node.removeItems()
+    return reasons
+
+
 class Generation:
     """Generates items, statically before a cook and dynamically during it."""
 
@@ -46,9 +71,9 @@ class Generation:
         resolve(graph)
 
     def static(self) -> None:
-        """Generate every static node. Raises CookError: a failure stops the whole cook."""
+        """Generate each static node that has not been. Raises CookError: that stops the cook."""
         for node in self.graph.nodes():
-            if not node.isDynamic:
+            if not node.isDynamic and not node.isGenerated:
                 items = [item for one in node.inputs for item in one.workItems]
                 self._admit(self._run(node, items))
                 self._finish(node)
@@ -108,6 +133,7 @@ class Generation:
 
     def _finish(self, node: pdg.Node) -> None:
         node.isGenerated = True
+        node.generatedFrom = node.parameters.watched()
         context = self.graph.context
         context.emit(pdg.Event(pdg.EventType.NodeGenerated, node=node, context=context))
         self._generated(node)

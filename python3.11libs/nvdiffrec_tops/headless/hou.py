@@ -25,6 +25,14 @@ class NodeError(Error):
     """``hou.NodeError``: a message for the artist, shown on the node."""
 
 
+class hipFile:
+    """The scene: ``hou.hipFile``. The stand-in reads scenes from files, so each has a place."""
+
+    @staticmethod
+    def isNewFile() -> bool:
+        return False
+
+
 class Parm:
     """One parameter: ``hou.Parm``."""
 
@@ -33,6 +41,18 @@ class Parm:
 
     def name(self) -> str:
         return self._name
+
+    def description(self) -> str:
+        """The label; the stand-in knows the name alone."""
+        return self._name
+
+    def rawValue(self) -> str:
+        """The text as it stands, nothing expanded."""
+        return self._parameters.raw(self._name)
+
+    def set(self, value: str | float) -> None:
+        """Give the parameter a value, as an artist does."""
+        self._parameters.set(self._name, [str(value)])
 
     def evalAsString(self) -> str:
         """The text; for a menu its token."""

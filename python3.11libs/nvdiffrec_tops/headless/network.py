@@ -76,7 +76,8 @@ def open_network(
                 inside = f"{child.path}/{inner.name}"
                 values[inside] = _parameters(inner, around, inside)
     _apply(overrides, topnet, children, values)
-    around.channel = _channels(values)
+    around.target = _targets(values)
+    around.channel = _channels(around.target)
     chosen, uncooked = end_nodes(topnet, children, ends, all_ends)
     order = upstream(chosen, children)
     kind, scheduler, problems = _scheduler(topnet, children, values, around, order, local)
@@ -160,6 +161,9 @@ def _table(node: Node) -> ParmTable:
     return ParmTable(specs.values())
 
 
+_BLOCKS = {"parm": Kind.STRING, "group": Kind.LAYOUT, "multiparm": Kind.COUNT}
+
+
 def _added(interface: str) -> list[tuple[str, Kind]]:
     """Spare parameters, and tabs under names of their own: what a saved interface adds.
 
@@ -169,11 +173,11 @@ def _added(interface: str) -> list[tuple[str, Kind]]:
     name, own, kind = "", False, Kind.STRING
     for line in [*interface.splitlines(), "parm {"]:
         words = line.split()
-        if words[:2] in (["parm", "{"], ["group", "{"]):
+        if len(words) == 2 and words[0] in _BLOCKS and words[1] == "{":
             if name and own:
                 found.append((name, kind))
             name, own = "", True
-            kind = Kind.LAYOUT if words[0] == "group" else Kind.STRING
+            kind = _BLOCKS[words[0]]
         elif words[:1] == ["name"] and len(words) == 2 and not name:
             name = words[1].strip('"')
         elif words[:1] == ["baseparm"]:
@@ -183,7 +187,7 @@ def _added(interface: str) -> list[tuple[str, Kind]]:
 
 def _parameters(node: Node, around: Surroundings, path: str = "") -> NodeParameters:
     values = {name: parm.values for name, parm in node.parms.items()}
-    return NodeParameters(_table(node), path or node.path, values, around)
+    return NodeParameters(_table(node), path or node.path, values, around, node.entry_links)
 
 
 def _apply(
@@ -226,18 +230,28 @@ def _apply(
             raise NetworkError(*(f"{shown}: {one}" for one in found))
 
 
-def _channels(
-    values: Mapping[str, NodeParameters],
-) -> Callable[[str, str, pdg.WorkItem | None], str]:
+_Target = Callable[[str, str], tuple[NodeParameters, str] | None]
+
+
+def _targets(values: Mapping[str, NodeParameters]) -> _Target:
+    def find(origin: str, path: str) -> tuple[NodeParameters, str] | None:
+        where, _slash, name = path.rpartition("/")
+        target = os.path.normpath(os.path.join(origin, where)).replace(os.sep, "/")
+        parameters = values.get(target)
+        return None if parameters is None or not parameters.has(name) else (parameters, name)
+
+    return find
+
+
+def _channels(find: _Target) -> Callable[[str, str, pdg.WorkItem | None], str]:
     depth = 0
 
     def follow(origin: str, path: str, item: pdg.WorkItem | None) -> str:
         nonlocal depth
-        where, _slash, name = path.rpartition("/")
-        target = os.path.normpath(os.path.join(origin, where)).replace(os.sep, "/")
-        parameters = values.get(target)
-        if parameters is None or not parameters.has(name):
+        found = find(origin, path)
+        if found is None:
             raise ExpressionError(f'ch("{path}") leads to no parameter of this network')
+        parameters, name = found
         if depth >= _MAX_CHANNELS:
             raise ExpressionError(f'ch("{path}") leads back to itself')
         depth += 1

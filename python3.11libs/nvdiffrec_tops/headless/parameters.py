@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -43,17 +44,25 @@ class Surroundings:
     """What all parameters of a network share.
 
     ``variables``: ``$`` variables; ``frame``: the scene's current frame; ``channel``: follows
-    ``ch("../node/parm")`` from a node path; ``warn``: one sentence for the artist.
+    ``ch("../node/parm")`` from a node path, and ``target`` gives where that leads: the other
+    node's parameters and a name in them, or None; ``warn``: one sentence for the artist.
     """
 
     variables: dict[str, str] = field(default_factory=dict)
     frame: float = 1.0
     channel: Callable[[str, str, pdg.WorkItem | None], str] | None = None
+    target: Callable[[str, str], tuple[NodeParameters, str] | None] = lambda _origin, _path: None
     warn: Callable[[str], None] = lambda _message: None
 
 
+_REFERENCE = re.compile(r"\bch(?:s|sop)?\(\s*[\"']([^\"']+)[\"']\s*\)")
+
+
 class NodeParameters:
-    """The parameters of one node: the scene's values over the table's defaults."""
+    """The parameters of one node: the scene's values over the table's defaults.
+
+    ``links``: parameters of a list's entries that follow another node's (``own#``, ``../outer#``).
+    """
 
     def __init__(
         self,
@@ -61,9 +70,11 @@ class NodeParameters:
         path: str,
         values: Mapping[str, Sequence[SceneValue]],
         surroundings: Surroundings,
+        links: Sequence[tuple[str, str]] = (),
     ) -> None:
         self.table, self.path, self.surroundings = table, path, surroundings
         self._values: dict[str, Sequence[SceneValue]] = dict(values)
+        self._links = tuple(links)
 
     # -- what is set ------------------------------------------------------------------------
     def names(self) -> list[str]:
@@ -107,6 +118,45 @@ class NodeParameters:
         if any(value.expression is not None for value in values):
             return False
         return spec.normal(value.text for value in values) == spec.normal(spec.default)
+
+    def watched(self) -> dict[str, str]:
+        """What each own parameter is made of: its text, and the texts that it refers to.
+
+        Nothing is evaluated: this changes when somebody changes a parameter, and at no other time.
+        """
+        found = {name: self.made_of(name) for name in sorted(self._values)}
+        for own, outer in self._links:
+            target = self.surroundings.target(self.path, outer.replace("#", "1"))
+            spec = target[0].spec(target[1]) if target is not None else None
+            if target is None or spec is None or not spec.owner:
+                continue
+            try:
+                entries = target[0].count(spec.owner)
+            except pdg.CookError:
+                continue  # The number is no number; generating says so.
+            for number in range(1, entries + 1):
+                name = spec.name.replace("#", str(number))
+                found[own.replace("#", str(number))] = target[0].made_of(name)
+        return found
+
+    def made_of(self, name: str) -> str:
+        """A parameter's text with the texts of all parameters that it refers to."""
+        parts: list[str] = []
+        seen: set[tuple[str, str]] = set()
+        waiting: list[tuple[NodeParameters, str]] = [(self, name)]
+        while waiting:
+            parameters, one = waiting.pop()
+            if (parameters.path, one) in seen:
+                continue
+            seen.add((parameters.path, one))
+            for value in parameters.components(one):
+                driven = value.expression
+                text = value.text if driven is None else driven.text
+                parts.append(text)
+                for path in _REFERENCE.findall(text) if driven or "`" in text else ():
+                    target = self.surroundings.target(parameters.path, path)
+                    waiting += [] if target is None else [target]
+        return "\n".join(parts)
 
     # -- evaluation -------------------------------------------------------------------------
     def scope(self, item: pdg.WorkItem | None) -> Scope:

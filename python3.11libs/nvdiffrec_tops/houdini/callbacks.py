@@ -17,6 +17,7 @@ import hou
 from nvdiffrec_tops import attributes
 from nvdiffrec_tops.houdini import messages
 from nvdiffrec_tops.houdini.messages import ToolError
+from nvdiffrec_tops.job.result import NAME as RESULT
 
 _MENU_SECONDS = 10.0
 """How long a menu is kept: a pane is drawn many times, and a new environment appears soon."""
@@ -68,16 +69,27 @@ def show_findings(settings: Mapping[str, str]) -> None:
 
 @messages.told
 def open_result(kwargs: Mapping[str, Any]) -> None:
-    """Show the output folder in a file browser."""
+    """Show what is in the output folder, in a file browser."""
     folder = settings_of(cast("hou.OpNode", kwargs["node"])).get(attributes.OUTPUT, "")
     if not folder:
         raise ToolError("this node has no work items with an output folder yet; cook it first")
-    if not os.path.isdir(folder):
+    shown = _something_in(folder)
+    if shown is None:
         raise ToolError(f"there are no results in {folder} yet; cook the node first")
     if hou.isUIAvailable():
-        hou.ui.showInFileBrowser(folder)
+        # The browser opens the folder around a path and selects it there.
+        hou.ui.showInFileBrowser(os.path.join(folder, shown))
     else:
         print(folder)
+
+
+def _something_in(folder: str) -> str | None:
+    """What to select in a folder: the report of results, else its first entry; None if empty."""
+    try:
+        names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    except OSError:
+        return None
+    return next((name for name in names if name == RESULT), names[0] if names else None)
 
 
 def settings_of(node: hou.OpNode) -> dict[str, str]:

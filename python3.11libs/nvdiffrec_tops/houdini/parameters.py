@@ -2,10 +2,16 @@
 
 The processor is a node inside the asset; the parameters are the asset's own. They are evaluated
 with a work item made active, so that ``@attribute`` in a parameter means that item's.
+
+The processor has spare parameters that follow these (``houfiles.linkedparms``), so that PDG notices
+a change. They are not what is read: whether ``chs("../parm")`` on the processor evaluates the
+asset's ``@attribute`` for the active item is not documented, and reading the asset's parameter is
+right either way.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any
@@ -18,6 +24,13 @@ if TYPE_CHECKING:
 
 class ParameterError(LookupError):
     """The asset has no such parameter: its library is of another version than the package."""
+
+
+class UnsavedSceneError(Exception):
+    """A folder starts from the scene's place, and the scene has none yet."""
+
+
+_SCENE = re.compile(r"\$(?:HIP|HIPFILE|HIPNAME)\b|\$\{HIP(?:FILE|NAME)?\}")
 
 
 class AssetParameters:
@@ -39,6 +52,23 @@ class AssetParameters:
         """A text, or a menu's token."""
         with _active(item):
             return self._parm(name).evalAsString()
+
+    def folder(self, name: str, item: pdg.WorkItem | None = None) -> str:
+        """A folder that is written to.
+
+        Raises:
+            UnsavedSceneError: it starts from ``$HIP``, and the scene was never saved. Houdini then
+                puts the folder where it was itself started.
+        """
+        import hou
+
+        parm = self._parm(name)
+        if hou.hipFile.isNewFile() and _SCENE.search(parm.rawValue()):
+            raise UnsavedSceneError(
+                f"{parm.description()} is {parm.rawValue()}, beside the scene, and the scene has "
+                "not been saved yet. Save it, then cook again; or choose a folder without $HIP"
+            )
+        return self.string(name, item)
 
     def integer(self, name: str, item: pdg.WorkItem | None = None) -> int:
         with _active(item):

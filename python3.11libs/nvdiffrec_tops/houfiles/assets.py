@@ -7,13 +7,13 @@ and wires cannot disagree.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from . import build, channels, definition, dialogscript, jobparms, options, texts
+from . import build, channels, definition, dialogscript, linkedparms, options, texts
 from .definition import Definition, Init, NamedInput, NamedOutput, Stat, Wire
 from .describe import Token, Value
-from .dialogscript import Interface, ParmTemplate
+from .dialogscript import Interface
 from .errors import text_of
 from .expanded import CONTENTS, ExpandedDefinition, ExpandedLibrary
 from .indexdata import Record, section_name
@@ -223,23 +223,27 @@ toptoolutils.genericTool(kwargs, '$HDA_NAME')]]></script>
 def contents(asset: Asset, interface: Interface) -> Members:
     """The network: a Python Processor between the asset's first input and its output.
 
-    ``interface`` is the asset's own; scheduler parameters in it are handed to the processor.
+    The processor follows every parameter of ``interface``, the asset's own: PDG notices only a
+    change of the node that makes the work items. *Always Regenerate* is on as well, should a
+    change of the asset not reach that node: it costs a generation of work items for each cook.
     """
-    handed = jobparms.job_parms(interface)
+    linked = linkedparms.linked(interface, asset.driven)
     processor, output = "hdaroot/pythonprocessor1", "hdaroot/output0"
     values: dict[str, Value] = {
         "pdg_workitemgeneration": 2,
         **asset.snippets,
+        "alwaysregenerate": True,
         **{name: "" for name in asset.driven if name != "pdg_workitemgeneration"},
         # The items' labels are given by the code.
         "pdg_workitemlabel": Token("3"),
         **asset.parms,
-        **{one.name: _default(one) for one in handed},
+        **{one.name: linkedparms.default(one) for one in linked},
+        **{name: (0,) * tabs for name, tabs in linkedparms.TAB_SETS.items()},
     }
-    if handed:
-        values |= {name: (0,) * tabs for name, tabs in jobparms.TAB_SETS.items()}
-    follows = {**asset.driven, **{one.name: jobparms.expression(one) for one in handed}}
+    follows = {**asset.driven, **{one.name: linkedparms.expression(one) for one in linked}}
     driven = [channels.driven(name, Expression(text)) for name, text in follows.items()]
+    links = linkedparms.entry_links(interface, linked)
+    spare = linkedparms.spare_interface(interface, linked)
     dot = texts.InputDot(0, ("0", "6"), '2 0 __NO_OWNER_NETWORK_BOX__ "FROMOUTPUT"')
     found: list[tuple[str, bytes]] = [
         ("node_type", b"Top\n"),
@@ -249,7 +253,8 @@ def contents(asset: Asset, interface: Interface) -> Members:
         ("hdaroot.inp", texts.encode_dots([dot]).encode()),
         (f"{processor}.init", definition.encode_init(Init("pythonprocessor")).encode()),
         (f"{processor}.def", definition.encode(_wired("(0)", None, True)).encode()),
-        *_spare(processor, handed),
+        *([(f"{processor}.multiparm", texts.encode_links(links).encode())] if links else []),
+        (f"{processor}.spareparmdef", spare.encode()),
         (f"{processor}.chn", channels.encode(driven).encode()),
         (f"{processor}.parm", build.parm_member(values, set(follows))),
         (f"{processor}.userdata", _no_version()),
@@ -261,19 +266,6 @@ def contents(asset: Asset, interface: Interface) -> Members:
         ("hdaroot.net", texts.encode_net(1).encode()),
     ]
     return tuple(found)
-
-
-def _spare(node: str, parms: Sequence[ParmTemplate]) -> list[tuple[str, bytes]]:
-    """The spare parameters of a node, if it has any."""
-    if not parms:
-        return []
-    return [(f"{node}.spareparmdef", jobparms.spare_interface(parms).encode())]
-
-
-def _default(parm: ParmTemplate) -> Value:
-    """The value that a parameter has before its expression is evaluated."""
-    text = parm.default[0]
-    return text if parm.type == "string" else int(text)
 
 
 def _no_version() -> bytes:

@@ -1,8 +1,7 @@
 """A scene's bytes from its description: deterministic, with all members Houdini 20.5 writes.
 
-Stock TOP nodes are assets of Houdini's own library and are found there by their type name, so a
-scene needs no copy of their interfaces: ``.OPfallbacks`` and ``.OPdummydefs`` are written only for
-assets that the description names, from those assets' own DialogScripts.
+``.OPfallbacks`` and ``.OPdummydefs`` are written for the assets that the description names, from
+those assets' own DialogScripts, and for stock TOP nodes, which are assets of Houdini's own library.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from . import channels, cpio, definition, indexdata, options, parms, texts
+from . import channels, cpio, definition, indexdata, options, parms, stocktypes, texts
 from .definition import Definition, Init, NamedInput, NamedOutput, NoteDefinition, Stat, Wire
 from .describe import (
     STOCK_VERSIONS,
@@ -106,9 +105,9 @@ def _scene_members(scene: SceneDescription) -> Iterator[tuple[str, bytes]]:
     yield ".takeconfig", b"takename -g take\n"
     for empty in (".hou.session", ".OPlibraries", ".OPpreferences"):
         yield empty, b""
-    if scene.assets:
-        yield ".OPfallbacks", _fallbacks(scene.assets)
-        yield ".OPdummydefs", dummies(scene.assets, scene.saved)
+    if assets := (*scene.assets, *stocktypes.used(scene)):
+        yield ".OPfallbacks", _fallbacks(assets)
+        yield ".OPdummydefs", dummies(assets, scene.saved)
     yield "expression.func", b"# 0 bytes\n"
     for name in ("vex", "mat", "obj", "out", "ch", "shop", "img"):
         yield from _manager(scene, name)
@@ -331,18 +330,24 @@ def _record(asset: AssetDescription, saved: int) -> indexdata.Record:
         label=asset.label,
         path=f"oplib:/{section}?{section}",
         icon=asset.icon,
+        extra=asset.extra,
         min_inputs=asset.min_inputs,
         max_inputs=asset.max_inputs,
         modified=saved,
-        is_subnet=True,
+        is_subnet=asset.is_network,
         is_dummy=True,
+        outputs=asset.outputs,
+        # The number of outputs is written where it is not one.
+        version=4 if asset.outputs == 1 else 5,
     )
 
 
 def _fallbacks(assets: Sequence[AssetDescription]) -> bytes:
+    """Where each asset was loaded from, and where else it may be found."""
     rows = [
-        (indexdata.section_name(_record(one, 0)), one.library)
+        (indexdata.section_name(_record(one, 0)), place)
         for one in sorted(assets, key=lambda one: one.type)
+        for place in (*([f"{one.installed}/{one.library}"] if one.installed else []), one.library)
     ]
     return texts.encode_fallbacks(rows).encode()
 
@@ -356,7 +361,7 @@ def dummies(assets: Sequence[AssetDescription], saved: int) -> bytes:
         indexdata.AssetDefinition(
             indexdata.section_name(record),
             (
-                indexdata.Section("Contents", empty, saved),
+                *([indexdata.Section("Contents", empty, saved)] if one.is_network else []),
                 indexdata.Section("DialogScript", one.dialog_script.encode(), saved),
             ),
             saved,

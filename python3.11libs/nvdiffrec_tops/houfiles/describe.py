@@ -74,6 +74,8 @@ class AssetDescription:
     """A digital asset that the scene uses: its type, where it lies, and its own DialogScript.
 
     From these the scene gets the dummy that keeps parameters alive where the asset is missing.
+    ``library`` is relative to ``installed``, the folder it was loaded from, if that is told.
+    ``extra`` holds what the library says of the type beside; ``is_network``: nodes are inside.
     """
 
     type: str
@@ -83,6 +85,10 @@ class AssetDescription:
     min_inputs: int = 0
     max_inputs: int = 1
     icon: str = "TOP_pythonprocessor"
+    installed: str = ""
+    extra: str = ""
+    outputs: int = 1
+    is_network: bool = True
 
 
 @dataclass(frozen=True)

@@ -160,6 +160,11 @@ class Node:
         return self._read("spareparmdef", text_of)
 
     @cached_property
+    def entry_links(self) -> tuple[tuple[str, str], ...]:
+        """Parameters of lists that follow another node's, as (parameter, channel) pairs."""
+        return self._read("multiparm", lambda data: texts.decode_links(text_of(data))) or ()
+
+    @cached_property
     def notes(self) -> list[StickyNote]:
         """The sticky notes in this network."""
         found: list[StickyNote] = []
@@ -288,7 +293,7 @@ class Node:
             _ = node.user_data, node.data_blocks, node.notes
             node._read("chn", lambda data: channels.decode(text_of(data)))
             node._read("inp", lambda data: texts.decode_dots(text_of(data)))
-            node._read("multiparm", lambda data: texts.decode_links(text_of(data)))
+            _ = node.entry_links
             node._read("net", lambda data: texts.decode_net(text_of(data)))
             ids = {
                 child.name: {one.id for one in child.definition.outputs or ()}

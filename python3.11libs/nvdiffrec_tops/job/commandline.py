@@ -108,9 +108,14 @@ def escape(argument: str) -> str:
         if (character.isalnum() and character.isascii()) or character in safe:
             parts.append(character)
         else:
-            parts += [f"~{byte:02X}" for byte in os.fsencode(character)]
+            parts.append(escape_all(character))
     # Two underscores open a token such as __PDG_DIR__.
-    return "".join(parts).replace("__", "~5F~5F")
+    return "".join(parts).replace("__", escape_all("__"))
+
+
+def escape_all(text: str) -> str:
+    """``text`` with every character escaped."""
+    return "".join(f"~{byte:02X}" for byte in os.fsencode(text))
 
 
 def unescape(argument: str) -> str:

@@ -20,6 +20,7 @@ from nvdiffrec_tops.job import (
     preflight,
     probe,
     result,
+    toolkit,
     trainer,
     unfinished,
 )
@@ -237,7 +238,7 @@ class _Run:
             config = trainer.make_run_folder(self.job, training, self.folder, self.id)
         except OSError as error:
             raise output_error(self.job.output, error) from None
-        policy = probe.with_prefix(self.job.environment, python)
+        policy, notes = toolkit.settled(os.environ, probe.with_prefix(self.job.environment, python))
         environment, changes = clean_environment(os.environ, policy)
         answer = probe.ask(python, environment, self.folder)
         probe.check(self.job.engine, python, answer)
@@ -254,7 +255,7 @@ class _Run:
         )
         for line in changes.lines():
             self.report.log("Job: " + line)
-        for text in changes.warnings:
+        for text in (*notes, *changes.warnings):
             self._note(text)
         self._preflight(training, python, config, environment)
         claims = self.job.claim_card or os.environ.get(cards.CLAIM) == "1"

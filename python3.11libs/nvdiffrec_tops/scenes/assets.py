@@ -76,6 +76,7 @@ def _described(name: str) -> AssetDescription:
         min_inputs=asset.min_inputs,
         max_inputs=asset.max_inputs,
         icon=asset.icon,
+        installed="/opt/tops-nvdiffrec",
     )
 
 
@@ -116,16 +117,9 @@ def _sample(config: str, output: str) -> dict[str, Value]:
 
 
 def _chain(config: str, output: str) -> tuple[NodeDescription, ...]:
-    variables: dict[str, Value] = {"variables": len(stock.ENVIRONMENT)}
-    for number, (name, value) in enumerate(stock.ENVIRONMENT.items(), 1):
-        variables[f"varenable{number}"] = True
-        variables[f"varname{number}"] = name
-        variables[f"varvalue{number}"] = value
     return (
         _asset("attributes", "nvdiffrec_attributes", _sample(config, output), (_X, 2.8)),
-        _asset(
-            "environment", "nvdiffrec_environment", variables, (_X, 0.7), inputs=("attributes",)
-        ),
+        _asset("environment", "nvdiffrec_environment", {}, (_X, 0.7), inputs=("attributes",)),
         _asset("train", "nvdiffrec_train", {}, (_X, -1.4), inputs=("environment",)),
         NodeDescription(
             "waitforall1", "waitforall", inputs=("train",), position=(_X, -3.5), flags=("display",)

@@ -1,7 +1,8 @@
 """The original workflow's graph: one static object, trained by one chain of stock TOP nodes.
 
-Attribute Create names the environment, the data and the engine; Environment Edit exports what the
-job needs; Generic Generator runs the job process once; Wait for All gathers the results.
+Attribute Create names the environment, the data and the engine; Environment Edit is for variables
+that every later item shall have; Generic Generator runs the job process once; Wait for All gathers
+the results.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from nvdiffrec_tops.houfiles.describe import (
     Token,
     Value,
 )
+from nvdiffrec_tops.job.commandline import ESCAPED, escape_all
 
 NAME = "TOPs_nvdiffrec_Static_Stock"
 
@@ -29,14 +31,10 @@ ATTRIBUTES: Mapping[str, str] = {
 }
 """The attributes of the work item. The first four are the original workflow's."""
 
-# PYTHONHOME and PYTHONPATH must not stand here: every item downstream would inherit them, those
-# that run Houdini's own Python too. The job process sets up the trainer's environment alone.
-ENVIRONMENT: Mapping[str, str] = {
-    "CUDA_HOME": "`@MINICONDA_ENV`",
-    "PYTHONUNBUFFERED": "1",
-    "PYTHONNOUSERSITE": "1",
-}
-"""The variables that are exported to the job."""
+ENVIRONMENT: Mapping[str, str] = {}
+"""The variables that are exported to every later work item: none. The job process sets up the
+trainer's environment alone, so that items which run Houdini's own Python keep theirs; ``CUDA_HOME``
+in particular would hide the machine's CUDA toolkit wherever the environment has no nvcc."""
 
 OUTPUTS = engines.engine("diffrec").outputs({"validate": True})
 """Files below OUTPUT_DIR that the training of CONFIG_NAME makes, with their tags: two passes, views
@@ -71,21 +69,57 @@ Without Houdini: nvdiffrec-tops cook TOPs_nvdiffrec_Static_Stock.hip
 GOOD TO KNOW
 
 Houdini need not be started from an activated environment.
-PYTHONHOME and PYTHONPATH are not exported on purpose: the job sets up the environment for the \
-trainer alone, so other work items keep Houdini's own Python.
+environmentedit exports nothing as it stands. The job sets up the environment for the trainer \
+alone, so other work items keep Houdini's own Python, and the machine's CUDA toolkit is found \
+where the environment has none. Variables that every later work item shall have go there.
+Quotation marks and other marks in the attributes stay part of the value: the command writes them \
+as ~ and two digits, which the job reads back.
 A work item whose result files all exist counts as cooked, whatever the settings say. Give every \
 configuration its own OUTPUT_DIR; to train once more, delete that folder (without Houdini: \
 cook --force). The nvdiffrec Train node knows when the settings have changed.
 One training runs at a time on a machine (Single on localscheduler).
 """
 
-_COMMAND = (
-    '"`@MINICONDA_ENV`{python}" -I -X utf8 "{job}" --engine "`@ENGINE`" '
-    '--working-dir "`@WORKING_DIR`" --script "`@SCRIPT_NAME`" --config "`@CONFIG_NAME`" '
-    '--output "`@OUTPUT_DIR`"'
-)
-_POSIX = _COMMAND.format(python="bin/python3", job=JOB_SCRIPT)
-_WINDOWS = _COMMAND.format(python="python.exe", job=JOB_SCRIPT)
+_OPTIONS: Mapping[str, str] = {
+    "engine": "ENGINE",
+    "working-dir": "WORKING_DIR",
+    "script": "SCRIPT_NAME",
+    "config": "CONFIG_NAME",
+    "output": "OUTPUT_DIR",
+}
+# The escape's own mark, the quotation's, and what a scheduler or Windows fills in.
+_POSIX_MARKS = ("~", "'", "$", "__")
+_WINDOWS_MARKS = ("~", '"', "$", "%", "__")
+
+
+def _replaced(expression: str, old: str, new: str) -> str:
+    """HScript's strreplace() of one text. Single quotes keep HScript from filling in ``$``."""
+    quote = '"' if "'" in old else "'"
+    return f"strreplace({expression}, {quote}{old}{quote}, {quote}{new}{quote})"
+
+
+def _command(python: str, *, windows: bool) -> str:
+    """The command of a work item: each value is one word, whatever stands in its attribute.
+
+    Values travel escaped, as those of the assets do (see ``job.commandline``). The program cannot:
+    a quotation mark is taken out of its path.
+    """
+    program = _replaced("@MINICONDA_ENV", '"', "")
+    words = [f'"`{program}`{python}"', *("-I", "-X", "utf8"), f'"{JOB_SCRIPT}"', ESCAPED]
+    for option, name in _OPTIONS.items():
+        value = f"@{name}"
+        if windows:
+            # A backslash at the end would quote the quotation mark.
+            value = _replaced(value, "\\\\", "/")
+        for mark in _WINDOWS_MARKS if windows else _POSIX_MARKS:
+            value = _replaced(value, mark, escape_all(mark))
+        quote = '"' if windows else "'"
+        words.append(f"{quote}--{option}=`{value}`{quote}")
+    return " ".join(words)
+
+
+_POSIX = _command("bin/python3", windows=False)
+_WINDOWS = _command("python.exe", windows=True)
 _REPLACE = Token("0")
 _AUTOMATIC = Token("2")
 _STRING = Token("2")

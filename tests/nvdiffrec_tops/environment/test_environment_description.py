@@ -80,7 +80,6 @@ def test_a_conda_environment_of_linux(tmp_path, lay, conda_record, no_cuda):
         f"{prefix}/lib/python3.12/site-packages",
     )  # fmt: skip
     assert exports(found) == {
-        "CUDA_HOME": prefix,
         "PYTHONHOME": prefix,
         "PYTHONPATH": f"{prefix}/lib/python3.12/site-packages",
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +16,7 @@ from nvdiffrec_tops.attributes import AttributesError
 from nvdiffrec_tops.doctor import Finding
 from nvdiffrec_tops.environment import EnvironmentProblem
 from nvdiffrec_tops.houfiles import HouFileError
+from nvdiffrec_tops.job.trainer import outputs_of
 
 
 def _finding(severity: str, title: str, cure: str = "") -> Finding:
@@ -118,14 +121,21 @@ def test_an_expression_that_fails_is_a_message(
 def test_open_result(hou: Any, node: Any, item: Any, tmp_path: Path) -> None:
     one = node("kartaverse::nvdiffrec_train::1.0", "t")
     one.items = [item(OUTPUT_DIR=str(tmp_path))]
+    for name in ("mesh", "result.json", ".run-1"):
+        (tmp_path / name).mkdir()
     hou.callbacks.open_result({"node": one})
-    assert hou.browsed == [str(tmp_path)]
-    one.items = [item(OUTPUT_DIR=str(tmp_path / "none"))]
+    (tmp_path / "result.json").rmdir()
     hou.callbacks.open_result({"node": one})
-    assert "there are no results" in hou.said[0][1]
+    # What is selected lies in the folder, so the folder itself is opened.
+    assert hou.browsed == [str(tmp_path / "result.json"), str(tmp_path / "mesh")]
+    (tmp_path / "mesh").rmdir()
+    for folder in (tmp_path, tmp_path / "none"):
+        one.items = [item(OUTPUT_DIR=str(folder))]
+        hou.callbacks.open_result({"node": one})
+        assert "there are no results" in hou.said.pop()[1]
     one.items = []
     hou.callbacks.open_result({"node": one})
-    assert "cook it first" in hou.said[1][1]
+    assert "cook it first" in hou.said[0][1]
 
 
 def test_menus_are_pairs_and_never_raise(hou: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -217,3 +227,24 @@ def test_an_older_python_is_told_which_houdini_is_needed(root: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert "nvdiffrec needs Houdini 20.5 or newer, with Python 3.11" in done.stderr
+
+
+def test_files_of_a_training_have_viewers_and_a_studios_own_stay(root: Path) -> None:
+    """PDG calls the module in ``pdg/types`` of the package's folder."""
+    tags = runpy.run_path(str(root / "pdg/types/nvdiffrec_tags.py"))
+    chosen = {"file/image/png": "studioview"}
+
+    class Registry:
+        def isViewable(self, tag: str) -> bool:
+            return tag in chosen
+
+        def addTagViewer(self, tag: str, viewer: str) -> None:
+            chosen[tag] = viewer
+
+    tags["registerTypes"](Registry())
+    assert chosen["file/image/png"] == "studioview"
+    made = {tag for _path, tag in outputs_of({})}
+    shown = {tag for tag in made if tag.startswith(("file/image/", "file/geo/"))}
+    assert shown <= set(chosen) and chosen["file/geo/obj"] == "gplay"
+    package = json.loads((root / "package.json").read_text())
+    assert package["hpath"] == "$TOPS_NVDIFFREC"

@@ -116,7 +116,7 @@ TOKENS = {
     "engine": ["diffrec", "nvdiffrec"],
     "output_layout": ["auto", "always", "never"],
     "source": ["attribute", "prefix", "known", "active"],
-    "export": ["job", "original"],
+    "export": ["job", "item", "original"],
     "device": ["auto", "cpu", "cuda"],
     "gpumode": ["any", "these", "turn", "free"],
     "onfailure": ["fail", "warn"],
@@ -296,7 +296,10 @@ def test_the_help_card_tells_the_same(root: Path, name: str) -> None:
     assert f"#internal: {ASSETS[name].type}\n" in card and '"""' in card
     # Brackets outside of code would be links.
     links = re.findall(r"\[([^\]]*)\]", re.sub(r"`[^`]*`", "", card))
-    assert all("Node:top/kartaverse--nvdiffrec_" in one for one in links)
+    assert all("Node:top/" in one for one in links)
+    related = re.findall(r"^\* \[(.+)\]$", card.partition("\n@related\n")[2], re.MULTILINE)
+    others = {f"Node:top/kartaverse--{one}-1.0" for one in ASSETS if one != name}
+    assert others < set(related)
 
 
 @NAMES

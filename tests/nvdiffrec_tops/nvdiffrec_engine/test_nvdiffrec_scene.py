@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nvdiffrec_tops.cli import main
 from nvdiffrec_tops.houfiles.build import build
-from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription
+from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription, Token
 from nvdiffrec_tops.scenes import assets, stock
 
 
@@ -39,7 +42,8 @@ def cook(studio, capsys, monkeypatch, root) -> Any:
     return run
 
 
-def test_the_chain_of_stock_nodes(studio, cook):
+def stock_scene(studio) -> SceneDescription:
+    """The shipped scene of stock nodes on the studio's checkout."""
     scene = stock.describe()
     tokens = {
         "MINICONDA_ENV": f"{studio.environment}/",
@@ -57,7 +61,14 @@ def test_the_chain_of_stock_nodes(studio, cook):
                 values[f"stringvalue{number}"] = tokens[name]
             node = dataclasses.replace(node, parms=values)
         children.append(node)
-    report = cook(scene, *children)
+    return dataclasses.replace(
+        scene, tasks=(dataclasses.replace(scene.tasks[0], children=tuple(children)),)
+    )
+
+
+def test_the_chain_of_stock_nodes(studio, cook):
+    scene = stock_scene(studio)
+    report = cook(scene, *scene.tasks[0].children)
     assert report["code"] == 0, report["said"]
     trained = next(item for item in report["items"] if item["node"] == "train_genericgenerator1")
     assert trained["stateName"] == "CookedSuccess"
@@ -66,6 +77,81 @@ def test_the_chain_of_stock_nodes(studio, cook):
     assert "after 20 iterations" in (studio.output / "mesh/mesh.obj").read_text()
     log = (studio.output / "job.log").read_text()
     assert "Shim extension-name: " in log and "Shim hdr-files: " in log
+
+
+def assets_scene(studio) -> SceneDescription:
+    """The shipped scene of digital assets on the studio's checkout."""
+    scene = assets.static()
+    values = {
+        "engine": "nvdiffrec",
+        "miniconda_env": f"{studio.environment}/",
+        "working_dir": f"{studio.checkout}/",
+        "config_name": "configs/bob.json",
+        "output_dir": str(studio.output),
+    }
+    children = tuple(
+        dataclasses.replace(one, parms={**one.parms, **values}) if one.name == "attributes" else one
+        for one in scene.tasks[0].children
+    )
+    return dataclasses.replace(
+        scene, tasks=(dataclasses.replace(scene.tasks[0], children=children),)
+    )
+
+
+@pytest.fixture
+def toolkit(studio, monkeypatch) -> Path:
+    """A CUDA toolkit of the machine, on PATH; the training environment has no nvcc."""
+    folder = studio.folder / "opt/cuda"
+    (folder / "bin").mkdir(parents=True)
+    nvcc = folder / "bin/nvcc"
+    nvcc.write_text(f"#!/bin/sh\necho $1 >> '{folder}/compiled'\n")
+    nvcc.chmod(0o755)
+    for name in ("CUDA_HOME", "CUDA_PATH"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PATH", f"{folder / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setenv("STANDIN_CUDA", "1")
+    assert not (studio.environment / "bin/nvcc").exists()
+    return folder
+
+
+def test_the_stand_in_needs_the_toolkit_where_pytorch_does(studio, toolkit):
+    """By hand it compiles with the machine's toolkit, not with the environment in its place."""
+    words = ("--config", "configs/bob.json")
+    wrong = studio.by_hand(*words, CUDA_HOME=str(studio.environment))
+    assert not (toolkit / "compiled").exists()
+    assert f"{studio.environment}/bin/nvcc: not found" in wrong.stdout + wrong.stderr
+    shutil.rmtree(studio.folder / "home/.cache", ignore_errors=True)
+    studio.by_hand(*words)
+    assert (toolkit / "compiled").read_text() == "renderutils_plugin\n"
+
+
+@pytest.mark.parametrize("describe", [stock_scene, assets_scene])
+def test_a_shipped_scene_uses_the_machines_toolkit(studio, cook, toolkit, describe):
+    scene = describe(studio)
+    report = cook(scene, *scene.tasks[0].children)
+    assert report["code"] == 0, report["said"]
+    assert (studio.output / "mesh/mesh.obj").is_file()
+    assert (toolkit / "compiled").read_text() == "renderutils_plugin\n"
+    assert all("CUDA_HOME" not in item["attributes"] for item in report["items"])
+
+
+def test_a_scene_that_still_exports_the_environment_trains_too(studio, cook, toolkit):
+    """As the original workflow's scene does: the job takes the false toolkit out, and says so."""
+    scene = stock_scene(studio)
+    exported = {
+        "environment": 1, "varenable1": True, "varname1": "CUDA_HOME", "vartype1": Token("2"),
+        "varconflict1": Token("0"), "strvarvalue1": "`@MINICONDA_ENV`",
+    }  # fmt: skip
+    children = [
+        dataclasses.replace(one, parms={**one.parms, **exported})
+        if one.name == "environmentedit"
+        else one
+        for one in scene.tasks[0].children
+    ]
+    report = cook(scene, *children)
+    assert report["code"] == 0, report["said"]
+    log = (studio.output / "job.log").read_text()
+    assert f"CUDA_HOME is {studio.environment}/, a Python environment without nvcc" in log
 
 
 def test_a_wedge_of_the_digital_asset(studio, cook):

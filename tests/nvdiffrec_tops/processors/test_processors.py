@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.headless import pdg
+from nvdiffrec_tops.headless import hou, pdg
 from nvdiffrec_tops.houfiles.describe import NodeDescription, Token
 from nvdiffrec_tops.job import commandline
 
@@ -72,7 +72,8 @@ def test_the_chain_carries_attributes_environment_command_and_outputs(
         "ENGINE": "diffrec",
         "OUTPUT_DIR": f"{show}/out",
     }
-    assert set(train.environment) == {"CUDA_HOME", "PYTHONHOME", "PYTHONPATH"}
+    assert {"PYTHONHOME", "PYTHONPATH"} <= set(train.environment)
+    assert not train.environment.get("CUDA_HOME", "").startswith(str(environment))
     assert train.environment["PYTHONPATH"].endswith("site-packages")
     assert Path(train.environment["PYTHONPATH"]).is_dir()
     job = _job(train)
@@ -87,6 +88,67 @@ def test_by_default_no_variable_reaches_other_items(ours: Ours, generate: Genera
         ours("a", "nvdiffrec_attributes"), ours("e", "nvdiffrec_environment", {}, ("a",))
     )
     assert items["e"][0].environment == {}
+
+
+def _variables(value: str, **more: Any) -> dict[str, Any]:
+    return {"variables": 1, "varname1": "TORCH_CUDA_ARCH_LIST", "varvalue1": value, **more}
+
+
+def test_variables_go_to_the_training_alone(ours: Ours, generate: Generate) -> None:
+    items = generate(
+        ours("a", "nvdiffrec_attributes"),
+        ours("e", "nvdiffrec_environment", _variables("8.6"), ("a",)),
+        ours("f", "nvdiffrec_environment", {**_variables("it's"), "varname1": "B"}, ("e",)),
+        ours("t", "nvdiffrec_train", {}, ("f",)),
+    )
+    assert all(item.environment == {} for [item] in items.values())
+    handed = {"TORCH_CUDA_ARCH_LIST": "8.6", "B": "it's"}
+    assert json.loads(str(items["t"][0].stringAttribValue("TRAINING_VARIABLES"))) == handed
+    assert _job(items["t"][0]).environment.set == handed
+
+
+def test_variables_are_exported_where_the_artist_asks(ours: Ours, generate: Generate) -> None:
+    parms = _variables("8.6", export=Token("item"))
+    items = generate(
+        ours("a", "nvdiffrec_attributes"),
+        ours("e", "nvdiffrec_environment", parms, ("a",)),
+        ours("t", "nvdiffrec_train", {}, ("e",)),
+    )
+    assert items["t"][0].environment == {"TORCH_CUDA_ARCH_LIST": "8.6"}
+    assert not items["t"][0].hasAttrib("TRAINING_VARIABLES")
+    assert _job(items["t"][0]).environment.set == {}
+
+
+@pytest.mark.parametrize("export", ["job", "item", "original"])
+def test_resetting_drops_what_was_handed_over(ours: Ours, generate: Generate, export: str) -> None:
+    items = generate(
+        ours("a", "nvdiffrec_attributes"),
+        ours("e", "nvdiffrec_environment", _variables("8.6"), ("a",)),
+        ours("r", "nvdiffrec_environment", {"reset": True, "export": Token(export)}, ("e",)),
+        ours("t", "nvdiffrec_train", {}, ("r",)),
+    )
+    assert _job(items["t"][0]).environment.set == {}
+
+
+def test_a_static_scene_takes_what_is_handed_over_from_above(
+    ours: Ours, generate: Generate
+) -> None:
+    own = {**_variables("9.0"), "variables": 2, "varname2": "B", "varvalue2": "c"}
+    items = generate(
+        ours("a", "nvdiffrec_attributes"),
+        ours("e", "nvdiffrec_environment", _variables("8.6", variables=1), ("a",)),
+        ours("s", "nvdiffrec_static", own, ("e",)),
+    )
+    assert _job(items["s"][0]).environment.set == {"TORCH_CUDA_ARCH_LIST": "9.0", "B": "c"}
+
+
+@pytest.mark.parametrize("text", ["[1]", '{"A": 1}', "{", "x"])
+def test_a_damaged_list_of_variables_is_named(ours: Ours, generate: Generate, text: str) -> None:
+    parms = {"stringattribs": 1, "stringname1": "TRAINING_VARIABLES", "stringvalue1": text}
+    stock = NodeDescription("v", "attributecreate", parms, inputs=("a",))
+    train = ours("t", "nvdiffrec_train", {}, ("v",))
+    with pytest.raises(pdg.CookError, match="TRAINING_VARIABLES must be a JSON object"):
+        generate(ours("a", "nvdiffrec_attributes"), stock, train)
 
 
 def test_our_nodes_and_stock_nodes_mix_in_either_order(
@@ -240,6 +302,31 @@ def test_mistakes_are_node_errors_in_the_artists_words(
         generate(ours("s", "nvdiffrec_static", parms))
     message = str(caught.value)
     assert message.startswith("/tasks/topnet1/s: ") and "Traceback" not in message
+
+
+@pytest.mark.parametrize("folder", ["$HIP/out", "${HIP}/out", "/show/$HIPNAME", "`@dir`/$HIP"])
+def test_a_folder_beside_an_unsaved_scene_says_to_save(
+    ours: Ours, generate: Generate, folder: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nodes = (
+        ours("a", "nvdiffrec_attributes", {"output_dir": folder}),
+        ours("t", "nvdiffrec_train", {"output_dir": folder}, ("a",)),
+    )
+    if "@" not in folder:
+        assert generate(*nodes)["t"]
+    monkeypatch.setattr(hou.hipFile, "isNewFile", lambda: True)
+    with pytest.raises(pdg.CookError, match="Save it, then cook again") as caught:
+        generate(*nodes)
+    assert folder in str(caught.value)
+
+
+def test_another_folder_works_in_an_unsaved_scene(
+    ours: Ours, generate: Generate, show: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The training's own folder counts only for items that name none."""
+    monkeypatch.setattr(hou.hipFile, "isNewFile", lambda: True)
+    nodes = (ours("a", "nvdiffrec_attributes"), ours("t", "nvdiffrec_train", {}, ("a",)))
+    assert _job(generate(*nodes)["t"][0]).output == f"{show}/out"
 
 
 def test_train_without_attributes_says_which_node_is_missing(

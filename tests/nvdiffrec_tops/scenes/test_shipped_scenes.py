@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +114,12 @@ def _compared(item: pdg.WorkItem) -> dict[str, Any]:
 def test_scenes_name_the_libraries_of_their_assets(root: Path) -> None:
     scene = load(root / "hip" / "TOPs_nvdiffrec_Static.hip")
     used = [assets.ASSETS[f"nvdiffrec_{one}"] for one in ("attributes", "environment", "train")]
-    assert scene.fallbacks == tuple((one.section, f"otls/{one.library}") for one in used)
+    ours = [row for row in scene.fallbacks if row[0].startswith("kartaverse")]
+    assert ours == [
+        (one.section, f"{folder}otls/{one.library}")
+        for one in used
+        for folder in ("/opt/tops-nvdiffrec/", "")
+    ]
     for asset in used:
         shipped = read_expanded(root / "otls" / asset.library).definition(asset.type)
         held = scene.library.definition(asset.section)
@@ -129,6 +135,45 @@ def test_scenes_name_the_libraries_of_their_assets(root: Path) -> None:
             assert template is not None, f"{node.path}: {name}"
             if hasattr(template, "accepts"):
                 assert all(template.accepts(one.text) for one in parm.values)
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_every_scene_names_the_assets_of_its_nodes_as_houdini_does(name: str, root: Path) -> None:
+    """Two places for each type, and a dummy with the parameters that the scene sets."""
+    scene = load(root / "hip" / f"{name}.hip")
+    types = {one.type for one in scene.walk() if one.path.count("/") > 2}
+    sections = [row[0] for row in scene.fallbacks]
+    assert {one.rpartition("Top/")[2] for one in sections} == {
+        one.removeprefix("kartaverse::") for one in types
+    }
+    assert sections[::2] == sections[1::2] and len(set(sections)) * 2 == len(sections)
+    for (_first, installed), (_second, beside) in zip(
+        scene.fallbacks[::2], scene.fallbacks[1::2], strict=True
+    ):
+        assert installed.startswith("/opt/") and installed.endswith(f"/{beside}")
+    assert [one.name for one in scene.library.records] == sorted(types)
+    for node in scene.walk():
+        if node.path.count("/") <= 2:
+            continue
+        interface = scene.interface(node.type)
+        assert interface is not None
+        assert all(interface.find(parm) is not None for parm in node.parms), node.path
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_records_of_stock_types_are_those_of_real_scenes(
+    name: str, root: Path, shared: Path
+) -> None:
+    real = load(shared / "data/kartaverse/TOPs_nvdiffrec_Static_V001.hip")
+    known = {one.name: one for one in real.library.records}
+    mine = load(root / "hip" / f"{name}.hip").library
+    found = [one for one in mine.records if one.name in known]
+    assert found
+    for one in found:
+        assert replace(one, modified=0) == replace(known[one.name], modified=0)
+        [theirs, ours] = [library.definition(f"Top/{one.name}") for library in (real.library, mine)]
+        assert theirs is not None and ours is not None
+        assert [x.name for x in ours.sections] == [x.name for x in theirs.sections]
 
 
 def test_no_path_of_the_machine_that_built_them(root: Path) -> None:

@@ -133,6 +133,14 @@ class generationType(IntEnum):
     StaticRegenerate = 2
 
 
+class regenerateReason(IntEnum):
+    Always = 1
+    Full = 2
+    Propagate = 3
+    Dirty = 4
+    DirtyInvalidate = 5
+
+
 class result(IntEnum):
     All = 0
     Failure = 1

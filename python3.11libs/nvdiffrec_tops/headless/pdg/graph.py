@@ -29,6 +29,7 @@ class Parameters(Protocol):
     def toggle(self, name: str, item: WorkItem | None = None) -> bool: ...
     def names(self) -> list[str]: ...
     def expanded(self, text: str, item: WorkItem | None = None) -> str: ...
+    def watched(self) -> dict[str, str]: ...
 
 
 class Port:
@@ -132,6 +133,8 @@ class Node(EventEmitter):
         self.isDynamic = False
         self.generateWhen = generateWhen.AllUpstreamGenerated
         self.isGenerated = False
+        # What the node's own parameters were when it made its work items.
+        self.generatedFrom: dict[str, str] = {}
         self.callbacks: Any = None
         self.cookErrors: list[str] = []
         self.houNode: Any = self
@@ -185,6 +188,14 @@ class Node(EventEmitter):
             )
         return added
 
+    def removeItems(self) -> None:
+        """Forget the node's work items, to make them again."""
+        for item in self._items:
+            item.unlink()
+            self.graph.forget(item)
+        self._items.clear()
+        self.isGenerated = self.hasStarted = self.hasCooked = False
+
     def cookError(self, message: str) -> None:
         self.cookErrors.append(message)
         context = self.graph.context
@@ -208,6 +219,7 @@ class Graph(AttributeOwner):
         self._nodes: dict[str, Node] = {}
         self._items: dict[int, WorkItem] = {}
         self._names: dict[str, WorkItem] = {}
+        self._last_id = 0
 
     def addNode(self, node: Node) -> Node:
         if node.name in self._nodes:
@@ -222,11 +234,17 @@ class Graph(AttributeOwner):
         return self._nodes.get(name)
 
     def nextId(self) -> int:
-        return len(self._items) + 1
+        """A number that no work item of the graph has or had."""
+        return self._last_id + 1
 
     def register(self, item: WorkItem) -> None:
+        self._last_id = max(self._last_id, item.id)
         self._items[item.id] = item
         self._names[item.name] = item
+
+    def forget(self, item: WorkItem) -> None:
+        self._items.pop(item.id, None)
+        self._names.pop(item.name, None)
 
     def workItems(self) -> list[WorkItem]:
         return list(self._items.values())

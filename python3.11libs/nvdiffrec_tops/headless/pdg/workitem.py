@@ -246,6 +246,13 @@ class WorkItem(AttributeOwner, EventEmitter):
             self._dependencies[item.id] = item
             item._dependents[self.id] = self
 
+    def unlink(self) -> None:
+        """Take the item out of what it depends on and what depends on it."""
+        for item in self._dependencies.values():
+            item._dependents.pop(self.id, None)
+        for item in self._dependents.values():
+            item._dependencies.pop(self.id, None)
+
     @property
     def dependencies(self) -> list[WorkItem]:
         return list(self._dependencies.values())

@@ -72,7 +72,7 @@ def read(parameters: AssetParameters, item: pdg.WorkItem | None) -> SceneSetting
         miniconda_env=parameters.string("miniconda_env", item),
         working_dir=parameters.string("working_dir", item),
         config_name=parameters.string("config_name", item),
-        output_dir=parameters.string("output_dir", item),
+        output_dir=parameters.folder("output_dir", item),
         script_name=parameters.string("script_name", item),
         layout=parameters.string("output_layout", item),
         preset=parameters.string("preset", item),

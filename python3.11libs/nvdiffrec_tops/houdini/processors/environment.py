@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from nvdiffrec_tops import attributes, environment
+from nvdiffrec_tops import attributes, environment, training
 from nvdiffrec_tops.attributes import AttributesError
 from nvdiffrec_tops.environment import Environment
 from nvdiffrec_tops.houdini.parameters import AssetParameters
@@ -26,7 +27,7 @@ def on_generate(
     upstream_items: Sequence[pdg.WorkItem],
     generation_type: object,
 ) -> None:
-    """One item per upstream item, with the environment's attributes and exported variables."""
+    """One item per upstream item, with the environment's attributes and variables."""
     import pdg
 
     with told_to_the_artist():
@@ -48,12 +49,26 @@ def on_generate(
             if parameters.toggle("describe", upstream):
                 for name, value in _description(found or environment.describe(prefix)).items():
                     item.setStringAttrib(name, value)
-            if parameters.string("export", upstream) == "original":
-                exported = environment.exports(found or environment.describe(prefix))
-                for name, value in exported.items():
-                    _export(item, name, value)
-            for name, value in variables(parameters, upstream).items():
+            listed = variables(parameters, upstream)
+            export = parameters.string("export", upstream)
+            if export == "original":
+                described = found or environment.describe(prefix)
+                listed = {**environment.exports(described), **listed}
+            handed = listed if export == "job" else {}
+            _hand_over(item, upstream, handed, reset=parameters.toggle("reset", upstream))
+            for name, value in listed.items() if export != "job" else ():
                 _export(item, name, value)
+
+
+def _hand_over(
+    item: pdg.WorkItem, upstream: pdg.WorkItem, handed: Mapping[str, str], *, reset: bool
+) -> None:
+    """Give an item the variables for its training alone, beside those it has inherited."""
+    text = text_of(upstream, attributes.VARIABLES)
+    inherited = {} if reset else training.variables(text)
+    if text or handed:
+        value = json.dumps({**inherited, **handed}, ensure_ascii=True)
+        item.setStringAttrib(attributes.VARIABLES, value)
 
 
 def _chosen(parameters: AssetParameters, item: pdg.WorkItem) -> tuple[str, Environment | None]:

@@ -24,6 +24,7 @@ _NAMES = (
     attributes.ENGINE,
     attributes.OUTPUT,
     attributes.OVERRIDES,
+    attributes.VARIABLES,
 )
 
 
@@ -43,7 +44,7 @@ def on_generate(
                 parameters,
                 upstream,
                 engine=parameters.string("engine", upstream),
-                output_dir=parameters.string("output_dir", upstream),
+                output_dir=_own_folder(parameters, upstream, values[attributes.OUTPUT]),
             )
             training = plan(values, upstream.index, settings)
             folders.claim(training.output, upstream.label or upstream.name)
@@ -55,6 +56,12 @@ def on_generate(
             )
             item.setLabel(upstream.label)
             write(item, training, parameters)
+
+
+def _own_folder(parameters: AssetParameters, item: pdg.WorkItem, given: str) -> str:
+    """The node's output folder, which stands in where an item has none."""
+    name = "output_dir"
+    return parameters.string(name, item) if given else parameters.folder(name, item)
 
 
 def read(

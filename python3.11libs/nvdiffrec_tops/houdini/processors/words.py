@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from nvdiffrec_tops.attributes import AttributesError
 from nvdiffrec_tops.command import CommandError
 from nvdiffrec_tops.environment import EnvironmentProblem
-from nvdiffrec_tops.houdini.parameters import ParameterError
+from nvdiffrec_tops.houdini.parameters import ParameterError, UnsavedSceneError
 from nvdiffrec_tops.training import TrainingError
 
-_MISTAKES = (AttributesError, CommandError, ParameterError, TrainingError)
+_MISTAKES = (AttributesError, CommandError, ParameterError, TrainingError, UnsavedSceneError)
 
 
 @contextmanager

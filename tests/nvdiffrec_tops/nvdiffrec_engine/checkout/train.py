@@ -8,6 +8,7 @@ STANDIN_USES     words: names (old NumPy names), hdr (reads and writes .hdr), gl
                  context), display (opens the preview's window)
 STANDIN_MEMORY   batch x height x width x layers that fits the graphics memory
 STANDIN_FAIL     empty | lock | slow (waits while it compiles) | hang
+STANDIN_CUDA     the extension is built with nvcc, found as PyTorch finds it
 STANDIN_GPU      a graphics card is there, though PyTorch has no CUDA
 STANDIN_RECORD   a file that takes what was seen, as JSON, one line per start
 """
