@@ -129,7 +129,7 @@ def _members(data: bytes) -> Iterator[Member]:
 
 
 def encode(archive: Archive, *, repeats: bool = False) -> bytes:
-    """The bytes of an archive; the inverse of ``decode``.
+    """The bytes of an archive; the inverse of ``decode`` with the same ``repeats``.
 
     Raises HouFileError for names, sizes and numbers that the form cannot hold.
     """

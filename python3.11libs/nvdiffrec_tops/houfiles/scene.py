@@ -36,7 +36,10 @@ from .parms import Expression, Parm
 
 _T = TypeVar("_T")
 
-_LICENSED = ((b"HouLC", "Houdini Indie", ".hiplc"), (b"HouNC", "non-commercial", ".hipnc"))
+_LICENSED = (
+    (b"HouLC", "Houdini Indie", ".hiplc"),
+    (b"HouNC", "the non-commercial Houdini", ".hipnc"),
+)
 _FOREIGN = (
     (b"INDX", "it is a digital asset library, not a scene"),
     (b"\x1f\x8b", "it is compressed with gzip; unpack it first"),
@@ -467,8 +470,7 @@ def _not_a_scene(data: bytes, label: str) -> HouFileError:
         if data.startswith(magic):
             named = "" if label.lower().endswith(ending) else ", whatever its name says"
             return LicensedScene(
-                f"{label}: it is a scene of {licence} Houdini ({ending}{named}), which only "
-                "Houdini reads"
+                f"{label}: it is a scene of {licence} ({ending}{named}), which only Houdini reads"
             )
     if data.startswith(b"Hou"):
         return LicensedScene(
@@ -477,7 +479,7 @@ def _not_a_scene(data: bytes, label: str) -> HouFileError:
     for _magic, licence, ending in _LICENSED:
         if label.lower().endswith(ending):
             return LicensedScene(
-                f"{label}: by its name it is a scene of {licence} Houdini ({ending}), which only "
+                f"{label}: by its name it is a scene of {licence} ({ending}), which only "
                 "Houdini reads; it does not begin like one"
             )
     return HouFileError(f"{label}: it is not a Houdini scene")

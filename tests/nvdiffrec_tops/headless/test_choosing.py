@@ -111,7 +111,7 @@ def test_what_stands_elsewhere_never_stops_a_cook(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("shot.hiplc", b"HouLC\x1a0123", r"Houdini Indie Houdini|Houdini Indie"),
+        ("shot.hiplc", b"HouLC\x1a0123", r"a scene of Houdini Indie \(\.hiplc\)"),
         ("shot.hipnc", b"HouNC\x1a0123", "non-commercial"),
         ("shot.hip", b"HouNC\x1a0123", "non-commercial.*whatever its name says"),
         ("my shot.hiplc", b"something else", "by its name"),
