@@ -120,6 +120,18 @@ def evaluate_number(text: str, scope: Scope) -> float:
     return value
 
 
+_REFERENCE = re.compile(
+    r"""@(?P<plain>[A-Za-z_]\w*)"""
+    r"""|\b(?:has)?pdgattrib(?:s|vals|type)?\(\s*["'](?P<called>\w+)["']"""
+    r"""|\b(?P<input>pdginput)\("""
+)
+
+
+def references(text: str) -> set[str]:
+    """The names of the attributes that an expression reads; ``pdg_input`` stands for its files."""
+    return {found["plain"] or found["called"] or "pdg_input" for found in _REFERENCE.finditer(text)}
+
+
 def _as_text(value: Value) -> str:
     return value if isinstance(value, str) else number_text(value)
 

@@ -19,7 +19,7 @@ from .nodes.localscheduler import JOB_PARAMETERS as LOCAL_JOB_PARAMETERS
 from .nodes.localscheduler import PARAMETERS
 from .parameters import NodeParameters, Surroundings
 from .parmtable import NUMERIC, Kind, ParmSpec, ParmTable
-from .wiring import NetworkError, end_nodes, nearest, upstream
+from .wiring import NetworkError, end_nodes, nearest, passing, upstream
 
 _MAX_CHANNELS = 50
 
@@ -73,8 +73,9 @@ def open_network(
                 values[inside] = _parameters(inner, around, inside)
     _apply(overrides, topnet, children, values)
     around.channel = _channels(values)
-    chosen, notes = end_nodes(topnet, children, ends, all_ends)
-    order = upstream(chosen, children)
+    through, passed = passing(children, values)
+    chosen, notes = end_nodes(topnet, children, ends, all_ends, through)
+    order = upstream(chosen, children, through)
     kind, scheduler, problems = _scheduler(topnet, children, values, around, order, local)
     for child in order:
         problems += _type_problems(child, values[child.path], allow_unknown)
@@ -83,8 +84,8 @@ def open_network(
     problems += nodes.TYPES[kind].problems(scheduler, allow_unknown=allow_unknown)
     if problems:
         raise NetworkError(*dict.fromkeys(problems))
-    context = build_graph(topnet, order, children, values)
-    return Network(context, scheduler, kind, topnet.path, around, notes)
+    context = build_graph(topnet, order, children, values, through)
+    return Network(context, scheduler, kind, topnet.path, around, passed + notes)
 
 
 # -- finding things -------------------------------------------------------------------------
@@ -298,7 +299,9 @@ def _scheduler(
 def _type_problems(node: Node, parameters: NodeParameters, allow_unknown: bool) -> list[str]:
     known = assets.node_type(node.type)
     if known is None or known.callbacks is None:
-        supported = ", ".join(sorted(n for n, one in nodes.TYPES.items() if one.callbacks))
+        supported = ", ".join(
+            sorted(n for n, one in nodes.TYPES.items() if one.callbacks or one.passes)
+        )
         return [
             f"{node.path} is of type '{node.type}', which cannot be cooked without Houdini; "
             f"supported are {supported}. Bypass it, or cook up to another node with --node"

@@ -6,7 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..expressions import ExpressionError, Scope, evaluate, evaluate_number, expand, number_text
+from ..expressions import (
+    ExpressionError,
+    Scope,
+    evaluate,
+    evaluate_number,
+    expand,
+    number_text,
+    references,
+)
 from . import pdg
 from .parmtable import NUMERIC, Kind, ParmSpec, ParmTable, toggle_value
 
@@ -106,6 +114,23 @@ class NodeParameters:
         if any(value.expression is not None for value in values):
             return False
         return spec.normal(value.text for value in values) == spec.normal(spec.default)
+
+    def attributeReferences(self) -> set[str]:
+        """The names of the attributes that the node's expressions refer to."""
+        found: set[str] = set()
+        for name in self.names():
+            spec = self.table.find(name)
+            if spec is not None and spec.kind in (Kind.LAYOUT, Kind.BUTTON):
+                continue
+            for value in self.components(name):
+                if value.expression is not None:
+                    found |= references(value.expression.text)
+                elif spec is not None and spec.kind in NUMERIC and "`" not in value.text:
+                    found |= references(value.text)
+                else:
+                    for inside in value.text.split("`")[1::2]:
+                        found |= references(inside)
+        return found
 
     # -- evaluation -------------------------------------------------------------------------
     def scope(self, item: pdg.WorkItem | None) -> Scope:

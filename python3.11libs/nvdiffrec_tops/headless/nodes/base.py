@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -19,6 +19,8 @@ class NodeType:
 
     ``refused``: parameter name to the reason why a value other than the default is not supported.
     ``check``: further questions to the parameters before anything runs; returns sentences.
+    ``passes``: of a node that makes no work items and stands in the place of one of its inputs:
+    which one, given the inputs that are wired (None: none of them), and a note or ''.
     """
 
     name: str
@@ -27,6 +29,7 @@ class NodeType:
     callbacks: Callbacks | None
     refused: Mapping[str, str] = field(default_factory=dict)
     check: Callable[[NodeParameters], list[str]] = lambda _parameters: []
+    passes: Callable[[NodeParameters, Sequence[int]], tuple[int | None, str]] | None = None
 
     def problems(self, parameters: NodeParameters, *, allow_unknown: bool = False) -> list[str]:
         """Everything that keeps a node of this type from being cooked, in plain sentences."""
