@@ -36,7 +36,7 @@ def _needs_cooked_items(node: pdg.Node) -> bool:
     running = [item for item in upstream if item.hasCommand or item.isInProcess]
     if not running:
         return False
-    names = set[str]().union(*(one.attributeReferences() for one in node.referencing))
+    names = frozenset[str]().union(*(one.attributeReferences() for one in node.referencing))
     if "pdg_input" in names and not all(
         item.outputFiles or item.expectedOutputFiles for item in running
     ):
@@ -118,9 +118,11 @@ class Generation:
             return
         if not complete:
             return
-        if node.generateWhen is _When.AllUpstreamCooked and not assume:
-            if not all(item.isCooked if failures else item.isSuccessful for item in upstream):
-                return
+        cooked = assume or all(
+            item.isCooked if failures else item.isSuccessful for item in upstream
+        )
+        if node.generateWhen is _When.AllUpstreamCooked and not cooked:
+            return
         self._admit(self._run(node, upstream))
         self._finish(node)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..cookcommand import Override
 from ..expressions import ExpressionError, number_text
 from ..houfiles import HouFileError, Node, Scene, load
-from . import assets, nodes, pdg
+from . import assets, nodes, pdg, timeline
 from .building import build_graph
 from .nodes.hqueuescheduler import JOB_PARAMETERS as HQUEUE_JOB_PARAMETERS
 from .nodes.localscheduler import JOB_PARAMETERS as LOCAL_JOB_PARAMETERS
@@ -62,7 +62,9 @@ def open_network(
         raise HouFileError(f"the scene {path} does not exist")
     scene = load(path)
     topnet = _topnet(scene, top)
-    around = Surroundings(_variables(scene, path, variables or {}), _frame(scene))
+    line = timeline.read(scene)
+    known = _variables(scene, path, {**line.variables(), **(variables or {})})
+    around = Surroundings(known, line.current)
     children = {child.name: child for child in topnet.children}
     values: dict[str, NodeParameters] = {}
     for child in [topnet, *topnet.children]:
@@ -126,17 +128,6 @@ def _variables(scene: Scene, path: Path, given: Mapping[str, str]) -> dict[str, 
         found["TEMP"] = tempfile.gettempdir()
     found.update(given)
     return found
-
-
-def _frame(scene: Scene) -> float:
-    """The scene's current frame: ``tcur`` seconds at ``fps``."""
-    data = scene.members.get(".start", b"").decode("utf-8", "replace")
-    second = re.search(r"^tcur ([-\d.e]+)$", data, re.MULTILINE)
-    rate = re.search(r"^fps ([\d.e]+)$", data, re.MULTILINE)
-    try:
-        return float(second[1]) * float(rate[1]) + 1.0 if second and rate else 1.0
-    except ValueError:
-        return 1.0
 
 
 def _table(node: Node) -> ParmTable:

@@ -115,9 +115,9 @@ class NodeParameters:
             return False
         return spec.normal(value.text for value in values) == spec.normal(spec.default)
 
-    def attributeReferences(self) -> set[str]:
+    def attributeReferences(self) -> frozenset[str]:
         """The names of the attributes that the node's expressions refer to."""
-        found: set[str] = set()
+        found = frozenset[str]()
         for name in self.names():
             spec = self.table.find(name)
             if spec is not None and spec.kind in (Kind.LAYOUT, Kind.BUTTON):

@@ -361,6 +361,11 @@ class AttributeOwner:
         attribute.name, attribute.isOwner = new, True
         self._attributes[new] = attribute
 
+    def copyAttrib(self, attribute: Attribute) -> None:
+        """Take over an attribute of another owner; one of the same name is replaced."""
+        twin = self._attributes[attribute.name] = attribute.copy()
+        twin.isOwner = True
+
     def clearAttribs(self) -> None:
         self._attributes.clear()
 

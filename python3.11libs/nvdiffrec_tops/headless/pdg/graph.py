@@ -28,7 +28,7 @@ class Parameters(Protocol):
     def number(self, name: str, item: WorkItem | None = None) -> float: ...
     def toggle(self, name: str, item: WorkItem | None = None) -> bool: ...
     def names(self) -> list[str]: ...
-    def attributeReferences(self) -> set[str]: ...
+    def attributeReferences(self) -> frozenset[str]: ...
     def expanded(self, text: str, item: WorkItem | None = None) -> str: ...
 
 
@@ -170,15 +170,15 @@ class Node(EventEmitter):
         """Whether an item leaves its node by an output that is wired into this one."""
         return (item.node, item.outputIndex) in self._wires
 
+    def itemsOfInput(self, number: int) -> list[WorkItem]:
+        """The items that come in by one of the wired inputs, counted from 0."""
+        source, output = self._wires[number]
+        return [item for item in source.workItems if item.outputIndex == output]
+
     @property
     def upstreamItems(self) -> list[WorkItem]:
         """The items that come in, in the order of the inputs."""
-        return [
-            item
-            for source, output in self._wires
-            for item in source.workItems
-            if item.outputIndex == output
-        ]
+        return [item for number in range(len(self._wires)) for item in self.itemsOfInput(number)]
 
     @property
     def workItems(self) -> list[WorkItem]:

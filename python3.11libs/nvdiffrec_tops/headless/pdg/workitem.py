@@ -51,7 +51,7 @@ class WorkItem(AttributeOwner, EventEmitter):
         self.executionType = workItemExecutionType.Regular
         self.priority = 0
         self.frame = 0.0
-        self.frameStep = 1
+        self.frameStep: float = 1
         self.hasFrame = False
         self.parent: WorkItem | None = None
         self.isNoGenerate = False
@@ -90,7 +90,7 @@ class WorkItem(AttributeOwner, EventEmitter):
     def setLabel(self, label: str) -> None:
         self.label = label
 
-    def setFrame(self, frame: float, step: int = 1) -> None:
+    def setFrame(self, frame: float, step: float = 1) -> None:
         self.frame, self.frameStep, self.hasFrame = frame, step, True
 
     # -- inheritance ------------------------------------------------------------------------
