@@ -60,11 +60,14 @@ _FILES = (
 
 
 def _attributes(item: pdg.WorkItem) -> list[tuple[str, pdg.Attribute]]:
-    """The attributes by name; files that the item keeps elsewhere are attributes here."""
+    """The attributes by name; files that the item keeps elsewhere are attributes here.
+
+    The input files of a partition are those that it has merged into its output files.
+    """
     found = {one.name: one for one in item.allAttribs()}
     for name, member, flags in _FILES:
         files = getattr(item, member)
-        if files:
+        if files and not (item.isPartition and member == "inputFiles"):
             attribute = pdg.Attribute(name, pdg.attribType.File)
             attribute.setValues(files)
             attribute.setFlags(flags)

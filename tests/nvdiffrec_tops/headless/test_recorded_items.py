@@ -21,6 +21,8 @@ import pytest
 from nvdiffrec_tops.cookcommand import Override
 from nvdiffrec_tops.headless import assets, serialise
 from nvdiffrec_tops.headless.command import generate_all
+from nvdiffrec_tops.headless.cook import Cook, Watcher
+from nvdiffrec_tops.headless.localscheduler import LocalScheduler
 from nvdiffrec_tops.headless.network import open_network
 from nvdiffrec_tops.houfiles import load
 
@@ -47,9 +49,9 @@ class Golden:
     """How the record of one scene is reproduced.
 
     ``settings``: parameter values that were other ones when the record was taken. ``hip``: the
-    scene's folder on that machine. ``files``: below that folder. ``explained``: attributes, or
-    members of a file value as ``attribute/member``, that this cook cannot give, and why.
-    ``other_members``: the same for members of the item.
+    scene's folder on that machine. ``files``: below that folder. ``cooks``: the items upstream
+    have to run. ``explained``: attributes, or members of a file value as ``attribute/member``,
+    that this cook cannot give, and why. ``other_members``: the same for members of the item.
     """
 
     scene: str
@@ -59,11 +61,13 @@ class Golden:
     index: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
     files: tuple[Disk, ...] = ()
+    cooks: bool = False
     explained: Mapping[str, str] = field(default_factory=dict)
     other_members: Mapping[str, str] = field(default_factory=dict)
 
 
 _THEIR_FOLDER = "the size and the time of a folder are those of that machine's file system"
+_OUR_ARCHIVE = "the archive is written now, from files of the same size with other contents"
 _AFTER_THE_RUN = "these files are there only when the program has run"
 _POSTSHOT = "C:/Users/vfx/Documents/HoudiniProjects/PostshotProject"
 _KARTAVERSE = "/Users/vfx/Documents/Git/Kartaverse-Repos/Kartaverse-for-Houdini/HoudiniProjects"
@@ -144,10 +148,12 @@ GOLDEN = [
             Disk("obj/Mesh.0001.mtl", 16, 1723638185),
             Disk("obj/Mesh_u1_v1.0001.png", 44825, 1723638243),
         ),
+        cooks=True,
         explained={
             "directory/size": _THEIR_FOLDER,
             "directory/hash": _THEIR_FOLDER,
-            "__pdg_outputfiles": _AFTER_THE_RUN,
+            "__pdg_outputfiles/size": _OUR_ARCHIVE,
+            "__pdg_outputfiles/hash": _OUR_ARCHIVE,
         },
     ),
     Golden(
@@ -204,9 +210,14 @@ def _reproduced(golden: Golden, scene: Path, folder: Path, record: Record) -> Re
         top="/tasks/topnet1",
         ends=[golden.node],
         overrides=[Override.parse(f"{name}={value}") for name, value in settings.items()],
-        variables={"HIP": home, "HOME": "/home/vfx"},
+        variables={"HIP": home, "HOME": "/home/vfx", "HOUDINI_TEMP_DIR": str(folder / "temp")},
     )
-    items = generate_all(network, lambda _message: None)
+    if golden.cooks:
+        result = Cook(network.context, LocalScheduler(network.scheduler), Watcher()).run()
+        assert result.successful, result.errors
+        items = network.context.graph.workItems()
+    else:
+        items = generate_all(network, lambda _message: None)
     (item,) = [one for one in items if one.node.name == golden.node and one.index == golden.index]
     whole = "nodeName" in record["workitem"]
     saved = serialise.full(item, "localscheduler") if whole else serialise.reduced(item)

@@ -100,14 +100,21 @@ class Partitioner(pdg.PyPartitioner):
         return pdg.result.Success
 
     def onFillPartition(self, partition: pdg.WorkItem, cooked: bool) -> pdg.result:
-        """Merge attributes and frame when the partition is made, output files when it cooks."""
+        """Merge attributes and frame when the partition is made.
+
+        When it cooks, attributes are merged anew with what the items' own cooks have brought, and
+        output files.
+        """
         parameters = parms(self)
         contents = partition.partitionItems
+        merge_attributes(parameters, partition, contents)
+        size = partition.addAttrib(SIZE_ATTRIBUTE, pdg.attribType.Int, pdg.attribOverwrite.Always)
+        assert size is not None
+        size.setValue(len(contents))
         if cooked:
             merge_outputs(parameters.menu("pdg_partitionmergeoutputs"), partition, contents)
             return pdg.result.Success
         partition.ignoresFailures = self.takesFailures
-        merge_attributes(parameters, partition, contents)
         frames = [item.frame for item in contents if item.hasFrame]
         choice = parameters.menu("pdg_partitionframe")
         if frames and choice:
@@ -116,7 +123,6 @@ class Partitioner(pdg.PyPartitioner):
         if parameters.toggle("pdg_partitionstoreids"):
             name = parameters.string("pdg_partitionidattrib", partition)
             partition.setIntAttrib(name, [item.id for item in contents])
-        partition.setIntAttrib(SIZE_ATTRIBUTE, [len(contents)])
         return pdg.result.Success
 
     @property

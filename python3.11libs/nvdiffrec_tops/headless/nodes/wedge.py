@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .. import pdg
@@ -85,7 +86,8 @@ PARAMETERS = table(
         floating("coloroffset#", 1, 1, 1, 1),
         *later("21.0", toggle("runcallbacks#", True)),
     ),
-    _VALUES,
+    replace(_VALUES[0], owner="wedgeattributes"),
+    _VALUES[1:],
     toggle("createwedgecount", True),
     string("wedgecountattrname", "wedgecount"),
     toggle("createwedgeindex", True),

@@ -215,10 +215,13 @@ class WorkItem(AttributeOwner, EventEmitter):
     def addOutputFile(
         self, path: str, tag: str = "", hash_code: int = 0, own: bool = False
     ) -> None:
-        """Report a real result. A path that is reported again replaces its first report."""
+        """Report a real result. A path that is reported again replaces its first report.
+
+        What an item reports while it cooks is its own.
+        """
         runs = self.state in (workItemState.Scheduled, workItemState.Cooking)
         when = fileType.Runtime if runs else fileType.Generated
-        entry = File.onDisk(path, tag or tag_of(path), own, when)
+        entry = File.onDisk(path, tag or tag_of(path), own or runs, when)
         if hash_code:
             entry = replace(entry, hash=hash_code)
         self._outputs = [old for old in self._outputs if old.path != path] + [entry]
