@@ -120,18 +120,6 @@ def evaluate_number(text: str, scope: Scope) -> float:
     return value
 
 
-_REFERENCE = re.compile(
-    r"""@(?P<plain>[A-Za-z_]\w*)"""
-    r"""|\b(?:has)?pdgattrib(?:s|vals|type)?\(\s*["'](?P<called>\w+)["']"""
-    r"""|\b(?P<input>pdginput)\("""
-)
-
-
-def references(text: str) -> set[str]:
-    """The names of the attributes that an expression reads; ``pdg_input`` stands for its files."""
-    return {found["plain"] or found["called"] or "pdg_input" for found in _REFERENCE.finditer(text)}
-
-
 def _as_text(value: Value) -> str:
     return value if isinstance(value, str) else number_text(value)
 
@@ -145,7 +133,7 @@ def _as_number(value: Value, what: str) -> float:
     return value
 
 
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"""\s*(?:
       (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
     | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
@@ -173,7 +161,7 @@ class _Parser:
         self.tokens: list[re.Match[str]] = []
         at, end = 0, len(text.rstrip())
         while at < end:
-            found = _TOKEN.match(text, at)
+            found = TOKEN.match(text, at)
             if found is None:
                 rest = text[at:].strip()
                 raise ExpressionError(f"'{rest[:20]}' in the expression '{text}' is not understood")

@@ -6,17 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from ..expressions import (
-    ExpressionError,
-    Scope,
-    evaluate,
-    evaluate_number,
-    expand,
-    number_text,
-    references,
-)
+from ..expressions import ExpressionError, Scope, evaluate, evaluate_number, expand, number_text
 from . import pdg
 from .parmtable import NUMERIC, Kind, ParmSpec, ParmTable, toggle_value
+from .references import references
 
 
 class SceneExpression(Protocol):
