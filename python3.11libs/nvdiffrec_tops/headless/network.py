@@ -194,13 +194,14 @@ def _apply(
             raise NetworkError(f"{shown}: {node.path} has no parameter '{override.parm}'{hint}")
         if spec is not None and spec.kind in (Kind.LAYOUT, Kind.BUTTON):
             raise NetworkError(f"{shown}: '{override.parm}' has no value that could be set")
-        number = parameters.table.instance(override.parm)
-        if spec is not None and spec.owner and number:
-            count = parameters.count(spec.owner)
-            if not 1 <= number <= count:
+        numbers = parameters.table.instances(override.parm)
+        if spec is not None and spec.owner and numbers:
+            owner = spec.owner.replace("#", str(numbers[0]))
+            count = parameters.count(owner)
+            if not 1 <= numbers[-1] <= count:
                 raise NetworkError(
-                    f"{shown}: {node.path} has {count} entries in '{spec.owner}'; raise it first "
-                    f"with --set {node.name}.{spec.owner}={number}"
+                    f"{shown}: {node.path} has {count} entries in '{owner}'; raise it first "
+                    f"with --set {node.name}.{owner}={numbers[-1]}"
                 )
         size = len(spec.default) if spec is not None else 1
         texts = override.value.split() if size > 1 else [override.value]

@@ -172,6 +172,16 @@ def test_wedges_random_exported_and_without_metadata(scene, top, items) -> None:
     assert values(items(path, "w", "--set", "w.seed=1"), "v") != values(made, "v")
 
 
+def test_values_of_an_inner_list_can_be_set(scene, top, items) -> None:
+    parms = _wedge(2, typeN="4", valuesN=1, **{"strvalueN_1": "a"})
+    path = scene(top("w", "wedge", parms))
+    assert values(items(path, "w", "--set", "w.strvalue1_1=z"), "v") == [["z"], ["z"]]
+    more = ("--set", "w.values1=2", "--set", "w.strvalue1_2=b")
+    assert values(items(path, "w", *more), "v") == [["a"], ["b"]]
+    with pytest.raises(RuntimeError, match=r"1 entries in 'values1'.*--set w\.values1=2"):
+        items(path, "w", "--set", "w.strvalue1_2=b")
+
+
 def test_wedge_refuses_what_needs_houdini(scene, top, items) -> None:
     parms = _wedge(1, exportchannelN="on", channelN="/obj/geo1/tx")
     with pytest.raises(RuntimeError, match="'exportchannel1' is set to 'on'"):

@@ -171,6 +171,8 @@ def test_instances_and_near_names() -> None:
     table = nodes.TYPES["attributecreate"].table
     spec = table.find("stringname12")
     assert spec is not None and spec.name == "stringname#" and spec.owner == "stringattribs"
-    assert table.instance("stringname12") == 12
+    assert table.instances("stringname12") == (12,)
+    assert table.instances("copyoutputs") == ()
+    assert nodes.TYPES["wedge"].table.instances("strvalue2_3") == (2, 3)
     assert table.find("stringname") is None
     assert table.nearest("stringnam2") == "stringname2"
