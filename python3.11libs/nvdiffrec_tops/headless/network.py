@@ -19,7 +19,7 @@ from .nodes.localscheduler import JOB_PARAMETERS as LOCAL_JOB_PARAMETERS
 from .nodes.localscheduler import PARAMETERS
 from .parameters import NodeParameters, Surroundings
 from .parmtable import NUMERIC, Kind, ParmSpec, ParmTable
-from .wiring import NetworkError, end_nodes, nearest, passing, upstream
+from .wiring import NetworkError, PassedThrough, end_nodes, nearest, upstream
 
 _MAX_CHANNELS = 50
 
@@ -75,7 +75,7 @@ def open_network(
                 values[inside] = _parameters(inner, around, inside)
     _apply(overrides, topnet, children, values)
     around.channel = _channels(values)
-    through, passed = passing(children, values)
+    through = PassedThrough(children, values)
     chosen, notes = end_nodes(topnet, children, ends, all_ends, through)
     order = upstream(chosen, children, through)
     kind, scheduler, problems = _scheduler(topnet, children, values, around, order, local)
@@ -87,7 +87,7 @@ def open_network(
     if problems:
         raise NetworkError(*dict.fromkeys(problems))
     context = build_graph(topnet, order, children, values, through)
-    return Network(context, scheduler, kind, topnet.path, around, passed + notes)
+    return Network(context, scheduler, kind, topnet.path, around, through.notes + notes)
 
 
 # -- finding things -------------------------------------------------------------------------

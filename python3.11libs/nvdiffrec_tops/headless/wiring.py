@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ..houfiles import Node
 from . import assets, pdg
+from .nodes.base import Passes
 from .parameters import NodeParameters
 
 
@@ -39,21 +40,49 @@ Passing = Mapping[str, int | None]
 """Nodes that make no work items, by name, and the input in whose place they stand; None: none."""
 
 
-def passing(
-    children: Mapping[str, Node], values: Mapping[str, NodeParameters]
-) -> tuple[Passing, list[str]]:
-    """The nodes that are only passed through: bypassed ones, nulls and switches. And notes."""
-    found: dict[str, int | None] = {}
-    notes: list[str] = []
-    for node in children.values():
-        inputs = sorted(wire.input_index for wire in node.inputs)
-        known = assets.node_type(node.type)
-        if node.flags.get("bypass"):
-            found[node.name] = inputs[0] if inputs else None
-        elif known is not None and known.passes is not None:
-            found[node.name], note = known.passes(values[node.path], inputs)
-            notes += [note] if note else []
-    return found, notes
+class PassedThrough(Passing):
+    """The bypassed nodes, nulls and switches of a network.
+
+    Which input a node stands for is asked when a wire leads through it, so that a node that is
+    not cooked cannot be at fault. ``notes``: one sentence each for the artist. Looking a node up
+    raises CookError.
+    """
+
+    def __init__(self, children: Mapping[str, Node], values: Mapping[str, NodeParameters]) -> None:
+        self.notes: list[str] = []
+        self._values = values
+        self._known: dict[str, int | None] = {}
+        self._nodes = {
+            name: node
+            for name, node in children.items()
+            if node.flags.get("bypass") or _passes(node) is not None
+        }
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._nodes
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._nodes)
+
+    def __len__(self) -> int:
+        return len(self._nodes)
+
+    def __getitem__(self, name: str) -> int | None:
+        if name not in self._known:
+            node = self._nodes[name]
+            inputs = sorted(wire.input_index for wire in node.inputs)
+            choose = _passes(node)
+            if node.flags.get("bypass") or choose is None:
+                self._known[name] = inputs[0] if inputs else None
+            else:
+                self._known[name], note = choose(self._values[node.path], inputs)
+                self.notes += [note] if note else []
+        return self._known[name]
+
+
+def _passes(node: Node) -> Passes | None:
+    known = assets.node_type(node.type)
+    return None if known is None else known.passes
 
 
 def sources(node: Node, children: Mapping[str, Node], through: Passing) -> list[Source]:

@@ -108,6 +108,7 @@ def test_switch_cannot_look_at_attributes(scene, top, items) -> None:
     path = scene(*_numbers(top, "a", 2), choose, top("end", "merge", {}, ["choose"]))
     with pytest.raises(RuntimeError, match="'input': @n needs a work item"):
         items(path, "end")
+    assert len(items(path, "a", "--node", "a")) == 2, "a switch that is not cooked does not matter"
 
 
 # -- Filters ---------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from ..parameters import NodeParameters
 from ..parmtable import ParmSpec, ParmTable, menu
 
 Callbacks = type[pdg.PyProcessor] | type[pdg.PyPartitioner]
+Passes = Callable[[NodeParameters, Sequence[int]], tuple[int | None, str]]
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class NodeType:
     callbacks: Callbacks | None
     refused: Mapping[str, str] = field(default_factory=dict)
     check: Callable[[NodeParameters], list[str]] = lambda _parameters: []
-    passes: Callable[[NodeParameters, Sequence[int]], tuple[int | None, str]] | None = None
+    passes: Passes | None = None
 
     def problems(self, parameters: NodeParameters, *, allow_unknown: bool = False) -> list[str]:
         """Everything that keeps a node of this type from being cooked, in plain sentences."""
