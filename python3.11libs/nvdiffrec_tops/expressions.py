@@ -133,7 +133,7 @@ def _as_number(value: Value, what: str) -> float:
     return value
 
 
-_TOKEN = re.compile(
+TOKEN = re.compile(
     r"""\s*(?:
       (?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)
     | (?P<string>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*')
@@ -161,7 +161,7 @@ class _Parser:
         self.tokens: list[re.Match[str]] = []
         at, end = 0, len(text.rstrip())
         while at < end:
-            found = _TOKEN.match(text, at)
+            found = TOKEN.match(text, at)
             if found is None:
                 rest = text[at:].strip()
                 raise ExpressionError(f"'{rest[:20]}' in the expression '{text}' is not understood")

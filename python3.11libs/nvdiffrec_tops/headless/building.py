@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from ..houfiles import Node
 from . import assets, hou, nodes, pdg
 from .parameters import NodeParameters
-from .wiring import sources
+from .wiring import Passing, sources
+
+_Output = tuple[pdg.Node, int]
 
 
 def build_graph(
@@ -15,6 +17,7 @@ def build_graph(
     order: Sequence[Node],
     children: Mapping[str, Node],
     values: Mapping[str, NodeParameters],
+    through: Passing,
 ) -> pdg.GraphContext:
     """The nodes of ``order`` (upstream first) with their callbacks, wired; nothing is generated."""
     context = pdg.GraphContext(topnet.name)
@@ -24,9 +27,9 @@ def build_graph(
     top = values[topnet.path]
     label = top.raw("defaultlabel") if top.toggle("usedefaultlabel") else ""
     for node in order:
-        wired = sources(node, children)
-        above = [made[one.name] for one in wired]
-        inputs = tuple(artists[one.name] for one in wired)
+        wired = sources(node, children, through)
+        above = [(made[one.node.name], one.output) for one in wired]
+        inputs = tuple(artists[name] for name in dict.fromkeys(one.node.name for one in wired))
         artists[node.name] = hou.OpNode(values[node.path], network, inputs)
         asset = assets.find(node.type)
         if asset is None:
@@ -48,14 +51,14 @@ def _node(
     known: nodes.NodeType,
     parameters: NodeParameters,
     callbacks: nodes.Callbacks,
-    above: Sequence[pdg.Node],
+    above: Sequence[_Output],
 ) -> pdg.Node:
     one = pdg.Node(context.graph, name, known.kind, parameters, parameters.path)
     one.typeName = known.name
     one.callbacks = callbacks(one)
     context.graph.addNode(one)
-    for source in above:
-        one.connect(source)
+    for source, output in above:
+        one.connect(source, output)
     return one
 
 
@@ -64,7 +67,7 @@ def _inside(
     node: Node,
     asset: assets.Asset,
     values: Mapping[str, NodeParameters],
-    above: Sequence[pdg.Node],
+    above: Sequence[_Output],
     artist: hou.OpNode,
 ) -> pdg.Node:
     """The nodes inside an asset, in the asset's place; gives the one that feeds its output.
@@ -74,7 +77,10 @@ def _inside(
     inner = asset.inner()
     made: dict[str, pdg.Node] = {}
     for part in inner:
-        wired = [above if wire.source == "(0)" else [made[wire.source]] for wire in part.inputs]
+        wired = [
+            above if wire.source == "(0)" else [(made[wire.source], wire.source_output)]
+            for wire in part.inputs
+        ]
         known = nodes.TYPES[part.type]
         last = part is inner[-1]
         callbacks = known.callbacks
@@ -85,6 +91,7 @@ def _inside(
         parameters = values[f"{node.path}/{part.name}"]
         one = _node(context, name, known, parameters, callbacks, [x for xs in wired for x in xs])
         one.typeName = node.type if last else part.type
+        one.referencing.append(values[node.path])
         one.houNode = hou.OpNode(parameters, artist)
         made[part.name] = one
     return made[inner[-1].name]

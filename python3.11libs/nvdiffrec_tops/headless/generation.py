@@ -9,26 +9,44 @@ from . import pdg
 _When = pdg.generateWhen
 
 
-def resolve(graph: pdg.Graph) -> None:
-    """Settle Generate When of every node, upstream first.
+def settle(node: pdg.Node) -> None:
+    """Settle Generate When of a node whose inputs are settled and, where static, generated.
 
-    Automatic: Each Upstream Item is Cooked when an input generates during the cook, otherwise All
-    Upstream Items are Generated. A node without inputs is static.
+    Automatic: Each Upstream Item is Cooked when an input generates during the cook, or when the
+    node's expressions refer to an attribute that upstream items get only when they cook; otherwise
+    All Upstream Items are Generated. A node without inputs is static.
     """
-    for node in graph.nodes():
-        during = any(one.isDynamic for one in node.inputs)
-        if node.nodeType is pdg.nodeType.Partitioner:
-            cooked = node.parameters.integer("pdg_partitionwhen") == 1
-            node.generateWhen = _When.AllUpstreamCooked if cooked else _When.AllUpstreamGenerated
-        else:
-            name = "pdg_workitemgeneration"
-            has = node.parameters.has(name)
-            when = _When(node.parameters.integer(name)) if has else _When.Automatic
-            if when is _When.Automatic:
-                when = _When.EachUpstreamCooked if during else _When.AllUpstreamGenerated
-            node.generateWhen = when if node.inputs else _When.AllUpstreamGenerated
-        waits = node.generateWhen is not _When.AllUpstreamGenerated
-        node.isDynamic = bool(node.inputs) and (waits or during)
+    during = any(one.isDynamic for one in node.inputs)
+    when = node.callbacks.generatesWhen()
+    if when is None:
+        name = "pdg_workitemgeneration"
+        has = node.parameters.has(name)
+        when = _When(node.parameters.integer(name)) if has else _When.Automatic
+    if when is _When.Automatic:
+        each = during or _needs_cooked_items(node)
+        when = _When.EachUpstreamCooked if each else _When.AllUpstreamGenerated
+    node.generateWhen = when if node.inputs else _When.AllUpstreamGenerated
+    waits = node.generateWhen is not _When.AllUpstreamGenerated
+    node.isDynamic = bool(node.inputs) and (waits or during)
+
+
+def _needs_cooked_items(node: pdg.Node) -> bool:
+    """Whether the node refers to something that running the upstream items may bring forth."""
+    upstream = node.upstreamItems
+    running = [item for item in upstream if item.hasCommand or item.isInProcess]
+    if not running:
+        return False
+    names = frozenset[str]().union(*(one.attributeReferences() for one in node.referencing))
+    if "pdg_input" in names and not all(
+        item.outputFiles or item.expectedOutputFiles for item in running
+    ):
+        return True
+    return any(
+        not name.startswith("pdg_")
+        and not node.graph.hasAttrib(name)
+        and not any(item.hasAttrib(name) for item in upstream)
+        for name in names
+    )
 
 
 def renew(graph: pdg.Graph) -> dict[str, pdg.regenerateReason]:
@@ -68,14 +86,13 @@ class Generation:
         self.graph, self._admit, self._generated = graph, admit, generated
         self._used: dict[str, set[int]] = {}
         self._failed: set[str] = set()
-        resolve(graph)
 
     def static(self) -> None:
         """Generate each static node that has not been. Raises CookError: that stops the cook."""
         for node in self.graph.nodes():
+            settle(node)
             if not node.isDynamic and not node.isGenerated:
-                items = [item for one in node.inputs for item in one.workItems]
-                self._admit(self._run(node, items))
+                self._admit(self._run(node, node.upstreamItems))
                 self._finish(node)
 
     def cooked(self, item: pdg.WorkItem) -> None:
@@ -83,8 +100,9 @@ class Generation:
         for node in item.node.outputs:
             used = self._used.setdefault(node.name, set())
             if (
-                item.isSuccessful
+                (item.isSuccessful or node.callbacks.takesFailures)
                 and node.isDynamic
+                and node.receives(item)
                 and node.generateWhen is _When.EachUpstreamCooked
                 and node.name not in self._failed
                 and item.id not in used
@@ -110,12 +128,14 @@ class Generation:
                     node.cookError(str(error))
 
     def _advance(self, node: pdg.Node, assume: bool) -> None:
-        upstream = [item for one in node.inputs for item in one.workItems]
+        upstream = node.upstreamItems
+        failures = node.callbacks.takesFailures
         complete = all(one.isGenerated for one in node.inputs)
         if node.generateWhen is _When.EachUpstreamCooked:
             used = self._used.setdefault(node.name, set())
             for item in upstream:
-                if item.id not in used and (assume or item.isSuccessful):
+                ready = assume or item.isSuccessful or (failures and item.isCooked)
+                if item.id not in used and ready:
                     used.add(item.id)
                     self._admit(self._run(node, [item]))
             if complete and all(assume or item.isCooked for item in upstream):
@@ -123,11 +143,11 @@ class Generation:
             return
         if not complete:
             return
-        if node.generateWhen is _When.AllUpstreamCooked and not assume:
-            partition = node.nodeType is pdg.nodeType.Partitioner
-            ignores = partition and node.parameters.toggle("pdg_partitionignorefailures")
-            if not all(item.isCooked if ignores else item.isSuccessful for item in upstream):
-                return
+        cooked = assume or all(
+            item.isCooked if failures else item.isSuccessful for item in upstream
+        )
+        if node.generateWhen is _When.AllUpstreamCooked and not cooked:
+            return
         self._admit(self._run(node, upstream))
         self._finish(node)
 

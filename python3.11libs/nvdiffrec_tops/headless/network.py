@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 import shlex
@@ -15,7 +14,7 @@ from ..cookcommand import Override
 from ..expressions import ExpressionError, number_text
 from ..houfiles import HouFileError, LicensedScene, Node, Scene, load
 from ..houfiles.scene import TOP_NETWORKS
-from . import assets, nodes, pdg, topnetwork
+from . import assets, nodes, pdg, timeline, topnetwork
 from .building import build_graph
 from .nodes.hqueuescheduler import JOB_PARAMETERS as HQUEUE_JOB_PARAMETERS
 from .nodes.localscheduler import JOB_PARAMETERS as LOCAL_JOB_PARAMETERS
@@ -23,7 +22,7 @@ from .nodes.localscheduler import PARAMETERS
 from .parameters import NodeParameters, Surroundings
 from .parmtable import EVERY_NODE, NUMERIC, Kind, ParmSpec, ParmTable
 from .unknownparms import UnknownParameters
-from .wiring import NetworkError, end_nodes, nearest, upstream
+from .wiring import NetworkError, PassedThrough, end_nodes, nearest, upstream
 
 _MAX_CHANNELS = 50
 
@@ -66,7 +65,9 @@ def open_network(
         raise HouFileError(f"the scene {path} does not exist")
     scene = _load(path)
     topnet, notes = topnetwork.choose(scene, top)
-    around = Surroundings(_variables(scene, path, variables or {}), _frame(scene))
+    line = timeline.read(scene)
+    known = _variables(scene, path, {**line.variables(), **(variables or {})})
+    around = Surroundings(known, line.current)
     children = {child.name: child for child in topnet.children}
     values: dict[str, NodeParameters] = {}
     for child in [topnet, *topnet.children]:
@@ -78,8 +79,9 @@ def open_network(
     _apply(overrides, topnet, children, values)
     around.target = _targets(values)
     around.channel = _channels(around.target)
-    chosen, uncooked = end_nodes(topnet, children, ends, all_ends)
-    order = upstream(chosen, children)
+    through = PassedThrough(children, values)
+    chosen, uncooked = end_nodes(topnet, children, ends, all_ends, through)
+    order = upstream(chosen, children, through)
     kind, scheduler, problems = _scheduler(topnet, children, values, around, order, local)
     for child in order:
         problems += _type_problems(child, values[child.path])
@@ -95,8 +97,8 @@ def open_network(
         notes += unknown.notes
     if problems:
         raise NetworkError(*dict.fromkeys(problems))
-    context = build_graph(topnet, order, children, values)
-    return Network(context, scheduler, kind, topnet.path, around, notes + uncooked)
+    context = build_graph(topnet, order, children, values, through)
+    return Network(context, scheduler, kind, topnet.path, around, through.notes + notes + uncooked)
 
 
 def _load(path: Path) -> Scene:
@@ -130,18 +132,6 @@ def _variables(scene: Scene, path: Path, given: Mapping[str, str]) -> dict[str, 
         found["TEMP"] = tempfile.gettempdir()
     found.update(given)
     return found
-
-
-def _frame(scene: Scene) -> float:
-    """The scene's current frame: ``tcur`` seconds at ``fps``."""
-    data = scene.members.get(".start", b"").decode("utf-8", "replace")
-    second = re.search(r"^tcur ([-\d.e]+)$", data, re.MULTILINE)
-    rate = re.search(r"^fps ([\d.e]+)$", data, re.MULTILINE)
-    try:
-        frame = float(second[1]) * float(rate[1]) + 1.0 if second and rate else 1.0
-    except ValueError:
-        return 1.0
-    return frame if math.isfinite(frame) else 1.0
 
 
 def _table(node: Node) -> ParmTable:
@@ -213,13 +203,14 @@ def _apply(
             raise NetworkError(f"{shown}: {node.path} has no parameter '{override.parm}'{hint}")
         if spec is not None and spec.kind in (Kind.LAYOUT, Kind.BUTTON):
             raise NetworkError(f"{shown}: '{override.parm}' has no value that could be set")
-        number = parameters.table.instance(override.parm)
-        if spec is not None and spec.owner and number:
-            count = parameters.count(spec.owner)
-            if not 1 <= number <= count:
+        numbers = parameters.table.instances(override.parm)
+        if spec is not None and spec.owner and numbers:
+            owner = spec.owner.replace("#", str(numbers[0]))
+            count = parameters.count(owner)
+            if not 1 <= numbers[-1] <= count:
                 raise NetworkError(
-                    f"{shown}: {node.path} has {count} entries in '{spec.owner}'; raise it first "
-                    f"with --set {node.name}.{spec.owner}={number}"
+                    f"{shown}: {node.path} has {count} entries in '{owner}'; raise it first "
+                    f"with --set {node.name}.{owner}={numbers[-1]}"
                 )
         size = len(spec.default) if spec is not None else 1
         texts = override.value.split() if size > 1 else [override.value]
@@ -323,7 +314,9 @@ def _is_known(node: Node) -> bool:
 def _type_problems(node: Node, parameters: NodeParameters) -> list[str]:
     known = assets.node_type(node.type)
     if known is None or known.callbacks is None:
-        supported = ", ".join(sorted(n for n, one in nodes.TYPES.items() if one.callbacks))
+        supported = ", ".join(
+            sorted(n for n, one in nodes.TYPES.items() if one.callbacks or one.passes)
+        )
         return [
             f"{node.path} is of type '{node.type}', which cannot be cooked without Houdini; "
             f"supported are {supported}. Bypass it, or cook up to another node with --node"

@@ -11,6 +11,7 @@ from ..expressions import ExpressionError, Scope, evaluate, evaluate_number, exp
 from ..houfiles.channels import SHAPES
 from . import pdg
 from .parmtable import NUMERIC, Kind, ParmSpec, ParmTable, toggle_value
+from .references import references
 
 
 class SceneExpression(Protocol):
@@ -157,6 +158,23 @@ class NodeParameters:
                     target = self.surroundings.target(parameters.path, path)
                     waiting += [] if target is None else [target]
         return "\n".join(parts)
+
+    def attributeReferences(self) -> frozenset[str]:
+        """The names of the attributes that the node's expressions refer to."""
+        found = frozenset[str]()
+        for name in self.names():
+            spec = self.table.find(name)
+            if spec is not None and spec.kind in (Kind.LAYOUT, Kind.BUTTON):
+                continue
+            for value in self.components(name):
+                if value.expression is not None:
+                    found |= references(value.expression.text)
+                elif spec is not None and spec.kind in NUMERIC and "`" not in value.text:
+                    found |= references(value.text)
+                else:
+                    for inside in value.text.split("`")[1::2]:
+                        found |= references(inside)
+        return found
 
     # -- evaluation -------------------------------------------------------------------------
     def scope(self, item: pdg.WorkItem | None) -> Scope:

@@ -113,12 +113,12 @@ class ParmTable:
                 return spec
         return None
 
-    def instance(self, name: str) -> int:
-        """The instance number in a multiparm parameter's name, 0 for other parameters."""
+    def instances(self, name: str) -> tuple[int, ...]:
+        """The instance numbers in a parameter's name, of the outer list first; () without any."""
         for pattern, _spec in self._patterns:
             if found := pattern.fullmatch(name):
-                return int(found[1])
-        return 0
+                return tuple(int(number) for number in found.groups())
+        return ()
 
     def nearest(self, name: str) -> str:
         """The known name most like a mistyped one, or ''."""

@@ -14,53 +14,64 @@ VERSION = 7
 
 
 def reduced(item: pdg.WorkItem) -> dict[str, Any]:
-    """The form of a scene's record of the selected item: no node, frame or priority."""
-    attributes = {name: one.asDict() for name, one in _attributes(item)}
-    return {
-        "version": VERSION,
-        "workitem": {
-            "customDataType": "genericdata",
-            "customData": "",
-            "attributes": attributes,
-            "id": item.id,
-            "index": item.index,
-            "isStatic": item.isStatic,
-            "state": int(item.state),
-            "type": int(item.type),
-            "executionType": int(item.executionType),
-            "cookType": int(item.cookType),
-        },
-    }
+    """The form of an item that was loaded and saved again: without node, frame and ownership."""
+    saved = _members(item)
+    for attribute in saved["attributes"].values():
+        attribute["own"] = True
+    return {"version": VERSION, "workitem": saved}
 
 
 def full(item: pdg.WorkItem, scheduler: str = "") -> dict[str, Any]:
-    """The complete form, which a job reads: the reduced one with node, frame and priority."""
-    saved = reduced(item)
-    saved["workitem"] = {
-        "nodeName": item.node.name,
-        "schedulerName": scheduler,
-        "name": item.name,
-        **saved["workitem"],
-        "batchIndex": item.batchIndex,
-        "frame": item.frame,
-        "frameStep": item.frameStep,
-        "hasFrame": item.hasFrame,
-        "priority": item.priority,
+    """The form of an item of a graph that is being cooked, which a job reads."""
+    saved = {"nodeName": item.node.name, "schedulerName": scheduler, **_members(item)}
+    if item.hasFrame:
+        saved |= {"frame": item.frame, "hasFrame": True}
+    return {"version": VERSION, "workitem": saved}
+
+
+def _members(item: pdg.WorkItem) -> dict[str, Any]:
+    """What both forms have. Members that are true or false stand there only when they are true;
+    a partition is never marked as static.
+    """
+    truths = {
+        "isPostCook": item.isPostCook,
+        "isStatic": item.isStatic and not item.isPartition,
     }
-    return saved
+    return {
+        "customDataType": item.customDataType,
+        "customData": item.customData,
+        "attributes": {name: one.asDict() for name, one in _attributes(item)},
+        "id": item.id,
+        "index": item.index,
+        **{name: True for name, on in truths.items() if on},
+        "state": int(item.state),
+        "type": int(item.type),
+        "executionType": int(item.executionType),
+        "cookType": int(item.cookType),
+    }
+
+
+_Flag = pdg.attribFlag
+_FILES = (
+    ("__pdg_addedfiles", "addedFiles", _Flag.NoCopy | _Flag.Internal),
+    ("__pdg_inputfiles", "inputFiles", _Flag.NoCopy | _Flag.ReadOnly | _Flag.Internal),
+    ("__pdg_outputfiles", "outputFiles", _Flag.Internal),
+)
 
 
 def _attributes(item: pdg.WorkItem) -> list[tuple[str, pdg.Attribute]]:
+    """The attributes by name; files that the item keeps elsewhere are attributes here.
+
+    The input files of a partition are those that it has merged into its output files.
+    """
     found = {one.name: one for one in item.allAttribs()}
-    flags = pdg.attribFlag.NoCopy | pdg.attribFlag.Internal
-    for name, files in (
-        ("__pdg_inputfiles", item.inputFiles),
-        ("__pdg_outputfiles", item.outputFiles),
-    ):
-        if files:
+    for name, member, flags in _FILES:
+        files = getattr(item, member)
+        if files and not (item.isPartition and member == "inputFiles"):
             attribute = pdg.Attribute(name, pdg.attribType.File)
             attribute.setValues(files)
             attribute.setFlags(flags)
+            attribute.isConcat = item.isPartition and member == "outputFiles"
             found[name] = attribute
     return sorted(found.items())
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from nvdiffrec_tops.cli import main
 
 Values = str | int | float | Sequence[int | float]
 
 
 @dataclass
 class TopNode:
-    """A node to write: type, parameters, names of the nodes wired in, flags that are on."""
+    """A node to write: type, parameters, names of the nodes wired in, flags that are on.
+
+    ``name:1`` wires in the second output of a node.
+    """
 
     name: str
     type: str
@@ -41,6 +48,11 @@ def _parm_line(name: str, value: Values, driven: bool) -> str:
     return f"{name}\t[ 0\tlocks=0 ]\t(\t" + "\t".join(texts) + "\t)"
 
 
+def _wire(text: str) -> str:
+    source, _colon, output = text.partition(":")
+    return f"{source} {output or 0}"
+
+
 def _definition(node: TopNode) -> str:
     names = "lock model template footprint xray bypass display render highlight unload savedata"
     flags = " ".join(
@@ -55,14 +67,15 @@ def _definition(node: TopNode) -> str:
         "outputsNamed3",
         "{",
         '0 "output1"',
+        '1 "output2"',
         "}",
         "inputsNamed3",
         "{",
-        *(f'{i + 1} \t{one} 0 1 "input1"' for i, one in enumerate(node.inputs)),
+        *(f'{i + 1} \t{_wire(one)} 1 "input1"' for i, one in enumerate(node.inputs)),
         "}",
         "inputs",
         "{",
-        *(f"{i} \t{one} 0 1" for i, one in enumerate(node.inputs)),
+        *(f"{i} \t{_wire(one)} 1" for i, one in enumerate(node.inputs)),
         "}",
         "stat",
         "{",
@@ -169,3 +182,21 @@ def python() -> Callable[[str], str]:
         return f'"{sys.executable}" -c "{code}"'
 
     return command
+
+
+Items = Callable[..., list[dict[str, Any]]]
+
+
+@pytest.fixture
+def items(capsys: pytest.CaptureFixture[str]) -> Items:
+    """Dry-run a scene; returns the work items of one node."""
+
+    def run(scene: Path, node: str, *arguments: str) -> list[dict[str, Any]]:
+        code = main(["cook", str(scene), "--dry-run", "--json", *arguments])
+        captured = capsys.readouterr()
+        if code:
+            raise RuntimeError(captured.err)
+        printed = [one["workitem"] for one in json.loads(captured.out)]
+        return [one for one in printed if one["nodeName"] == node]
+
+    return run

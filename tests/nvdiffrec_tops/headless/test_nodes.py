@@ -2,31 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from nvdiffrec_tops.cli import main
-
-Items = Callable[..., list[dict[str, Any]]]
-
-
-@pytest.fixture
-def items(capsys: pytest.CaptureFixture[str]) -> Items:
-    """Dry-run a scene; returns the work items of one node."""
-
-    def run(scene: Path, node: str, *arguments: str) -> list[dict[str, Any]]:
-        code = main(["cook", str(scene), "--dry-run", "--json", *arguments])
-        captured = capsys.readouterr()
-        if code:
-            raise RuntimeError(captured.err)
-        printed = [one["workitem"] for one in json.loads(captured.out)]
-        return [one for one in printed if one["nodeName"] == node]
-
-    return run
 
 
 def values(item: dict[str, Any], name: str) -> Any:

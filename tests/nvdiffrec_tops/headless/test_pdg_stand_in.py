@@ -215,3 +215,93 @@ def test_import_pdg_finds_the_stand_in() -> None:
     with pdg.standing_in() as module:
         assert sys.modules["pdg"] is module and module.result.Success is pdg.result.Success
     assert sys.modules.get("pdg") is before
+
+
+def _saved(item: pdg.WorkItem) -> dict[str, Any]:
+    attributes: dict[str, Any] = serialise.full(item)["workitem"]["attributes"]
+    return attributes
+
+
+def test_platform_commands_are_one_array(context: pdg.GraphContext) -> None:
+    item = _item(_node(context, "a"))
+    item.setPlatformCommands({pdg.platform.Windows: "dir", pdg.platform.Linux: "ls"})
+    command = _saved(item)["__pdg_commandstring"]
+    assert (command["value"], command["flag"]) == (["ls", "", "dir"], 9)
+    assert item.hasPlatformCommand and item.platformCommand(pdg.platform.Windows) == "dir"
+    item.setShouldRunInShell(True)
+    assert _saved(item)["__pdg_commandstring"]["flag"] == 11
+    assert item.environment == {} and item.cookType is pdg.workItemCookType.OutOfProcess
+    item.setCommand("echo")
+    command = _saved(item)["__pdg_commandstring"]
+    assert (command["value"], command["flag"]) == (["echo"], 11)
+    assert item.platformCommand(pdg.platform.Mac) == "echo" and not item.hasPlatformCommand
+
+
+def test_only_what_an_item_sets_is_its_own(context: pdg.GraphContext) -> None:
+    parent = _item(_node(context, "a"))
+    for name in ("kept", "set", "flagged", "renamed", "slot"):
+        parent.setStringAttrib(name, "x")
+    child = _item(_node(context, "b"), parent=parent)
+    assert not any(one["own"] for one in _saved(child).values())
+    child.setStringAttrib("set", "y")
+    child.setAttribFlag("flagged", pdg.attribFlag.EnvExport, True)
+    child.renameAttrib("renamed", "new")
+    child.setStringAttrib("slot", "z", 1)
+    own = {name for name, one in _saved(child).items() if one["own"]}
+    assert own == {"set", "flagged", "new", "slot"}
+    assert all(one["own"] for one in _saved(parent).values())
+    loaded = serialise.reduced(child)["workitem"]["attributes"]
+    assert all(one["own"] for one in loaded.values())
+
+
+def test_files_by_the_moment_they_are_added(context: pdg.GraphContext, tmp_path: Any) -> None:
+    path = tmp_path / "mesh.obj"
+    path.write_text("o x")
+    stamp = int(path.stat().st_mtime)
+    item = _item(_node(context, "a"))
+    item.setCommand("run")
+    item.addOutputFile(str(path))
+    item.setState(pdg.workItemState.Cooking)
+    item.addOutputFile(f"{path}.later", "file/geo")
+    saved = _saved(item)
+    shown = [
+        (one["data"], one["hash"], one["size"], one["own"], one["type"])
+        for one in saved["__pdg_outputfiles"]["value"]
+    ]
+    assert shown == [(str(path), stamp, 3, False, 0), (f"{path}.later", 0, 0, True, 2)]
+    assert [one["data"] for one in saved["__pdg_addedfiles"]["value"]] == [f"{path}.later"]
+    flags = {name: one["flag"] for name, one in saved.items()}
+    assert flags["__pdg_outputfiles"] == 8 and flags["__pdg_addedfiles"] == 9
+    child = _item(_node(context, "b"), parent=item, cloneOutputFiles=True)
+    copied = _saved(child)
+    assert copied["__pdg_outputfiles"]["value"] == saved["__pdg_outputfiles"]["value"]
+    assert copied["__pdg_inputfiles"]["flag"] == 13 and "__pdg_addedfiles" not in copied
+
+
+def test_members_that_are_not_true_are_left_out(context: pdg.GraphContext) -> None:
+    item = _item(_node(context, "a"))
+    plain = set(serialise.full(item)["workitem"])
+    assert plain == {
+        "nodeName",
+        "schedulerName",
+        "customDataType",
+        "customData",
+        "attributes",
+        "id",
+        "index",
+        "isStatic",
+        "state",
+        "type",
+        "executionType",
+        "cookType",
+    }
+    item.setFrame(3, 2)
+    item.isPostCook, item.isStatic = True, False
+    more = set(serialise.full(item)["workitem"])
+    assert more - plain == {"frame", "hasFrame", "isPostCook"} and plain - more == {"isStatic"}
+    assert set(serialise.reduced(item)["workitem"]) == more - {
+        "nodeName",
+        "schedulerName",
+        "frame",
+        "hasFrame",
+    }

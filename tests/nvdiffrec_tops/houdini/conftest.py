@@ -150,7 +150,8 @@ class TopNode:
     def inputAncestors(self, include_ref_inputs: bool) -> list[TopNode]:
         assert not include_ref_inputs and self._node.parent is not None
         children = {one.name: one for one in self._node.parent.children}
-        above = [one for one in upstream([self._node], children) if one is not self._node]
+        passed = {one.name: 0 for one in children.values() if one.flags.get("bypass")}
+        above = [one for one in upstream([self._node], children, passed) if one is not self._node]
         return [TopNode(self.session, one) for one in above]
 
     def errors(self) -> tuple[str, ...]:

@@ -135,8 +135,7 @@ class AttributeCreate(pdg.PyProcessor):
                 item.priority = parameters.integer("priorityvalue", item)
         copy = parameters.menu("copyoutputs")
         if item.parent is not None and (copy == 1 or (copy == 2 and not item.outputFiles)):
-            for file in item.parent.outputFiles:
-                item.addOutputFile(file.path, file.tag, file.hash, file.owned)
+            item.copyOutputFiles(item.parent.outputFiles)
 
     def _attributes(self, item: pdg.WorkItem, parameters: NodeParameters) -> None:
         for kind, name, number in _instances(parameters):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -11,6 +11,7 @@ from ..parameters import NodeParameters
 from ..parmtable import ParmSpec, ParmTable, menu
 
 Callbacks = type[pdg.PyProcessor] | type[pdg.PyPartitioner]
+Passes = Callable[[NodeParameters, Sequence[int]], tuple[int | None, str]]
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class NodeType:
 
     ``refused``: parameter name to the reason why a value other than the default is not supported.
     ``check``: further questions to the parameters before anything runs; returns sentences.
+    ``passes``: of a node that makes no work items and stands in the place of one of its inputs:
+    which one, given the inputs that are wired (None: none of them), and a note or ''.
     """
 
     name: str
@@ -27,6 +30,7 @@ class NodeType:
     callbacks: Callbacks | None
     refused: Mapping[str, str] = field(default_factory=dict)
     check: Callable[[NodeParameters], list[str]] = lambda _parameters: []
+    passes: Passes | None = None
 
     def problems(self, parameters: NodeParameters) -> list[str]:
         """Everything that keeps a node of this type from being cooked, in plain sentences."""

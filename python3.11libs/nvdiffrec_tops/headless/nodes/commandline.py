@@ -26,8 +26,9 @@ def set_command(parameters: NodeParameters, item: pdg.WorkItem) -> None:
             pdg.platform.Mac: _text(parameters, "maccommand", item),
             pdg.platform.Windows: _text(parameters, "windowscommand", item),
         }
-        item.setPlatformCommands(commands)
-        command = commands[pdg.curPlatform()]
+        if any(one.strip() for one in commands.values()):
+            item.setPlatformCommands(commands)
+        return
     else:
         command = _text(parameters, "pdg_command", item)
     if command.strip():

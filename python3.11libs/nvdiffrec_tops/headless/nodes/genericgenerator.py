@@ -114,8 +114,7 @@ class GenericGenerator(pdg.PyProcessor):
             item.priority = parameters.integer("priority", item)
         _label(parameters, item)
         if item.parent is not None and parameters.toggle("copyinputs", item):
-            for file in item.parent.outputFiles:
-                item.addOutputFile(file.path, file.tag, file.hash, file.owned)
+            item.copyOutputFiles(item.parent.outputFiles)
         set_command(parameters, item)
         _expected_outputs(parameters, item)
 

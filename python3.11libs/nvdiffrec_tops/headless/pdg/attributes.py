@@ -8,9 +8,10 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from .enums import attribErrorLevel, attribFlag, attribOverwrite, attribType
+from .enums import attribErrorLevel, attribFlag, attribOverwrite, attribType, fileType
 
 # AttributeOwner has a method of the enumeration's name.
 _AttribType = attribType
@@ -22,13 +23,29 @@ class AttributeTypeError(TypeError):
 
 @dataclass(frozen=True)
 class File:
-    """A file of a work item: ``pdg.File``."""
+    """A file of a work item: ``pdg.File``.
+
+    ``hash`` is the time of the last change in whole seconds, ``size`` is in bytes; both are 0 for
+    a file that is not there. ``type`` tells when the file became the item's.
+    """
 
     path: str
     tag: str = "file"
     hash: int = 0
     size: int = 0
     owned: bool = False
+    type: fileType = fileType.Generated
+
+    @classmethod
+    def onDisk(
+        cls, path: str, tag: str = "file", owned: bool = False, type: fileType = fileType.Generated
+    ) -> File:
+        """The file or folder with the size and the time that it has now."""
+        try:
+            found = Path(path).stat()
+        except (OSError, ValueError):
+            return cls(path, tag, owned=owned, type=type)
+        return cls(path, tag, int(found.st_mtime), found.st_size, owned, type)
 
     @property
     def local_path(self) -> str:
@@ -38,11 +55,11 @@ class File:
         """The form in which Houdini saves a file value."""
         return {
             "data": self.path,
-            "hash": self.hash,
-            "own": self.owned,
-            "size": self.size,
             "tag": self.tag,
-            "type": 0,
+            "hash": self.hash,
+            "size": self.size,
+            "own": self.owned,
+            "type": int(self.type),
         }
 
 
@@ -82,7 +99,11 @@ def as_list(value: Any) -> list[Any]:
 
 
 class Attribute:
-    """A named, typed array of values with flags: ``pdg.AttributeString`` and its siblings."""
+    """A named, typed array of values with flags: ``pdg.AttributeString`` and its siblings.
+
+    ``isOwner``: the item has set it, and not only inherited it. ``isConcat``: a partition has
+    merged it from the values of its items.
+    """
 
     def __init__(self, name: str, kind: attribType) -> None:
         self.name, self.type = name, kind
@@ -123,12 +144,15 @@ class Attribute:
         )
         if not 0 <= index < 1_000_000:
             raise AttributeTypeError(f"attribute '{self.name}' cannot have an index {index}")
+        new = self._cast(value)
         while len(self._values) <= index:
             self._values.append(blank)
-        self._values[index] = self._cast(value)
+        self._values[index] = new
+        self.isOwner = True
 
     def setValues(self, values: Sequence[Any]) -> None:
         self._values = [self._cast(value) for value in values]
+        self.isOwner = True
 
     def _cast(self, value: Any) -> Any:
         try:
@@ -140,9 +164,12 @@ class Attribute:
 
     def truncate(self, size: int) -> None:
         del self._values[size:]
+        self.isOwner = True
 
     def setFlag(self, flag: attribFlag, on: bool = True) -> None:
-        self.flags = self.flags | flag if on else self.flags & ~flag
+        changed = self.flags | flag if on else self.flags & ~flag
+        if changed != self.flags:
+            self.flags, self.isOwner = changed, True
 
     def setFlags(self, flags: attribFlag) -> None:
         self.flags = attribFlag(flags)
@@ -331,8 +358,13 @@ class AttributeOwner:
 
     def renameAttrib(self, old: str, new: str) -> None:
         attribute = self._attributes.pop(old)
-        attribute.name = new
+        attribute.name, attribute.isOwner = new, True
         self._attributes[new] = attribute
+
+    def copyAttrib(self, attribute: Attribute) -> None:
+        """Take over an attribute of another owner; one of the same name is replaced."""
+        twin = self._attributes[attribute.name] = attribute.copy()
+        twin.isOwner = True
 
     def clearAttribs(self) -> None:
         self._attributes.clear()

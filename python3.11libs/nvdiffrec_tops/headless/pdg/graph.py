@@ -28,6 +28,7 @@ class Parameters(Protocol):
     def number(self, name: str, item: WorkItem | None = None) -> float: ...
     def toggle(self, name: str, item: WorkItem | None = None) -> bool: ...
     def names(self) -> list[str]: ...
+    def attributeReferences(self) -> frozenset[str]: ...
     def expanded(self, text: str, item: WorkItem | None = None) -> str: ...
     def watched(self) -> dict[str, str]: ...
 
@@ -80,6 +81,16 @@ class _Callbacks:
     def topNode(self) -> Any:
         return self.node.topNode()
 
+    # -- not part of the documented interface -------------------------------------------------
+    @property
+    def takesFailures(self) -> bool:
+        """Whether the node makes items from upstream items that have failed."""
+        return False
+
+    def generatesWhen(self) -> generateWhen | None:
+        """When the node makes its items, where that does not follow from Generate When."""
+        return None
+
 
 class PyProcessor(_Callbacks):
     """Base class of processors: override onGenerate."""
@@ -128,7 +139,9 @@ class Node(EventEmitter):
         self.path = path or name
         self.typeName = ""
         self.defaultLabel = ""
+        self.referencing: list[Parameters] = [parameters]
         self.inputs: list[Node] = []
+        self._wires: list[tuple[Node, int]] = []
         self.outputs: list[Node] = []
         self.isDynamic = False
         self.generateWhen = generateWhen.AllUpstreamGenerated
@@ -148,10 +161,27 @@ class Node(EventEmitter):
     def topNode(self) -> Any:
         return self.houNode
 
-    def connect(self, source: Node) -> None:
+    def connect(self, source: Node, output: int = 0) -> None:
+        """Wire one of the source's outputs, counted from 0, into this node."""
+        if (source, output) not in self._wires:
+            self._wires.append((source, output))
         if source not in self.inputs:
             self.inputs.append(source)
             source.outputs.append(self)
+
+    def receives(self, item: WorkItem) -> bool:
+        """Whether an item leaves its node by an output that is wired into this one."""
+        return (item.node, item.outputIndex) in self._wires
+
+    def itemsOfInput(self, number: int) -> list[WorkItem]:
+        """The items that come in by one of the wired inputs, counted from 0."""
+        source, output = self._wires[number]
+        return [item for item in source.workItems if item.outputIndex == output]
+
+    @property
+    def upstreamItems(self) -> list[WorkItem]:
+        """The items that come in, in the order of the inputs."""
+        return [item for number in range(len(self._wires)) for item in self.itemsOfInput(number)]
 
     @property
     def workItems(self) -> list[WorkItem]:

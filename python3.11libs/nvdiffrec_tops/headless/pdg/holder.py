@@ -53,8 +53,7 @@ class WorkItemHolder:
             item.parent = parent
             item.addDependency(parent)
             if cloneOutputFiles or cloneResultData:
-                for file in parent.outputFiles:
-                    item.addOutputFile(file.path, file.tag, file.hash, file.owned)
+                item.copyOutputFiles(parent.outputFiles)
         if index >= 0:
             item.index = index
         elif parent is not None:
@@ -110,15 +109,15 @@ class PartitionHolder:
         self._everywhere.append(item)
 
     def partitions(self) -> list[WorkItem]:
-        """Make one work item of type Partition for each group, in the groups' order."""
+        """Make one work item of type Partition for each group; the group's number is its index."""
         made: list[WorkItem] = []
-        for position, key in enumerate(sorted(self._contents)):
+        for key in sorted(self._contents):
             graph = self._node.graph
             item_id = graph.nextId()
             name = f"{self._node.name}_{item_id}"
             item = WorkItem(self._node, item_id, name, static=self._static)
             item.type = workItemType.Partition
-            item.index = position
+            item.index = key
             item.partitionItems = [*self._contents[key], *self._everywhere]
             for content in item.partitionItems:
                 item.addDependency(content)

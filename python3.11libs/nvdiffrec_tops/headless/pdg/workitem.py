@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from .enums import (
     EventType,
     attribFlag,
     attribType,
+    fileType,
     platform,
     workItemCookType,
     workItemExecutionType,
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from .graph import Graph, GraphContext, Node
 
 COMMAND_ATTRIBUTE = "__pdg_commandstring"
+PLATFORMS = (platform.Linux, platform.Mac, platform.Windows)
+"""The order of the commands of an item that has one for each platform."""
 ACTIVE: ContextVar[WorkItem | None] = ContextVar("active work item", default=None)
 """The work item that parameters read through ``hou`` are evaluated for, on this thread."""
 _COOKED = (workItemState.CookedSuccess, workItemState.CookedCache)
@@ -47,13 +51,14 @@ class WorkItem(AttributeOwner, EventEmitter):
         self.executionType = workItemExecutionType.Regular
         self.priority = 0
         self.frame = 0.0
-        self.frameStep = 1
+        self.frameStep: float = 1
         self.hasFrame = False
         self.parent: WorkItem | None = None
         self.isNoGenerate = False
         self.isPostCook = False
         self.shouldRunInShell = False
-        self.batchIndex = -1
+        self.customDataType, self.customData = "genericdata", ""
+        self.outputIndex = 0
         self.partitionItems: list[WorkItem] = []
         self.ignoresFailures = False
         self.customState = ""
@@ -63,10 +68,10 @@ class WorkItem(AttributeOwner, EventEmitter):
         self.failure = ""
         self.state = workItemState.Uncooked
         self._cook_type = workItemCookType.Automatic
-        self._platform_commands: dict[platform, str] = {}
         self._dependencies: dict[int, WorkItem] = {}
         self._dependents: dict[int, WorkItem] = {}
         self._outputs: list[File] = []
+        self._added: list[File] = []
         self._expected: list[File] = []
         self._log: list[tuple[workItemLogType, str]] = []
 
@@ -85,7 +90,7 @@ class WorkItem(AttributeOwner, EventEmitter):
     def setLabel(self, label: str) -> None:
         self.label = label
 
-    def setFrame(self, frame: float, step: int = 1) -> None:
+    def setFrame(self, frame: float, step: float = 1) -> None:
         self.frame, self.frameStep, self.hasFrame = frame, step, True
 
     # -- inheritance ------------------------------------------------------------------------
@@ -93,7 +98,8 @@ class WorkItem(AttributeOwner, EventEmitter):
         """Take over the parent's attributes (those not flagged NoCopy), frame and priority."""
         for attribute in parent.allAttribs():
             if not attribute.hasFlag(attribFlag.NoCopy):
-                self._attributes[attribute.name] = attribute.copy()
+                inherited = self._attributes[attribute.name] = attribute.copy()
+                inherited.isOwner = False
         if parent.hasFrame:
             self.setFrame(parent.frame, parent.frameStep)
         self.priority = parent.priority
@@ -105,11 +111,16 @@ class WorkItem(AttributeOwner, EventEmitter):
 
     @property
     def environment(self) -> dict[str, str]:
-        """Every attribute flagged EnvExport: its first value as text."""
+        """Every attribute flagged EnvExport: its first value as text.
+
+        Internal attributes use that flag for something else.
+        """
         return {
             one.name: text_of(one.value(0))
             for one in sorted(self.allAttribs(), key=lambda attribute: attribute.name)
-            if one.hasFlag(attribFlag.EnvExport) and one.size
+            if one.hasFlag(attribFlag.EnvExport)
+            and not one.hasFlag(attribFlag.Internal)
+            and one.size
         }
 
     def envLookup(self, name: str) -> str | None:
@@ -125,10 +136,14 @@ class WorkItem(AttributeOwner, EventEmitter):
     # -- command ----------------------------------------------------------------------------
     def setCommand(self, command: str) -> None:
         """Make the item run a command out of process; kept as an internal, uncopied attribute."""
+        self._set_commands([command])
+
+    def _set_commands(self, commands: Sequence[str]) -> None:
         attribute = Attribute(COMMAND_ATTRIBUTE, attribType.String)
-        attribute.setValue(command)
+        attribute.setValues(commands)
         attribute.setFlags(attribFlag.NoCopy | attribFlag.Internal)
         self._attributes[COMMAND_ATTRIBUTE] = attribute
+        self.setShouldRunInShell(self.shouldRunInShell)
 
     @property
     def command(self) -> str:
@@ -136,28 +151,38 @@ class WorkItem(AttributeOwner, EventEmitter):
 
     @property
     def hasCommand(self) -> bool:
-        return bool(self.command or any(self._platform_commands.values()))
+        return any(self.attribArray(COMMAND_ATTRIBUTE) or ())
 
     def setPlatformCommands(self, commands: Mapping[platform, str]) -> None:
-        self._platform_commands = dict(commands)
+        """One command for each platform; one without is empty there."""
+        self._set_commands([commands.get(one, "") for one in PLATFORMS])
 
     def platformCommand(self, which: platform) -> str:
-        return self._platform_commands.get(which) or self.command
+        """The command on a platform: its own, or the one for all of them."""
+        if self.hasPlatformCommand and which in PLATFORMS:
+            return str(self._value(COMMAND_ATTRIBUTE, PLATFORMS.index(which)) or "")
+        return self.command
 
     @property
     def hasPlatformCommand(self) -> bool:
-        return bool(self._platform_commands)
+        return len(self.attribArray(COMMAND_ATTRIBUTE) or ()) == len(PLATFORMS)
 
     def setShouldRunInShell(self, on: bool) -> None:
+        """Whether the system's shell interprets the command."""
         self.shouldRunInShell = on
+        if (attribute := self.attrib(COMMAND_ATTRIBUTE)) is not None:
+            attribute.setFlag(attribFlag.EnvExport, on)
 
     def setCookType(self, kind: workItemCookType) -> None:
         self._cook_type = kind
 
     @property
     def cookType(self) -> workItemCookType:
-        """Automatic resolves to OutOfProcess with a command and to Generate without one."""
-        if self._cook_type is not workItemCookType.Automatic:
+        """Automatic resolves to OutOfProcess with a command and to Generate without one.
+
+        A partition stays Automatic.
+        """
+        if self._cook_type is not workItemCookType.Automatic or self.isPartition:
             return self._cook_type
         return workItemCookType.OutOfProcess if self.hasCommand else workItemCookType.Generate
 
@@ -179,7 +204,7 @@ class WorkItem(AttributeOwner, EventEmitter):
 
     # -- files ------------------------------------------------------------------------------
     def addExpectedOutputFile(self, path: str, tag: str = "", own: bool = True) -> None:
-        self._expected.append(File(path, tag or tag_of(path), owned=own))
+        self._expected.append(File(path, tag or tag_of(path), owned=own, type=fileType.Expected))
 
     def addExpectedOutputFiles(self, paths: Iterable[str], tag: str = "", own: bool = True) -> None:
         for path in paths:
@@ -190,12 +215,29 @@ class WorkItem(AttributeOwner, EventEmitter):
     def addOutputFile(
         self, path: str, tag: str = "", hash_code: int = 0, own: bool = False
     ) -> None:
-        """Report a real result. A path that is reported again replaces its first report."""
-        size = Path(path).stat().st_size if Path(path).is_file() else 0
-        entry = File(path, tag or tag_of(path), hash_code, size, own)
+        """Report a real result. A path that is reported again replaces its first report.
+
+        What an item reports while it cooks is its own.
+        """
+        runs = self.state in (workItemState.Scheduled, workItemState.Cooking)
+        when = fileType.Runtime if runs else fileType.Generated
+        entry = File.onDisk(path, tag or tag_of(path), own or runs, when)
+        if hash_code:
+            entry = replace(entry, hash=hash_code)
         self._outputs = [old for old in self._outputs if old.path != path] + [entry]
+        if runs and self.isOutOfProcess:
+            self._added = [old for old in self._added if old.path != path] + [entry]
+        self._tell_output(entry)
+
+    def copyOutputFiles(self, files: Iterable[File]) -> None:
+        """Make files of other items results of this one, as they are; equal paths are kept."""
+        for file in files:
+            self._outputs.append(file)
+            self._tell_output(file)
+
+    def _tell_output(self, file: File) -> None:
         self.context.emit(
-            Event(EventType.WorkItemOutputFiles, path, self.node, self.context, self.id)
+            Event(EventType.WorkItemOutputFiles, file.path, self.node, self.context, self.id)
         )
 
     def addOutputFiles(self, paths: Iterable[str], tag: str = "", own: bool = False) -> None:
@@ -207,6 +249,11 @@ class WorkItem(AttributeOwner, EventEmitter):
     @property
     def outputFiles(self) -> list[File]:
         return list(self._outputs)
+
+    @property
+    def addedFiles(self) -> list[File]:
+        """The output files that the item's own process has reported."""
+        return list(self._added)
 
     @property
     def expectedOutputFiles(self) -> list[File]:
@@ -233,6 +280,7 @@ class WorkItem(AttributeOwner, EventEmitter):
 
     def clearOutputFiles(self) -> None:
         self._outputs.clear()
+        self._added.clear()
 
     def clearExpectedOutputFiles(self) -> None:
         self._expected.clear()
@@ -361,7 +409,7 @@ class WorkItem(AttributeOwner, EventEmitter):
             case "pdg_frame":
                 return [self.frame]
             case "pdg_input":
-                return [one.path for one in self.inputFiles]
+                return [one.path for one in self.inputFiles or self.expectedInputFiles]
             case "pdg_output":
                 return [one.path for one in self.outputFiles or self.expectedOutputFiles]
         attribute = self.attrib(name) or self.graph.attrib(name)
