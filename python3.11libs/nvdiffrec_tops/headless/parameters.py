@@ -96,11 +96,13 @@ class NodeParameters:
         return self.table.find(name)
 
     def components(self, name: str) -> Sequence[SceneValue]:
-        """The stored components, or the table's defaults."""
+        """The stored components, or the table's defaults; none of a parameter without a value."""
         found = self._values.get(name)
         if found:
             return found
         spec = self.table.find(name)
+        if spec is None and found is not None:
+            return ()
         if spec is None:
             raise pdg.CookError(f"{self.path} has no parameter '{name}'")
         return [TypedValue(text) for text in spec.default]
