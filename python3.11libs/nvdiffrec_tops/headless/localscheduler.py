@@ -15,6 +15,7 @@ from typing import Protocol
 
 from ..job.result import NAME as RESULT
 from . import joblines, jobsupport, pdg, serialise
+from .inprocess import Worked
 from .jobenvironment import Folders, JobSettings, job_command, job_environment
 from .outputs import Snapshot
 from .parameters import NodeParameters
@@ -66,14 +67,14 @@ class Stop:
     """A message: end everything. A second one ends it at once."""
 
 
-Message = Exited | Stop
+Message = Exited | Stop | Worked
 LineHandler = Callable[[pdg.WorkItem, str], None]
 
 
 class LocalScheduler:
     """Slots, folders, processes, exit codes, retries and time-outs.
 
-    ``messages`` receives Exited and Stop; everything else happens on the caller's thread, except
+    ``messages`` receives Exited, Stop and Worked; everything else happens on the caller's thread, except
     ``on_line``, which is called on the job's reader thread.
     """
 

@@ -102,6 +102,15 @@ class PyProcessor(_Callbacks):
     def onCookTask(self, work_item: WorkItem) -> result | None:
         return result.Success
 
+    def prepareTask(self, work_item: WorkItem) -> Any:
+        """What an item that cooks in process does, for the cook's worker; not one of Houdini's.
+
+        Called on the cook's thread when the item's turn has come: parameters are evaluated and
+        expected outputs declared here. Returns an ``inprocess.Task``, or None when onCookTask
+        is to be called instead. Raises CookError.
+        """
+        return None
+
 
 class PyPartitioner(_Callbacks):
     """Base class of partitioners: override onPartition and, if need be, onFillPartition."""
