@@ -12,7 +12,7 @@ from pathlib import Path
 from ..cookcommand import Override
 from ..expressions import ExpressionError, number_text
 from ..houfiles import HouFileError, Node, Scene, load
-from . import assets, nodes, pdg
+from . import assets, houdinionly, nodes, pdg
 from .building import build_graph
 from .nodes.hqueuescheduler import JOB_PARAMETERS as HQUEUE_JOB_PARAMETERS
 from .nodes.localscheduler import JOB_PARAMETERS as LOCAL_JOB_PARAMETERS
@@ -297,6 +297,9 @@ def _scheduler(
 
 def _type_problems(node: Node, parameters: NodeParameters, allow_unknown: bool) -> list[str]:
     known = assets.node_type(node.type)
+    if known is None and (why := houdinionly.refusal(node.type)):
+        scene = parameters.surroundings.variables["HIPFILE"]
+        return [f"{node.path} is of type '{node.type}': {why} {houdinionly.with_houdini(scene)}"]
     if known is None or known.callbacks is None:
         supported = ", ".join(sorted(n for n, one in nodes.TYPES.items() if one.callbacks))
         return [

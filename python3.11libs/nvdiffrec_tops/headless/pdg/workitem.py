@@ -364,16 +364,24 @@ class WorkItem(AttributeOwner, EventEmitter):
 
 
 _TAGS = {
+    ".avi": "file/video",
+    ".bgeo": "file/geo",
     ".exr": "file/image",
+    ".gz": "file/archive",
     ".hdr": "file/image",
+    ".jpeg": "file/image",
     ".jpg": "file/image",
     ".json": "file/json",
+    ".mov": "file/video",
+    ".mp4": "file/video",
     ".obj": "file/geo",
     ".ply": "file/geo",
     ".png": "file/image",
     ".tif": "file/image",
+    ".tiff": "file/image",
     ".txt": "file/text",
     ".usd": "file/usd",
+    ".zip": "file/archive",
 }
 
 
