@@ -188,7 +188,7 @@ class Cook:
             self._inherit_wrote(item)
             self._done(item, _State.CookedSuccess)
             return True
-        task = node.callbacks.prepareTask(item) if item.isInProcess else None
+        task = node.callbacks.prepareTask(item)
         if self._cached(item):
             for file in item.expectedOutputFiles:
                 item.addOutputFile(file.path, file.tag, own=file.owned)

@@ -74,8 +74,8 @@ LineHandler = Callable[[pdg.WorkItem, str], None]
 class LocalScheduler:
     """Slots, folders, processes, exit codes, retries and time-outs.
 
-    ``messages`` receives Exited, Stop and Worked; everything else happens on the caller's thread, except
-    ``on_line``, which is called on the job's reader thread.
+    ``messages`` receives Exited, Stop and the cook's Worked; everything else happens on the
+    caller's thread, except ``on_line``, which is called on the job's reader thread.
     """
 
     def __init__(

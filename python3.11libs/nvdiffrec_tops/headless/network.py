@@ -49,20 +49,24 @@ def open_network(
     variables: Mapping[str, str] | None = None,
     allow_unknown: bool = False,
     local: bool = False,
+    scene_python: bool = False,
 ) -> Network:
     """Read a scene and build the graph of one of its TOP networks.
 
     ``ends`` names the nodes to cook with everything upstream of them; without it the display
     node is cooked, and without a display node, or with ``all_ends``, every end of the network.
     ``variables`` replace ``$`` variables. ``local``: a network on a farm's scheduler is cooked on
-    this machine. Raises NetworkError or HouFileError; nothing has run.
+    this machine. ``scene_python``: Python Script nodes may run. Raises NetworkError or
+    HouFileError; nothing has run.
     """
     path = Path(scene_path)
     if not path.is_file():
         raise HouFileError(f"the scene {path} does not exist")
     scene = load(path)
     topnet = _topnet(scene, top)
-    around = Surroundings(_variables(scene, path, variables or {}), _frame(scene))
+    around = Surroundings(
+        _variables(scene, path, variables or {}), _frame(scene), scene_python=scene_python
+    )
     children = {child.name: child for child in topnet.children}
     values: dict[str, NodeParameters] = {}
     for child in [topnet, *topnet.children]:

@@ -42,13 +42,15 @@ class Surroundings:
     """What all parameters of a network share.
 
     ``variables``: ``$`` variables; ``frame``: the scene's current frame; ``channel``: follows
-    ``ch("../node/parm")`` from a node path; ``warn``: one sentence for the artist.
+    ``ch("../node/parm")`` from a node path; ``warn``: one sentence for the artist;
+    ``scene_python``: whether code that the scene brings may be run.
     """
 
     variables: dict[str, str] = field(default_factory=dict)
     frame: float = 1.0
     channel: Callable[[str, str, pdg.WorkItem | None], str] | None = None
     warn: Callable[[str], None] = lambda _message: None
+    scene_python: bool = False
 
 
 class NodeParameters:

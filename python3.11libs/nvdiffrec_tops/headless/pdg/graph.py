@@ -103,11 +103,11 @@ class PyProcessor(_Callbacks):
         return result.Success
 
     def prepareTask(self, work_item: WorkItem) -> Any:
-        """What an item that cooks in process does, for the cook's worker; not one of Houdini's.
+        """Called on the cook's thread when an item's turn has come; not one of Houdini's.
 
-        Called on the cook's thread when the item's turn has come: parameters are evaluated and
-        expected outputs declared here. Returns an ``inprocess.Task``, or None when onCookTask
-        is to be called instead. Raises CookError.
+        Here a node evaluates what depends on the upstream items' results. For an item that cooks
+        in process it may return an ``inprocess.Task``, which the cook's worker runs in place of
+        onCookTask. Raises CookError.
         """
         return None
 

@@ -61,6 +61,7 @@ class WorkItem(AttributeOwner, EventEmitter):
         self.cookDuration = 0.0
         self.logPath: Path | None = None
         self.failure = ""
+        self.script = ""
         self.state = workItemState.Uncooked
         self._cook_type = workItemCookType.Automatic
         self._platform_commands: dict[platform, str] = {}
