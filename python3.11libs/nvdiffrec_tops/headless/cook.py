@@ -12,6 +12,7 @@ from pathlib import Path
 
 from . import pdg
 from .generation import Generation
+from .inheritance import Inheritance
 from .inprocess import Worked, Worker
 from .localscheduler import Exited, Job, LocalScheduler, Message, Stop
 from .parameters import NodeParameters
@@ -74,6 +75,7 @@ class Cook:
         self._wrote: set[int] = set()
         self._stops = 0
         self.worker = Worker(scheduler.messages.put)
+        self._inheritance = Inheritance()
         self._announced: set[str] = set()
 
     def request_stop(self) -> None:
@@ -142,6 +144,7 @@ class Cook:
 
     def _done(self, item: pdg.WorkItem, state: pdg.workItemState) -> None:
         item.setState(state)
+        self._inheritance.ended(item)
         node = item.node
         self._open[node.name] -= 1
         last = self._open[node.name] == 0
@@ -189,6 +192,7 @@ class Cook:
             self._done(item, _State.CookedSuccess)
             return True
         task = node.callbacks.prepareTask(item)
+        self._inheritance.begins(item)
         if self._cached(item):
             for file in item.expectedOutputFiles:
                 item.addOutputFile(file.path, file.tag, own=file.owned)

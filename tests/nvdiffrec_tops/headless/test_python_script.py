@@ -181,6 +181,22 @@ def test_attributes_of_a_script_reach_expressions_downstream(scene, top, make, r
     assert (tmp_path / "out.txt").read_text() == "two words; $HOME"
 
 
+def test_items_made_before_the_script_ran_see_what_it_set(scene, top, make, run) -> None:
+    """New and changed attributes are handed down, to items that have none of their own."""
+    code = "work_item.setIntAttrib('x', 1); work_item.setStringAttrib('s', 'new')"
+    own = {"stringattribs": 1, "stringname1": "x", "stringvalue1": "mine"}
+    nodes = [
+        make,
+        script(top, code),
+        top("one", "attributecreate", {}, ["py"]),
+        top("two", "attributecreate", own, ["one"]),
+    ]
+    items = {one.node.name: one for one in run(scene(*nodes)).graph.workItems()}
+    assert items["make"].attribArray("s") != ["new"] and not items["make"].hasAttrib("x")
+    assert items["one"].attribArray("x") == [1] and items["one"].attribArray("s") == ["new"]
+    assert items["two"].attribArray("x") == ["mine"] and items["two"].attribArray("s") == ["new"]
+
+
 # -- failures -----------------------------------------------------------------------------------
 FAILURES = [
     ("x = 1\nraise ValueError('wrong')", "line 2: ValueError: wrong"),

@@ -29,7 +29,7 @@ class File:
     def __init__(
         self, path: Any, tag: str = "file", hash_code: int = 0, size: int = 0, own: bool = False
     ) -> None:
-        self.path = os.fspath(getattr(path, "path", path))
+        self.path: str = os.fspath(getattr(path, "path", path))
         self.tag, self.hash, self.size, self.owned = tag, hash_code, size, own
 
     def __repr__(self) -> str:
@@ -427,7 +427,7 @@ class WorkItem(Attributes):
         return [one for one in self.outputFiles if _has_tag(one, tag)]
 
     def localizePath(self, path: str) -> str:
-        return pdgcmd.localizePath(path)
+        return str(pdgcmd.localizePath(path))
 
     # -- environment ------------------------------------------------------------------------
     @property

@@ -65,12 +65,7 @@ class FFmpegExtractImages(FileProcessor):
         set_label_and_priority(parameters, item)
         custom = " --as-it-is" if parameters.toggle("enablecustomcommand", item) else ""
         item.setCommand(f"__PDG_PYTHON__ {_quoted(str(_RUNNER))}{custom}")
-        try:
-            self._describe(item)
-        except pdg.CookError:
-            # The film may not be there before the upstream item has cooked.
-            if all(one.isCooked for one in item.dependencies):
-                raise
+        self.beforehand(item, self._describe)
 
     def prepareTask(self, work_item: pdg.WorkItem) -> None:
         self._describe(work_item)

@@ -8,6 +8,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 from .. import pdg
 from ..inprocess import Outcome, Stopped, Stopping, Task
@@ -116,7 +117,7 @@ def _zip(
     """Write the archive anew; with ``append``, with what was in it and has no new version."""
     method = zipfile.ZIP_DEFLATED if deflate else zipfile.ZIP_STORED
     kept: list[zipfile.ZipInfo] = []
-    mode = "w"
+    mode: Literal["w", "a"] = "w"
     try:
         if append and os.path.exists(target):
             with zipfile.ZipFile(target) as old:
@@ -125,7 +126,7 @@ def _zip(
                     with open(target, "rb") as before, part.open("wb") as copy:
                         filechanges.pump(before, copy, stopping)
                     mode, kept = "a", []
-        with zipfile.ZipFile(part, mode, method) as new:  # type: ignore[arg-type]
+        with zipfile.ZipFile(part, mode, method) as new:
             if kept:
                 with zipfile.ZipFile(target) as old:
                     for info in kept:

@@ -6,8 +6,9 @@ on the machine that cooks. *Generate* does it at once, and not in a dry run.
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from .. import pdg
 from ..inprocess import Outcome, Stopped, Stopping, Task, sentence
@@ -49,14 +50,20 @@ class FileProcessor(pdg.PyProcessor):
             set_priority(parameters, item)
         if self.when(item) != GENERATE:
             item.setCookType(pdg.workItemCookType.InProcess)
-            try:
-                self._expect(item)
-            except pdg.CookError:
-                # What an upstream item makes may be missing; asked again when the item cooks.
-                if all(one.isCooked for one in item.dependencies):
-                    raise
+            self.beforehand(item, self._expect)
         elif self.context.cooking:
             self._now(item)
+
+    def beforehand(self, item: pdg.WorkItem, evaluate: Callable[[pdg.WorkItem], None]) -> None:
+        """Evaluate at generation what is evaluated again when the item cooks.
+
+        As long as upstream items have not cooked, what they make is missing: that is no fault.
+        """
+        if all(one.isCooked for one in item.dependencies):
+            evaluate(item)
+            return
+        with quiet(parms(self)), contextlib.suppress(pdg.CookError):
+            evaluate(item)
 
     def when(self, item: pdg.WorkItem) -> int:
         """GENERATE, IN_PROCESS or OUT_OF_PROCESS."""
@@ -81,7 +88,7 @@ class FileProcessor(pdg.PyProcessor):
         for file in self.expected(item):
             item.addExpectedOutputFile(file.path, file.tag, own=False)
 
-    def prepareTask(self, work_item: pdg.WorkItem) -> Task:
+    def prepareTask(self, work_item: pdg.WorkItem) -> Task | None:
         self._expect(work_item)
         task = self.task(work_item)
         path = self.node.path
@@ -104,6 +111,17 @@ class FileProcessor(pdg.PyProcessor):
         Raises CookError.
         """
         raise NotImplementedError
+
+
+@contextlib.contextmanager
+def quiet(parameters: NodeParameters) -> Iterator[None]:
+    """While it lasts, the evaluation of parameters warns of nothing."""
+    around = parameters.surroundings
+    warn, around.warn = around.warn, lambda _message: None
+    try:
+        yield
+    finally:
+        around.warn = warn
 
 
 def path_of(parameters: NodeParameters, name: str, item: pdg.WorkItem | None) -> str:

@@ -7,6 +7,7 @@ node and the parent item as well, *Cook (Out-of-Process)* as a job of the schedu
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 from collections.abc import Sequence
@@ -27,7 +28,7 @@ from ..parmtable import (
     toggle,
 )
 from .base import GENERATE_WHEN, NodeType, parms
-from .fileprocessor import GENERATE, IN_PROCESS, OUT_OF_PROCESS, FileProcessor, path_of
+from .fileprocessor import GENERATE, IN_PROCESS, OUT_OF_PROCESS, FileProcessor, path_of, quiet
 from .genericgenerator import expected_outputs
 from .scheduling import OWN_COMMAND, OWN_COMMAND_REFUSED, SCHEDULING, set_label_and_priority
 
@@ -139,10 +140,8 @@ class PythonScript(FileProcessor):
         values: dict[str, str] = {}
         for name in parameters.names():
             # A parameter that cannot be evaluated here is one that the script cannot ask for.
-            try:
+            with quiet(parameters), contextlib.suppress(pdg.CookError):
                 values[name] = parameters.string(name, item)
-            except pdg.CookError:
-                continue
         node = {"name": self.node.name, "path": self.node.path, "parameters": values}
         return scriptprocess.task(
             item,
