@@ -61,7 +61,14 @@ def task(
 def _saved(item: pdg.WorkItem) -> dict[str, Any]:
     saved = serialise.full(item)
     expected = [file.asDict() for file in item.expectedOutputFiles]
-    saved["workitem"].update(name=item.name, label=item.label, expected=expected)
+    saved["workitem"].update(
+        name=item.name,
+        label=item.label,
+        priority=item.priority,
+        frame=item.frame,
+        hasFrame=item.hasFrame,
+        expected=expected,
+    )
     return saved
 
 
@@ -136,10 +143,13 @@ def _outcome(saved: Any) -> Outcome:
         ) from None
 
     def change(item: pdg.WorkItem) -> None:
+        left = {one.name for one in attributes}
         for name in [one.name for one in item.allAttribs()]:
-            if not name.startswith(_INTERNAL):
+            if name not in left and not name.startswith(_INTERNAL):
                 item.eraseAttrib(name)
         for attribute in attributes:
+            if _same(item.attrib(attribute.name), attribute):
+                continue
             made = item.addAttrib(attribute.name, attribute.type, pdg.attribOverwrite.Always)
             assert made is not None
             made.setFlags(attribute.flags)
@@ -155,6 +165,14 @@ def _outcome(saved: Any) -> Outcome:
             item.addLog(message, pdg.workItemLogType(kind))
 
     return Outcome(files, change=change)
+
+
+def _same(old: pdg.Attribute | None, new: pdg.Attribute) -> bool:
+    return old is not None and (old.type, old.flags, old.values) == (
+        new.type,
+        new.flags,
+        new.values,
+    )
 
 
 def _file(saved: Any) -> pdg.File:

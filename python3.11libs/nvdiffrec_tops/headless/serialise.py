@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import gzip
 import json
 from pathlib import Path
@@ -20,8 +19,8 @@ def reduced(item: pdg.WorkItem) -> dict[str, Any]:
     return {
         "version": VERSION,
         "workitem": {
-            "customDataType": "scriptdata" if item.script else "genericdata",
-            "customData": base64.b64encode(item.script.encode("utf-8", "replace")).decode(),
+            "customDataType": item.customDataType,
+            "customData": item.customData,
             "attributes": attributes,
             "id": item.id,
             "index": item.index,

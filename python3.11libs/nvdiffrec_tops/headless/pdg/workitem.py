@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -61,7 +62,8 @@ class WorkItem(AttributeOwner, EventEmitter):
         self.cookDuration = 0.0
         self.logPath: Path | None = None
         self.failure = ""
-        self.script = ""
+        self.customDataType = "genericdata"
+        self.customData = ""
         self.state = workItemState.Uncooked
         self._cook_type = workItemCookType.Automatic
         self._platform_commands: dict[platform, str] = {}
@@ -88,6 +90,16 @@ class WorkItem(AttributeOwner, EventEmitter):
 
     def setFrame(self, frame: float, step: int = 1) -> None:
         self.frame, self.frameStep, self.hasFrame = frame, step, True
+
+    @property
+    def script(self) -> str:
+        """The script of an item that runs one; it is saved as the item's custom data."""
+        return base64.b64decode(self.customData).decode("utf-8", "replace")
+
+    @script.setter
+    def script(self, text: str) -> None:
+        self.customDataType = "scriptdata"
+        self.customData = base64.b64encode(text.encode("utf-8", "replace")).decode("ascii")
 
     # -- inheritance ------------------------------------------------------------------------
     def copyFrom(self, parent: WorkItem) -> None:
