@@ -177,9 +177,8 @@ def _same(old: pdg.Attribute | None, new: pdg.Attribute) -> bool:
 
 def _file(saved: Any) -> pdg.File:
     path = str(saved["data"])
-    return pdg.File(
-        path, str(saved["tag"] or pdg.tag_of(path)), int(saved["hash"]), owned=bool(saved["own"])
-    )
+    tag, digits = str(saved["tag"] or pdg.tag_of(path)), (int(saved["hash"]), int(saved["size"]))
+    return pdg.File(path, tag, *digits, owned=bool(saved["own"]))
 
 
 def _attribute(name: str, saved: Any) -> pdg.Attribute:
