@@ -98,7 +98,9 @@ class LocalScheduler:
 
     # -- before and after a cook ------------------------------------------------------------
     def copy_dependencies(self, node: pdg.Node) -> None:
-        """Copy the node's File Dependencies into ``PDG_SCRIPTDIR``."""
+        """Copy the node's own job files and its File Dependencies into ``PDG_SCRIPTDIR``."""
+        for source in node.callbacks.jobFiles:
+            self._copy(source)
         parameters = node.parameters
         if not isinstance(parameters, NodeParameters) or not parameters.has("pdgnodedeps"):
             return
@@ -110,10 +112,13 @@ class LocalScheduler:
                 raise pdg.CookError(
                     f"{node.path}, parameter 'pdgnodedep{number}': {source} does not exist"
                 )
-            target = self.folders.scripts / source.name
-            serialise.write_bytes(target, source.read_bytes())
-            shutil.copymode(source, target)
-            self._written.append(target)
+            self._copy(source)
+
+    def _copy(self, source: Path) -> None:
+        target = self.folders.scripts / source.name
+        serialise.write_bytes(target, source.read_bytes())
+        shutil.copymode(source, target)
+        self._written.append(target)
 
     def _dependency(self, parameters: NodeParameters, name: str) -> Path | None:
         """The file that a parameter names; of Houdini's own, what is here in its place."""

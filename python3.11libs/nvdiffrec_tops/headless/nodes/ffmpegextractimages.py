@@ -56,15 +56,16 @@ _REFUSED = {
     **OWN_COMMAND_REFUSED,
     **dict.fromkeys(_OBSOLETE, "it belongs to an older version of this node"),
 }
-_RUNNER = Path(jobsupport.__file__).resolve().with_name("ffmpeg.py")
 
 
 class FFmpegExtractImages(FileProcessor):
+    jobFiles = jobsupport.files("ffmpeg.py")
+
     def fill(self, item: pdg.WorkItem) -> None:
         parameters = parms(self)
         set_label_and_priority(parameters, item)
         custom = " --as-it-is" if parameters.toggle("enablecustomcommand", item) else ""
-        item.setCommand(f"__PDG_PYTHON__ {_quoted(str(_RUNNER))}{custom}")
+        item.setCommand(f'"__PDG_PYTHON__" "__PDG_SCRIPTDIR__/ffmpeg.py"{custom}')
         self.beforehand(item, self._describe)
 
     def prepareTask(self, work_item: pdg.WorkItem) -> None:

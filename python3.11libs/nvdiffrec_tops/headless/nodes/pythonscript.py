@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import pdg, scriptprocess
+from .. import jobsupport, pdg, scriptprocess
 from ..inprocess import Task
 from ..parameters import NodeParameters
 from ..parmtable import (
@@ -102,6 +102,8 @@ _HYTHON, _CUSTOM, _VENV = 0, 2, 3
 
 
 class PythonScript(FileProcessor):
+    jobFiles = jobsupport.files("pythonscript.py")
+
     def fill(self, item: pdg.WorkItem) -> None:
         parameters = parms(self)
         set_label_and_priority(parameters, item)
@@ -109,6 +111,7 @@ class PythonScript(FileProcessor):
         if when != GENERATE:
             expected_outputs(parameters, item)
         item.script = self._script(item)
+        item.isPostCook = when == GENERATE
         if when == OUT_OF_PROCESS:
             item.setCommand(self._command(item))
         elif when == IN_PROCESS:
@@ -197,7 +200,7 @@ class PythonScript(FileProcessor):
         words = [program, *_words(parameters, "pythonargs", item)]
         reset = choice in (_CUSTOM, _VENV) and parameters.toggle("resetpython", item)
         words += ["-E"] if reset else []
-        words.append(str(scriptprocess.RUNNER))
+        words.append("__PDG_SCRIPTDIR__/pythonscript.py")
         words += ["--reset"] if reset else []
         if parameters.toggle("expandstrings", item):
             words.append("--expand-strings")

@@ -58,6 +58,9 @@ class Port:
 class _Callbacks:
     """What processors and partitioners have in common."""
 
+    jobFiles: tuple[Path, ...] = ()
+    """Files that the jobs of the node need beside them, in ``PDG_SCRIPTDIR``."""
+
     def __init__(self, node: Node) -> None:
         self.node = node
         self.context: GraphContext = node.graph.context
