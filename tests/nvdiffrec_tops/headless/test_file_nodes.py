@@ -15,6 +15,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nvdiffrec_tops.cli import main
+from nvdiffrec_tops.cookcommand import Override
+from nvdiffrec_tops.headless import pdg
+from nvdiffrec_tops.headless.command import generate_all
+from nvdiffrec_tops.headless.network import open_network
 
 from .conftest import TopNode, write_scene
 
@@ -436,6 +440,74 @@ def test_any_name_goes_through_copy_rename_archive_and_removal(
     with zipfile.ZipFile(folder / "o.zip") as archive:
         assert [archive.read(one) for one in archive.namelist()] == [name.encode()]
     assert sorted(os.listdir(folder)) == ["copied", "in", "new", "o.zip", "r.json", "s.hip"]
+
+
+HOSTILE = [
+    "find.pattern",
+    "find.filetypes",
+    "find.outputattrib",
+    "copy.filepath",
+    "copy.destfile",
+    "copy.pdg_workitemlabelexpr",
+    "rename.newpath",
+    "remove.filepath",
+    "dir.dirname",
+    "text.filepath",
+    "text.text",
+    "zip.output_filename",
+    "zip.method",
+    "frames.outputfilepattern",
+    "frames.fps",
+    "frames.ffmpegcommand",
+    "py.script",
+    "py.extraargs",
+    "py.python",
+    "py.custompath1",
+    "json.query1",
+    "json.valindex1",
+]
+PIECES = [*SIGNS, "\0", "\ud800", "../", "/", "-", "9" * 30, "@pdg_index", "__import__", "\\"]
+
+
+@pytest.fixture(scope="module")
+def everything(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A scene of every node, without anything that could be worked on."""
+    folder = tmp_path_factory.mktemp("hostile")
+    script = {"pdg_cooktype": "2", "pythonbin": "2", "pythonpaths": 1}
+    (folder / "data.json").write_text("{}")
+    read = {"jsonsource": "1", "filepath": "$HIP/data.json", "extractmult": 1, "keyerrormode": 0}
+    nodes = [
+        TopNode("find", "filepattern", {"useoutputattrib": "on"}),
+        TopNode("copy", "filecopy", {"pdg_workitemlabel": "2", "filepath": "x", "destfile": "y"}),
+        TopNode("rename", "filerename"),
+        TopNode("remove", "fileremove", {"filepath": "$HIP/data.json"}),
+        TopNode("dir", "makedir", {"dirname": "d"}),
+        TopNode("text", "textoutput"),
+        TopNode("zip", "filecompress", {"mode": "0", "filepath": "$HIP/data.json"}),
+        TopNode("frames", "ffmpegextractimages", {"inputsource": "1", "inputfilepath": "f.mp4"}),
+        TopNode("py", "pythonscript", script),
+        TopNode("json", "jsoninput", read | {"attributename1": "x", "query1": "a"}),
+    ]
+    return write_scene(folder / "s.hip", nodes, {"tempdirmenu": "2", "tempdircustom": "t"})
+
+
+@settings(max_examples=200)
+@given(name=st.sampled_from(HOSTILE), pieces=st.lists(st.sampled_from(PIECES), max_size=6))
+def test_any_text_in_any_parameter_makes_items_or_one_sentence(
+    everything: Path, name: str, pieces: list[str]
+) -> None:
+    before = sorted(everything.parent.iterdir())
+    try:
+        network = open_network(
+            everything,
+            ends=[name.partition(".")[0]],
+            overrides=[Override.parse(f"{name}={''.join(pieces)}")],
+            scene_python=True,
+        )
+        generate_all(network, lambda _message: None)
+    except pdg.CookError as error:
+        assert str(error) and "Error:" not in str(error)
+    assert sorted(everything.parent.iterdir()) == before
 
 
 # -- what needs Houdini ---------------------------------------------------------------------
