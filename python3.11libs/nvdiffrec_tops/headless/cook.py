@@ -6,14 +6,15 @@ import heapq
 import queue
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import pdg
 from .generation import Generation
 from .inheritance import Inheritance
-from .inprocess import Worked, Worker
+from .inprocess import Task, Worked, Worker
 from .localscheduler import Exited, Job, LocalScheduler, Message, Stop
 from .parameters import NodeParameters
 
@@ -191,8 +192,8 @@ class Cook:
             self._inherit_wrote(item)
             self._done(item, _State.CookedSuccess)
             return True
-        task = node.callbacks.prepareTask(item)
         self._inheritance.begins(item)
+        task = _prepared(item)
         if self._cached(item):
             for file in item.expectedOutputFiles:
                 item.addOutputFile(file.path, file.tag, own=file.owned)
@@ -317,13 +318,26 @@ def _satisfied(item: pdg.WorkItem, dependency: pdg.WorkItem) -> bool:
     return dependency.isSuccessful or (item.ignoresFailures and dependency.isCooked)
 
 
-def _in_process(item: pdg.WorkItem) -> pdg.result:
+@contextmanager
+def _told() -> Iterator[None]:
+    """Anything but a CookError is reported as the item's fault."""
     try:
-        outcome = item.node.callbacks.onCookTask(item)
+        yield
     except pdg.CookError:
         raise
     except Exception as error:
         raise pdg.CookError(f"cooking failed: {type(error).__name__}: {error}") from error
+
+
+def _prepared(item: pdg.WorkItem) -> Task | None:
+    with _told():
+        task: Task | None = item.node.callbacks.prepareTask(item)
+    return task
+
+
+def _in_process(item: pdg.WorkItem) -> pdg.result:
+    with _told():
+        outcome = item.node.callbacks.onCookTask(item)
     return pdg.result.Success if outcome is None else pdg.result(outcome)
 
 

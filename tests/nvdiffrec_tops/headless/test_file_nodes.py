@@ -229,6 +229,8 @@ def test_a_copy_is_cached_and_forced(scene, images, top, cook, tmp_path) -> None
     assert (tmp_path / "copy.png").read_text() == "changed"
     cook(hip, "--force")
     assert (tmp_path / "copy.png").read_text() == "b.png"
+    (images / "b.png").unlink()
+    assert [one["stateName"] for one in cook(hip)["items"]] == ["CookedCache"]
 
 
 @pytest.mark.parametrize(
@@ -340,6 +342,12 @@ def test_during_generation_and_not_in_a_dry_run(scene, top, cook, capsys, tmp_pa
     report = cook(hip)
     assert (tmp_path / "x.txt").read_text() == "hello"
     assert outputs(report, "text") == [(str(tmp_path / "x.txt"), "file/text")]
+
+
+def test_a_file_is_renamed_once_during_generation(scene, images, top, cook, tmp_path) -> None:
+    parms = {"originalpath": "$HIP/images/b.png", "newpath": "$HIP/c.png", "pdg_cooktype": "0"}
+    report = cook(scene(top("r", "filerename", parms)))
+    assert report["code"] == 0 and outputs(report, "r") == [(str(tmp_path / "c.png"), "file")]
 
 
 def test_schedule_when_leaves_the_file_alone(scene, top, cook, tmp_path) -> None:

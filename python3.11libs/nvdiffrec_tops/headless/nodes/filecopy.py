@@ -30,7 +30,8 @@ PARAMETERS = table(
     LATER_COMMAND,
 )
 
-_UPSTREAM, _TO_FOLDER = 0, 0
+_UPSTREAM = 0
+_TO_FOLDER = 0
 
 
 class FileCopy(FileProcessor):
@@ -57,7 +58,10 @@ class FileCopy(FileProcessor):
         return [path_of(parameters, "filepath", item)]
 
     def _targets(self, item: pdg.WorkItem, sources: Sequence[str]) -> list[str]:
-        """Where each source goes. Raises CookError when two of them would go to one place."""
+        """Where each source goes.
+
+        Raises CookError when two of them would go to one place, or something else is there.
+        """
         parameters = parms(self)
         if parameters.menu("copyto", item) != _TO_FOLDER:
             if len(sources) > 1:
@@ -65,10 +69,13 @@ class FileCopy(FileProcessor):
                     f"{self.node.path}, parameter 'destfile': {len(sources)} files would be copied "
                     f"to one path for {item.name}; set Copy To to Directory"
                 )
-            return [path_of(parameters, "destfile", item)]
+            target = path_of(parameters, "destfile", item)
+            filechanges.require_target(target, self.node.path)
+            return [target]
         folder = path_of(parameters, "destfolder", item)
         targets = [os.path.join(folder, os.path.basename(source)) for source in sources]
         for number, target in enumerate(targets):
+            filechanges.require_target(target, self.node.path)
             if target in targets[:number]:
                 raise pdg.CookError(
                     f"{self.node.path}: two files of {item.name} are called "
@@ -82,9 +89,6 @@ class FileCopy(FileProcessor):
         targets = self._targets(item, sources)
         tag = parameters.string("resultdatatag", item)
         where = self.node.path
-        for source, target in zip(sources, targets, strict=True):
-            filechanges.require_file(source, where)
-            filechanges.require_target(target, where)
         for name in ("filesource", "copyto"):
             item.setIntAttrib(name, parameters.menu(name, item))
         for name in ("filetag", "filepath", "destfile", "destfolder", "resultdatatag"):
@@ -94,6 +98,8 @@ class FileCopy(FileProcessor):
 
         def copy(stopping: Stopping) -> Outcome:
             wrote = False
+            for source in sources:
+                filechanges.require_file(source, where)
             for source, target in zip(sources, targets, strict=True):
                 wrote |= filechanges.copy(source, target, stopping)
             return Outcome([made(target, tag) for target in targets], wrote=wrote)

@@ -89,6 +89,8 @@ class FileProcessor(pdg.PyProcessor):
             item.addExpectedOutputFile(file.path, file.tag, own=False)
 
     def prepareTask(self, work_item: pdg.WorkItem) -> Task | None:
+        if not work_item.isInProcess:
+            return None
         self._expect(work_item)
         task = self.task(work_item)
         path = self.node.path

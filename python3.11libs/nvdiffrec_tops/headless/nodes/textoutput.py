@@ -34,7 +34,9 @@ class TextOutput(FileProcessor):
     def expected(self, item: pdg.WorkItem) -> Sequence[pdg.File]:
         parameters = parms(self)
         tag = parameters.string("filetag", item)
-        return [pdg.File(path := path_of(parameters, "filepath", item), tag or pdg.tag_of(path))]
+        path = path_of(parameters, "filepath", item)
+        filechanges.require_target(path, self.node.path)
+        return [pdg.File(path, tag or pdg.tag_of(path))]
 
     def task(self, item: pdg.WorkItem) -> Task:
         parameters = parms(self)
