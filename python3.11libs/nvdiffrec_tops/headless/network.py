@@ -12,8 +12,9 @@ from pathlib import Path
 from ..cookcommand import Override
 from ..expressions import ExpressionError, number_text
 from ..houfiles import HouFileError, Node, Scene, load
-from . import assets, houdinionly, nodes, pdg
+from . import assets, nodes, pdg
 from .building import build_graph
+from .houdinionly import refusal, with_houdini
 from .nodes.hqueuescheduler import JOB_PARAMETERS as HQUEUE_JOB_PARAMETERS
 from .nodes.localscheduler import JOB_PARAMETERS as LOCAL_JOB_PARAMETERS
 from .nodes.localscheduler import PARAMETERS
@@ -64,9 +65,7 @@ def open_network(
         raise HouFileError(f"the scene {path} does not exist")
     scene = load(path)
     topnet = _topnet(scene, top)
-    around = Surroundings(
-        _variables(scene, path, variables or {}), _frame(scene), scene_python=scene_python
-    )
+    around = Surroundings(_variables(scene, path, variables or {}), _frame(scene))
     children = {child.name: child for child in topnet.children}
     values: dict[str, NodeParameters] = {}
     for child in [topnet, *topnet.children]:
@@ -75,6 +74,7 @@ def open_network(
             for inner in asset.inner():
                 inside = f"{child.path}/{inner.name}"
                 values[inside] = _parameters(inner, around, inside)
+    around.scene_python = scene_python
     _apply(overrides, topnet, children, values)
     around.channel = _channels(values)
     chosen, notes = end_nodes(topnet, children, ends, all_ends)
@@ -301,9 +301,9 @@ def _scheduler(
 
 def _type_problems(node: Node, parameters: NodeParameters, allow_unknown: bool) -> list[str]:
     known = assets.node_type(node.type)
-    if known is None and (why := houdinionly.refusal(node.type)):
+    if known is None and (why := refusal(node.type)):
         scene = parameters.surroundings.variables["HIPFILE"]
-        return [f"{node.path} is of type '{node.type}': {why} {houdinionly.with_houdini(scene)}"]
+        return [f"{node.path} is of type '{node.type}': {why} {with_houdini(scene)}"]
     if known is None or known.callbacks is None:
         supported = ", ".join(sorted(n for n, one in nodes.TYPES.items() if one.callbacks))
         return [
