@@ -6,15 +6,14 @@ import heapq
 import queue
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from . import pdg
 from .generation import Generation
 from .inheritance import Inheritance
-from .inprocess import Task, Worked, Worker
+from .inprocess import Task, Worked, Worker, told
 from .localscheduler import Exited, Job, LocalScheduler, Message, Stop
 from .parameters import NodeParameters
 
@@ -318,25 +317,14 @@ def _satisfied(item: pdg.WorkItem, dependency: pdg.WorkItem) -> bool:
     return dependency.isSuccessful or (item.ignoresFailures and dependency.isCooked)
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """Anything but a CookError is reported as the item's fault."""
-    try:
-        yield
-    except pdg.CookError:
-        raise
-    except Exception as error:
-        raise pdg.CookError(f"cooking failed: {type(error).__name__}: {error}") from error
-
-
 def _prepared(item: pdg.WorkItem) -> Task | None:
-    with _told():
+    with told():
         task: Task | None = item.node.callbacks.prepareTask(item)
     return task
 
 
 def _in_process(item: pdg.WorkItem) -> pdg.result:
-    with _told():
+    with told():
         outcome = item.node.callbacks.onCookTask(item)
     return pdg.result.Success if outcome is None else pdg.result(outcome)
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from . import pdg
@@ -116,3 +117,14 @@ def sentence(error: Exception) -> str:
         where = f"{error.filename}: " if error.filename else ""
         return f"{where}{error.strerror}"
     return f"cooking failed: {type(error).__name__}: {error}"
+
+
+@contextmanager
+def told() -> Iterator[None]:
+    """Report anything but a CookError as the fault of the item that is being cooked."""
+    try:
+        yield
+    except pdg.CookError:
+        raise
+    except Exception as error:
+        raise pdg.CookError(f"cooking failed: {type(error).__name__}: {error}") from error
