@@ -32,6 +32,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="cook on this machine although the scene's scheduler is a farm's",
     )
+    parser.add_argument(
+        "--allow-scene-python",
+        action="store_true",
+        help="run the code of the scene's Python Script nodes, in processes of their own and with "
+        "your rights; read it first. Without this option a scene that has such a node is refused",
+    )
     farmoptions.add_share(parser)
 
 
@@ -46,6 +52,7 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         overrides=[Override.parse(text) for text in arguments.overrides],
         allow_unknown=arguments.allow_unknown_parms,
         local=arguments.local,
+        scene_python=arguments.allow_scene_python,
     )
     words = stderr if arguments.json else stdout
     if arguments.dry_run:

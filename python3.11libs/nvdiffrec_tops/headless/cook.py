@@ -12,7 +12,9 @@ from pathlib import Path
 
 from . import pdg
 from .generation import Generation
-from .localscheduler import Exited, Job, LocalScheduler, Stop
+from .inheritance import Inheritance
+from .inprocess import Task, Worked, Worker, told
+from .localscheduler import Exited, Job, LocalScheduler, Message, Stop
 from .parameters import NodeParameters
 
 _POLL_WHEN_DEFERRED = 2.0
@@ -72,10 +74,13 @@ class Cook:
         self._open: Counter[str] = Counter()
         self._wrote: set[int] = set()
         self._stops = 0
+        self.worker = Worker(scheduler.messages.put)
+        self._inheritance = Inheritance()
         self._announced: set[str] = set()
 
     def request_stop(self) -> None:
         """Ask the cook to end every process and return; safe to call from any thread."""
+        self.context.canceling = True
         self.scheduler.messages.put(Stop())
 
     def run(self) -> CookResult:
@@ -90,13 +95,15 @@ class Cook:
             self.generation.dynamic()
             while True:
                 self._start_ready()
-                if not self.scheduler.running and not (self._ready and not self._stops):
+                working = self.scheduler.running or self.worker.busy
+                if not working and not (self._ready and not self._stops):
                     break
                 self._handle(self._next_message())
         except BaseException:
             self._kill_everything()
             raise
         finally:
+            self.worker.end()
             self.context.cooking = False
             self._emit(pdg.EventType.CookComplete)
             self.context.waitAllEvents()
@@ -113,6 +120,7 @@ class Cook:
         self.context.emit(pdg.Event(kind, node=node, context=self.context))
 
     def _kill_everything(self) -> None:
+        self.worker.stop()
         self.scheduler.stop_all(at_once=True)
         for job in list(self.scheduler.running):
             if job.child:
@@ -136,6 +144,7 @@ class Cook:
 
     def _done(self, item: pdg.WorkItem, state: pdg.workItemState) -> None:
         item.setState(state)
+        self._inheritance.ended(item)
         node = item.node
         self._open[node.name] -= 1
         last = self._open[node.name] == 0
@@ -178,6 +187,12 @@ class Cook:
             self._inherit_wrote(item)
             self._done(item, _State.CookedSuccess)
             return True
+        if item.isInProcess and not _scheduled(item):
+            self._inherit_wrote(item)
+            self._done(item, _State.CookedSuccess)
+            return True
+        self._inheritance.begins(item)
+        task = _prepared(item)
         if self._cached(item):
             for file in item.expectedOutputFiles:
                 item.addOutputFile(file.path, file.tag, own=file.owned)
@@ -185,6 +200,9 @@ class Cook:
             return True
         if item.isInProcess:
             item.setState(_State.Cooking)
+            if task is not None:
+                self.worker.start(item, task)
+                return True
             begin = time.monotonic()
             outcome = _in_process(item)
             item.cookDuration = time.monotonic() - begin
@@ -247,9 +265,9 @@ class Cook:
         return complete and not stale
 
     # -- messages ---------------------------------------------------------------------------
-    def _next_message(self) -> Exited | Stop | None:
+    def _next_message(self) -> Message | None:
         waits = [self.scheduler.next_deadline()]
-        if self._ready and not self.scheduler.running:
+        if self._ready and not self.scheduler.running and not self.worker.busy:
             waits.append(_POLL_WHEN_DEFERRED)
         limits = [one for one in waits if one is not None]
         try:
@@ -257,11 +275,15 @@ class Cook:
         except queue.Empty:
             return None
 
-    def _handle(self, message: Exited | Stop | None) -> None:
+    def _handle(self, message: Message | None) -> None:
         if isinstance(message, Stop):
             self._stops += 1
             self.context.canceling = True
+            self.worker.stop()
             self.scheduler.stop_all(at_once=self._stops > 1)
+        elif isinstance(message, Worked):
+            self.worker.received()
+            self._worked(message)
         elif isinstance(message, Exited):
             item = message.job.item
             state = self.scheduler.exited(message)
@@ -273,18 +295,37 @@ class Cook:
                 self.scheduler.stop_all()
         self.scheduler.stop_overdue()
 
+    def _worked(self, message: Worked) -> None:
+        """Put what an in-process item made on it."""
+        item, outcome = message.item, message.outcome
+        item.cookDuration = message.seconds
+        if outcome is not None:
+            outcome.give(item)
+            if outcome.files and outcome.wrote:
+                self._wrote.add(item.id)
+            else:
+                self._inherit_wrote(item)
+            self._done(item, _State.CookedSuccess)
+        elif message.failure:
+            item.failure = message.failure
+            self._done(item, _State.CookedFail)
+        else:
+            self._done(item, _State.CookedCancel)
+
 
 def _satisfied(item: pdg.WorkItem, dependency: pdg.WorkItem) -> bool:
     return dependency.isSuccessful or (item.ignoresFailures and dependency.isCooked)
 
 
+def _prepared(item: pdg.WorkItem) -> Task | None:
+    with told():
+        task: Task | None = item.node.callbacks.prepareTask(item)
+    return task
+
+
 def _in_process(item: pdg.WorkItem) -> pdg.result:
-    try:
+    with told():
         outcome = item.node.callbacks.onCookTask(item)
-    except pdg.CookError:
-        raise
-    except Exception as error:
-        raise pdg.CookError(f"cooking failed: {type(error).__name__}: {error}") from error
     return pdg.result.Success if outcome is None else pdg.result(outcome)
 
 

@@ -11,7 +11,7 @@ from . import joblines, pdg
 from .cook import Cook, CookResult, Watcher
 from .farmscheduler import FarmChild, FarmScheduler, FarmSetup
 from .jobenvironment import Folders, JobSettings
-from .localscheduler import Exited, Job, LineHandler, Stop
+from .localscheduler import Job, LineHandler, Message, Stop
 from .nodes.hqueuescheduler import PARAMETERS
 from .outputs import Snapshot
 from .parameters import NodeParameters, Surroundings
@@ -76,7 +76,7 @@ class FollowCook(Cook):
         """Stop following; the jobs go on. From any thread."""
         self.scheduler.messages.put(Stop())
 
-    def _handle(self, message: Exited | Stop | None) -> None:
+    def _handle(self, message: Message | None) -> None:
         if isinstance(message, Stop):
             self._stops += 1
             self.scheduler.running.clear()

@@ -15,6 +15,7 @@ from typing import Protocol
 
 from ..job.result import NAME as RESULT
 from . import joblines, jobsupport, pdg, serialise
+from .inprocess import Worked
 from .jobenvironment import Folders, JobSettings, job_command, job_environment
 from .outputs import Snapshot
 from .parameters import NodeParameters
@@ -66,15 +67,15 @@ class Stop:
     """A message: end everything. A second one ends it at once."""
 
 
-Message = Exited | Stop
+Message = Exited | Stop | Worked
 LineHandler = Callable[[pdg.WorkItem, str], None]
 
 
 class LocalScheduler:
     """Slots, folders, processes, exit codes, retries and time-outs.
 
-    ``messages`` receives Exited and Stop; everything else happens on the caller's thread, except
-    ``on_line``, which is called on the job's reader thread.
+    ``messages`` receives Exited, Stop and the cook's Worked; everything else happens on the
+    caller's thread, except ``on_line``, which is called on the job's reader thread.
     """
 
     def __init__(
@@ -97,7 +98,9 @@ class LocalScheduler:
 
     # -- before and after a cook ------------------------------------------------------------
     def copy_dependencies(self, node: pdg.Node) -> None:
-        """Copy the node's File Dependencies into ``PDG_SCRIPTDIR``."""
+        """Copy the node's own job files and its File Dependencies into ``PDG_SCRIPTDIR``."""
+        for source in node.callbacks.jobFiles:
+            self._copy(source)
         parameters = node.parameters
         if not isinstance(parameters, NodeParameters) or not parameters.has("pdgnodedeps"):
             return
@@ -109,10 +112,13 @@ class LocalScheduler:
                 raise pdg.CookError(
                     f"{node.path}, parameter 'pdgnodedep{number}': {source} does not exist"
                 )
-            target = self.folders.scripts / source.name
-            serialise.write_bytes(target, source.read_bytes())
-            shutil.copymode(source, target)
-            self._written.append(target)
+            self._copy(source)
+
+    def _copy(self, source: Path) -> None:
+        target = self.folders.scripts / source.name
+        serialise.write_bytes(target, source.read_bytes())
+        shutil.copymode(source, target)
+        self._written.append(target)
 
     def _dependency(self, parameters: NodeParameters, name: str) -> Path | None:
         """The file that a parameter names; of Houdini's own, what is here in its place."""

@@ -16,6 +16,7 @@ from ..houfiles import HouFileError, LicensedScene, Node, Scene, load
 from ..houfiles.scene import TOP_NETWORKS
 from . import assets, nodes, pdg, timeline, topnetwork
 from .building import build_graph
+from .houdinionly import refusal, with_houdini
 from .nodes.hqueuescheduler import JOB_PARAMETERS as HQUEUE_JOB_PARAMETERS
 from .nodes.localscheduler import JOB_PARAMETERS as LOCAL_JOB_PARAMETERS
 from .nodes.localscheduler import PARAMETERS
@@ -52,13 +53,15 @@ def open_network(
     variables: Mapping[str, str] | None = None,
     allow_unknown: bool = False,
     local: bool = False,
+    scene_python: bool = False,
 ) -> Network:
     """Read a scene and build the graph of one of its TOP networks.
 
     ``ends`` names the nodes to cook with everything upstream of them; without it the display
     node is cooked, and without a display node, or with ``all_ends``, every end of the network.
     ``variables`` replace ``$`` variables. ``local``: a network on a farm's scheduler is cooked on
-    this machine. Raises NetworkError or HouFileError; nothing has run.
+    this machine. ``scene_python``: Python Script nodes may run. Raises NetworkError or
+    HouFileError; nothing has run.
     """
     path = Path(scene_path)
     if not path.is_file():
@@ -76,6 +79,7 @@ def open_network(
             for inner in asset.inner():
                 inside = f"{child.path}/{inner.name}"
                 values[inside] = _parameters(inner, around, inside)
+    around.scene_python = scene_python
     _apply(overrides, topnet, children, values)
     around.target = _targets(values)
     around.channel = _channels(around.target)
@@ -313,6 +317,9 @@ def _is_known(node: Node) -> bool:
 
 def _type_problems(node: Node, parameters: NodeParameters) -> list[str]:
     known = assets.node_type(node.type)
+    if known is None and (why := refusal(node.type)):
+        scene = parameters.surroundings.variables["HIPFILE"]
+        return [f"{node.path} is of type '{node.type}': {why} {with_houdini(scene)}"]
     if known is None or known.callbacks is None:
         supported = ", ".join(
             sorted(n for n, one in nodes.TYPES.items() if one.callbacks or one.passes)

@@ -46,7 +46,8 @@ class Surroundings:
 
     ``variables``: ``$`` variables; ``frame``: the scene's current frame; ``channel``: follows
     ``ch("../node/parm")`` from a node path, and ``target`` gives where that leads: the other
-    node's parameters and a name in them, or None; ``warn``: one sentence for the artist.
+    node's parameters and a name in them, or None; ``warn``: one sentence for the artist;
+    ``scene_python``: whether code that the scene brings may be run.
     """
 
     variables: dict[str, str] = field(default_factory=dict)
@@ -54,6 +55,7 @@ class Surroundings:
     channel: Callable[[str, str, pdg.WorkItem | None], str] | None = None
     target: Callable[[str, str], tuple[NodeParameters, str] | None] = lambda _origin, _path: None
     warn: Callable[[str], None] = lambda _message: None
+    scene_python: bool = False
 
 
 _REFERENCE = re.compile(r"\bch(?:s|sop)?\(\s*[\"']([^\"']+)[\"']\s*\)")

@@ -165,9 +165,9 @@ def test_expected_outputs_cache_force_and_results(scene, top, python, cook, tmp_
     assert second["items"][0]["outputs"][0]["path"] == str(path)
     assert states(cook(hip, "--force"), "run") == ["CookedSuccess"]
     assert path.read_text() == "xx"
-    assert states(cook(hip, "--set", "run.pdg_cachemode=3"), "run") == ["CookedSuccess"]
+    assert states(cook(hip, "--set", "run.pdg_cachemode=2"), "run") == ["CookedSuccess"]
     path.unlink()
-    read = cook(hip, "--set", "run.pdg_cachemode=2")
+    read = cook(hip, "--set", "run.pdg_cachemode=1")
     assert read["code"] == 1 and "mesh.obj does not exist" in read["items"][0]["cause"]
 
 
@@ -188,7 +188,7 @@ def test_new_upstream_files_make_a_cache_stale(scene, top, python, cook, tmp_pat
     assert states(cook(hip), "two") == ["CookedSuccess"]
     assert states(cook(hip), "two") == ["CookedCache"]
     one.unlink()
-    assert states(cook(hip, "--set", "two.pdg_cachemode=1"), "two") == ["CookedCache"]
+    assert states(cook(hip, "--set", "two.pdg_cachemode=3"), "two") == ["CookedCache"]
 
 
 def test_failure_report_and_unfinished_output(scene, top, python, cook, tmp_path) -> None:

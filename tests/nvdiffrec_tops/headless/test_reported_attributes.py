@@ -110,9 +110,9 @@ def test_what_only_houdini_has_is_left_out_and_other_files_are_not(
     scene, top, python, run, tmp_path
 ) -> None:
     warned: list[str] = []
-    hip = scene(node(top, python, "", pdgnodedeps=1, pdgnodedep1="${HHP}/pdgjob/pdgjson.py"))
+    hip = scene(node(top, python, "", pdgnodedeps=1, pdgnodedep1="${HHP}/pdgjob/topcook.py"))
     assert run(hip, warned).successful
-    (warning,) = (one for one in warned if "pdgjson.py" in one)
+    (warning,) = (one for one in warned if "topcook.py" in one)
     assert "needs a cook with Houdini" in warning
     for missing in ("$HIP/none.py", "$HIP/pdgjob/pdgcmd.py"):
         hip = scene(node(top, python, "", pdgnodedeps=1, pdgnodedep1=missing))

@@ -18,3 +18,9 @@ def stand_in(text: str) -> Path | None:
     found = _HOUDINIS.fullmatch(text.strip())
     path = Path(__file__).resolve().with_name(found[1]) if found else None
     return path if path is not None and path.is_file() and path.name != "__init__.py" else None
+
+
+def files(*names: str) -> tuple[Path, ...]:
+    """The files of these names, and the modules that every one of them may import."""
+    folder = Path(__file__).resolve().parent
+    return tuple(folder / name for name in (*names, "pdgcmd.py", "pdgjson.py"))

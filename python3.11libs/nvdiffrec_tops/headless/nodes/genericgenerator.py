@@ -116,7 +116,7 @@ class GenericGenerator(pdg.PyProcessor):
         if item.parent is not None and parameters.toggle("copyinputs", item):
             item.copyOutputFiles(item.parent.outputFiles)
         set_command(parameters, item)
-        _expected_outputs(parameters, item)
+        expected_outputs(parameters, item)
 
     def onAddInternalDependencies(
         self,
@@ -155,7 +155,8 @@ def _label(parameters: NodeParameters, item: pdg.WorkItem) -> None:
             item.setLabel(parameters.string("pdg_workitemlabelexpr", item))
 
 
-def _expected_outputs(parameters: NodeParameters, item: pdg.WorkItem) -> None:
+def expected_outputs(parameters: NodeParameters, item: pdg.WorkItem) -> None:
+    """Declare what Expected Outputs From names: an attribute, or a list of files."""
     match parameters.menu("expectedoutputsfrom", item):
         case 1:
             name = parameters.string("expectedoutputattr", item)

@@ -152,11 +152,13 @@ class result(IntEnum):
 setattr(result, "None", result.Missing)
 
 
+# Not the order of the menu: Automatic (Ignore Upstream) came later. The dialog of Text Output shows
+# that 2 writes: only there it offers to append to a file that exists.
 class cacheMode(IntEnum):
     Automatic = 0
-    AutomaticIgnore = 1
-    AlwaysRead = 2
-    AlwaysWrite = 3
+    AlwaysRead = 1
+    AlwaysWrite = 2
+    AutomaticIgnore = 3
 
 
 class cloneMode(IntEnum):

@@ -60,6 +60,9 @@ class Port:
 class _Callbacks:
     """What processors and partitioners have in common."""
 
+    jobFiles: tuple[Path, ...] = ()
+    """Files that the jobs of the node need beside them, in ``PDG_SCRIPTDIR``."""
+
     def __init__(self, node: Node) -> None:
         self.node = node
         self.context: GraphContext = node.graph.context
@@ -113,6 +116,15 @@ class PyProcessor(_Callbacks):
 
     def onCookTask(self, work_item: WorkItem) -> result | None:
         return result.Success
+
+    def prepareTask(self, work_item: WorkItem) -> Any:
+        """Called on the cook's thread when an item's turn has come; not one of Houdini's.
+
+        Here a node evaluates what depends on the upstream items' results. For an item that cooks
+        in process it may return an ``inprocess.Task``, which the cook's worker runs in place of
+        onCookTask. Raises CookError.
+        """
+        return None
 
 
 class PyPartitioner(_Callbacks):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -66,6 +67,8 @@ class WorkItem(AttributeOwner, EventEmitter):
         self.cookDuration = 0.0
         self.logPath: Path | None = None
         self.failure = ""
+        self.customDataType = "genericdata"
+        self.customData = ""
         self.state = workItemState.Uncooked
         self._cook_type = workItemCookType.Automatic
         self._dependencies: dict[int, WorkItem] = {}
@@ -92,6 +95,16 @@ class WorkItem(AttributeOwner, EventEmitter):
 
     def setFrame(self, frame: float, step: float = 1) -> None:
         self.frame, self.frameStep, self.hasFrame = frame, step, True
+
+    @property
+    def script(self) -> str:
+        """The script of an item that runs one; it is saved as the item's custom data."""
+        return base64.b64decode(self.customData).decode("utf-8", "replace")
+
+    @script.setter
+    def script(self, text: str) -> None:
+        self.customDataType = "scriptdata"
+        self.customData = base64.b64encode(text.encode("utf-8", "replace")).decode("ascii")
 
     # -- inheritance ------------------------------------------------------------------------
     def copyFrom(self, parent: WorkItem) -> None:
@@ -419,16 +432,24 @@ class WorkItem(AttributeOwner, EventEmitter):
 
 
 _TAGS = {
+    ".avi": "file/video",
+    ".bgeo": "file/geo",
     ".exr": "file/image",
+    ".gz": "file/archive",
     ".hdr": "file/image",
+    ".jpeg": "file/image",
     ".jpg": "file/image",
     ".json": "file/json",
+    ".mov": "file/video",
+    ".mp4": "file/video",
     ".obj": "file/geo",
     ".ply": "file/geo",
     ".png": "file/image",
     ".tif": "file/image",
+    ".tiff": "file/image",
     ".txt": "file/text",
     ".usd": "file/usd",
+    ".zip": "file/archive",
 }
 
 
