@@ -1,8 +1,9 @@
 """What Houdini's *PDG ML Training Monitor* (Houdini 21 and later) is told of a node.
 
-The pane shows a TOP node whose asset's Python module has ``ml_description``. It reads the course
-of a training from a table of comma-separated values, ``training.csv`` in the output folder while a
-training runs (see ``job.metricstable`` for its columns).
+The pane shows a TOP node whose asset's Python module has ``ml_description``. Of the documented keys
+``name``, ``first_epoch`` and ``max_epochs`` are given. ``plots`` and the test images have keys of
+their own, which could not be looked up and are not guessed; the artist shows the pane
+``training.csv`` of the output folder (see ``job.metricstable``).
 """
 
 from __future__ import annotations
@@ -23,8 +24,7 @@ _PASSES, _ITERATIONS = 2, 5000
 
 
 def ml_description(node: hou.OpNode) -> list[dict[str, Any]]:
-    """One entry for each training of the node, with the documented keys ``name``, ``first_epoch``
-    and ``max_epochs``; epochs are iterations, counted over both passes.
+    """One entry for each training of the node; epochs are iterations, counted over both passes.
 
     A pane asks for it at any time: before there are work items the node's own parameters answer,
     and a mistake in a configuration is left to the cook, which tells it.
