@@ -52,9 +52,7 @@ class MetricsTable:
     ) -> None:
         """The next row. Rows of this epoch and later ones are replaced by it."""
         epoch = (pass_number - 1) * (self._iterations + 1) + iteration
-        row = (
-            f"{epoch},{pass_number},{iteration},{image_loss:.6f},{regularizer:.6f},{rate:.5f},nan"
-        )
+        row = f"{epoch},{pass_number},{iteration},{image_loss:.6f},{regularizer:.6f},{rate:.5f},nan"
         behind = epoch > self._last
         if not behind:
             self._rows = [one for one in self._rows if _epoch(one) < epoch]

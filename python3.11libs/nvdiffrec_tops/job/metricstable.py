@@ -15,6 +15,7 @@ While the training runs it lies in a folder of its own, so a copy of it is kept 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import shutil
 import time
@@ -25,7 +26,7 @@ NAME = "metrics.csv"
 LIVE = "training.csv"
 HEADER = "epoch,pass,iteration,image_loss,regularizer_loss,learning_rate,psnr"
 _SECONDS = 1.0
-"""The live copy is renewed this often at most."""
+"""Table and copy are written this often at most, however fast a trainer prints."""
 
 
 class MetricsTable:
@@ -42,42 +43,37 @@ class MetricsTable:
         self._live = os.path.join(output, LIVE)
         self._own = own
         self._rows: list[str] = []
-        self._psnr: float | None = None
         self._epochs = 0  # of a pass, where the log does not say
-        self._copied = float("-inf")
+        self._written = float("-inf")
 
     def feed(self, line: str, progress: Progress) -> None:
         """Take a line of the log and the state after it. Never raises: a table that cannot be
         written is none of a training's business."""
-        if self._row("img_loss=" in line, progress) and not self._own:
-            self._write()
-        if time.monotonic() - self._copied >= _SECONDS:
+        if "img_loss=" in line:
+            self._add(progress)
+        elif progress.stage == "validating" and not line.startswith("Running"):
+            self._validated(progress.psnr)
+        if time.monotonic() - self._written >= _SECONDS:
+            self._written = time.monotonic()
+            if not self._own:
+                self._write()
             self._copy()
 
     def finish(self) -> None:
         """The training has ended well: the table and its copy are complete."""
-        if not os.path.exists(self._path):  # an older trainer, or a folder that came late
+        if not self._own or not os.path.exists(self._path):  # by an older trainer there is none
             self._write()
         self._copy()
 
     def _copy(self) -> None:
-        self._copied = time.monotonic()
         part = f"{self._live}.part"
         with contextlib.suppress(OSError):
             shutil.copyfile(self._path, part)
             os.replace(part, self._live)
 
-    def _row(self, losses: bool, progress: Progress) -> bool:
-        """Take in what a state says of the losses or the PSNR; whether it does."""
-        if losses:
-            self._add(progress)
-            self._psnr = progress.psnr
-        elif progress.psnr is not None and progress.psnr != self._psnr and self._rows:
-            self._psnr = progress.psnr
-            self._rows[-1] = f"{self._rows[-1].rpartition(',')[0]},{progress.psnr:.3f}"
-        else:
-            return False
-        return True
+    def _validated(self, psnr: float | None) -> None:
+        if self._rows and psnr is not None and math.isfinite(psnr):
+            self._rows[-1] = f"{self._rows[-1].rpartition(',')[0]},{psnr:.3f}"
 
     def _add(self, progress: Progress) -> None:
         if progress.pass_number <= 1:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from diffrec import metricstable as trainers
@@ -43,6 +44,7 @@ class Told:
 losses = st.lists(st.floats(0, 10), min_size=4, max_size=4)
 
 
+@example([0.1] * 4, [0.1] * 4, 27.125, 27.125, True)
 @given(losses, losses, st.floats(5, 50), st.floats(5, 50), st.booleans())
 def test_the_log_gives_the_trainers_own_table(
     tmp_path_factory: pytest.TempPathFactory,
@@ -71,8 +73,11 @@ def test_the_log_gives_the_trainers_own_table(
     assert (folder / "made" / NAME).read_bytes() == (folder / LIVE).read_bytes() == expected
 
 
-def test_it_can_be_read_while_the_training_runs(tmp_path: Path) -> None:
+def test_it_can_be_read_while_the_training_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Also by a trainer that makes its folder late, and after going back."""
+    monkeypatch.setattr(metricstable, "_SECONDS", 0.0)
     parser = ProgressParser(iterations=ITERATIONS)
     made = MetricsTable(str(tmp_path / "made"), str(tmp_path), own=False)
     line = "iter={:5d}, img_loss=0.1, reg_loss=0.1, lr=0.02000, time=10.0 ms, rem=1.00 s"
@@ -91,6 +96,27 @@ def test_it_can_be_read_while_the_training_runs(tmp_path: Path) -> None:
     went_back = "Warning: pass 1, iteration 20: diverged; going back to iteration 8 of pass 1"
     assert fed(went_back) == ["0", "10", "20"]
     assert fed(line.format(10)) == ["0", "10"]
+
+
+def test_a_trainer_that_prints_fast_makes_few_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(metricstable, "time", SimpleNamespace(monotonic=lambda: 7.0))
+    replaced: list[str] = []
+    monkeypatch.setattr(
+        metricstable.os, "replace", lambda _part, path: replaced.append(Path(path).name)
+    )
+    (tmp_path / "made").mkdir()
+    made = MetricsTable(str(tmp_path / "made"), str(tmp_path), own=False)
+    parser = ProgressParser(iterations=ITERATIONS)
+    for number in range(ITERATIONS):
+        line = iteration_line(number, 0.1, 0.1, 0.1, 0.1, 1.0)
+        progress = parser.feed(line)
+        assert progress is not None
+        made.feed(line, progress)
+    assert replaced.count(NAME) == 1
+    made.finish()
+    assert replaced.count(NAME) == 2
 
 
 @pytest.mark.parametrize("own", [False, True])
