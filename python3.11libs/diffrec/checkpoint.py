@@ -12,7 +12,7 @@ import io
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -42,7 +42,8 @@ class LoopState:
     """Everything of a training pass that decides how it goes on. All of it is changed in place.
 
     pass_number: from 1. tensors: what is trained, by kind (geometry, material, light).
-    generators: of random numbers, by purpose.
+    generators: of random numbers, by purpose. averages: of the losses since the last line of the
+    log, which decide nothing but that line.
     """
 
     pass_number: int
@@ -50,6 +51,7 @@ class LoopState:
     optimizers: list[Adam]
     order: ShuffledIndices
     generators: Mapping[str, torch.Generator]
+    averages: list[Tensor] = field(default_factory=list)
 
     def all_tensors(self) -> list[Tensor]:
         """The tensors of every kind."""
@@ -86,6 +88,7 @@ def captured(state: LoopState) -> dict[str, Any]:
         },
         "generators": {name: one.get_state() for name, one in state.generators.items()},
         "torch": torch.get_rng_state(),
+        "averages": list(state.averages),
     }
     if device.type == "cuda":
         document["torch_cuda"] = torch.cuda.get_rng_state(device)
@@ -120,6 +123,10 @@ def restore(state: LoopState, saved: Mapping[str, Any]) -> None:
         with torch.no_grad():
             for kind, tensors in state.tensors.items():
                 for tensor, value in zip(tensors, saved["tensors"][kind], strict=True):
+                    tensor.copy_(value)
+            if "averages" in saved:  # not in older ones
+                _same_shapes(state.averages, saved["averages"])
+                for tensor, value in zip(state.averages, saved["averages"], strict=True):
                     tensor.copy_(value)
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RuntimeError) as error:
         raise UnusableCheckpoint(f"does not fit this version of the trainer ({error})") from None

@@ -129,7 +129,7 @@ class Iteration:
         device = scene.light.base.device
         self._weight, self._ramp = torch.zeros((), device=device), torch.zeros((), device=device)
         self._sums = torch.zeros(2, device=device)
-        self._count = 0
+        self._count = torch.zeros((), dtype=torch.int64)
 
     def begin(self, number: int) -> None:
         """Make ready for iteration `number`."""
@@ -169,14 +169,18 @@ class Iteration:
 
     def means(self) -> tuple[float, float]:
         """Image term and regularisers, averaged since the last call; waits for CUDA."""
-        image, regulariser = (self._sums / max(self._count, 1)).tolist()
+        image, regulariser = (self._sums / max(int(self._count), 1)).tolist()
         self.forget()
         return image, regulariser
 
     def forget(self) -> None:
         """Begin the averages anew."""
         self._sums.zero_()
-        self._count = 0
+        self._count.zero_()
+
+    def averages(self) -> list[Tensor]:
+        """What the averages are made of; changed in place."""
+        return [self._sums, self._count]
 
     def _terms(self, batch: ViewBatch, room: Room | None) -> tuple[Tensor, Tensor]:
         """The image term and the regularisers, two scalars."""

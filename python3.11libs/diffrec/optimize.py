@@ -16,6 +16,7 @@ from diffrec.data.views import RandomViews, ShuffledIndices, ViewBatch, Views, s
 from diffrec.geometry.mesh import EmptyMeshError
 from diffrec.iteration import Iteration, PassPlan, Scene
 from diffrec.log import iteration_line
+from diffrec.metricstable import MetricsTable
 from diffrec.ranks import ALONE, Ranks
 from diffrec.recorder import LOG_INTERVAL, Recorder
 
@@ -36,12 +37,14 @@ def train_pass(
     log: Callable[[str], None],
     picture: Callable[[int, PassPlan], None],
     recorder: Recorder | None = None,
+    table: MetricsTable | None = None,
     ranks: Ranks = ALONE,
 ) -> None:
     """Run iterations 0 to `config.iter`; the scene is changed in place.
 
     `picture(number, plan)` is called every `save_interval` iterations with the picture's number.
     `recorder`: saves, resumes and guards the pass; it raises what its methods raise.
+    `table`: gets a row with every line of the log.
     `ranks`: the processes that share each batch.
     """
     optimizers = _optimizers(config, plan, scene)
@@ -50,8 +53,9 @@ def train_pass(
     noise = torch.Generator(device).manual_seed(config.diffrec.seed + plan.index)
     order = shuffled_indices(len(views), config.batch, generator)
     number = 0
+    iteration = Iteration(config, plan, scene, optimizers, noise, ranks)
     if recorder is not None:
-        state = _state(plan, scene, views, optimizers, order, noise)
+        state = _state(plan, scene, views, optimizers, order, noise, iteration)
         number = recorder.begin(state, scene.geometry.mesh, plan.damage)
     if ranks.count > 1:
         ranks.same(scene.parameters())
@@ -60,7 +64,6 @@ def train_pass(
         with torch.no_grad():
             scene.fixed_light = scene.light.prefiltered()
 
-    iteration = Iteration(config, plan, scene, optimizers, noise, ranks)
     worker = _worker(config, plan, iteration, views, ranks, log)
     spent, done = 0.0, 0  # seconds and iterations since the last line of the log
     while number <= config.iter:
@@ -94,16 +97,19 @@ def train_pass(
         spent, done = spent + time.perf_counter() - began, done + 1
         if image_mean is not None:
             seconds = spent / done
+            rate = optimizers[0].rate_at(number + 1)
             log(
                 iteration_line(
                     number,
                     image_mean,
                     regulariser_mean,
-                    optimizers[0].rate_at(number + 1),
+                    rate,
                     seconds,
                     (config.iter - number) * seconds,
                 )
             )
+            if table is not None:
+                table.add(plan.index + 1, number, image_mean, regulariser_mean, rate)
             spent, done = 0.0, 0
         following = number + 1 if recorder is None else recorder.after(number, image_mean)
         if following <= number:
@@ -166,6 +172,7 @@ def _state(
     optimizers: list[Adam],
     order: ShuffledIndices,
     noise: torch.Generator,
+    iteration: Iteration,
 ) -> LoopState:
     """What a checkpoint of the pass holds."""
     generators = {"noise": noise}
@@ -181,6 +188,7 @@ def _state(
         optimizers=optimizers,
         order=order,
         generators=generators,
+        averages=iteration.averages(),
     )
 
 

@@ -26,6 +26,7 @@ from diffrec.iteration import PassPlan, Scene
 from diffrec.materials import NeuralMaterial, TextureMaterial, tinycudann_field
 from diffrec.materials.bake import bake
 from diffrec.materials.tinycudann_field import TinyCudaNNMaterial
+from diffrec.metricstable import MetricsTable
 from diffrec.ops import nvdiffrast_raster
 from diffrec.ops.antialias import edge_topology
 from diffrec.ops.hashgrid import HashGridLayout
@@ -99,7 +100,11 @@ def _reconstruct(
         stored = torch.cuda.memory_allocated(device)
         memory.foresee(config, device, log, processes=ranks.count, photographs=stored)
     light = _starting_light(config, device)
-    run = _Run(config, device, folder, training, held_out, light, log, recorder, ranks)
+    table = None
+    if ranks.leads:
+        table = MetricsTable(folder, config.iter, log)
+        table.begin(resumed=recorder.resuming)
+    run = _Run(config, device, folder, training, held_out, light, log, recorder, table, ranks)
     start = recorder.textures_resumed(device)
     if start is not None:
         mesh, material, first = run.resumed(start)
@@ -141,6 +146,7 @@ class _Run:
     light: EnvironmentLight
     log: Log
     recorder: Recorder
+    table: MetricsTable | None
     ranks: Ranks
 
     def first_pass(self) -> tuple[Mesh, TextureMaterial, ValidationResult | None]:
@@ -311,6 +317,7 @@ class _Run:
                 log=self.log,
                 picture=picture,
                 recorder=self.recorder,
+                table=self.table,
                 ranks=self.ranks,
             )
 
@@ -319,7 +326,10 @@ class _Run:
     ) -> ValidationResult | None:
         if not self.config.validate or self.held_out is None:
             return None
-        return validate(self.config, scene, self.held_out, self.folder / name, self.log, writer)
+        found = validate(self.config, scene, self.held_out, self.folder / name, self.log, writer)
+        if self.table is not None:
+            self.table.validated(found.psnr)
+        return found
 
     def _contact_sheet(self, scene: Scene, writer: imagefiles.PictureWriter) -> None:
         views = self.held_out or self.training

@@ -85,6 +85,11 @@ class Recorder:
         self._seconds_before = float(self._resumed["seconds"])
         return True
 
+    @property
+    def resuming(self) -> bool:
+        """Whether the run goes on from a checkpoint that it has not reached yet."""
+        return self._resumed is not None
+
     def _read(self) -> tuple[dict[str, Any] | None, str]:
         """The checkpoint, and what is wrong with it."""
         try:

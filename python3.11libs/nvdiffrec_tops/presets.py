@@ -1,17 +1,19 @@
-"""Presets: named sets of configuration fields, as YAML templates.
+"""Presets: named sets of configuration fields, as JSON files.
 
 The toolkit's own lie in ``templates/presets``; a studio adds folders of its own with the variable
 ``TOPS_NVDIFFREC_PRESETS`` (separated as in ``PATH``). A later folder's preset replaces an earlier
 one of the same file name.
 
-    label: Draft
-    help: Few iterations on small pictures.
-    overrides:
-      iter: 200
+    {
+        "label": "Draft",
+        "help": "Few iterations on small pictures.",
+        "overrides": {"iter": 200}
+    }
 """
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -42,14 +44,14 @@ class Preset:
 def names(environ: Mapping[str, str] | None = None) -> dict[str, Path]:
     """The presets' names and files, sorted by name. Reads no file and never raises."""
     environ = os.environ if environ is None else environ
-    folders = [FOLDER, *(Path(one) for one in environ.get(VARIABLE, "").split(os.pathsep) if one)]
     found: dict[str, Path] = {}
-    for folder in folders:
-        try:
-            files = sorted(folder.glob("*.yaml"))
-        except OSError:
-            continue
-        found.update({file.stem: file for file in files})
+    for folder in [str(FOLDER), *environ.get(VARIABLE, "").split(os.pathsep)]:
+        # Presets were YAML once: such a file is listed, so that choosing it says what to do.
+        for pattern in ("*.yml", "*.yaml", "*.json") if folder else ():
+            try:
+                found.update({file.stem: file for file in sorted(Path(folder).glob(pattern))})
+            except OSError:
+                continue
     return dict(sorted(found.items()))
 
 
@@ -75,36 +77,39 @@ def load(name: str, environ: Mapping[str, str] | None = None) -> Preset:
 
 @lru_cache(maxsize=64)
 def _read(path: Path, _stamp: int) -> Preset:
-    document = read_yaml(path)
+    document = read_json(path)
     if not isinstance(document, dict) or set(document) - set(_KEYS):
         raise PresetError(f"the preset {path} may have these entries only: {', '.join(_KEYS)}")
     overrides = document.get("overrides") or {}
-    if not isinstance(overrides, dict) or not all(isinstance(one, str) for one in overrides):
+    if not isinstance(overrides, dict):
         raise PresetError(f"the preset {path}: 'overrides' must list fields and their values")
     label, text = document.get("label", path.stem), document.get("help", "")
     return Preset(path.stem, str(label), str(text), overrides)
 
 
-def read_yaml(path: Path) -> Any:
-    """A YAML file as plain data (no tags are followed).
+def read_json(path: Path) -> Any:
+    """A preset's file as plain data.
 
     Raises:
-        PresetError: it cannot be read, is no YAML, or PyYAML is not installed.
+        PresetError: it cannot be read, or is not JSON.
     """
-    try:
-        import yaml
-    except ImportError:
+    if path.suffix != ".json":
         raise PresetError(
-            f"reading {path.name} needs PyYAML, which Houdini's Python does not have; install it "
-            "into the toolkit with: hython scripts/install_dependencies.py"
-        ) from None
+            f"the preset {path} is a YAML file, and presets are JSON files; write it anew as "
+            f'{path.stem}.json: {{"label": "…", "help": "…", "overrides": {{"iter": 200}}}}'
+        )
     try:
         data = path.read_bytes()
         if len(data) > _MAX_BYTES:
             raise PresetError(f"{path} is larger than 1 MB, which no preset is")
-        return yaml.safe_load(data)
+        return json.loads(data.decode("utf-8-sig"), parse_constant=_refused)
     except OSError as error:
         raise PresetError(f"{path} cannot be read: {error.strerror or error}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        problem = " ".join(str(error).split())
-        raise PresetError(f"{path} is not YAML: {problem}") from None
+    except (ValueError, RecursionError) as error:
+        if isinstance(error, PresetError):
+            raise
+        raise PresetError(f"{path} is not JSON: {' '.join(str(error).split())}") from None
+
+
+def _refused(name: str) -> None:
+    raise ValueError(f"{name} is no number")

@@ -18,16 +18,16 @@ def test_descriptions_fit_the_job_process(name):
     paths = [output.path for output in engine.outputs({})]
     own = {"contact_sheet.png"} if name == "diffrec" else set()
     first = {path.replace("mesh/", "dmtet_mesh/") for path in REQUIRED}
-    assert set(paths) == {*REQUIRED, *first, *own, "result.json"}
+    assert set(paths) == {*REQUIRED, *first, *own, "metrics.csv", "result.json"}
     assert len(set(paths)) == len(paths)
     once = {o.path for o in engine.outputs({"base_mesh": "x.obj", "validate": False})}
-    assert once == {*REQUIRED, *own, "result.json"}
+    assert once == {*REQUIRED, *own, "metrics.csv", "result.json"}
     tags = {o.path: o.tag for o in engine.outputs({"ref_mesh": "x.obj"})}
     assert tags["mesh/mesh.obj"] == tags["dmtet_mesh/mesh.obj"] == "file/geo/obj"
     assert tags["mesh/mesh.mtl"] == "file/text/mtl"
     assert tags["mesh/texture_n.png"] == "file/image/png"
     assert tags["mesh/probe.hdr"] == "file/image/hdr"
-    assert tags["result.json"] == "file/json"
+    assert tags["result.json"] == "file/json" and tags["metrics.csv"] == "file/csv"
     assert tags["validate/metrics.txt"] == tags["dmtet_validate/metrics.txt"] == "file/text"
     measured = {o.path for o in engine.outputs({"base_mesh": "x.obj"})} - once
     assert measured == {"validate/metrics.txt"}

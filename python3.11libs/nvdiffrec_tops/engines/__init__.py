@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from nvdiffrec_tops.job import result
+from nvdiffrec_tops.job import metricstable, result
 
 _MODULES = ("diffrec", "nvdiffrec")
 
@@ -31,6 +31,9 @@ class ExpectedOutput:
 
 RESULT = ExpectedOutput(result.NAME, "file/json")
 """What was made, from what, with which versions: the job process writes it, whatever trains."""
+
+METRICS = ExpectedOutput(metricstable.NAME, "file/csv")
+"""Loss and PSNR over the training: the trainer writes it, or the job process from its log."""
 
 
 def figures(config: Mapping[str, Any]) -> tuple[ExpectedOutput, ...]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
+from nvdiffrec_tops.environment import condarc
 from nvdiffrec_tops.environment.description import (
     CREATE,
     Environment,
@@ -193,20 +194,9 @@ def _configured(environ: Mapping[str, str], places: Layout, home: str) -> Iterat
         text = text_of(path, 1 << 20) if os.path.isabs(path) else None
         if text is None or "envs_" not in text:
             continue
-        try:
-            import yaml  # a job's own Python, which asks the doctor, may not have it
-        except ImportError:
-            return
-        try:
-            document = yaml.safe_load(text)
-        except (yaml.YAMLError, RecursionError, ValueError):
-            continue
-        for key in ("envs_dirs", "envs_path"):
-            listed = document.get(key) if isinstance(document, dict) else None
-            entries: Iterable[object] = listed if isinstance(listed, list) else [listed]
-            for entry in entries:
-                if isinstance(entry, str) and entry.strip():
-                    yield _expanded(entry.strip(), environ, home)
+        for entry in condarc.folders(text):
+            if entry.strip():
+                yield _expanded(entry.strip(), environ, home)
 
 
 def _expanded(path: str, environ: Mapping[str, str], home: str) -> str:

@@ -189,7 +189,7 @@ def _presets() -> list[str]:
         try:
             label = presets.load(name).label
         except presets.PresetError:
-            # Unreadable, or PyYAML is missing: choosing it says so.
+            # Unreadable: choosing it says so.
             label = name
         menu += [name, label]
     return menu

@@ -1,11 +1,12 @@
 """Brings a trained scene into ``/obj``: mesh, material, and the light probe as environment light.
 
 Texture conventions are those of the toolkit: albedo is sRGB; ``texture_ks`` is linear with
-roughness in green and metalness in blue; the normal map is tangent space with +Y up. Occlusion
-(red) stays out: a renderer that traces light finds it itself.
+roughness in green and metalness in blue; the normal map is tangent space with +Y up, tangents and
+bitangents along growing u and v of mesh.obj. Occlusion (red) stays out: a renderer that traces
+light finds it itself.
 
 Parameter names are those of the Principled Shader 2.0, Material, File and Environment Light nodes
-of Houdini 20.5 and 21. One that is missing, or that takes another value, is told at the end.
+of Houdini 20.5 to 22. One that is missing, or that takes another value, is told at the end.
 """
 
 from __future__ import annotations
@@ -21,11 +22,16 @@ from nvdiffrec_tops.houdini.messages import ToolError
 
 _GREEN, _BLUE = 2, 3
 """Positions in the shader's channel menus: luminance, red, green, blue, alpha."""
-_PROBE_ROTATION = (0.0, 0.0, 0.0)
-"""Rotation of the light about x, y and z in degrees. An assumption: the documentation says of an
-unturned environment light only that +Y is the top. The probe's middle column lies towards -Z. In a
-renderer that follows OpenEXR and USD, where the middle column lies towards +Z, turn the light by
-180 degrees about Y."""
+_PROBE_ROTATION = (0.0, 180.0, 0.0)
+"""Rotation of the light about x, y and z in degrees. The probe's middle column lies towards -Z. In
+OpenEXR's latitude-longitude pictures, and so for USD's dome light, in Solaris and in Karma, it lies
+towards +Z: half a turn about Y lies between the two, and no mirroring."""
+_PROBE_COMMENT = (
+    "The middle of probe.hdr looks along -Z. Rotate Y 180 is right where a renderer takes the "
+    "middle for +Z, as OpenEXR, USD's dome light, Solaris and Karma do. That this Environment "
+    "Light of /obj does so too is an assumption: if the light comes from the opposite side, set "
+    "Rotate Y to 0."
+)
 
 Value = int | float | str
 
@@ -78,6 +84,8 @@ def _light(probe: Path, name: str, missing: list[str]) -> hou.OpNode:
     light = _node("/obj", "envlight", name)
     rotation = dict(zip(("rx", "ry", "rz"), _PROBE_ROTATION, strict=True))
     _set(light, {"env_map": probe.as_posix(), **rotation}, missing)
+    light.setComment(_PROBE_COMMENT)
+    light.setGenericFlag(hou.nodeFlag.DisplayComment, True)
     return light
 
 

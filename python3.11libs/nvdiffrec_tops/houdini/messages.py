@@ -10,10 +10,6 @@ from typing import ParamSpec
 import hou
 
 TITLE = "nvdiffrec"
-NO_YAML = (
-    "Houdini's Python does not have PyYAML, which this needs. Install it into the toolkit with: "
-    "hython scripts/install_dependencies.py"
-)
 _MISTAKES = (
     ("nvdiffrec_tops.attributes", "AttributesError"),
     ("nvdiffrec_tops.environment.description", "EnvironmentProblem"),
@@ -67,8 +63,6 @@ def told(function: Callable[_P, None]) -> Callable[_P, None]:
 
 def sentence(error: Exception) -> str | None:
     """A mistake in the artist's words, with its cure; None for a fault of the toolkit."""
-    if isinstance(error, ImportError) and error.name == "yaml":
-        return NO_YAML
     if not isinstance(error, tuple(_mistakes())):
         return None
     cure = str(getattr(error, "cure", ""))

@@ -31,6 +31,7 @@ _CODE = "from nvdiffrec_tops.houdini import processors; processors"
 _GENERATE = "on_generate(self, item_holder, upstream_items, generation_type)"
 _DEPENDENCIES = "on_add_internal_dependencies(self, dependency_holder, internal_items, is_static)"
 _MODULE = "from nvdiffrec_tops.houdini import callbacks\n"
+_MONITORED = f"{_MODULE}from nvdiffrec_tops.houdini.training_monitor import ml_description\n"
 
 WRITTEN = ("DialogScript", "Help", "IconSVG")
 """The sections that people write."""
@@ -41,7 +42,8 @@ class Asset:
     """What distinguishes one asset.
 
     ``snippets``: parameters of the processor inside to Python code; ``parms``: its other
-    parameters; ``driven``: those that follow one of the asset's own, with the expression.
+    parameters; ``driven``: those that follow one of the asset's own, with the expression;
+    ``module``: its Python module.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Asset:
     parms: Mapping[str, Value] = field(default_factory=dict)
     driven: Mapping[str, str] = field(default_factory=dict)
     max_inputs: int = 1
+    module: str = _MODULE
 
     @property
     def type(self) -> str:
@@ -108,6 +111,7 @@ ASSETS: Mapping[str, Asset] = {
             },
             _TRAINING,
             _SCHEDULED,
+            module=_MONITORED,
         ),
         Asset(
             "nvdiffrec_static",
@@ -119,6 +123,7 @@ ASSETS: Mapping[str, Asset] = {
             },
             _TRAINING,
             _SCHEDULED,
+            module=_MONITORED,
         ),
     )
 }
@@ -144,7 +149,7 @@ def library(asset: Asset, written: Mapping[str, bytes]) -> ExpandedLibrary:
         "TypePropertiesOptions": _TYPE_PROPERTIES.encode(),
         "Help": written["Help"],
         "Tools.shelf": _TOOL.encode(),
-        "PythonModule": _MODULE.encode(),
+        "PythonModule": asset.module.encode(),
         "IconSVG": written["IconSVG"],
         "ExtraFileOptions": encode_text(_script_options("PythonModule")).encode(),
     }

@@ -101,8 +101,8 @@ def _dialog_script(name: str, stock: StockType, parms: Mapping[str, Value]) -> s
 
 
 def _type(value: Value) -> str:
-    """A menu without its entries is a text."""
-    one = value[0] if isinstance(value, tuple) else value
+    """A menu without its entries is a text; so is a parameter without a value."""
+    one = next(iter(value), "") if isinstance(value, tuple) else value
     if isinstance(one, bool):
         return "toggle"
     if isinstance(one, int):

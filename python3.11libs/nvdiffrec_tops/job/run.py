@@ -36,6 +36,7 @@ from nvdiffrec_tops.job.failures import (
 )
 from nvdiffrec_tops.job.jobfile import JobFile
 from nvdiffrec_tops.job.lock import OutputLock
+from nvdiffrec_tops.job.metricstable import LIVE, MetricsTable
 from nvdiffrec_tops.job.pdgreport import WorkItem
 from nvdiffrec_tops.job.progress import ProgressParser
 from nvdiffrec_tops.job.report import (
@@ -111,6 +112,8 @@ class _Run:
         self.former: str | None = None  # run folder of the training that this one goes on with
         count = 1 if isinstance(job.config, dict) and job.config.get("base_mesh") else 2
         self.parser = ProgressParser(pass_count=count)
+        made = os.path.join(self.folder, "out", self.id)
+        self.table = MetricsTable(made, job.output, own=job.engine == "diffrec")
 
     def go(self) -> str:
         """Do what there is to do; the last sentence to say."""
@@ -376,10 +379,12 @@ class _Run:
         self.report.write(line)
         progress = self.parser.feed(line)
         if progress is not None:
+            self.table.feed(line, progress)
             self.item.state(progress.phase)
             self.item.percent(min(int(progress.percent), 99))
 
     def _collect(self) -> str:
+        self.table.finish()
         made = os.path.join(self.folder, "out", self.id)
         found = outputs.produced(made)
         missing = [name for name in trainer.REQUIRED if name not in found]
@@ -390,7 +395,7 @@ class _Run:
                 f"read the log: {os.path.join(self.job.output, LOG)}",
                 EXIT_OUTPUT,
             )
-        found = [name for name in found if name not in (result.NAME, LOG)]
+        found = [name for name in found if name not in (result.NAME, LOG, LIVE)]
         state = self.parser.progress
         self.document["metrics"] = {
             name: value

@@ -83,6 +83,7 @@ _TAGS = {
     ".json": "file/json",
     ".txt": "file/text",
     ".log": "file/text",
+    ".csv": "file/csv",
     ".html": "file/html",
     ".usd": "file/geo/usd",
     ".usda": "file/geo/usd",

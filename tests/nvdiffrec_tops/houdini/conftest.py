@@ -278,6 +278,8 @@ class RecordedNode:
         self.items: list[Any] = []
         self.wired: list[RecordedNode] = []
         self.selected = self.displayed = False
+        self.comment = ""
+        self.flags: dict[str, bool] = {}
 
     def createNode(self, type_name: str, name: str) -> RecordedNode:
         if type_name.startswith("unknown"):
@@ -328,6 +330,12 @@ class RecordedNode:
         self.wired.append(node)
 
     def moveToGoodPosition(self) -> None: ...
+
+    def setComment(self, text: str) -> None:
+        self.comment = text
+
+    def setGenericFlag(self, flag: str, on: bool) -> None:
+        self.flags[flag] = on
 
     def setDisplayFlag(self, on: bool) -> None:
         self.displayed = on
@@ -380,6 +388,7 @@ def hou(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     made.node = made.networks.get
     made.isUIAvailable = lambda: True
     made.severityType = SimpleNamespace(Error="error", Message="message")
+    made.nodeFlag = SimpleNamespace(DisplayComment="comment shown")
     made.fileType = SimpleNamespace(Directory="directory")
     made.paneTabType = SimpleNamespace(NetworkEditor="network")
     made.topNodeTypeCategory = lambda: TOP

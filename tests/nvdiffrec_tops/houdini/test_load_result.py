@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+
+from diffrec.shading.light import latlong_directions
 
 
 def test_mesh_material_and_light(hou: Any, trained: Path) -> None:
@@ -29,6 +33,9 @@ def test_mesh_material_and_light(hou: Any, trained: Path) -> None:
     assert material.values == {"shop_materialpath1": shader.path()}
     assert material.wired == [file] and material.displayed and not file.displayed
     assert light.type_name == "envlight" and light.values["env_map"] == f"{mesh}/probe.hdr"
+    assert [light.values[one] for one in ("rx", "ry", "rz")] == [0, 180, 0]
+    assert "assumption" in light.comment and "set Rotate Y to 0" in light.comment
+    assert light.flags == {"comment shown": True}
     assert geometry.selected and light.selected
     assert hou.steps == ["Load nvdiffrec result bob_v2"]
 
@@ -75,3 +82,22 @@ def test_a_scene_without_materials_is_explained(hou: Any, trained: Path) -> None
     del hou.networks["/mat"]
     with pytest.raises(hou.messages.ToolError, match="no /mat"):
         hou.load_result.load(trained)
+
+
+def test_the_turned_probe_shows_a_renderer_that_follows_openexr_the_light_as_it_was(
+    hou: Any, trained: Path
+) -> None:
+    """OpenEXR, and so USD's dome light: longitude pi at the left edge, 0 along +Z, 90 along +X."""
+    hou.load_result.load(trained)
+    _geometry, light = hou.networks["/obj"].made
+    turn = math.radians(light.values["ry"])
+    height, width = 8, 16
+    latitude = math.pi / 2 - (torch.arange(height) + 0.5) / height * math.pi
+    longitude = math.pi - (torch.arange(width) + 0.5) / width * 2 * math.pi
+    latitude, longitude = torch.meshgrid(latitude, longitude, indexing="ij")
+    ring = torch.cos(latitude)
+    x, y, z = ring * torch.sin(longitude), torch.sin(latitude), ring * torch.cos(longitude)
+    turned = torch.stack(
+        [math.cos(turn) * x + math.sin(turn) * z, y, -math.sin(turn) * x + math.cos(turn) * z], -1
+    )
+    assert torch.allclose(turned, latlong_directions(height, width), atol=1e-6)

@@ -113,11 +113,11 @@ class Site:
         )
 
     def files(self) -> dict[str, str]:
-        """Every file in the output folder by its path, but the log."""
+        """Every file in the output folder by its path, but the log and its table."""
         return {
             path.relative_to(self.output).as_posix(): path.read_text(errors="replace")
             for path in self.output.rglob("*")
-            if path.is_file() and path.name != "job.log"
+            if path.is_file() and path.name not in ("job.log", "training.csv")
         }
 
 

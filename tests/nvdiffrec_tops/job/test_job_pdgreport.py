@@ -116,8 +116,9 @@ def test_a_training_is_told_to_pdg(site, give):
         assert to_stdout is False  # the job prints the lines itself
         tags.update(dict.fromkeys([paths] if isinstance(paths, str) else paths, tag))
     assert next(iter(tags)) == f"{output}/mesh/mesh.obj"
-    assert len(tags) == 14
+    assert len(tags) == 15
     assert tags[f"{output}/mesh/mesh.mtl"] == "file/text/mtl"
+    assert tags[f"{output}/metrics.csv"] == "file/csv"
     assert tags[f"{output}/mesh/texture_kd.png"] == "file/image/png"
     assert tags[f"{output}/mesh/probe.hdr"] == "file/image/hdr"
     assert tags[f"{output}/result.json"] == "file/json"
@@ -187,7 +188,7 @@ def test_a_broken_module_does_not_fail_a_training(site, give, text, trouble):
     assert lines[-1].startswith("Job: done in ")
     assert "Traceback" not in done.stdout + done.stderr
     # What PDG's module did not take still stands on standard output.
-    assert sum(line.startswith("PDG_RESULT: 41;") for line in lines) == 14
+    assert sum(line.startswith("PDG_RESULT: 41;") for line in lines) == 15
 
 
 def test_a_hanging_module_delays_the_end_by_the_limit_alone(site, give, monkeypatch):

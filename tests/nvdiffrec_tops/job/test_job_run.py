@@ -12,7 +12,7 @@ from nvdiffrec_tops.job import commandline
 
 NAMES = {"mesh.obj", "mesh.mtl", "texture_kd.png", "texture_ks.png", "texture_n.png", "probe.hdr"}
 PRODUCED = {f"{folder}/{name}" for folder in ("mesh", "dmtet_mesh") for name in NAMES} | {
-    "img_mesh_pass_000000.png"
+    *("img_mesh_pass_000000.png", "metrics.csv")
 }
 
 
@@ -32,7 +32,11 @@ def test_results_stand_in_the_output_folder_and_are_described(site, engine):
     assert {entry["path"] for entry in document["outputs"]} == PRODUCED
     tags = {entry["path"]: entry["tag"] for entry in document["outputs"]}
     assert tags["mesh/mesh.obj"] == "file/geo/obj"
-    assert tags["mesh/probe.hdr"] == "file/image/hdr"
+    assert tags["mesh/probe.hdr"] == "file/image/hdr" and tags["metrics.csv"] == "file/csv"
+    rows = [line.split(",") for line in files["metrics.csv"].splitlines()[1:]]
+    assert [row[0] for row in rows] == ["0", "10", "20", "21", "31", "41"]
+    assert [row[-1] for row in rows] == ["nan", "nan", "27.125", "nan", "nan", "30.500"]
+    assert (site.output / "training.csv").read_text() == files["metrics.csv"]
     assert document["versions"]["python"]
     assert document["failure"] is None
 
@@ -115,7 +119,9 @@ def test_a_second_cook_is_skipped_until_something_changes(site):
     again = site.run(*words, PDG_ITEM_ID="3")
     assert again.returncode == 0
     assert again.stdout.splitlines()[-1] == f"Job: up to date, outputs in {site.output}"
-    assert sum(line.startswith("PDG_RESULT: 3;") for line in again.stdout.splitlines()) == 14
+    assert sum(line.startswith("PDG_RESULT: 3;") for line in again.stdout.splitlines()) == (
+        len(PRODUCED) + 1
+    )
     assert runs() == 1 and site.files() == before
 
     assert site.run(*words, "--force").returncode == 0
