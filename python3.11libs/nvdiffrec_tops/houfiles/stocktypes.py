@@ -44,10 +44,12 @@ STOCK_TYPES: Mapping[str, StockType] = {
 
 
 def used(scene: SceneDescription) -> list[AssetDescription]:
-    """The stock types of a scene's nodes that are known here, by name."""
+    """The stock types of a scene's nodes that are known here and not described by the scene
+    itself, by name."""
+    described = {asset.type for asset in scene.assets}
     parms: dict[str, dict[str, Value]] = {}
     for node in _walk(scene.tasks):
-        if node.type in STOCK_TYPES:
+        if node.type in STOCK_TYPES.keys() - described:
             parms.setdefault(node.type, {}).update(node.parms)
     return [_described(scene, name, parms[name]) for name in sorted(parms)]
 
