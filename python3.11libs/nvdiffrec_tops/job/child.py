@@ -171,9 +171,9 @@ class Child:
                 data = b""
             if not data:
                 break
+            start, searched = 0, max(len(rest) - 1, 0)
             rest += data
-            start = 0
-            for match in _LINE_END.finditer(rest):
+            for match in _LINE_END.finditer(rest, searched):
                 if match.group() == b"\r" and match.end() == len(rest):
                     break  # its line feed may still be on the way
                 self._put(rest[start : match.end()])
