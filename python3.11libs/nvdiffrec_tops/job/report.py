@@ -8,7 +8,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from nvdiffrec_tops.job.child import Child, Stopped
 from nvdiffrec_tops.job.failures import EXIT_OUTPUT, Failure, JobError
@@ -26,12 +26,13 @@ class Report:
         self._line_open = False
         self._broken_log: OSError | None = None
 
-    def open_log(self, path: str) -> None:
-        """Begin the log file anew, unless it is open."""
+    def open_log(self, path: str, anew: bool = True) -> None:
+        """Begin the log file anew, or go on with it, unless it is open."""
         if self._log is not None:
             return
+        mode: Literal["w", "a"] = "w" if anew else "a"
         try:
-            self._log = open(path, "w", encoding="utf-8", errors="replace", newline="")  # noqa: SIM115
+            self._log = open(path, mode, encoding="utf-8", errors="replace", newline="")  # noqa: SIM115
         except OSError as error:
             raise output_error(os.path.dirname(path), error) from None
 
