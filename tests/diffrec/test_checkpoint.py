@@ -567,3 +567,19 @@ def test_the_command_ends_with_the_signals_code(
         patch.setattr(reconstruct_module, "load_views", asked)
         assert cli.main(["--config", "c.json"]) == 128 + number
     assert cli.main(["--config", "c.json", "--restart"]) == 0
+
+
+def test_the_checkpoint_stays_at_the_end_where_its_starter_wants_it(
+    tiny: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = tiny()
+    for value, kept in (("", False), ("1", True)):
+        monkeypatch.setenv("DIFFREC_KEEP_CHECKPOINT", value)
+        folder = tmp_path / f"run{value}"
+        reconstruct(config, torch.device("cpu"), folder, lambda _line: None)
+        assert (folder / checkpoint.NAME).exists() is kept
+    lines: list[str] = []
+    reconstruct(config, torch.device("cpu"), folder, lines.append)
+    # Nothing is trained again, and every file is made.
+    assert f"Resuming from iteration {ITERATIONS + 1} of pass 2" in "\n".join(lines)
+    assert not any(line.startswith("iter=") for line in lines)

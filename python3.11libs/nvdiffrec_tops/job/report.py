@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Literal, TextIO
@@ -123,14 +123,20 @@ def output_error(path: str, error: OSError) -> JobError:
 
 
 class StopFlag:
-    """Set by a signal; passed on to the child that is running."""
+    """Set by a signal; passed on to the child that is running.
+
+    ``told``: called by the first signal.
+    """
 
     def __init__(self) -> None:
         self.number = 0
         self.child: Child | None = None
+        self.told: Callable[[], None] = lambda: None
 
     def __call__(self, number: int, _: FrameType | None) -> None:
-        self.number = number
+        first, self.number = not self.number, number
+        if first:
+            self.told()
         if self.child is not None:
             self.child.stop(number)
 

@@ -65,7 +65,8 @@ def run(job: JobFile, force: bool = False, report: Report | None = None) -> int:
             os.makedirs(job.output, exist_ok=True)
         except OSError as error:
             raise output_error(job.output, error) from None
-        with signals() as stop, OutputLock(job.output) as lock:
+        with signals() as stop, _lock(job.output, report, stop) as lock:
+            stop.told = lock.ending
             said = _Run(job, force, report, item, lock, stop).go()
         item.close(pdgreport.FINAL_SECONDS)
         report.say(said)
@@ -85,6 +86,10 @@ def run(job: JobFile, force: bool = False, report: Report | None = None) -> int:
     finally:
         item.abandon()
         report.close()
+
+
+def _lock(output: str, report: Report, stop: StopFlag) -> OutputLock:
+    return OutputLock(output, waiting=lambda text: report.say(f"Job: {text}"), check=stop.check)
 
 
 class _Run:
