@@ -26,7 +26,7 @@ from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription, 
 from nvdiffrec_tops.job import result, trainer
 
 LIBRARIES = Path(__file__).resolve().parents[2] / "python3.11libs"
-LIMIT = 60.0  # seconds for any one thing to happen
+LIMIT = 300.0  # seconds after which something will not happen any more
 
 TRAINER_PHASES = ("pass 1", "pass 2", "export", "ended")
 JOB_PHASES = ("before", "finish", "kept", "hash", "put 0", "put 2", "put 5", "last", "placed")

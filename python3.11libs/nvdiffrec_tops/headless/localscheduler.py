@@ -51,6 +51,7 @@ class Job:
     outputs: dict[str, joblines.Output] = field(default_factory=dict)
     attributes: dict[tuple[str, int], joblines.Attribute] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    trouble: str = ""  # with its log
 
 
 @dataclass(frozen=True)
@@ -231,9 +232,9 @@ class LocalScheduler:
         try:
             self._read(job, line)
         except Exception as error:  # whatever a log says, it is read to its end
-            text = f"a line of the log could not be read: {type(error).__name__}: {error}"
-            if not any(one.startswith(text[:40]) for one in job.warnings):
-                job.warnings.append(text)
+            job.trouble = job.trouble or (
+                f"a line of the log could not be read or shown: {type(error).__name__}: {error}"
+            )
 
     def _read(self, job: Job, line: str) -> None:
         match joblines.read(line, job.item.id):
@@ -267,6 +268,8 @@ class LocalScheduler:
             if code:
                 how = f"with exit code {code}" if code > 0 else f"by signal {-code}"
                 item.addWarning(f"the job ended {how} after its results were in place; they count")
+                if isinstance(job.child, ChildProcess):  # on a farm it is the next job's work
+                    job.snapshot.tidy()
         else:
             state, reason = self._judge(job, code)
         if state is None:
@@ -277,9 +280,10 @@ class LocalScheduler:
                 return None
             except pdg.CookError as error:
                 state, reason = pdg.workItemState.CookedFail, str(error)
-        trouble = job.child.trouble if isinstance(job.child, ChildProcess) else ""
-        for text in [*job.warnings, *([trouble] if trouble else [])]:
-            item.addWarning(text)
+        of_child = job.child.trouble if isinstance(job.child, ChildProcess) else ""
+        for text in [*job.warnings, job.trouble, of_child]:
+            if text:
+                item.addWarning(text)
         for attribute in job.attributes.values():
             attribute.give(item)
         if state is pdg.workItemState.CookedFail:

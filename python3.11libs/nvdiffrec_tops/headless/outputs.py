@@ -44,6 +44,10 @@ class Snapshot:
             return False
         return all(home is not None and stamp(home) != self.results.get(home) for home in homes)
 
+    def tidy(self) -> None:
+        """Remove what a job that was killed has left beside the results that it put in place."""
+        committed.tidy(str(path) for path in self.marks)
+
     def touched(self) -> list[Path]:
         """Expected files that have appeared or changed since, and folders that have appeared;
         without those that a job answers for."""

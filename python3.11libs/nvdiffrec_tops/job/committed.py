@@ -7,6 +7,7 @@ nothing is found wrong here. About any other file this module says nothing.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping
@@ -14,6 +15,8 @@ from functools import lru_cache
 from typing import Any
 
 from nvdiffrec_tops.job import outputs, result, unfinished
+from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.lock import OutputLock
 from nvdiffrec_tops.job.result import Stamp, stamp
 
 
@@ -54,6 +57,17 @@ def result_file(path: str) -> str | None:
 def result_files_above(path: str) -> list[str]:
     """Where the result file of a job that makes ``path`` may stand, or come to stand."""
     return [os.path.join(folder, result.NAME) for folder in _above(path)]
+
+
+def tidy(paths: Iterable[str]) -> None:
+    """Remove what a job of this machine that was killed has left beside files that it answers for,
+    and is of no more use. Does nothing where another job is at work."""
+    homes = [_home(path) for path in paths]
+    for folder in {home[0] for home in homes if home is not None}:
+        with contextlib.suppress(JobError), OutputLock(folder):
+            for one in outputs.abandoned(folder):
+                if not unfinished.is_kept(one):
+                    outputs.remove_run_folder(one)
 
 
 def _above(path: str) -> list[str]:
