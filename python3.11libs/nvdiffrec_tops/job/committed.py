@@ -93,7 +93,7 @@ def _home(path: str) -> tuple[str, str] | None:
 
 def _unsettled(folder: str) -> str | None:
     """Why the files of an output folder are not the last word of its jobs."""
-    if _journal(folder):
+    if os.path.exists(os.path.join(folder, outputs.JOURNAL)):  # damaged or not
         return f"a job was ended while it put its results into {folder}"
     if any(unfinished.is_finished(one) for one in outputs.abandoned(folder)):
         return f"a finished training waits in {folder} for its results to be put in place"

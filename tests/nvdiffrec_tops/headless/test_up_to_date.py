@@ -51,10 +51,11 @@ def mesh(tmp_path: Path) -> Path:
         (lambda mesh: os.utime(mesh, (5, 5)), 0),
         (lambda mesh: (mesh.parents[1] / outputs.JOURNAL).write_text(
             '{"run": "x", "entries": [{"path": "mesh/mesh.obj"}]}'), 1),
+        (lambda mesh: (mesh.parents[1] / outputs.JOURNAL).write_text("[]"), 1),
         (lambda mesh: fail(mesh.parents[1]), 1),
         (lambda mesh: (mesh.parents[1] / result.NAME).unlink(), 0),
     ],
-    ids=["whole", "empty", "changed", "touched", "half in place", "failed", "of no job"],
+    ids=["whole", "empty", "changed", "touched", "half in place", "damaged", "failed", "of no job"],
 )  # fmt: skip
 def test_a_cook_asks_the_job(scene, top, mesh, tmp_path, capsys, harm, runs) -> None:
     harm(mesh)
