@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import signal
 import time
 from collections.abc import Callable
@@ -26,6 +27,8 @@ LARGEST_SHARE = 0.02
 BYTES_PER_SECOND = 200e6
 LOG_INTERVAL = 10  # iterations between readings of the loss
 GUARD_INTERVAL = 100  # at most; and where there are no checkpoints
+# Variable: 1 where the results are moved elsewhere after the run, and may be lost before they are.
+KEEP_CHECKPOINT = "DIFFREC_KEEP_CHECKPOINT"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -231,9 +234,9 @@ class Recorder:
             self._save()
 
     def finished(self) -> None:
-        """The run is done and needs no checkpoint any more."""
+        """The run is done and needs no checkpoint any more, unless its starter keeps it."""
         self._state = None
-        if not self._ranks.leads:
+        if not self._ranks.leads or os.environ.get(KEEP_CHECKPOINT) == "1":
             return
         checkpoint.remove(self._path)
 

@@ -31,6 +31,7 @@ from diffrec.interrupt import Interrupted, StopRequest
 from diffrec.iteration import Iteration
 from diffrec.metrics import read_metrics
 from diffrec.reconstruct import reconstruct
+from diffrec.recorder import Recorder
 
 pytestmark = pytest.mark.usefixtures("read_once")
 
@@ -567,3 +568,14 @@ def test_the_command_ends_with_the_signals_code(
         patch.setattr(reconstruct_module, "load_views", asked)
         assert cli.main(["--config", "c.json"]) == 128 + number
     assert cli.main(["--config", "c.json", "--restart"]) == 0
+
+
+@pytest.mark.parametrize(("value", "kept"), [("", False), ("1", True)])
+def test_the_checkpoint_stays_at_the_end_where_its_starter_wants_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str, kept: bool
+) -> None:
+    monkeypatch.setenv("DIFFREC_KEEP_CHECKPOINT", value)
+    path = tmp_path / checkpoint.NAME
+    path.touch()
+    Recorder(Config(), tmp_path, lambda _line: None, StopRequest()).finished()
+    assert path.exists() is kept

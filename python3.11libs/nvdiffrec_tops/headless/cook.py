@@ -6,10 +6,11 @@ import heapq
 import queue
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..job import committed
 from . import pdg
 from .generation import Generation
 from .inheritance import Inheritance
@@ -255,14 +256,15 @@ class Cook:
             return False
         if mode is pdg.cacheMode.AlwaysWrite:
             return False
-        complete = all(Path(file.path).exists() for file in expected)
-        if mode is pdg.cacheMode.AlwaysRead and not complete:
-            missing = next(file.path for file in expected if not Path(file.path).exists())
-            raise pdg.CookError(f"the Cache Mode is Read Files and {missing} does not exist")
+        wrong = _missing(expected) or committed.fault(file.path for file in expected)
+        if wrong and mode is pdg.cacheMode.AlwaysRead:
+            raise pdg.CookError(f"the Cache Mode is Read Files and {wrong}")
+        if wrong and any(committed.answered_for(file.path) for file in expected):
+            self._warn_once(f"{item.name}: its job is asked again: {wrong}")
         stale = mode is pdg.cacheMode.Automatic and any(
             one.id in self._wrote for one in item.dependencies
         )
-        return complete and not stale
+        return not wrong and not stale
 
     # -- messages ---------------------------------------------------------------------------
     def _next_message(self) -> Message | None:
@@ -311,6 +313,12 @@ class Cook:
             self._done(item, _State.CookedFail)
         else:
             self._done(item, _State.CookedCancel)
+
+
+def _missing(files: Sequence[pdg.File]) -> str | None:
+    return next(
+        (f"{one.path} does not exist" for one in files if not Path(one.path).exists()), None
+    )
 
 
 def _satisfied(item: pdg.WorkItem, dependency: pdg.WorkItem) -> bool:

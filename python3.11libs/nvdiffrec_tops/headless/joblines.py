@@ -14,9 +14,10 @@ log; so is one that only looks like one of them, because a program may print any
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NoReturn
 
 from . import pdg
 
@@ -24,14 +25,18 @@ AttributeValue = int | float | str | dict[str, Any] | list[int] | list[float] | 
 
 _LINE = re.compile(
     r"(?:\[[\d:.]{1,20}\] )?PDG_(?P<kind>RESULT|SET_CUSTOM_STATE|ATTRIB|WARNING):\s*"
-    r"(?P<item>-?\d{1,18});(?P<rest>.*)$"
+    r"(?P<item>-?\d{1,18});(?P<rest>.*)$",
+    re.ASCII,
 )
-_RESULT = re.compile(r"-?\d+;(?P<path>.*);(?P<tag>[^;]*);(?P<hash>[^;]*)$")
-_PERCENT = re.compile(r"ALF_PROGRESS\s+(\d{1,3})%")
+_SUB_INDEX = re.compile(r"-?\d{1,18};", re.ASCII)
+_PERCENT = re.compile(r"ALF_PROGRESS\s{1,20}(\d{1,3})%", re.ASCII)
 _NAME = re.compile(r"(?P<name>[A-Za-z_]\w{0,254})(?:\.(?P<index>\d{1,4}))?", re.ASCII)
 # Attributes that PDG keeps its own state in.
 _RESERVED = "__pdg"
 _MAX_INT = 2**63
+_MOST_LEVELS = 50  # of objects and lists inside an object
+# Characters of a custom state or a warning that are shown.
+_MOST_SHOWN = 2000
 
 
 @dataclass(frozen=True)
@@ -117,20 +122,23 @@ def read(line: str, item_id: int) -> Said | None:
     if int(match["item"]) != item_id:
         return None
     if kind == "WARNING":
-        return Warned(rest.strip()) if rest.strip() else None
+        return Warned(rest.strip()[:_MOST_SHOWN]) if rest.strip() else None
     first, separator, last = rest.partition(";")
     if not separator:
         return None
-    return State(last.strip()) if kind == "SET_CUSTOM_STATE" else _attribute(first, last)
+    if kind == "SET_CUSTOM_STATE":
+        return State(last.strip()[:_MOST_SHOWN])
+    return _attribute(first, last)
 
 
 def _output(rest: str) -> Output | None:
-    match = _RESULT.match(rest)
-    if match is None or not match["path"].strip():
+    head = _SUB_INDEX.match(rest)
+    parts = rest[head.end() :].rsplit(";", 2) if head else []
+    if len(parts) != 3 or not parts[0].strip():
         return None
-    digits = match["hash"].strip()
+    path, tag, digits = parts[0].strip(), parts[1], parts[2].strip()
     known = digits.isascii() and digits.isdigit() and len(digits) < 20
-    return Output(match["path"].strip(), match["tag"], int(digits) if known else 0)
+    return Output(path, tag, int(digits) if known else 0)
 
 
 def _attribute(name: str, text: str) -> Attribute | None:
@@ -138,7 +146,7 @@ def _attribute(name: str, text: str) -> Attribute | None:
     if match is None or match["name"].startswith(_RESERVED):
         return None
     try:
-        value = json.loads(text, parse_constant=_refused)
+        value = json.loads(text, parse_constant=_refused, parse_float=_finite)
     except (ValueError, RecursionError):
         return None
     if isinstance(value, bool):
@@ -154,10 +162,21 @@ def _is_value(value: Any) -> bool:
         return len(kinds) == 1 and kinds <= {int, float, str} and all(map(_is_value, value))
     if isinstance(value, int):
         return -_MAX_INT <= value < _MAX_INT
-    if isinstance(value, float):
-        return abs(value) != float("inf")
-    return isinstance(value, str | dict)
+    return isinstance(value, float | str) or (isinstance(value, dict) and _is_shallow(value))
 
 
-def _refused(name: str) -> Any:
+def _is_shallow(value: Any, levels: int = _MOST_LEVELS) -> bool:
+    """Whether what is written of a value later can be written by plain recursion."""
+    if not isinstance(value, dict | list):
+        return True
+    inner = value.values() if isinstance(value, dict) else value
+    return levels > 0 and all(_is_shallow(one, levels - 1) for one in inner)
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else _refused(digits)
+
+
+def _refused(name: str) -> NoReturn:
     raise ValueError(f"{name} is no JSON")

@@ -52,6 +52,7 @@ class Job:
     outputs: dict[str, joblines.Output] = field(default_factory=dict)
     attributes: dict[tuple[str, int], joblines.Attribute] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    trouble: str = ""  # with its log
 
 
 @dataclass(frozen=True)
@@ -233,6 +234,15 @@ class LocalScheduler:
         return self.folders.logs / name
 
     def _line(self, job: Job, line: str) -> None:
+        """A line of a job's log; on the thread that reads it. Never raises."""
+        try:
+            self._read(job, line)
+        except Exception as error:  # whatever a log says, it is read to its end
+            job.trouble = job.trouble or (
+                f"a line of the log could not be read or shown: {type(error).__name__}: {error}"
+            )
+
+    def _read(self, job: Job, line: str) -> None:
         match joblines.read(line, job.item.id):
             case joblines.Percent(share):
                 job.item.setCookPercent(share)
@@ -253,10 +263,21 @@ class LocalScheduler:
         if job.log.is_file() and job.log.stat().st_size == 0:
             job.log.unlink()
             item.logPath = None
-        if job.cancelled:
+        # What counts is whether the job has put its results in place, not how it ended after that.
+        committed = (code != 0 or job.cancelled or job.timed_out) and job.snapshot.committed()
+        if job.cancelled and not committed:
             job.snapshot.discard()
             return self._ended(job, pdg.workItemState.CookedCancel)
-        state, reason = self._judge(job, code)
+        state: pdg.workItemState | None
+        if committed:
+            state, reason = pdg.workItemState.CookedSuccess, ""
+            if code:
+                how = f"with exit code {code}" if code > 0 else f"by signal {-code}"
+                item.addWarning(f"the job ended {how} after its results were in place; they count")
+                if isinstance(job.child, ChildProcess):  # on a farm it is the next job's work
+                    job.snapshot.tidy()
+        else:
+            state, reason = self._judge(job, code)
         if state is None:
             attempts = job.settings.integer("local_maximumretries")
             item.addWarning(f"{reason}; retry {job.attempt} of {attempts}")
@@ -265,8 +286,10 @@ class LocalScheduler:
                 return None
             except pdg.CookError as error:
                 state, reason = pdg.workItemState.CookedFail, str(error)
-        for text in job.warnings:
-            item.addWarning(text)
+        of_child = job.child.trouble if isinstance(job.child, ChildProcess) else ""
+        for text in [*job.warnings, job.trouble, of_child]:
+            if text:
+                item.addWarning(text)
         for attribute in job.attributes.values():
             attribute.give(item)
         if state is pdg.workItemState.CookedFail:

@@ -8,17 +8,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..job import committed
+from ..job.result import Stamp, stamp
 from . import pdg
 
 INCOMPLETE = ".incomplete"
-
-
-def _mark(path: Path) -> tuple[int, int, int] | None:
-    try:
-        stat = path.stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
 
 
 @dataclass(frozen=True)
@@ -26,21 +20,43 @@ class Snapshot:
     """The state of an item's expected outputs before its job started.
 
     A file that a failed or stopped job leaves at an expected place would pass for a finished
-    result at the next cook.
+    result at the next cook. Not so where a job of this toolkit answers for the file: what such a
+    job has put in place is whole, and only a job changes it (see ``job/committed.py``).
+
+    ``marks``: of the expected files; ``results``: of the result files that their job may write.
     """
 
-    marks: dict[Path, tuple[int, int, int] | None]
+    marks: dict[Path, Stamp | None]
+    results: dict[str, Stamp | None]
 
     @classmethod
     def of(cls, files: Iterable[pdg.File]) -> Snapshot:
-        return cls({Path(file.path): _mark(Path(file.path)) for file in files if file.path})
+        paths = [file.path for file in files if file.path]
+        above = {one for path in paths for one in committed.result_files_above(path)}
+        return cls(
+            {Path(path): stamp(path) for path in paths}, {path: stamp(path) for path in above}
+        )
+
+    def committed(self) -> bool:
+        """Whether a job has put its results in place since, every expected file among them."""
+        homes = [committed.result_file(str(path)) for path in self.marks]
+        if not homes or committed.fault(str(path) for path in self.marks) is not None:
+            return False
+        return all(home is not None and stamp(home) != self.results.get(home) for home in homes)
+
+    def tidy(self) -> None:
+        """Remove what a job that was killed has left beside the results that it put in place."""
+        committed.tidy(str(path) for path in self.marks)
 
     def touched(self) -> list[Path]:
-        """Expected files that have appeared or changed since, and folders that have appeared."""
+        """Expected files that have appeared or changed since, and folders that have appeared;
+        without those that a job answers for."""
         return [
             path
             for path, mark in self.marks.items()
-            if _mark(path) not in (None, mark) and not (mark is not None and path.is_dir())
+            if stamp(str(path)) not in (None, mark)
+            and not (mark is not None and path.is_dir())
+            and not committed.answered_for(str(path))
         ]
 
     def discard(self) -> None:

@@ -14,6 +14,8 @@ from ..houfiles import HouFileError, Node, Scene
 from .parameters import NodeParameters
 from .parmtable import Kind, ParmTable, from_interface
 
+_VALUES = frozenset(Kind) - {Kind.LAYOUT, Kind.BUTTON}
+
 
 class UnknownParameters:
     """What is to be said about the unknown parameters of a scene's nodes."""
@@ -21,6 +23,7 @@ class UnknownParameters:
     def __init__(self, scene: Scene) -> None:
         self._scene = scene
         self._table = cache(self._read)
+        self._without_default: set[str] = set()
         self.problems: list[str] = []
         self.notes: list[str] = []
 
@@ -30,7 +33,10 @@ class UnknownParameters:
             interface = self._scene.interface(type_name)
         except HouFileError:
             return None
-        return None if interface is None else from_interface(interface)
+        if interface is None:
+            return None
+        self._without_default |= {one.name for one in interface.parms if not one.default}
+        return from_interface(interface)
 
     def judge(self, node: Node, parameters: NodeParameters) -> None:
         """Look at one node's parameters; adds to ``problems`` and ``notes``."""
@@ -45,7 +51,7 @@ class UnknownParameters:
                 continue
             text = " ".join(value.text for value in values)
             spec = None if table is None else table.find(name)
-            if spec is None:
+            if spec is None or (spec.kind in _VALUES and name in self._without_default):
                 passed.append(f"{name} = '{text[:40]}'")
                 continue
             driven = any(value.expression is not None for value in values)

@@ -9,6 +9,8 @@ What it promises to its callers:
   what the work item is to carry (``pdgreport`` lists the lines), and a last line that begins with
   ``Job:``;
 * the output folder holds either the previous results or the new ones, never half of each;
+* a finished training is kept until its results are there (``unfinished``), and which files are
+  there by a job's doing is told by ``committed``;
 * ``result.json`` there lists what was made, from what, by which versions, or why it failed;
 * no process of the trainer outlives the job, however the job ends.
 """

@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from nvdiffrec_tops.job import guard
+
 GRACE = 10.0
 MAX_LINE = 1 << 16
 
@@ -55,9 +57,8 @@ class Child:
         arguments: dict[str, Any] = {}
         environment = dict(environment)
         if os.name == "posix":
-            guard = os.path.join(os.path.dirname(os.path.abspath(__file__)), "guard.py")
-            command = [sys.executable, "-I", "-S", guard, *command]
-            environment["TOPS_NVDIFFREC_GRACE"] = str(grace)
+            command = [sys.executable, "-I", "-S", guard.__file__, *command]
+            environment[guard.GRACE_VARIABLE] = str(grace)
             arguments["start_new_session"] = True
         elif sys.platform == "win32":
             arguments["creationflags"] = subprocess.CREATE_NEW_PROCESS_GROUP
@@ -171,9 +172,9 @@ class Child:
                 data = b""
             if not data:
                 break
+            start, searched = 0, max(len(rest) - 1, 0)
             rest += data
-            start = 0
-            for match in _LINE_END.finditer(rest):
+            for match in _LINE_END.finditer(rest, searched):
                 if match.group() == b"\r" and match.end() == len(rest):
                     break  # its line feed may still be on the way
                 self._put(rest[start : match.end()])

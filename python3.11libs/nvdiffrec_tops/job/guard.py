@@ -1,11 +1,12 @@
-"""Runs the trainer and ends it when the job is gone: ``guard.py COMMAND...``, POSIX only.
+"""Runs a command and ends it when its starter is gone: ``guard.py COMMAND...``, POSIX only.
 
-A scheduler may end the job with SIGKILL, which no handler sees. So the job starts this small
-process between itself and the trainer and holds the writing end of the pipe that is its standard
-input. However the job ends, the system closes that pipe, and the guard then ends the whole process
-group, of which it is the leader. Nothing is ever written to the pipe.
+A job may be ended with SIGKILL, which no handler sees. So it starts this small process between
+itself and the trainer and holds the writing end of the pipe that is its standard input. However the
+job ends, the system closes that pipe, and the guard then ends the whole process group, of which it
+is the leader. Nothing is ever written to the pipe. A cook without Houdini starts its jobs in the
+same way.
 
-Unlike a parent-death signal this also reaches the trainer's own children (compilers, data loaders),
+Unlike a parent-death signal this also reaches the command's own children (compilers, data loaders),
 exists on every POSIX system, and does not depend on which thread started the process.
 """
 
@@ -18,7 +19,9 @@ import subprocess
 import sys
 import time
 
-GRACE = float(os.environ.get("TOPS_NVDIFFREC_GRACE", "10"))
+GRACE_VARIABLE = "TOPS_NVDIFFREC_GRACE"
+GRACE = float(os.environ.get(GRACE_VARIABLE, "10"))
+"""Seconds between asking the group to end and killing it."""
 
 
 def main(command: list[str]) -> int:
@@ -30,32 +33,32 @@ def main(command: list[str]) -> int:
     os.set_blocking(wake_write, False)
     signal.set_wakeup_fd(wake_write, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
-    environment = {key: v for key, v in os.environ.items() if key != "TOPS_NVDIFFREC_GRACE"}
+    environment = {key: v for key, v in os.environ.items() if key != GRACE_VARIABLE}
     try:
-        trainer = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
+        started = subprocess.Popen(command, stdin=subprocess.DEVNULL, env=environment)
     except OSError as error:
         print(f"Error: {command[0]} cannot be started: {error.strerror or error}", file=sys.stderr)
         return 127
-    while trainer.poll() is None:
+    while started.poll() is None:
         ready, _, _ = select.select([0, wake_read], [], [], 1.0)
         if wake_read in ready:
             os.read(wake_read, 4096)
         if 0 in ready and not os.read(0, 4096):
-            _end_group(trainer)
-    return trainer.returncode
+            _end_group(started)
+    return started.returncode
 
 
-def _end_group(trainer: subprocess.Popen[bytes]) -> None:
+def _end_group(started: subprocess.Popen[bytes]) -> None:
     os.killpg(0, signal.SIGTERM)
     deadline = time.monotonic() + GRACE
-    while time.monotonic() < deadline and trainer.poll() is None:
+    while time.monotonic() < deadline and started.poll() is None:
         time.sleep(0.05)
     os.killpg(0, signal.SIGKILL)
 
 
 if __name__ == "__main__":
     code = main(sys.argv[1:])
-    if code < 0:  # end as the trainer did, so that the job sees the signal
+    if code < 0:  # end as the command did, so that the starter sees the signal
         number = -code
         if number in (signal.SIGKILL, signal.SIGSTOP):
             os.kill(os.getpid(), number)

@@ -3,6 +3,9 @@
 The lock is the system's own lock on that file, which vanishes with its holder however it ends. A
 network disk may not pass such locks between machines, so the file also carries the holder's host
 and process and is touched at intervals: a file of another host that is being touched is respected.
+
+A holder that has been asked to end says so in the file: the next one then waits for it. So a cook
+that is started again right after it was killed finds the folder free, and the training kept.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import json
 import os
 import socket
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -19,10 +23,16 @@ from nvdiffrec_tops.job.failures import EXIT_BUSY, EXIT_OUTPUT, JobError
 
 NAME = ".job.lock"
 HEARTBEAT = 10.0
+ENDING_SECONDS = 30.0
+"""What a holder that has been asked to end gets for it; its trainer has 10 of them."""
 
 
 class OutputLock:
     """Holds the lock of ``output`` from ``__enter__`` to ``__exit__``.
+
+    Args:
+        waiting: called once, with a sentence, where a former holder is waited for.
+        check: called meanwhile; may raise.
 
     Attributes:
         taken_over: who held it before without giving it back, as a phrase; None otherwise.
@@ -31,20 +41,35 @@ class OutputLock:
         JobError: another job holds it, or the folder cannot be written.
     """
 
-    def __init__(self, output: str, heartbeat: float = HEARTBEAT) -> None:
+    def __init__(
+        self,
+        output: str,
+        heartbeat: float = HEARTBEAT,
+        waiting: Callable[[str], None] = lambda _text: None,
+        check: Callable[[], None] = lambda: None,
+    ) -> None:
         self.path = os.path.join(output, NAME)
         self.taken_over: str | None = None
         self._heartbeat = heartbeat
         self._touched = 0.0
         self._descriptor = -1
+        self._waiting, self._check = waiting, check
 
     def __enter__(self) -> OutputLock:
+        deadline: float | None = None
         while self._descriptor < 0:
             descriptor = self._open()
             if not system_lock(descriptor):
                 owner = _owner(descriptor)
                 os.close(descriptor)
-                raise self._busy(owner)
+                if deadline is None and owner.get("ending"):
+                    deadline = time.monotonic() + ENDING_SECONDS
+                    self._waiting(f"waiting for {_phrase(owner)}, which is ending its training")
+                if deadline is None or time.monotonic() > deadline:
+                    raise self._busy(owner)
+                self._check()
+                time.sleep(0.1)
+                continue
             # The former holder may have deleted the file between our open and our lock.
             if _same_file(descriptor, self.path):
                 self._descriptor = descriptor
@@ -57,7 +82,7 @@ class OutputLock:
                 self._descriptor = -1
                 raise self._busy(owner)
             self.taken_over = _phrase(owner)
-        self._write({"pid": os.getpid(), "host": socket.gethostname(), "since": int(time.time())})
+        self._write(self._own())
         return self
 
     def __exit__(
@@ -72,6 +97,14 @@ class OutputLock:
                 os.unlink(self.path)  # while it is still locked: see the loop in __enter__
         os.close(self._descriptor)
         self._descriptor = -1
+
+    def ending(self) -> None:
+        """Say that this job has been asked to end; may be called by a signal handler."""
+        if self._descriptor >= 0:
+            self._write({**self._own(), "ending": True})
+
+    def _own(self) -> dict[str, Any]:
+        return {"pid": os.getpid(), "host": socket.gethostname(), "since": int(time.time())}
 
     def touch(self) -> None:
         """Show other hosts that we are alive; cheap, call it often."""

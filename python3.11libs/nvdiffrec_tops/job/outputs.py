@@ -4,7 +4,8 @@ Order of a change: every file that will be replaced or removed is first given a 
 run folder (a hard link, else a copy), and a journal lists the whole plan. Then each new file is
 renamed onto its place, so that at no moment a file is missing, and the result file last. Removing
 the journal completes the change. One that was cut short leaves its journal, from which
-:func:`recover` restores the previous set.
+:func:`recover` restores the previous set; the new files are then back where they came from, and the
+change can be made again.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from typing import Any
 
 from nvdiffrec_tops.job.failures import EXIT_OUTPUT, JobError
 from nvdiffrec_tops.job.result import NAME as RESULT
-from nvdiffrec_tops.job.result import sha256, write_json
+from nvdiffrec_tops.job.result import changed, write_json
 
 RUN_PREFIX = ".run-"
 RUN_NAME = re.compile(r"\.run-\d{8}-\d{6}-[0-9a-f]{6}")
@@ -53,43 +54,20 @@ def replace_set(
 
     Args:
         run_folder: on the same disk as ``output``; takes the second names of the old files.
+        new_folder: below ``run_folder``.
         previous: path to SHA-256 of the files that an earlier job made. Those that are not in
             ``new`` are removed. A file that is not listed, or was changed since, is not ours: it
             is kept under another name beside the new one, or left where it is.
         note: takes a sentence about each file that is kept aside.
 
     Raises:
-        JobError: the output folder cannot be written; it holds the previous set then.
+        JobError: the output folder cannot be written; it holds the previous set then, and
+            ``new_folder`` the new one.
     """
     backup = os.path.join(run_folder, "previous")
-    run_id = os.path.basename(run_folder)[len(RUN_PREFIX) :]
-    entries: list[dict[str, Any]] = []
-    wanted = set(new)
-    for name in [*new, *(name for name in previous if name not in wanted)]:
-        path = os.path.join(output, *name.split("/"))
-        entry: dict[str, Any] = {"path": name, "new": name in wanted, "backup": None, "aside": None}
-        if os.path.lexists(path):
-            ours = name in previous and os.path.isfile(path) and sha256(path) == previous[name]
-            if ours:
-                entry["backup"] = f"previous/{name}"
-            elif name in wanted:
-                entry["aside"] = _free_name(name, run_id, output)
-            else:
-                continue  # changed by someone since: left alone
-        elif name not in wanted:
-            continue
-        entries.append(entry)
-    entries.append(
-        {
-            "path": RESULT,
-            "new": True,
-            "backup": f"previous/{RESULT}"
-            if os.path.isfile(os.path.join(output, RESULT))
-            else None,
-            "aside": None,
-        }
-    )
     try:
+        shutil.rmtree(backup, ignore_errors=True)  # of an earlier attempt
+        entries = _plan(output, run_folder, new, previous)
         for entry in entries:
             if entry["backup"]:
                 source = os.path.join(output, *entry["path"].split("/"))
@@ -98,7 +76,11 @@ def replace_set(
                 _second_name(source, target)
         staged = os.path.join(run_folder, "new-" + RESULT)
         write_json(staged, result)
-        journal = {"run": os.path.basename(run_folder), "entries": entries}
+        journal = {
+            "run": os.path.basename(run_folder),
+            "made": os.path.relpath(new_folder, run_folder).replace(os.sep, "/"),
+            "entries": entries,
+        }
         write_json(os.path.join(output, JOURNAL), journal)
         for entry in entries:
             path = os.path.join(output, *entry["path"].split("/"))
@@ -115,14 +97,7 @@ def replace_set(
         os.unlink(os.path.join(output, JOURNAL))
     except OSError as error:
         recover(output)
-        raise JobError(
-            "output-unwritable",
-            f"the results cannot be put into {output}: {error.strerror or error}"
-            f" ({error.filename})",
-            "check the folder's permissions and free space, and that no program holds the files; "
-            "the previous results are still in place",
-            EXIT_OUTPUT,
-        ) from error
+        raise _unwritable(output, error) from error
     except BaseException:
         recover(output)
         raise
@@ -131,10 +106,63 @@ def replace_set(
             _remove_empty(os.path.dirname(os.path.join(output, entry["path"])), output)
 
 
+def _plan(
+    output: str, run_folder: str, new: Sequence[str], previous: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """What becomes of each file, the result file last. Raises OSError."""
+    run_id = os.path.basename(run_folder)[len(RUN_PREFIX) :]
+    entries: list[dict[str, Any]] = []
+    wanted = set(new)
+    for name in [*new, *(name for name in previous if name not in wanted)]:
+        path = os.path.join(output, *name.split("/"))
+        entry: dict[str, Any] = {"path": name, "new": name in wanted, "backup": None, "aside": None}
+        if os.path.lexists(path):
+            if name in previous and not _is_changed(output, name, previous[name]):
+                entry["backup"] = f"previous/{name}"
+            elif name in wanted:
+                entry["aside"] = _free_name(name, run_id, output)
+            else:
+                continue  # changed by someone since: left alone
+        elif name not in wanted:
+            continue
+        entries.append(entry)
+    there = os.path.isfile(os.path.join(output, RESULT))
+    backup = f"previous/{RESULT}" if there else None
+    entries.append({"path": RESULT, "new": True, "backup": backup, "aside": None})
+    return entries
+
+
+def _is_changed(output: str, name: str, digest: str) -> bool:
+    return changed(output, {"path": name, "sha256": digest}) is not None
+
+
+def _unwritable(output: str, error: OSError) -> JobError:
+    """What to say of results that cannot be put in their place."""
+    cause = f"{error.strerror or error} ({error.filename})"
+    cure = "check the folder's permissions and free space, and that no program holds the files"
+    if isinstance(error, (FileExistsError, NotADirectoryError)) and error.filename:
+        way = str(error.filename)
+        while len(way) > len(output) and not os.path.isfile(way):
+            way = os.path.dirname(way)
+        if os.path.isfile(way):
+            cause = f"the file {way} stands where a folder is needed"
+            cure = "move it away or rename it"
+    return JobError(
+        "output-unwritable",
+        f"the results cannot be put into {output}: {cause}",
+        f"{cure}; the previous results are still in place",
+        EXIT_OUTPUT,
+    )
+
+
 def recover(output: str) -> bool:
-    """Restore the previous set when a change of it was cut short; whether there was one.
+    """Restore the previous set when a change of it was cut short, and put the new files back where
+    they came from; whether there was such a change.
 
     Safe to be cut short itself: it can be run again.
+
+    Raises:
+        JobError: the journal cannot be read, or the folder cannot be written.
     """
     path = os.path.join(output, JOURNAL)
     try:
@@ -142,30 +170,54 @@ def recover(output: str) -> bool:
             journal = json.load(stream)
         entries = [dict(entry) for entry in journal["entries"]]
         run_folder = os.path.join(output, os.path.basename(str(journal["run"])))
+        made = journal.get("made")  # absent in a journal of an older version
+        new_folder = None if made is None else _below(run_folder, made)
     except FileNotFoundError:
         return False
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise JobError(
             "journal",
             f"the journal of an interrupted change cannot be read: {path} ({error})",
             f"look at the files in {output}, delete the journal, and cook again with --force",
             EXIT_OUTPUT,
         ) from None
-    for entry in reversed(entries):
-        target = _below(output, entry["path"])
-        if entry["backup"]:
-            source = _below(run_folder, entry["backup"])
-            if os.path.exists(source):
-                _put_back(source, target)
-        elif entry["aside"]:
-            source = _below(output, entry["aside"])
-            if os.path.lexists(source):
-                os.replace(source, target)
-        elif entry["new"] and os.path.isfile(target):  # there was none before
-            os.unlink(target)
-            _remove_empty(os.path.dirname(target), output)
-    os.unlink(path)
+    try:
+        for entry in reversed(entries):
+            target = _below(output, entry["path"])
+            if new_folder is not None and entry["new"] and entry["path"] != RESULT:
+                _take_back(target, _below(new_folder, entry["path"]))
+            _restore(entry, target, output, run_folder)
+        os.unlink(path)
+    except OSError as error:
+        raise JobError(
+            "output-unwritable",
+            f"the previous results cannot be put back into {output}: {error.strerror or error} "
+            f"({error.filename})",
+            "check the folder's permissions and free space, then cook again: nothing is lost",
+            EXIT_OUTPUT,
+        ) from error
     return True
+
+
+def _restore(entry: Mapping[str, Any], target: str, output: str, run_folder: str) -> None:
+    """Bring one file of the previous set back, or take a new one away where there was none."""
+    if entry["backup"]:
+        source = _below(run_folder, entry["backup"])
+        if os.path.exists(source):
+            _put_back(source, target)
+    elif entry["aside"]:
+        source = _below(output, entry["aside"])
+        if os.path.lexists(source):
+            os.replace(source, target)
+    elif entry["new"] and os.path.isfile(target):  # there was none before
+        os.unlink(target)
+        _remove_empty(os.path.dirname(target), output)
+
+
+def _take_back(target: str, source: str) -> None:
+    """Give a new file that stands in its place its former name again, beside the present one."""
+    if not os.path.lexists(source) and os.path.isfile(target):
+        _put_back(target, source)
 
 
 def remove_run_folder(folder: str) -> None:
@@ -173,6 +225,8 @@ def remove_run_folder(folder: str) -> None:
     link = os.path.join(folder, "data")
     if os.path.islink(link):
         os.unlink(link)
+    # What the trainer made first: what is left of a folder must not look like one to go on with.
+    shutil.rmtree(os.path.join(folder, "out"), ignore_errors=True)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -3,11 +3,13 @@
 Both engines print the same lines (the flags between two rules, ``iter=`` lines counted from zero in
 each of the two passes, validation, mesh export), so one state machine serves both. It is fed line
 by line and keeps no history.
+
+A log may hold anything, so what is read of it is bounded: the length of a line, the digits of a
+number, the blanks between two words. A line that goes beyond is a line of the log and nothing more.
 """
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import re
 from dataclasses import dataclass
@@ -19,23 +21,37 @@ ONE_PASS = {1: (3.0, 95.0)}
 # Seconds of an iteration of the second pass relative to the first (measured 101 ms : 166 ms).
 SECOND_PASS_COST = 0.6
 
-_NUMBER = r"[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|nan|inf)"
+# Characters of a line that are looked at; the trainers' own lines have some hundred.
+MAX_READ = 1000
+
+# Each pattern can match a text in one way only, so that a search never tries the same digits twice.
+_NUMBER = r"[-+]?(?:\d{1,20}(?:\.\d{0,20})?(?:[eE][-+]?\d{1,3})?|\.\d{1,20}|nan|inf)"
+_COUNT = r"\d{1,12}"
+_GAP = r"\s{0,20}"
 _ITERATION = re.compile(
-    rf"iter=\s*(?P<iter>\d+),\s*img_loss=\s*(?P<img>{_NUMBER}),\s*reg_loss=\s*(?P<reg>{_NUMBER}),"
-    rf"\s*lr=\s*(?P<lr>{_NUMBER}),\s*time=\s*(?P<time>{_NUMBER})\s*(?P<time_unit>ms|s|m|h),"
-    rf"\s*rem=\s*(?P<rem>{_NUMBER})\s*(?P<rem_unit>ms|s|m|h)\s*$",
-    re.IGNORECASE,
+    rf"iter={_GAP}(?P<iter>{_COUNT}),{_GAP}img_loss={_GAP}(?P<img>{_NUMBER}),"
+    rf"{_GAP}reg_loss={_GAP}(?P<reg>{_NUMBER}),{_GAP}lr={_GAP}(?P<lr>{_NUMBER}),"
+    rf"{_GAP}time={_GAP}(?P<time>{_NUMBER}){_GAP}(?P<time_unit>ms|s|m|h),"
+    rf"{_GAP}rem={_GAP}(?P<rem>{_NUMBER}){_GAP}(?P<rem_unit>ms|s|m|h){_GAP}$",
+    re.IGNORECASE | re.ASCII,
 )
-_MEANS = re.compile(rf"\s*({_NUMBER}),\s*({_NUMBER})\s*$", re.IGNORECASE)
-_BASE_MESH = re.compile(r"Base mesh has (\d+) triangles and (\d+) vertices")
-_WRITING = re.compile(r"\s+writing (\d+) (vertices|faces)\s*$")
+_MEANS = re.compile(rf"{_GAP}({_NUMBER}),{_GAP}({_NUMBER}){_GAP}$", re.IGNORECASE | re.ASCII)
+_MEANS_TITLE = re.compile(rf"MSE,\s{_GAP}PSNR{_GAP}$", re.ASCII)
+_BASE_MESH = re.compile(rf"Base mesh has ({_COUNT}) triangles and ({_COUNT}) vertices", re.ASCII)
+_WRITING = re.compile(rf"\s{_GAP}writing ({_COUNT}) (vertices|faces){_GAP}$", re.ASCII)
 _RESUMED = re.compile(
-    rf"Resuming from iteration (\d+) of pass ([12]) \((\d+) s so far"
+    rf"Resuming from iteration ({_COUNT}) of pass ([12]) \(({_COUNT}) s so far"
     rf"(?:; pass 1: MSE ({_NUMBER}), PSNR ({_NUMBER}))?\)",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
-_WENT_BACK = re.compile(r"Warning: pass ([12]), .*; going back to iteration (\d+) of pass")
-_FLAG = re.compile(r"(iter|base_mesh|validate) (.*)$")
+_WENT_BACK = re.compile(
+    rf"Warning: pass ([12]), .*; going back to iteration ({_COUNT}) of pass", re.ASCII
+)
+_RULE = re.compile(rf"-{{5,}}{_GAP}$", re.ASCII)
+_FLAG_ITER = re.compile(rf"iter {_GAP}({_COUNT}){_GAP}$", re.ASCII)
+_FLAG_BASE_MESH = re.compile(rf"base_mesh {_GAP}(None{_GAP}$)?", re.ASCII)
+MOST_ITERATIONS = 1e9  # of a pass; a guess of more is none
+MOST_SECONDS = 1e12
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 
 
@@ -98,7 +114,7 @@ class ProgressParser:
 
     def feed(self, line: str) -> Progress | None:
         """The new state when ``line`` says something about it, else None. Never raises."""
-        line = line.rstrip("\r\n")
+        line = line[: MAX_READ + 2].rstrip("\r\n")[:MAX_READ]
         if (self._in_flags or self._flags_announced) and self._flag_line(line):
             return None
         if self._means_next:
@@ -116,7 +132,7 @@ class ProgressParser:
             return self._set(percent=1.0)
         if line.startswith("Running validation"):
             return self._set(stage="validating", percent=self._after_pass(0.0))
-        if re.match(r"MSE,\s+PSNR\s*$", line):
+        if _MEANS_TITLE.match(line):
             self._means_next = True
             return None
         match = _BASE_MESH.match(line)
@@ -141,22 +157,18 @@ class ProgressParser:
 
     def _flag_line(self, line: str) -> bool:
         """Whether ``line`` belongs to the block of flags."""
-        if re.match(r"-{5,}\s*$", line):
+        if _RULE.match(line):
             self._in_flags, self._flags_announced = self._flags_announced, False
             return True
         if not self._in_flags:
             self._flags_announced = False
             return False
-        match = _FLAG.match(line)
+        match = _FLAG_ITER.match(line)
+        if match and int(match.group(1)):
+            self._set(iterations=int(match.group(1)))
+        match = _FLAG_BASE_MESH.match(line)
         if match:
-            try:
-                value = ast.literal_eval(match.group(2).strip())
-            except (ValueError, SyntaxError, MemoryError, RecursionError):
-                value = match.group(2).strip()
-            if match.group(1) == "iter" and isinstance(value, int) and value > 0:
-                self._set(iterations=value)
-            elif match.group(1) == "base_mesh":
-                self._set(pass_count=2 if value is None else 1)
+            self._set(pass_count=2 if match.group(1) else 1)
         return True
 
     def _jumped(self, line: str) -> Progress | None:
@@ -189,18 +201,16 @@ class ProgressParser:
         again = self.progress.pass_number and iteration < self.progress.iteration
         if number == 1 and self.progress.pass_count == 2 and (self._exported or again):
             number = 2
-        seconds = float(match.group("time")) * _SECONDS[match.group("time_unit").lower()]
-        left = float(match.group("rem")) * _SECONDS[match.group("rem_unit").lower()]
-        total = self.progress.iterations
-        if total is None and seconds > 0 and left == left:
-            total_now: int | None = iteration + round(left / seconds)
-        else:
-            total_now = total
+        seconds = _seconds(match, "time")
+        left = _seconds(match, "rem")
+        total_now = self.progress.iterations
+        if total_now is None and seconds and left is not None and left < seconds * MOST_ITERATIONS:
+            total_now = iteration + round(left / seconds)
         done = min(iteration / total_now, 1.0) if total_now else 0.0
         low, high = self._span(number)
         remaining = left
-        if number < self.progress.pass_count and total_now:
-            remaining += total_now * seconds * SECOND_PASS_COST
+        if number < self.progress.pass_count and total_now and left is not None and seconds:
+            remaining = left + total_now * seconds * SECOND_PASS_COST
         return self._set(
             stage="training",
             pass_number=number,
@@ -249,3 +259,9 @@ class ProgressParser:
         changes["percent"] = max(self.progress.percent, percent)
         self.progress = dataclasses.replace(self.progress, **changes)  # type: ignore[arg-type]
         return self.progress
+
+
+def _seconds(match: re.Match[str], name: str) -> float | None:
+    """A duration of an iteration's line in seconds; None where it can be none."""
+    value = float(match.group(name)) * _SECONDS[match.group(f"{name}_unit").lower()]
+    return value if 0.0 <= value < MOST_SECONDS else None

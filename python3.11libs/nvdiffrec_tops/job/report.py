@@ -5,10 +5,10 @@ from __future__ import annotations
 import errno
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
-from typing import Any, TextIO
+from typing import Any, Literal, TextIO
 
 from nvdiffrec_tops.job.child import Child, Stopped
 from nvdiffrec_tops.job.failures import EXIT_OUTPUT, Failure, JobError
@@ -26,12 +26,13 @@ class Report:
         self._line_open = False
         self._broken_log: OSError | None = None
 
-    def open_log(self, path: str) -> None:
-        """Begin the log file anew, unless it is open."""
+    def open_log(self, path: str, anew: bool = True) -> None:
+        """Begin the log file anew, or go on with it, unless it is open."""
         if self._log is not None:
             return
+        mode: Literal["w", "a"] = "w" if anew else "a"
         try:
-            self._log = open(path, "w", encoding="utf-8", errors="replace", newline="")  # noqa: SIM115
+            self._log = open(path, mode, encoding="utf-8", errors="replace", newline="")  # noqa: SIM115
         except OSError as error:
             raise output_error(os.path.dirname(path), error) from None
 
@@ -122,14 +123,20 @@ def output_error(path: str, error: OSError) -> JobError:
 
 
 class StopFlag:
-    """Set by a signal; passed on to the child that is running."""
+    """Set by a signal; passed on to the child that is running.
+
+    ``told``: called by the first signal.
+    """
 
     def __init__(self) -> None:
         self.number = 0
         self.child: Child | None = None
+        self.told: Callable[[], None] = lambda: None
 
     def __call__(self, number: int, _: FrameType | None) -> None:
-        self.number = number
+        first, self.number = not self.number, number
+        if first:
+            self.told()
         if self.child is not None:
             self.child.stop(number)
 

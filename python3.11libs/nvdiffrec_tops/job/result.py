@@ -5,16 +5,18 @@ file), ``digest`` (of everything that decides the results), ``settings`` (of wha
 reading the data, see :func:`settings_digest`; absent in older files), ``config_sha256``,
 ``inputs``, ``started`` and ``ended`` (UTC), ``seconds``, ``metrics``, ``versions``,
 ``environment``, ``notes``, ``log``, ``outputs`` (path below the output folder, tag, size in bytes,
-sha256), ``failure`` (null, or id, cause, cure, exit_code, lines) and ``previous``: after a failure,
-the result of the run whose files are still in place.
+sha256, and ``stamp``, see :func:`stamp`), ``failure`` (null, or id, cause, cure, exit_code, lines)
+and ``previous``: after a failure, the result of the run whose files are still in place.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import re
+import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
@@ -34,6 +36,11 @@ FIGURES: dict[str, type[float] | type[int]] = {
     "faces": int,
     "training_seconds": float,
 }
+
+# Nanoseconds. A file whose time is younger may be changed again without its time showing it.
+_YOUNG = 100_000_000
+
+Stamp = tuple[int, int, int]
 
 # Pictures are told apart by size and time: a scene may have gigabytes of them.
 _BY_CONTENT = (".json", ".npy", ".npz", ".txt", ".mtl", ".obj")
@@ -155,18 +162,23 @@ def last_done(document: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return previous if isinstance(previous, dict) else None
 
 
+def entries(document: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """What a result file says of each file that stands in its folder by a job's doing."""
+    done = last_done(document)
+    listed = done.get("outputs") if done else None
+    return [
+        entry
+        for entry in (listed if isinstance(listed, list) else [])
+        if isinstance(entry, dict)
+        and isinstance(entry.get("path"), str)
+        and isinstance(entry.get("sha256"), str)
+        and _is_below(entry["path"])
+    ]
+
+
 def manifest(document: Mapping[str, Any] | None) -> dict[str, str]:
     """Path to SHA-256 of the files that stand in the output folder by a job's doing."""
-    done = last_done(document)
-    entries = done.get("outputs") if done else None
-    found = {}
-    for entry in entries if isinstance(entries, list) else []:
-        path, digest = (
-            (entry.get("path"), entry.get("sha256")) if isinstance(entry, dict) else ("", "")
-        )
-        if isinstance(path, str) and isinstance(digest, str) and _is_below(path):
-            found[path] = digest
-    return found
+    return {entry["path"]: entry["sha256"] for entry in entries(document)}
 
 
 def _is_below(path: str) -> bool:
@@ -179,16 +191,49 @@ def up_to_date(output: str, document: Mapping[str, Any] | None, digest: str) -> 
     done = last_done(document)
     if done is None or done.get("digest") != digest:
         return False
-    files = manifest(done)
-    if not files or len(files) != len(done["outputs"]):
+    listed = entries(done)
+    if not listed or len(listed) != len(done["outputs"]):
         return False
+    return all(changed(output, entry) is None for entry in listed)
+
+
+def changed(output: str, entry: Mapping[str, Any]) -> str | None:
+    """How a file in an output folder differs from its entry in the result file, in a phrase; None
+    where it does not. Content is read only where the file is not the very one that the job left.
+    """
+    path = os.path.join(output, *entry["path"].split("/"))
+    found = stamp(path)
+    if found is None or not os.path.isfile(path):
+        return f"{path} is missing"
+    size = entry.get("size", found[1])
+    if found[1] != size:
+        return f"{path} has {found[1]} bytes in place of {size}"
+    if list(found) == entry.get("stamp"):
+        return None
     try:
-        return all(
-            sha256(os.path.join(output, *path.split("/"))) == expected
-            for path, expected in files.items()
-        )
-    except OSError:
-        return False
+        digest = _digest(path, found) if _is_settled(found) else sha256(path)
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror or error}"
+    return None if digest == entry["sha256"] else f"{path} has been changed"
+
+
+def stamp(path: str) -> Stamp | None:
+    """What changes with a file's content: its time in nanoseconds, its size in bytes and its number
+    on the disk. None where there is no file. Renaming leaves all three as they are."""
+    try:
+        state = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return state.st_mtime_ns, state.st_size, state.st_ino
+
+
+def _is_settled(found: Stamp) -> bool:
+    return time.time_ns() - found[0] > _YOUNG
+
+
+@lru_cache(maxsize=1 << 14)
+def _digest(path: str, _stamp: Stamp) -> str:
+    return sha256(path)
 
 
 def settings_digest(job: JobFile) -> str:
@@ -249,17 +294,12 @@ def figures_of(document: Mapping[str, Any]) -> dict[str, float | int]:
 def _recorded(output: str) -> tuple[str | None, dict[str, float | int]]:
     """Settings digest and figures of the results that stand in ``output``."""
     output = expand(output)
-    try:
-        state = os.stat(os.path.join(output, NAME))
-    except (OSError, ValueError):
-        return None, {}
-    return _recorded_as(output, (state.st_mtime_ns, state.st_size, state.st_ino))
+    found = stamp(os.path.join(output, NAME))
+    return (None, {}) if found is None else _recorded_as(output, found)
 
 
 @lru_cache(maxsize=1 << 14)
-def _recorded_as(
-    output: str, _stamp: tuple[int, int, int]
-) -> tuple[str | None, dict[str, float | int]]:
+def _recorded_as(output: str, _stamp: Stamp) -> tuple[str | None, dict[str, float | int]]:
     done = last_done(read(output))
     if done is None:
         return None, {}
@@ -269,26 +309,29 @@ def _recorded_as(
 
 def describe(folder: str, paths: Sequence[str], tag: Any) -> list[dict[str, Any]]:
     """The entries of ``outputs`` for files below ``folder``; ``tag`` maps a path to its tag."""
-    entries = []
+    found = []
     for path in paths:
         file = os.path.join(folder, *path.split("/"))
-        entries.append(
-            {
-                "path": path,
-                "tag": tag(path),
-                "size": os.path.getsize(file),
-                "sha256": sha256(file),
-            }
-        )
-    return entries
+        before = stamp(file)
+        entry = {"path": path, "tag": tag(path), "size": os.path.getsize(file)}
+        entry["sha256"] = sha256(file)
+        if before is not None and _is_settled(before):
+            entry["stamp"] = list(before)
+        found.append(entry)
+    return found
 
 
 def write_json(path: str, document: Mapping[str, Any]) -> None:
-    """Write JSON under a temporary name, then rename it into place."""
+    """Write JSON under a temporary name, then rename it into place. Raises OSError."""
     part = path + ".part"
-    with open(part, "w", encoding="utf-8") as stream:
-        json.dump(document, stream, indent=1, ensure_ascii=True)
-        stream.write("\n")
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(part, path)
+    try:
+        with open(part, "w", encoding="utf-8") as stream:
+            json.dump(document, stream, indent=1, ensure_ascii=True)
+            stream.write("\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(part, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise

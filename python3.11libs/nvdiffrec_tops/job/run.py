@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
+import math
 import os
 import platform
 import secrets
@@ -10,7 +12,6 @@ import shlex
 import signal
 import sys
 import time
-from dataclasses import replace
 from typing import Any
 
 from nvdiffrec_tops.job import (
@@ -51,6 +52,10 @@ from nvdiffrec_tops.job.trainer_retry import Retries
 
 LOG = "job.log"
 KEPT_LINES = 500
+FINISHED = (
+    "the training is finished and kept: cook again and its results are put in place, without "
+    "training"
+)
 
 
 def run(job: JobFile, force: bool = False, report: Report | None = None) -> int:
@@ -62,7 +67,8 @@ def run(job: JobFile, force: bool = False, report: Report | None = None) -> int:
             os.makedirs(job.output, exist_ok=True)
         except OSError as error:
             raise output_error(job.output, error) from None
-        with signals() as stop, OutputLock(job.output) as lock:
+        with signals() as stop, _lock(job.output, report, stop) as lock:
+            stop.told = lock.ending
             said = _Run(job, force, report, item, lock, stop).go()
         item.close(pdgreport.FINAL_SECONDS)
         report.say(said)
@@ -82,6 +88,10 @@ def run(job: JobFile, force: bool = False, report: Report | None = None) -> int:
     finally:
         item.abandon()
         report.close()
+
+
+def _lock(output: str, report: Report, stop: StopFlag) -> OutputLock:
+    return OutputLock(output, waiting=lambda text: report.say(f"Job: {text}"), check=stop.check)
 
 
 class _Run:
@@ -110,6 +120,8 @@ class _Run:
         self.document: dict[str, Any] = {}
         self.previous: dict[str, Any] | None = None
         self.former: str | None = None  # run folder of the training that this one goes on with
+        self.seconds_before = 0.0  # of a training that was finished by an earlier job
+        self.odd_line = False
         count = 1 if isinstance(job.config, dict) and job.config.get("base_mesh") else 2
         self.parser = ProgressParser(pass_count=count)
         made = os.path.join(self.folder, "out", self.id)
@@ -119,7 +131,7 @@ class _Run:
         """Do what there is to do; the last sentence to say."""
         recovered = outputs.recover(self.job.output)
         ended = outputs.abandoned(self.job.output)
-        for folder in [one for one in ended if not unfinished.is_resumable(one)]:
+        for folder in [one for one in ended if not unfinished.is_kept(one)]:
             outputs.remove_run_folder(folder)
             ended.remove(folder)
         self.previous = result.read(self.job.output)
@@ -131,11 +143,16 @@ class _Run:
             for folder in ended:
                 if folder != self.former:
                     outputs.remove_run_folder(folder)
-            if not self.force and result.up_to_date(
-                self.job.output, self.previous, self.document["digest"]
+            finished = unfinished.finished(self.former) if self.former else None
+            if (
+                finished is None
+                and not self.force
+                and result.up_to_date(self.job.output, self.previous, self.document["digest"])
             ):
                 return self._skip()
-            self.report.open_log(os.path.join(self.job.output, LOG))
+            # The log of a training that is only collected now is that training's own.
+            log = os.path.join(self.job.output, LOG)
+            self.report.open_log(log, anew=finished is None)
             if recovered:
                 self._note(
                     "an earlier job was ended while it put its results in place; "
@@ -145,28 +162,31 @@ class _Run:
                 self._note(f"took over a stale lock of {self.lock.taken_over}")
             for text in training.notes:
                 self._note(text)
-            said = self._train(training)
+            said = self._train(training) if finished is None else self._take_up(finished)
             outputs.remove_run_folder(self.folder)
             return said
         except JobError as error:
             self.report.open_log(os.path.join(self.job.output, LOG))
-            self._failed(error.failure)
-            raise
+            failure = error.failure
+            if unfinished.is_finished(self.folder):
+                failure = dataclasses.replace(failure, cure=f"{failure.cure}; {FINISHED}")
+            self._failed(failure)
+            raise JobError.of(failure) from error
         except Stopped as stopped:
             name = signal.Signals(stopped.number).name
-            on = " and the training goes on" if unfinished.is_resumable(self.folder) else ""
-            self._failed(
-                Failure(
-                    "stopped",
-                    f"the job was ended by {name}",
-                    f"cook again{on}; the results of the last finished run are still in place",
-                    128 + stopped.number,
-                )
-            )
+            cure = "cook again"
+            if unfinished.is_finished(self.folder):
+                cure = FINISHED
+            elif unfinished.is_resumable(self.folder):
+                cure += " and the training goes on"
+            cure += "; the results of the last finished run are still in place"
+            cause = f"the job was ended by {name}"
+            self._failed(Failure("stopped", cause, cure, 128 + stopped.number))
             self.report.complain(f"Job: failed: ended by {name}")
+            self.report.complain(f"Cure: {cure}")
             raise
         finally:
-            if not unfinished.is_resumable(self.folder):
+            if not unfinished.is_kept(self.folder):
                 outputs.remove_run_folder(self.folder)
 
     def _new_document(self) -> dict[str, Any]:
@@ -243,7 +263,11 @@ class _Run:
             raise output_error(self.job.output, error) from None
         policy, notes = toolkit.settled(os.environ, probe.with_prefix(self.job.environment, python))
         environment, changes = clean_environment(os.environ, policy)
-        answer = probe.ask(python, environment, self.folder)
+        try:
+            answer = probe.ask(python, environment, self.folder)
+        except JobError:
+            self.stop.check()  # the signal has ended the question as well
+            raise
         probe.check(self.job.engine, python, answer)
         if self.job.engine == "diffrec" and not answer["diffrec"]:
             environment, changes = self._with_own_diffrec(policy)
@@ -266,7 +290,28 @@ class _Run:
         with cards.claimed(wanted, environment, self._alive, self._waiting) as note:
             if note:
                 self._note(note)
+            # Until the results are in place the checkpoint is all that is left if we are killed.
+            environment[unfinished.KEEP_CHECKPOINT] = "1"
             self._attempts(training, command, environment)
+        self._finish()
+        return self._collect()
+
+    def _take_up(self, finished: dict[str, Any]) -> str:
+        """Put the results of an earlier job's training in place."""
+        assert self.former is not None
+        self.folder = self.former
+        self.id = os.path.basename(self.folder)[len(outputs.RUN_PREFIX) :]
+        text = (
+            "the training was finished by an earlier job that could not put its results in place; "
+            "they are put in place now, without training"
+        )
+        self._note(text)
+        self.item.warning(text)
+        notes = [text for text in finished.get("notes", []) if text not in self.notes]
+        self.notes[:0] = notes
+        self.seconds_before = float(finished.get("seconds", 0.0))
+        for name in ("metrics", "versions", "environment"):
+            self.document[name] = finished.get(name, {})
         return self._collect()
 
     def _preflight(
@@ -334,7 +379,7 @@ class _Run:
         given = policy.set.get("PYTHONPATH")
         value = libraries + (os.pathsep + given if given else "")
         return clean_environment(
-            os.environ, replace(policy, set={**policy.set, "PYTHONPATH": value})
+            os.environ, dataclasses.replace(policy, set={**policy.set, "PYTHONPATH": value})
         )
 
     def _attempt(
@@ -377,16 +422,29 @@ class _Run:
 
     def _line(self, line: str) -> None:
         self.report.write(line)
-        progress = self.parser.feed(line)
+        try:
+            progress = self.parser.feed(line)
+        except Exception as error:  # whatever a log says, it does not end the training
+            if not self.odd_line:
+                self.odd_line = True
+                self._note(f"a line of the log could not be read ({type(error).__name__}: {error})")
+            return
         if progress is not None:
             self.table.feed(line, progress)
             self.item.state(progress.phase)
             self.item.percent(min(int(progress.percent), 99))
 
-    def _collect(self) -> str:
-        self.table.finish()
+    def _made(self) -> tuple[str, list[str]]:
+        """The folder that the trainer wrote to, and what is to be collected of it."""
         made = os.path.join(self.folder, "out", self.id)
-        found = outputs.produced(made)
+        return made, [
+            name for name in outputs.produced(made) if name not in (result.NAME, LOG, LIVE)
+        ]
+
+    def _finish(self) -> None:
+        """The training has ended well: see that it is whole, and keep it until it is in place."""
+        self.table.finish()
+        made, found = self._made()
         missing = [name for name in trainer.REQUIRED if name not in found]
         if missing:
             raise JobError(
@@ -395,7 +453,6 @@ class _Run:
                 f"read the log: {os.path.join(self.job.output, LOG)}",
                 EXIT_OUTPUT,
             )
-        found = [name for name in found if name not in (result.NAME, LOG, LIVE)]
         state = self.parser.progress
         self.document["metrics"] = {
             name: value
@@ -408,12 +465,29 @@ class _Run:
                 ("image_loss", state.image_loss),
                 ("iterations", state.iterations),
             )
-            if value is not None and value == value
+            if value is not None and math.isfinite(value)
         }
+        facts = {name: self.document[name] for name in ("metrics", "versions", "environment")}
+        facts.update(notes=self.notes, seconds=self._seconds())
         try:
-            self.document["outputs"] = result.describe(made, found, trainer.tag)
+            unfinished.finish(self.folder, made, found, facts)
         except OSError as error:
-            raise output_error(made, error) from None
+            self._note(
+                f"the finished training is not kept ({error.strerror or error}): if its results "
+                "cannot be put in place, it has to be done again"
+            )
+
+    def _collect(self) -> str:
+        """Put the results of the finished training in place."""
+        made, found = self._made()
+        listed: list[dict[str, Any]] = []
+        for name in found:
+            self.stop.check()
+            try:
+                listed += result.describe(made, [name], trainer.tag)
+            except OSError as error:
+                raise output_error(made, error) from None
+        self.document["outputs"] = listed
         self._times("done")
         self.stop.check()
         outputs.replace_set(
@@ -427,14 +501,19 @@ class _Run:
         )
         self.item.results(self.job.output, self.document)
         self.item.percent(100)
-        psnr = f", PSNR {state.psnr:.1f} dB" if state.psnr is not None else ""
+        figure = self.document["metrics"].get("psnr")
+        psnr = f", PSNR {figure:.1f} dB" if figure is not None else ""
         return f"Job: done in {self.document['seconds']:.0f} s{psnr}, outputs in {self.job.output}"
 
     def _times(self, status: str) -> None:
         self.document["status"] = status
         self.document["ended"] = _utc(time.time())
-        seconds = time.time() - self.started + self.parser.progress.earlier_seconds
-        self.document["seconds"] = round(seconds, 3)
+        self.document["seconds"] = round(self._seconds(), 3)
+
+    def _seconds(self) -> float:
+        """What the training took, with what earlier jobs did of it."""
+        before = self.seconds_before or self.parser.progress.earlier_seconds
+        return time.time() - self.started + before
 
     def _failed(self, failure: Failure) -> None:
         if self.job.on_failure == "warn" and failure.id != "stopped":

@@ -51,6 +51,31 @@ def test_a_second_job_is_refused_and_a_killed_one_is_succeeded(tmp_path, root):
             assert held.taken_over == f"process {holder.pid} on {socket.gethostname()}"
 
 
+def test_a_holder_that_is_ending_is_waited_for(tmp_path, monkeypatch):
+    first = OutputLock(str(tmp_path))
+    first.__enter__()
+    first.ending()
+    said: list[str] = []
+    held = [first]
+
+    def check() -> None:
+        for one in held:
+            one.__exit__(None, None, None)
+        held.clear()
+
+    with OutputLock(str(tmp_path), waiting=said.append, check=check) as second:
+        assert second.taken_over is None
+    assert said == [
+        f"waiting for process {os.getpid()} on {socket.gethostname()}, which is ending its training"
+    ]
+    # Not for ever: it may have come to a stop.
+    monkeypatch.setattr(lock, "ENDING_SECONDS", 0.0)
+    with first, pytest.raises(JobError) as caught:
+        first.ending()
+        OutputLock(str(tmp_path)).__enter__()
+    assert caught.value.failure.exit_code == EXIT_BUSY
+
+
 def test_a_lock_of_another_host_counts_while_it_is_touched(tmp_path, monkeypatch):
     path = tmp_path / lock.NAME
     path.write_text(json.dumps({"pid": 4, "host": "elsewhere"}))

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_tops.job.progress import Progress, ProgressParser
+from nvdiffrec_tops.job.progress import MAX_READ, Progress, ProgressParser
 
 
 def feed(lines: list[str], parser: ProgressParser | None = None) -> list[Progress]:
@@ -102,3 +102,38 @@ def test_no_log_makes_it_fail_or_count_back(lines):
     percents = [state.percent for state in feed(lines)]
     assert percents == sorted(percents)
     assert all(0.0 <= percent <= 100.0 for percent in percents)
+
+
+odd_numbers = st.text("0123456789.eE+-", max_size=25) | st.sampled_from(
+    ["inf", "-inf", "nan", "9" * 400, "1e999", "0", "1e-300", "-5", "." * 9, "1" * 5000]
+)
+odd_lines = st.one_of(
+    st.binary(max_size=200).map(lambda raw: raw.decode("utf-8", "replace")),
+    st.builds(
+        "iter={:>5}, img_loss={}, reg_loss={}, lr=0.1, time={} ms, rem={} h\n".format,
+        odd_numbers, odd_numbers, odd_numbers, odd_numbers, odd_numbers,
+    ),
+    st.builds(
+        "Resuming from iteration {} of pass 2 ({} s so far)".format, odd_numbers, odd_numbers
+    ),
+    st.builds("{}, {}".format, odd_numbers, odd_numbers),
+    st.builds("iter {}".format, odd_numbers | st.sampled_from(["{[]: 1}", "True", "[" * 500])),
+    st.builds("Base mesh has {} triangles and {} vertices".format, odd_numbers, odd_numbers),
+    st.sampled_from(["Config / Flags:", "-----", "MSE,   PSNR", "base_mesh {[]: 1}"]),
+)  # fmt: skip
+
+
+@given(st.lists(odd_lines, max_size=30))
+def test_any_bytes_and_numbers_leave_a_state_that_can_be_shown(lines):
+    for state in feed(lines):
+        assert 0.0 <= state.percent <= 100.0
+        for seconds in (state.remaining, state.iteration_seconds, state.earlier_seconds):
+            assert seconds is None or 0.0 <= seconds < math.inf
+        assert state.iterations is None or isinstance(state.iterations, int)
+
+
+def test_a_line_is_read_to_a_certain_length_only():
+    text = line(10).rstrip("\n")
+    assert len(feed([text + " " * 10 + "\r\n"])) == 1
+    assert feed([" " * (MAX_READ - len(text)) + text + "\n"]) != []
+    assert feed([" " * (MAX_READ - len(text) + 1) + text + "\n"]) == []

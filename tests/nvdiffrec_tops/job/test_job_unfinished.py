@@ -141,6 +141,32 @@ def test_the_result_says_that_the_training_goes_on(long_site):
     assert "cook again and the training goes on" in document["failure"]["cure"]
 
 
+def test_a_job_that_is_asked_to_end_says_so_in_its_lock(site):
+    trainer = (
+        "import shutil, signal, sys, threading\n"
+        "def save(*_):\n"
+        f"    shutil.copy({str(site.output / '.job.lock')!r}, {str(site.folder / 'lock')!r})\n"
+        "    sys.exit(0)\n"
+        "signal.signal(signal.SIGTERM, save)\n"
+        "print('hanging', flush=True)\n"
+        "threading.Event().wait(60)\n"
+    )
+    (site.modules / "diffrec/__main__.py").write_text(trainer)
+    with subprocess.Popen(
+        site.command(*site.arguments("diffrec")),
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        cwd=site.folder,
+    ) as job:
+        assert job.stdout is not None
+        assert "hanging\n" in iter(job.stdout.readline, "")
+        job.terminate()
+        job.stdout.read()
+    owner = json.loads((site.folder / "lock").read_text())
+    assert owner["ending"] is True and owner["pid"] == job.pid
+    assert not (site.output / ".job.lock").exists()
+
+
 @pytest.mark.parametrize("text", ["", "[]", '{"digest": 5}', '{"digest": "other"}', "[" * 10**5])
 def test_a_strange_stamp_matches_nothing(tmp_path, text):
     folder = tmp_path / ".run-20260101-000000-abcdef"

@@ -1,0 +1,401 @@
+"""Kills a cook, its job and its trainer in every phase, and sees that the next cook is right.
+
+Real processes, with a stand-in for the trainer that takes no time. Whoever is to be killed is told
+apart by its phase: the job or the trainer stops there and says so, so that nothing depends on time.
+Then the same scene is cooked again. That is right when all results are in place, whole and of one
+training, and when no more was trained again than the kill had to cost.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from nvdiffrec_tops.houfiles.build import build
+from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription, Token
+from nvdiffrec_tops.job import result, trainer
+
+LIBRARIES = Path(__file__).resolve().parents[2] / "python3.11libs"
+LIMIT = 300.0  # seconds after which something will not happen any more
+
+TRAINER_PHASES = ("pass 1", "pass 2", "export", "ended")
+JOB_PHASES = ("before", "finish", "kept", "hash", "put 0", "put 2", "put 5", "last", "placed")
+# The training has come to its end, and the job knows it.
+FINISHED = (*JOB_PHASES[2:], "done")
+PHASES = (JOB_PHASES[0], *TRAINER_PHASES, *JOB_PHASES[1:], "done")
+
+# Stops where folder/phase says, until it is told to go on; says when a signal comes meanwhile.
+PAUSING = r"""
+import os, select, signal
+HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+with open(os.path.join(HERE, "phase")) as stream:
+    PHASE = stream.read()
+def begin(name):
+    global alive
+    with open(os.path.join(HERE, name + ".pid"), "w") as stream:
+        stream.write(str(os.getpid()))
+    if PHASE:
+        alive = os.open(os.path.join(HERE, "alive"), os.O_WRONLY)
+def pause(phase):
+    global PHASE
+    if not phase or phase != PHASE:
+        return
+    PHASE = ""
+    reached = os.open(os.path.join(HERE, "reached"), os.O_WRONLY)
+    go = os.open(os.path.join(HERE, "go"), os.O_RDONLY)
+    woken, wake = os.pipe()
+    os.set_blocking(wake, False)
+    before = signal.set_wakeup_fd(wake)
+    os.write(reached, b"reached\n")
+    while True:
+        ready = select.select([go, woken], [], [])[0]
+        if woken in ready:
+            os.read(woken, 100)
+            os.write(reached, b"signalled\n")
+        if go in ready:
+            break
+    signal.set_wakeup_fd(before)
+"""
+
+TRAINER = r"""
+import json, os, secrets, signal, sys
+from pausing import HERE, begin, pause
+asked = []
+signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
+begin("trainer")
+with open(sys.argv[sys.argv.index("--config") + 1], encoding="utf-8") as stream:
+    config = json.load(stream)
+out = os.path.join("out", config["out_dir"])
+os.makedirs(out, exist_ok=True)
+checkpoint = os.path.join(out, "checkpoint.pt")
+def save(number):
+    with open(checkpoint + ".part", "w") as stream:
+        json.dump({"pass": number, "stamp": stamp}, stream)
+    os.replace(checkpoint + ".part", checkpoint)
+def stop(number):
+    if asked:
+        save(number)
+        sys.exit(143)
+def export(folder, middle=""):
+    os.makedirs(os.path.join(out, folder), exist_ok=True)
+    names = "mesh.obj mesh.mtl texture_kd.png texture_ks.png texture_n.png probe.hdr".split()
+    for count, name in enumerate(names):
+        with open(os.path.join(out, folder, name), "w") as stream:
+            stream.write(name + " of " + stamp)
+        if count == 2:
+            pause(middle)
+    print("Done exporting mesh", flush=True)
+try:
+    with open(checkpoint) as stream:
+        saved = json.load(stream)
+except FileNotFoundError:
+    saved = {"pass": 1, "stamp": secrets.token_hex(8)}
+    word = "anew"
+else:
+    word = "goes on"
+    print("Resuming from iteration 10 of pass %d (5 s so far)" % saved["pass"])
+with open(os.path.join(HERE, "starts"), "a") as stream:
+    stream.write(word + "\n")
+stamp = saved["stamp"]
+line = "iter=   10, img_loss=0.1, reg_loss=0.1, lr=0.02, time=1.0 ms, rem=0.00 s"
+if saved["pass"] == 1:
+    print(line, flush=True)
+    pause("pass 1")
+    stop(1)
+    export("dmtet_mesh")
+    save(2)
+print(line, flush=True)
+pause("pass 2")
+stop(2)
+print("Running validation\nMSE,      PSNR\n0.00100000, 30.5", flush=True)
+export("mesh", "export")
+stop(2)
+if os.environ.get("DIFFREC_KEEP_CHECKPOINT") != "1":
+    os.unlink(checkpoint)
+pause("ended")
+"""
+
+# The job process with places to stop at.
+JOB = r"""
+import os, sys
+sys.path[:0] = [%(libraries)r, %(modules)r]
+from pausing import begin, pause
+from nvdiffrec_tops.job import commandline, outputs, preflight, probe, result, unfinished
+begin("job")
+preflight.findings = lambda *_: []  # takes seconds, and finds that this is no diffrec
+def before(module, name, phase):
+    function = getattr(module, name)
+    def paused(*arguments, **options):
+        pause(phase)
+        return function(*arguments, **options)
+    setattr(module, name, paused)
+before(probe, "ask", "before")
+before(result, "describe", "hash")
+finish = unfinished.finish
+def finishing(*arguments):
+    pause("finish")
+    finish(*arguments)
+    pause("kept")
+unfinished.finish = finishing
+moved = [0]
+replace, unlink = os.replace, os.unlink
+def replacing(source, target):
+    if os.path.join("out", "") in str(source) and os.path.exists(journal()):
+        pause("put %%d" %% moved[0])
+        moved[0] += 1
+    replace(source, target)
+def unlinking(path, **options):
+    last = str(path) == journal()
+    if last:
+        pause("last")
+    unlink(path, **options)
+    if last:
+        pause("placed")
+def journal():
+    return os.path.join(output, outputs.JOURNAL)
+output = sys.argv[sys.argv.index("--output") + 1]
+os.replace, os.unlink = replacing, unlinking
+code = commandline.main()
+pause("done")
+sys.exit(code)
+"""
+
+
+@dataclass(frozen=True)
+class Kill:
+    """Who is killed, how and when. ``victim``: cook, job or trainer."""
+
+    phase: str
+    victim: str
+    signal: signal.Signals
+
+    def __str__(self) -> str:
+        return f"{self.victim} by {self.signal.name} in the phase '{self.phase}'"
+
+    @property
+    def most_starts(self) -> int:
+        """How often the trainer may be started over both cooks."""
+        return 1 if self.phase in FINISHED or self.phase == "before" else 2
+
+    @property
+    def most_anew(self) -> int:
+        """How often it may begin from nothing: again only where nothing could be saved."""
+        nothing = self.phase == "pass 1" and self.victim == "trainer"
+        return 2 if nothing and self.signal is signal.SIGKILL else 1
+
+
+@dataclass
+class Outcome:
+    """What came of a kill: what is wrong, if anything; ``gone``: seconds until all had ended."""
+
+    kill: Kill
+    wrong: list[str] = field(default_factory=list)
+    starts: list[str] = field(default_factory=list)
+    gone: float = 0.0
+    said: str = ""
+
+
+def kills() -> Iterator[Kill]:
+    """Every kill in every phase."""
+    for phase in PHASES:
+        for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT):
+            yield Kill(phase, "cook", number)
+        for victim in ("job", "trainer") if phase in TRAINER_PHASES else ("job",):
+            for number in (signal.SIGKILL, signal.SIGTERM):
+                yield Kill(phase, victim, number)
+
+
+class Stage:
+    """A scene with one training, whose processes can be stopped at a phase."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.output = folder, folder / "results"
+        modules = folder / "modules"
+        (modules / "diffrec").mkdir(parents=True)
+        (folder / "data").mkdir()
+        (modules / "diffrec/__init__.py").touch()
+        (modules / "diffrec/__main__.py").write_text(TRAINER)
+        (modules / "torch.py").touch()
+        (modules / "pausing.py").write_text(PAUSING)
+        (folder / "data/mesh.obj").write_text("v 0 0 0\n")
+        (folder / "scene.json").write_text('{"ref_mesh": "data/mesh.obj", "iter": 10}')
+        where = {"libraries": str(LIBRARIES), "modules": str(modules)}
+        (folder / "job.py").write_text(JOB % where)
+        for name in ("alive", "reached", "go"):
+            os.mkfifo(folder / name)
+        self.scene = folder / "shot.hip"
+        self.scene.write_bytes(build(self._described(modules)))
+        self._alive = os.open(folder / "alive", os.O_RDONLY | os.O_NONBLOCK)
+        self._reached = os.open(folder / "reached", os.O_RDWR)
+        self._go = os.open(folder / "go", os.O_RDWR)
+
+    def _described(self, modules: Path) -> SceneDescription:
+        words = [sys.executable, "-I", str(self.folder / "job.py"), "--engine", "diffrec"]
+        words += ["--config", "scene.json", "--working-dir", str(self.folder)]
+        words += ["--output", str(self.output), f"--env=PYTHONPATH={modules}"]
+        names = [*trainer.REQUIRED, result.NAME]
+        values: dict[str, Any] = {
+            "itemcount": 1,
+            "pdg_command": " ".join(f'"{word}"' for word in words),
+            "expectedoutputsfrom": Token("2"),
+            "expectedoutputfiles": len(names),
+        }
+        for number, name in enumerate(names, 1):
+            values[f"expectedoutputfile{number}"] = f"{self.output}/{name}"
+        scheduler = {"tempdirmenu": Token("2"), "tempdircustom": str(self.folder / "temp")}
+        children = (
+            NodeDescription("localscheduler", "localscheduler", scheduler, flags=("render",)),
+            NodeDescription("train", "genericgenerator", values, flags=("display",)),
+        )
+        network = {"topscheduler": "localscheduler"}
+        top = NodeDescription("topnet1", "topnet", network, children=children, is_network=True)
+        return SceneDescription("shot", (top,))
+
+    def close(self) -> None:
+        for handle in (self._alive, self._reached, self._go):
+            os.close(handle)
+
+    def cook(self, phase: str = "") -> subprocess.Popen[str]:
+        """Start a cook whose processes stop at ``phase``."""
+        (self.folder / "phase").write_text(phase)
+        return subprocess.Popen(
+            [sys.executable, "-m", "nvdiffrec_tops", "cook", str(self.scene)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "PYTHONPATH": str(LIBRARIES)},
+        )
+
+    def starts(self) -> list[str]:
+        """How the trainer began, each time that it was started."""
+        path = self.folder / "starts"
+        return path.read_text().splitlines() if path.exists() else []
+
+    def kill(self, cook: subprocess.Popen[str], kill: Kill) -> float:
+        """Wait for the phase, kill, and wait until all have ended: the seconds that took."""
+        self._expect(b"reached")
+        pid = cook.pid
+        if kill.victim != "cook":
+            pid = int((self.folder / f"{kill.victim}.pid").read_text())
+        began = time.perf_counter()
+        os.kill(pid, kill.signal)
+        # What stands at the phase has been killed itself, or is asked to end as well.
+        if self._expect(b"signalled"):
+            os.write(self._go, b"x")
+        while self._ready(self._alive) and os.read(self._alive, 100):
+            pass
+        return time.perf_counter() - began
+
+    def _expect(self, word: bytes) -> bool:
+        """Wait until a stopped process says something; False when all have ended."""
+        ready, _, _ = select.select([self._reached, self._alive], [], [], LIMIT)
+        if self._reached in ready:
+            return word in os.read(self._reached, 100)
+        if self._alive in ready:
+            return False
+        raise TimeoutError(f"no process has {word.decode()} within {LIMIT:g} s")
+
+    def _ready(self, handle: int) -> bool:
+        if not select.select([handle], [], [], LIMIT)[0]:
+            raise TimeoutError(f"a process goes on {LIMIT:g} s after its cook has ended")
+        return True
+
+    def wrong(self) -> Iterator[str]:
+        """What is wrong with the results."""
+        document = result.read(str(self.output))
+        if document is None or document["status"] != "done":
+            yield "no result says done"
+            return
+        if document["metrics"].get("psnr") != 30.5:
+            yield f"the figures are lost: {document['metrics']}"
+        entries = result.entries(document)
+        for entry in entries:
+            fault = result.changed(str(self.output), entry)
+            if fault:
+                yield fault
+        listed = {entry["path"] for entry in entries}
+        stamps = set()
+        for path in self.output.rglob("*"):
+            name = path.relative_to(self.output).as_posix()
+            if not path.is_file() or name in (result.NAME, "job.log"):
+                continue
+            if name not in listed:
+                yield f"left behind: {name}"
+            stamps.add(path.read_text().rpartition(" of ")[2])
+        if len(stamps) != 1:
+            yield f"files of {len(stamps)} trainings"
+        if not {*trainer.REQUIRED} <= listed:
+            yield "not every file is there"
+
+
+def run(kill: Kill, folder: Path) -> Outcome:
+    """Cook, kill, and cook again, in an empty folder."""
+    stage, outcome = Stage(folder), Outcome(kill)
+    try:
+        with stage.cook(kill.phase) as first:
+            try:
+                outcome.gone = stage.kill(first, kill)
+                outcome.said, _ = first.communicate(timeout=LIMIT)
+            finally:
+                first.kill()
+        with stage.cook() as second:
+            try:
+                said, _ = second.communicate(timeout=LIMIT)
+            finally:
+                second.kill()
+        outcome.said += f"--- second cook\n{said}"
+        if second.returncode:
+            outcome.wrong.append(f"the second cook ended with {second.returncode}")
+        outcome.wrong += stage.wrong()
+        outcome.starts = stage.starts()
+        if len(outcome.starts) > kill.most_starts or outcome.starts.count("anew") > kill.most_anew:
+            outcome.wrong.append(f"trained again: {', '.join(outcome.starts)}")
+        if "Traceback" in outcome.said:
+            outcome.wrong.append("a traceback")
+    except (TimeoutError, subprocess.TimeoutExpired) as error:
+        outcome.wrong.append(str(error))
+    finally:
+        stage.close()
+    log = folder / "results" / "job.log"
+    if log.exists():
+        outcome.said += f"--- log of the last job\n{log.read_text()}"
+    return outcome
+
+
+def main() -> int:
+    """Kill in every phase; the counts as Markdown."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", metavar="TEXT", help="kills whose description has this text")
+    options = parser.parse_args()
+    outcomes = []
+    for kill in kills():
+        if options.only and options.only not in str(kill):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            outcome = run(kill, Path(folder))
+        outcomes.append(outcome)
+        if outcome.wrong:
+            print(f"{kill}: {'; '.join(outcome.wrong)}\n{outcome.said}", file=sys.stderr)
+    print("| killed | kills | second cook right | most seconds until all had ended |")
+    print("|---|---|---|---|")
+    for victim in ("cook", "job", "trainer"):
+        own = [one for one in outcomes if one.kill.victim == victim]
+        if own:
+            right = sum(not one.wrong for one in own)
+            slowest = max(one.gone for one in own)
+            print(f"| {victim} | {len(own)} | {right} | {slowest:.1f} |")
+    return 1 if any(one.wrong for one in outcomes) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
