@@ -20,8 +20,8 @@ import torch
 from torch import Tensor
 
 from diffrec.adam import Adam
-from diffrec.config import Config
 from diffrec.data.views import ShuffledIndices
+from nvdiffrec_contract.configuration import Config
 
 NAME = "checkpoint.pt"  # below the run's output folder
 VERSION = 2

@@ -99,7 +99,7 @@ def choose_device(name: str, number: int | None = None) -> torch.device:
     """
     import torch
 
-    from diffrec.config import ConfigError
+    from nvdiffrec_contract.errors import ConfigError
 
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from diffrec.colour import srgb_to_linear
 from diffrec.errors import DiffrecError
-from diffrec.files import replace_file
+from nvdiffrec_contract.files import replace_file
 
 P = ParamSpec("P")
 

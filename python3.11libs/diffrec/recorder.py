@@ -14,11 +14,11 @@ from torch import Tensor
 
 from diffrec import checkpoint
 from diffrec.checkpoint import LoopState, UnusableCheckpoint
-from diffrec.config import Config
 from diffrec.geometry.mesh import EmptyMeshError, Mesh
 from diffrec.guard import MOST_RETURNS, DivergedError, Guard
 from diffrec.interrupt import Interrupted, StopRequest
 from diffrec.ranks import ALONE, Ranks
+from nvdiffrec_contract.configuration import Config
 
 # Writing takes at most this share of the time; before the first one, a disk of this speed is
 # assumed.

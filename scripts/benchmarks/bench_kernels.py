@@ -26,9 +26,9 @@ from bench_machine import heading, table
 from bench_runs import placed
 from torch.profiler import ProfilerActivity, profile
 
-from diffrec.configchecks import ConfigError
-from diffrec.files import replace_file
-from diffrec.jsonfiles import read_object
+from nvdiffrec_contract.errors import ConfigError
+from nvdiffrec_contract.files import replace_file
+from nvdiffrec_contract.jsonfiles import read_object
 
 ITERATIONS = 40
 BEGIN = 0.7  # share of a pass after which the profiler is started

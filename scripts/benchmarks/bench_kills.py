@@ -27,9 +27,9 @@ from bench_machine import end, environment, heading, table
 from bench_runs import merged, placed
 from bench_runs_record import Quality, Record, quality
 
-from diffrec.configchecks import ConfigError
-from diffrec.files import replace_file
-from diffrec.jsonfiles import read_object
+from nvdiffrec_contract.errors import ConfigError
+from nvdiffrec_contract.files import replace_file
+from nvdiffrec_contract.jsonfiles import read_object
 
 OFTEN: dict[str, Any] = {"diffrec": {"checkpoint_interval": 50, "checkpoint_seconds": 0}}
 HEADS = (

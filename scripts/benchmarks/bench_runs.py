@@ -24,9 +24,9 @@ from typing import Any
 from bench_machine import end, environment, heading, table
 from bench_runs_record import Quality, Record, quality
 
-from diffrec.configchecks import ConfigError
-from diffrec.files import replace_file
-from diffrec.jsonfiles import read_object
+from nvdiffrec_contract.errors import ConfigError
+from nvdiffrec_contract.files import replace_file
+from nvdiffrec_contract.jsonfiles import read_object
 
 BASE = "base"
 PATHS = ("ref_mesh", "base_mesh", "envmap", "mtl_override")

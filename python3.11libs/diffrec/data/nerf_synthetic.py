@@ -17,11 +17,12 @@ import numpy as np
 import torch
 
 from diffrec import cameras
-from diffrec.config import Config
-from diffrec.configchecks import ConfigError, shown
 from diffrec.data.photographs import read_photograph, read_size
 from diffrec.data.views import DataError, ImageViews, View, split_views
-from diffrec.jsonfiles import read_object
+from nvdiffrec_contract.configuration import Config
+from nvdiffrec_contract.errors import ConfigError
+from nvdiffrec_contract.jsonfiles import read_object
+from nvdiffrec_contract.wording import shown
 
 MAX_FRAMES = 100_000
 MAX_BYTES = 256 << 20

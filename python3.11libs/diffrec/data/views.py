@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from diffrec import cameras
-from diffrec.config import Config
 from diffrec.errors import DiffrecError
+from nvdiffrec_contract.configuration import Config
 
 # Pictures up to this many bytes live on the training device, more of them in main memory.
 DEVICE_STORE_BYTES = 4 << 30

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from diffrec.errors import DiffrecError
-from diffrec.files import replace_file
+from nvdiffrec_contract.files import replace_file
 
 __all__ = ["MaterialFile", "MtlError", "load_mtl", "write_mtl"]
 

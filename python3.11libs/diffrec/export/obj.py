@@ -19,8 +19,8 @@ from torch import Tensor
 
 from diffrec.errors import DiffrecError
 from diffrec.export.mtl import MaterialFile, load_mtl, write_mtl
-from diffrec.files import replace_file
 from diffrec.geometry.mesh import Mesh
+from nvdiffrec_contract.files import replace_file
 
 __all__ = ["MaterialFile", "ObjError", "load_obj", "write_obj"]
 

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..files import replace_file
+from nvdiffrec_contract.files import replace_file
+
 from .problem import HQueueProblem
 
 VERSION = 1

@@ -13,6 +13,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
+from nvdiffrec_contract import layout
 from nvdiffrec_tops.job import (
     cards,
     outputs,
@@ -381,7 +382,7 @@ class _Run:
     def _collect(self) -> str:
         made = os.path.join(self.folder, "out", self.id)
         found = outputs.produced(made)
-        missing = [name for name in trainer.REQUIRED if name not in found]
+        missing = [name for name in layout.REQUIRED if name not in found]
         if missing:
             raise JobError(
                 "outputs-missing",
@@ -405,7 +406,7 @@ class _Run:
             if value is not None and value == value
         }
         try:
-            self.document["outputs"] = result.describe(made, found, trainer.tag)
+            self.document["outputs"] = result.describe(made, found, layout.tag)
         except OSError as error:
             raise output_error(made, error) from None
         self._times("done")
