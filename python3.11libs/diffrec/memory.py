@@ -17,6 +17,8 @@ from nvdiffrec_contract.memory import CLOSE, Part, gib, least, likely, parts
 class TooLittleMemory(DiffrecError):
     """A training does not fit on the GPU; says what it needs, what is free and what to lower."""
 
+    id = "out-of-gpu-memory"
+
 
 def verdict(found: Sequence[Part], free: float) -> str:
     """'' where a training of these parts fits into `free` bytes, else what to say.
@@ -26,11 +28,10 @@ def verdict(found: Sequence[Part], free: float) -> str:
     wanted = likely(found)
     most = f"most of it for {found[0].name}"
     if least(found) > free:
-        # The first words are those that a job knows a full GPU by, and tries again with less.
         raise TooLittleMemory(
             f"CUDA out of memory, as can be foreseen: the training needs some {gib(wanted)} of "
-            f"the GPU, {most}, and {gib(free)} are free. Lower {found[0].cure}, or close other "
-            "programs that use the GPU."
+            f"the GPU, {most}, and {gib(free)} are free",
+            f"lower {found[0].cure}, or close other programs that use the GPU",
         )
     if wanted > CLOSE * free:
         return (
@@ -71,10 +72,10 @@ def is_exhausted(error: BaseException) -> bool:
     )
 
 
-def exhausted(config: Config, device: torch.device, *, processes: int = 1) -> str:
-    """What to say of a training that ended because the GPU's memory was full."""
+def exhausted(config: Config, device: torch.device, *, processes: int = 1) -> TooLittleMemory:
+    """The error of a training that ended because the GPU's memory was full."""
     found = parts(config, processes=processes)
-    text = "CUDA out of memory: the GPU's memory is full."
+    text = "CUDA out of memory: the GPU's memory is full"
     if device.type == "cuda":
         try:
             free, total = torch.cuda.mem_get_info(device)
@@ -82,11 +83,13 @@ def exhausted(config: Config, device: torch.device, *, processes: int = 1) -> st
             others = max(0, total - free - own)
             text = (
                 f"CUDA out of memory: of the GPU's {gib(total)} the training had {gib(own)} and "
-                f"wanted more; {gib(others)} were taken by CUDA itself and by other programs."
+                f"wanted more; {gib(others)} were taken by CUDA itself and by other programs"
             )
         except RuntimeError:  # a GPU that no longer answers
             pass
-    return f"{text} Most of what it needs is for {found[0].name}: lower {found[0].cure}."
+    return TooLittleMemory(
+        f"{text}. Most of what it needs is for {found[0].name}", f"lower {found[0].cure}"
+    )
 
 
 def used(config: Config, device: torch.device, *, processes: int = 1, photographs: int = 0) -> str:

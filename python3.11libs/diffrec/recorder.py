@@ -263,8 +263,9 @@ class Recorder:
             )
         elif good == 0 and self._state_start is None:
             raise error or DivergedError(
-                f"The training diverged {MOST_RETURNS + 1} times from its very beginning: {wrong}. "
-                "Lower learning_rate, and check that the masks and cameras fit the pictures."
+                f"The training diverged {MOST_RETURNS + 1} times from its very beginning: {wrong}",
+                "lower learning_rate, and check that the masks and cameras fit the pictures",
+                field="learning_rate",
             )
         else:
             self._log(

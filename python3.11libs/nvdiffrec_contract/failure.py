@@ -1,18 +1,9 @@
-"""How a failed training tells what went wrong: ``failure.json`` in its output folder.
-
-A trainer of this project writes it; nothing is read out of the wording of its messages.
-"""
+"""What a failure is, as all processes tell it; ``failurefile`` writes and reads it as JSON."""
 
 from __future__ import annotations
 
-import os
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass
 from typing import Any
-
-from nvdiffrec_contract import layout
-from nvdiffrec_contract.files import replace_file
-from nvdiffrec_contract.jsonfiles import JsonError, read_object, text_of
 
 FORMAT = "tops-nvdiffrec-failure"
 VERSION = 1
@@ -24,8 +15,6 @@ EXIT_OUTPUT = 4
 EXIT_BUSY = 5
 EXIT_TIMEOUT = 124
 EXIT_STOPPED = 143
-
-_MAX_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -55,34 +44,3 @@ class Failure:
     def document(self) -> dict[str, Any]:
         """Plain data for JSON."""
         return asdict(self)
-
-
-def write(folder: Path, failure: Failure) -> None:
-    """Write ``failure.json`` into a folder.
-
-    Raises:
-        OSError: it cannot be written.
-    """
-    document = {"format": FORMAT, "version": VERSION, **failure.document()}
-    text = text_of(document).encode("utf-8", "replace")
-    replace_file(folder / layout.FAILURE, text)
-
-
-def read(folder: Path) -> Failure | None:
-    """The failure that a trainer left in a folder; None where there is none that can be read."""
-    path = os.path.join(folder, layout.FAILURE)
-    try:
-        document = read_object(path, max_bytes=_MAX_BYTES)
-    except JsonError:
-        return None
-    if document.get("format") != FORMAT or document.get("version") != VERSION:
-        return None
-    known = {item.name: item for item in fields(Failure)}
-    given = {name: value for name, value in document.items() if name in known}
-    if isinstance(given.get("lines"), list):
-        given["lines"] = tuple(str(one) for one in given["lines"])
-    kinds = {"exit_code": int, "retry": bool, "lines": tuple}
-    good = all(isinstance(given[name], kinds.get(name, str)) for name in given)
-    if not good or not {"id", "cause", "cure"} <= given.keys():
-        return None
-    return Failure(**given)

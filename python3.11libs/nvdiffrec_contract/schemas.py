@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nvdiffrec_contract import configuration, failure
+from nvdiffrec_contract import configuration, failurefile
 from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS, Row
 from nvdiffrec_contract.files import replace_file
 from nvdiffrec_contract.jsonfiles import text_of
@@ -54,8 +54,8 @@ def of_failure() -> dict[str, Any]:
     found = _object(
         "Why a training failed",
         {
-            "format": {"const": failure.FORMAT},
-            "version": {"const": failure.VERSION},
+            "format": {"const": failurefile.FORMAT},
+            "version": {"const": failurefile.VERSION},
             "id": {**text, "description": "the kind of failure"},
             "cause": {**text, "description": "what is wrong"},
             "cure": {**text, "description": "the next thing to do"},

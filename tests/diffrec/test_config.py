@@ -213,7 +213,7 @@ def test_hostile_files(tmp_path: Path, data: bytes, part: str) -> None:
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     for path in (tmp_path / "none.json", tmp_path, tmp_path / "a\0b"):
-        with pytest.raises(ConfigError, match="cannot be read|is no file"):
+        with pytest.raises(ConfigError, match=r"cannot be read|is no file"):
             load_config(path)
 
 

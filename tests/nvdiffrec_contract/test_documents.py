@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_contract import configuration, failure, schemas
+from nvdiffrec_contract import configuration, failurefile, schemas
 from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS
 from nvdiffrec_contract.errors import ConfigError
 from nvdiffrec_contract.failure import Failure
@@ -61,9 +61,10 @@ def test_the_same_of_the_trainers_own_fields(name: str, value: Any) -> None:
 
 def test_a_failure_is_read_as_it_was_written(tmp_path: Path) -> None:
     written = Failure("diverged", "the loss is NaN", "lower it", retry=True, field="learning_rate")
-    failure.write(tmp_path, written)
-    assert failure.read(tmp_path) == written
-    document = json.loads((tmp_path / "failure.json").read_text())
+    path = failurefile.place(tmp_path, {})
+    failurefile.write(path, written)
+    assert failurefile.read(path) == written
+    document = json.loads(path.read_text())
     jsonschema.validate(document, schemas.of_failure())
 
 
@@ -73,5 +74,5 @@ def test_a_failure_is_read_as_it_was_written(tmp_path: Path) -> None:
 )
 def test_a_damaged_failure_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "failure.json").write_text(text)
-    assert failure.read(tmp_path) is None
-    assert failure.read(tmp_path / "absent") is None
+    assert failurefile.read(tmp_path / "failure.json") is None
+    assert failurefile.read(tmp_path / "absent") is None
