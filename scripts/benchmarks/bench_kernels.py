@@ -26,7 +26,7 @@ from bench_machine import heading, table
 from bench_runs import placed
 from torch.profiler import ProfilerActivity, profile
 
-from nvdiffrec_contract.errors import ConfigError
+from nvdiffrec_contract.errors import UserError
 from nvdiffrec_contract.files import replace_file
 from nvdiffrec_contract.jsonfiles import read_object
 
@@ -257,7 +257,7 @@ def main() -> int:
     try:
         path = options.configuration
         configuration = placed(read_object(path, str(path)), path.parent)
-    except ConfigError as error:
+    except UserError as error:
         parser.error(str(error))
     device = "cuda" if cuda else "cpu"
     own = configuration.get("diffrec")
