@@ -17,3 +17,6 @@ environment. It imports nothing else of this project.
 """
 
 from __future__ import annotations
+
+VERSION = "0.2.0"
+"""The toolkit's version, in the form MAJOR.MINOR.PATCH."""

@@ -13,7 +13,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from nvdiffrec_contract import layout
+from nvdiffrec_contract import VERSION, layout
 from nvdiffrec_tops.job import (
     cards,
     outputs,
@@ -181,7 +181,7 @@ class _Run:
             "ended": None,
             "seconds": None,
             "metrics": {},
-            "versions": {"job_python": platform.python_version()},
+            "versions": {"toolkit": VERSION, "job_python": platform.python_version()},
             "host": platform.node(),
             "environment": {},
             "notes": self.notes,
