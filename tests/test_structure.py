@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import json
 import sys
 from pathlib import Path
 
 import pytest
+
+from nvdiffrec_contract import VERSION
 
 # Licences of what may be imported, all free for commercial use.
 ALLOWED = {
@@ -21,7 +24,7 @@ ALLOWED = {
     "rattler": "BSD-3-Clause",
     "flip_evaluator": "BSD-3-Clause",
 }
-OURS = {"diffrec", "nvdiffrec_tops"}
+OURS = {"nvdiffrec_contract", "diffrec", "nvdiffrec_tops"}
 # Given by Houdini, and only there.
 HOST = {"hou", "pdg"}
 # Job modules that lie beside each other in the folder of a job's scripts.
@@ -63,7 +66,10 @@ def test_the_packages_depend_in_one_direction() -> None:
     for path in SOURCES:
         names = imported(path)
         inside = path.relative_to(ROOT / "python3.11libs").parts
-        if inside[0] == "diffrec":
+        if inside[0] == "nvdiffrec_contract":
+            roots = {name.split(".")[0] for name in names}
+            assert roots <= set(sys.stdlib_module_names) | {"nvdiffrec_contract"}, path
+        elif inside[0] == "diffrec":
             assert not any(name.split(".")[0] == "nvdiffrec_tops" for name in names), path
         else:
             assert not any(name.split(".")[0] in {"diffrec", "torch"} for name in names), path
@@ -80,3 +86,9 @@ def test_the_project_is_under_the_apache_licence() -> None:
     assert "Apache License" in text
     assert "Version 2.0, January 2004" in text
     assert 'license = "Apache-2.0"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+
+
+def test_there_is_one_version() -> None:
+    package = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))
+    assert package["version"] == VERSION
+    assert f"## {VERSION}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")

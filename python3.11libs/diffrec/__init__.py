@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import os
 
+from nvdiffrec_contract import VERSION
+
 # PyTorch and Numba each bring an OpenMP; threads that spin while they wait would take each other's
 # cores. A while of it, a tenth of a millisecond or so, saves waking a thread for each of the
 # thousand operations of an iteration. Read when the libraries load, so it must stand before that.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 os.environ.setdefault("GOMP_SPINCOUNT", "30000")
 
-__version__ = "0.1.0"
+__version__ = VERSION

@@ -20,10 +20,11 @@ import torch
 from torch import Tensor
 
 from diffrec.adam import Adam
-from diffrec.config import Config
 from diffrec.data.views import ShuffledIndices
+from nvdiffrec_contract import layout
+from nvdiffrec_contract.configuration import Config
 
-NAME = "checkpoint.pt"  # below the run's output folder
+NAME = layout.CHECKPOINT  # below the run's output folder
 VERSION = 2
 _MAGIC = b"diffrec checkpoint %d\n" % VERSION
 _ANY_MAGIC = b"diffrec checkpoint "

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffrec.errors import DiffrecError
+from nvdiffrec_contract import failurefile
+from nvdiffrec_contract.errors import UserError
 
 if TYPE_CHECKING:
     import torch
@@ -34,8 +37,8 @@ def _main(argv: Sequence[str], stop: StopRequest) -> int:
 
     try:
         asked = command(argv)
-    except DiffrecError as error:
-        return _failed(error)
+    except UserError as error:
+        return _failed(error, None)
 
     from diffrec.warmup import WarmUp
 
@@ -80,15 +83,17 @@ def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
                 log(f"{processes} processes share each batch")
             memory.foresee(config, device, log, processes=processes)
             folder = config.output_folder
+            if ranks.leads:
+                failurefile.place(folder, os.environ).unlink(missing_ok=True)
             reconstruct(config, device, folder, log, restart=asked.restart, stop=stop, ranks=ranks)
             if line := memory.used(config, device, processes=processes):
                 log(line)
-    except DiffrecError as error:
-        return _failed(error)
+    except UserError as error:
+        return _failed(error, config.output_folder)
     except RuntimeError as error:
         if not memory.is_exhausted(error):
             raise
-        return _failed(memory.exhausted(config, device, processes=processes))
+        return _failed(memory.exhausted(config, device, processes=processes), config.output_folder)
     return 0
 
 
@@ -99,7 +104,7 @@ def choose_device(name: str, number: int | None = None) -> torch.device:
     """
     import torch
 
-    from diffrec.config import ConfigError
+    from nvdiffrec_contract.errors import ConfigError
 
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -129,6 +134,16 @@ def device_name(device: torch.device) -> str:
     return f"the CPU ({torch.get_num_threads()} threads)"
 
 
-def _failed(error: object) -> int:
+def _failed(error: UserError, folder: Path | None) -> int:
+    """Tell of a failure: a person by one sentence, a program by ``failure.json``.
+
+    `folder`: the run's output folder, where it is known.
+    """
     print(f"Error: {error}", file=sys.stderr, flush=True)
+    path = failurefile.place(folder or Path(), os.environ)
+    if failurefile.PLACE in os.environ or (folder is not None and folder.is_dir()):
+        try:
+            failurefile.write(path, error.failure())
+        except OSError as problem:
+            print(f"{path} cannot be written: {problem.strerror}", file=sys.stderr, flush=True)
     return 1

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from diffrec.config import BACKGROUNDS, ISOSURFACES, LOSSES, Config, load_config
-from diffrec.configchecks import ConfigError
+from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS, Config, Row, load_config
+from nvdiffrec_contract.errors import ConfigError
 
 EPILOG = (
     "A field that the configuration file names wins over the flag of the same name, as with "
@@ -32,41 +32,34 @@ def parser() -> argparse.ArgumentParser:
         argument_default=argparse.SUPPRESS,
         allow_abbrev=False,
     )
-
-    def add(*names: str, **options: Any) -> None:
-        result.add_argument(*names, **options)
-
-    pair: dict[str, Any] = {"nargs": 2, "type": int, "metavar": ("H", "W")}
-    add("--config", metavar="FILE", help="configuration, JSON")
-    add("-i", "--iter", type=int, help="iterations of each pass (5000)")
-    add("-b", "--batch", type=int, help="views per iteration (1)")
-    add("-s", "--spp", type=int, help="samples per pixel and axis (1)")
-    add("-l", "--layers", type=int, help="depth layers (1)")
-    add("-r", "--train-res", **pair, help="resolution of rendered views (512 512)")
-    add("-dr", "--display-res", **pair, help="resolution of pictures (as --train-res)")
-    add("-tr", "--texture-res", **pair, help="resolution of the textures (1024 1024)")
-    add("-di", "--display-interval", type=int, help="accepted, without effect (0)")
-    add("-si", "--save-interval", type=int, help="iterations between progress pictures (1000)")
-    add("-lr", "--learning-rate", type=float, help="learning rate (0.01)")
-    add("-mr", "--min-roughness", type=float, help="lowest roughness (0.08)")
-    add("-mip", "--custom-mip", action="store_true", help="train every mip level of its own")
-    add("-rt", "--random-textures", action="store_true", help="start from random textures")
-    add("-bg", "--background", choices=BACKGROUNDS, help="background of validation (checker)")
-    add("--loss", choices=LOSSES, help="image loss (logl1)")
-    add("-o", "--out-dir", metavar="NAME", help="results go to out/NAME")
-    add("-rm", "--ref_mesh", metavar="PATH", help="reference .obj, or folder of photographs")
-    add("-bm", "--base-mesh", metavar="FILE", help="start from this mesh; one pass only")
-    add("--validate", metavar="TEXT", type=_any_text, help="validate (true; any text is true)")
-    add("--isosurface", choices=ISOSURFACES, help="surface extraction of pass 1 (dmtet)")
-    add("--device", metavar="auto|cpu|cuda", help="where to compute (auto)")
-    add("--restart", action="store_true", help="begin anew where a checkpoint would go on")
-    add("--seed", type=int, help="start of the random sequences (0)")
+    for row in (*FIELDS.values(), *EXTENSIONS.values()):
+        if row.flags:
+            result.add_argument(*row.flags, **_options(row))
+    # nvdiffrec converts the text with bool(): "false" is true, only "" is false.
+    help = "render and measure the validation views (any text is true)"
+    result.add_argument("--validate", metavar="TEXT", type=bool, help=help)
+    help = "begin anew where a checkpoint would go on"
+    result.add_argument("--restart", action="store_true", help=help)
     return result
 
 
-def _any_text(text: str) -> bool:
-    # nvdiffrec converts the text with bool(): "false" is true, only "" is false.
-    return bool(text)
+def _options(row: Row) -> dict[str, Any]:
+    """How argparse reads a field's flag, by what the field may hold."""
+    default = row.default
+    shown = " ".join(map(str, default)) if isinstance(default, tuple) else default
+    found: dict[str, Any] = {"help": row.help if default is None else f"{row.help} ({shown})"}
+    schema = next(iter(row.check.schema.get("anyOf", [row.check.schema])))
+    if "enum" in schema:
+        found["choices"] = schema["enum"]
+    elif schema["type"] == "boolean":
+        found["action"] = "store_true"
+    elif schema["type"] == "array":
+        found |= {"nargs": 2, "type": int, "metavar": ("H", "W")}
+    elif schema["type"] != "string":
+        found["type"] = int if schema["type"] == "integer" else float
+    elif row.path:
+        found["metavar"] = "PATH"
+    return found
 
 
 @dataclass(frozen=True)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from diffrec.errors import DiffrecError
-from diffrec.files import replace_file
 from diffrec.imagefiles import PictureWriter, own_or
+from nvdiffrec_contract.files import replace_file
 
 CAPTIONS = {
     "ref": "reference",

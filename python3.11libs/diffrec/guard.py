@@ -33,6 +33,8 @@ FALLING = 1.02
 class DivergedError(DiffrecError):
     """A pass diverges from its very beginning, so there is nothing good to go back to."""
 
+    id = "diverged"
+
 
 class Guard:
     """Judges one pass by its readings, and goes back.

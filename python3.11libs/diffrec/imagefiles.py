@@ -19,7 +19,8 @@ from torch import Tensor
 
 from diffrec.colour import srgb_to_linear
 from diffrec.errors import DiffrecError
-from diffrec.files import replace_file
+from nvdiffrec_contract.failure import EXIT_USAGE
+from nvdiffrec_contract.files import replace_file
 
 P = ParamSpec("P")
 
@@ -31,6 +32,10 @@ BRIGHTEST = 65504.0
 
 class ImageError(DiffrecError):
     """A picture that cannot be read or written; the text names the file."""
+
+    id = "picture"
+    cure = "save the picture again, or name another, then cook again"
+    exit_code = EXIT_USAGE
 
 
 def read_linear(path: Path) -> Tensor:

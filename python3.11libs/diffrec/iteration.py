@@ -17,7 +17,6 @@ from torch.profiler import record_function
 
 from diffrec import losses
 from diffrec.adam import Adam
-from diffrec.config import Config
 from diffrec.data.views import ViewBatch
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials import Material, Surface
@@ -28,6 +27,7 @@ from diffrec.render import Rendered, RenderOptions, render
 from diffrec.shading.light import EnvironmentLight, PrefilteredLight
 from diffrec.ssim import with_dissimilarity
 from diffrec.variation import light_variation
+from nvdiffrec_contract.configuration import Config
 
 LIGHT_GRADIENT_SCALE = 64.0
 

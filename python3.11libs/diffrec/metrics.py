@@ -13,8 +13,8 @@ from pathlib import Path
 from torch import Tensor
 
 from diffrec.errors import DiffrecError
-from diffrec.files import replace_file
 from diffrec.ssim import similarity
+from nvdiffrec_contract.files import replace_file
 
 HEADER = "ID, MSE, PSNR"
 

@@ -18,9 +18,10 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
-from diffrec.files import replace_file
+from nvdiffrec_contract import layout
+from nvdiffrec_contract.files import replace_file
 
-NAME = "metrics.csv"
+NAME = layout.TABLE
 HEADER = "epoch,pass,iteration,image_loss,regularizer_loss,learning_rate,psnr"
 
 

@@ -11,7 +11,6 @@ from torch.profiler import record_function
 
 from diffrec.adam import Adam
 from diffrec.checkpoint import LoopState
-from diffrec.config import Config
 from diffrec.data.views import RandomViews, ShuffledIndices, ViewBatch, Views, shuffled_indices
 from diffrec.geometry.mesh import EmptyMeshError
 from diffrec.iteration import Iteration, PassPlan, Scene
@@ -19,6 +18,7 @@ from diffrec.log import iteration_line
 from diffrec.metricstable import MetricsTable
 from diffrec.ranks import ALONE, Ranks
 from diffrec.recorder import LOG_INTERVAL, Recorder
+from nvdiffrec_contract.configuration import Config
 
 
 def learning_rate_factor(iteration: int, warm_up: int) -> float:

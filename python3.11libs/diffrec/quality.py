@@ -8,8 +8,8 @@ from pathlib import Path
 from torch import Tensor
 
 from diffrec import metrics, ssim
-from diffrec.files import replace_file
 from diffrec.flip import flip
+from nvdiffrec_contract.files import replace_file
 
 NAME = "quality.json"
 

@@ -11,7 +11,6 @@ from torch import Tensor
 
 from diffrec import background, contactsheet, imagefiles, memory
 from diffrec.checkpoint import UnusableCheckpoint
-from diffrec.config import Config, ConfigError
 from diffrec.data.load import known_light, load_views
 from diffrec.data.views import ImageViews, Views
 from diffrec.export.result import write_result
@@ -38,6 +37,9 @@ from diffrec.reference import load_reference_mesh
 from diffrec.shading.light import EnvironmentLight
 from diffrec.validate import Pictures, ValidationResult, progress_picture, validate
 from diffrec.variation import TextureVariation
+from nvdiffrec_contract import layout
+from nvdiffrec_contract.configuration import Config
+from nvdiffrec_contract.errors import ConfigError
 
 Log = Callable[[str], None]
 
@@ -339,5 +341,5 @@ class _Run:
             pictures.view(views.batch([i * len(views) // count]), every_channel=True)
             for i in range(count)
         ]
-        path = self.folder / "contact_sheet.png"
+        path = self.folder / layout.CONTACT_SHEET
         contactsheet.write(path, rows, pictures.probe((256, 512)), writer)

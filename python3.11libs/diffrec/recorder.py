@@ -15,11 +15,12 @@ from torch import Tensor
 
 from diffrec import checkpoint
 from diffrec.checkpoint import LoopState, UnusableCheckpoint
-from diffrec.config import Config
 from diffrec.geometry.mesh import EmptyMeshError, Mesh
 from diffrec.guard import MOST_RETURNS, DivergedError, Guard
 from diffrec.interrupt import Interrupted, StopRequest
 from diffrec.ranks import ALONE, Ranks
+from nvdiffrec_contract import layout
+from nvdiffrec_contract.configuration import Config
 
 # Writing takes at most this share of the time; before the first one, a disk of this speed is
 # assumed.
@@ -28,7 +29,6 @@ BYTES_PER_SECOND = 200e6
 LOG_INTERVAL = 10  # iterations between readings of the loss
 GUARD_INTERVAL = 100  # at most; and where there are no checkpoints
 # Variable: 1 where the results are moved elsewhere after the run, and may be lost before they are.
-KEEP_CHECKPOINT = "DIFFREC_KEEP_CHECKPOINT"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -236,7 +236,7 @@ class Recorder:
     def finished(self) -> None:
         """The run is done and needs no checkpoint any more, unless its starter keeps it."""
         self._state = None
-        if not self._ranks.leads or os.environ.get(KEEP_CHECKPOINT) == "1":
+        if not self._ranks.leads or os.environ.get(layout.KEEP_CHECKPOINT) == "1":
             return
         checkpoint.remove(self._path)
 
@@ -271,8 +271,9 @@ class Recorder:
             )
         elif good == 0 and self._state_start is None:
             raise error or DivergedError(
-                f"The training diverged {MOST_RETURNS + 1} times from its very beginning: {wrong}. "
-                "Lower learning_rate, and check that the masks and cameras fit the pictures."
+                f"The training diverged {MOST_RETURNS + 1} times from its very beginning: {wrong}",
+                "lower learning_rate, and check that the masks and cameras fit the pictures",
+                field="learning_rate",
             )
         else:
             self._log(

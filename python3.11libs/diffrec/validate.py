@@ -12,12 +12,12 @@ from torch import Tensor
 
 from diffrec import imagefiles, metrics
 from diffrec.colour import linear_to_srgb
-from diffrec.config import Config
 from diffrec.data.views import ViewBatch, Views
 from diffrec.iteration import Scene, render_options
 from diffrec.quality import Quality
 from diffrec.render import render
 from diffrec.shading.light import EnvironmentLight, PrefilteredLight
+from nvdiffrec_contract.configuration import Config
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
-from .files import replace_file
+from nvdiffrec_contract.files import replace_file
+
 from .summary import problems_of_report, rows_of_report, write_summary
 
 INTERRUPTED = 130

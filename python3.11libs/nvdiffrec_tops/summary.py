@@ -20,8 +20,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from nvdiffrec_contract import layout
+from nvdiffrec_contract.files import replace_file
+
 from . import cookreport, summarypage
-from .files import replace_file
 from .job import result as training
 from .summarypage import FAILED, NOT_TRAINED, REUSED, STATES, STOPPED, TRAINED, Scene
 
@@ -29,7 +31,7 @@ FORMAT = "tops-nvdiffrec-summary"
 VERSION = 1
 PAGE = "index.html"
 DATA = "summary.json"
-SHEET = "contact_sheet.png"
+SHEET = layout.CONTACT_SHEET
 COPIES = "contact_sheets"
 
 _STATES = {

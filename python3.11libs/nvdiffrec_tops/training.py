@@ -16,9 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from nvdiffrec_contract.layout import Output
 from nvdiffrec_tops import attributes, engines, environment
 from nvdiffrec_tops.command import TrainingCommand
-from nvdiffrec_tops.engines import ExpectedOutput
 
 GPU_MODES: Final = ("any", "these", "turn", "free")
 _MAX_CONFIG_BYTES = 4 << 20
@@ -57,9 +57,9 @@ class TrainingPlan:
 
     command: TrainingCommand
     output: str
-    outputs: tuple[ExpectedOutput, ...]
+    outputs: tuple[Output, ...]
 
-    def path(self, output: ExpectedOutput) -> str:
+    def path(self, output: Output) -> str:
         """An expected file's whole path."""
         return f"{self.output.rstrip('/')}/{output.path}"
 

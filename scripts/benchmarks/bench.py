@@ -42,7 +42,6 @@ def measure(sample: Path, size: int, iterations: int, device_name: str) -> dict[
     import torch
     from torch.profiler import ProfilerActivity, profile
 
-    from diffrec.config import load_config
     from diffrec.data.load import load_views
     from diffrec.geometry.dmtet import DMTetGeometry
     from diffrec.geometry.vertices import VertexGeometry
@@ -52,6 +51,7 @@ def measure(sample: Path, size: int, iterations: int, device_name: str) -> dict[
     from diffrec.optimize import train_pass
     from diffrec.reference import load_reference_mesh
     from diffrec.shading.light import EnvironmentLight
+    from nvdiffrec_contract.configuration import load_config
 
     device = torch.device(device_name)
     config = dataclasses.replace(

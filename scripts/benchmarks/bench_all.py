@@ -22,7 +22,7 @@ from pathlib import Path
 
 from bench_machine import cards, end, environment, heading, machine
 
-from diffrec.files import replace_file
+from nvdiffrec_contract.files import replace_file
 
 SCRIPTS = Path(__file__).resolve().parent
 STARTING = 20.0  # seconds that a part may take beside what it was told to

@@ -26,9 +26,9 @@ from bench_machine import heading, table
 from bench_runs import placed
 from torch.profiler import ProfilerActivity, profile
 
-from diffrec.configchecks import ConfigError
-from diffrec.files import replace_file
-from diffrec.jsonfiles import read_object
+from nvdiffrec_contract.errors import UserError
+from nvdiffrec_contract.files import replace_file
+from nvdiffrec_contract.jsonfiles import read_object
 
 ITERATIONS = 40
 BEGIN = 0.7  # share of a pass after which the profiler is started
@@ -257,7 +257,7 @@ def main() -> int:
     try:
         path = options.configuration
         configuration = placed(read_object(path, str(path)), path.parent)
-    except ConfigError as error:
+    except UserError as error:
         parser.error(str(error))
     device = "cuda" if cuda else "cpu"
     own = configuration.get("diffrec")

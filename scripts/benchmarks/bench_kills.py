@@ -27,9 +27,9 @@ from bench_machine import end, environment, heading, table
 from bench_runs import merged, placed
 from bench_runs_record import Quality, Record, quality
 
-from diffrec.configchecks import ConfigError
-from diffrec.files import replace_file
-from diffrec.jsonfiles import read_object
+from nvdiffrec_contract.errors import UserError
+from nvdiffrec_contract.files import replace_file
+from nvdiffrec_contract.jsonfiles import read_object
 
 OFTEN: dict[str, Any] = {"diffrec": {"checkpoint_interval": 50, "checkpoint_seconds": 0}}
 HEADS = (
@@ -214,7 +214,7 @@ def main() -> int:
             read_object(options.configuration, str(options.configuration)),
             options.configuration.parent,
         )
-    except ConfigError as error:
+    except UserError as error:
         parser.error(str(error))
     if options.iter is not None:
         configuration["iter"] = options.iter

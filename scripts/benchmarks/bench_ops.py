@@ -29,8 +29,8 @@ from bench_ops_scene import make_scene
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from diffrec.files import replace_file
 from diffrec.ops.backends import warp
+from nvdiffrec_contract.files import replace_file
 
 SERIES = 5
 MOST_CALLS = 200

@@ -24,9 +24,9 @@ from typing import Any
 from bench_machine import end, environment, heading, table
 from bench_runs_record import Quality, Record, quality
 
-from diffrec.configchecks import ConfigError
-from diffrec.files import replace_file
-from diffrec.jsonfiles import read_object
+from nvdiffrec_contract.errors import UserError
+from nvdiffrec_contract.files import replace_file
+from nvdiffrec_contract.jsonfiles import read_object
 
 BASE = "base"
 PATHS = ("ref_mesh", "base_mesh", "envmap", "mtl_override")
@@ -113,7 +113,7 @@ def plans(
 ) -> list[Plan]:
     """In the order of their worth, for a time that may run out: first run, bases, variants.
 
-    `caches`: a folder for the first run's kernels, None without such a run. Raises ConfigError for
+    `caches`: a folder for the first run's kernels, None without such a run. Raises UserError for
     a file that cannot be read.
     """
     known = {path: placed(read_object(path, str(path)), path.parent) for path in configurations}
@@ -236,7 +236,7 @@ def main() -> int:
                 processes=options.processes,
                 caches=folder / "caches" if options.first else None,
             )
-        except ConfigError as error:
+        except UserError as error:
             parser.error(str(error))
         left_out: list[str] = []
         for number, plan in enumerate(todo):

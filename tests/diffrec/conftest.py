@@ -16,7 +16,6 @@ from torch import Tensor
 
 import diffrec.data.load as load_module
 from diffrec import cameras
-from diffrec.config import Config, Extensions
 from diffrec.data.views import ViewBatch
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.vertices import VertexGeometry
@@ -28,6 +27,7 @@ from diffrec.ops.room import Sizes
 from diffrec.reference import load_reference_mesh
 from diffrec.sample.scene import write_sample
 from diffrec.shading.light import EnvironmentLight
+from nvdiffrec_contract.configuration import Config, Extensions
 
 CPU = torch.device("cpu")
 

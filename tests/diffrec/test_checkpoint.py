@@ -25,13 +25,13 @@ import diffrec.reconstruct as reconstruct_module
 from diffrec import checkpoint, cli
 from diffrec.adam import Adam
 from diffrec.checkpoint import LoopState, UnusableCheckpoint
-from diffrec.config import Config, Extensions, load_config
 from diffrec.data.views import shuffled_indices
 from diffrec.interrupt import Interrupted, StopRequest
 from diffrec.iteration import Iteration
 from diffrec.metrics import read_metrics
 from diffrec.reconstruct import reconstruct
 from diffrec.recorder import Recorder
+from nvdiffrec_contract.configuration import Config, Extensions, load_config
 
 pytestmark = pytest.mark.usefixtures("read_once")
 

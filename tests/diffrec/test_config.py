@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from diffrec.commandline import parse, print_flags
-from diffrec.config import Config, ConfigError, Extensions, load_config
+from nvdiffrec_contract.configuration import Config, Extensions, load_config
+from nvdiffrec_contract.errors import ConfigError
 
 
 def _file(folder: Path, values: Any) -> Path:
@@ -194,7 +195,7 @@ def test_a_refusal_names_file_field_value_and_what_is_allowed(
         (b"", "line 1"),
         (b'{"iter": NaN}', "NaN"),
         (b'{"env_scale": -Infinity}', "-Infinity"),
-        (b'{"env_scale": 1e999}', '"env_scale"'),
+        (b'{"env_scale": 1e999}', "1e999 is too large a number"),
         (b'{"iter": 1, "iter": 2}', "twice"),
         (b'{"iter": ' + b"9" * 5000 + b"}", "digits"),
         (b"[" * 200_000, "nested"),
@@ -203,7 +204,7 @@ def test_a_refusal_names_file_field_value_and_what_is_allowed(
         (b'"text"', "an object"),
         ('{"iter": 5}'.encode("utf-16"), "UTF-8"),
         (b'{"out_dir": "\xff"}', "UTF-8"),
-        (b" " * (1 << 20) + b"{}", "larger than 1 MB"),
+        (b" " * (4 << 20) + b"{}", "larger than 4 MB"),
     ],
 )
 def test_hostile_files(tmp_path: Path, data: bytes, part: str) -> None:
@@ -212,7 +213,7 @@ def test_hostile_files(tmp_path: Path, data: bytes, part: str) -> None:
 
 def test_files_that_are_not_there(tmp_path: Path) -> None:
     for path in (tmp_path / "none.json", tmp_path, tmp_path / "a\0b"):
-        with pytest.raises(ConfigError, match="cannot be read"):
+        with pytest.raises(ConfigError, match=r"cannot be read|is no file"):
             load_config(path)
 
 

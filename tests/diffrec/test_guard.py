@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from diffrec.adam import Adam
 from diffrec.checkpoint import LoopState
-from diffrec.config import Config, Extensions
 from diffrec.data.views import shuffled_indices
 from diffrec.errors import DiffrecError
 from diffrec.geometry.dmtet import DMTetGeometry
@@ -24,6 +23,7 @@ from diffrec.geometry.vertices import VertexGeometry
 from diffrec.guard import MOST_RETURNS, Guard
 from diffrec.iteration import Iteration, Scene
 from diffrec.reconstruct import Reconstruction, reconstruct
+from nvdiffrec_contract.configuration import Config, Extensions
 
 pytestmark = pytest.mark.usefixtures("read_once")
 

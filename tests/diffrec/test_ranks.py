@@ -15,10 +15,11 @@ import pytest
 import torch
 
 from diffrec import checkpoint, cli
-from diffrec.config import Config, ConfigError, Extensions
 from diffrec.errors import DiffrecError
 from diffrec.ranks import ALONE, Ranks, joined, local_rank, share_cores
 from diffrec.sample.scene import write_sample
+from nvdiffrec_contract.configuration import Config, Extensions
+from nvdiffrec_contract.errors import ConfigError
 
 pytestmark = pytest.mark.skipif(
     not torch.distributed.is_available(), reason="this PyTorch has no torch.distributed"

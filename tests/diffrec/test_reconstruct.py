@@ -14,11 +14,11 @@ import torch
 
 import diffrec.reconstruct as reconstruct_module
 from diffrec import cli
-from diffrec.config import Config, Extensions
 from diffrec.errors import DiffrecError
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.metrics import read_metrics
 from diffrec.reconstruct import Reconstruction, reconstruct
+from nvdiffrec_contract.configuration import Config, Extensions
 
 Run = Callable[..., tuple[Reconstruction, list[str]]]
 OWN = Extensions(light_res=32, validation_views=2, uv_timeout=0)

@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from diffrec.adam import Adam
-from diffrec.config import Config, Extensions
 from diffrec.data.views import ViewBatch
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.mesh import EmptyMeshError
@@ -25,6 +24,7 @@ from diffrec.iteration import Iteration, PassPlan, Scene
 from diffrec.ops.room import Room, Sizes
 from diffrec.reconstruct import reconstruct
 from diffrec.recordediteration import PLAIN_ITERATIONS, RecordedIteration, _with_spare
+from nvdiffrec_contract.configuration import Config, Extensions
 
 Made = tuple[PassPlan, Scene]
 Make = Callable[[Config], Made]

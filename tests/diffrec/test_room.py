@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from diffrec.config import Config
 from diffrec.data.views import ViewBatch
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.iteration import Iteration, PassPlan, Scene
 from diffrec.ops.room import Room, Sizes, covered_within
+from nvdiffrec_contract.configuration import Config
 
 CPU = torch.device("cpu")
 

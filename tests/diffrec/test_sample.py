@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import trimesh
 
-from diffrec.config import load_config
 from diffrec.errors import DiffrecError
 from diffrec.sample import write_sample
 from diffrec.sample.pictures import sky, textures
 from diffrec.sample.shape import sample_surface
+from nvdiffrec_contract.configuration import load_config
 
 FILES = [
     "sample.obj",

@@ -160,7 +160,7 @@ def test_materials_find_their_kernels_compiled(cache: Path) -> None:
     ran("from diffrec.iterationcompile import main; main(['field'])")
     program = """
 import torch
-from diffrec.config import Config
+from nvdiffrec_contract.configuration import Config
 from diffrec.materials import NeuralMaterial
 from diffrec.materials.surface import Surface
 from diffrec.ops import numba_hashgrid

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
+from nvdiffrec_contract.engines import NAMES as ENGINES
+from nvdiffrec_contract.layout import REQUIRED
 from nvdiffrec_tops import engines
-from nvdiffrec_tops.job.jobfile import DEVICES, ENGINES
-from nvdiffrec_tops.job.trainer import REQUIRED
+from nvdiffrec_tops.job.jobfile import DEVICES
 
 
 @pytest.mark.parametrize("name", engines.names())

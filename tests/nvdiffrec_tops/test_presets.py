@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from diffrec.config import from_mapping
+from nvdiffrec_contract.configuration import from_mapping
 from nvdiffrec_tops import presets
 from nvdiffrec_tops.presets import PresetError
 

@@ -19,9 +19,9 @@ import torch
 from numpy.typing import NDArray
 
 from diffrec import cameras
-from diffrec.config import Config
 from diffrec.data.photographs import list_pictures, read_photograph
 from diffrec.data.views import DataError, ImageViews, View, split_views
+from nvdiffrec_contract.configuration import Config
 
 MAX_ARRAY_BYTES = 64 << 20
 

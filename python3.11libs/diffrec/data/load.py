@@ -8,13 +8,14 @@ from pathlib import Path
 import torch
 
 from diffrec import cameras, imagefiles
-from diffrec.config import Config, ConfigError
 from diffrec.data.llff import load_llff
 from diffrec.data.nerf_synthetic import load_nerf_synthetic
 from diffrec.data.reference_mesh import ReferenceMeshViews, ReferenceScene
 from diffrec.data.views import Views
 from diffrec.reference import load_reference_mesh
 from diffrec.shading.light import EnvironmentLight
+from nvdiffrec_contract.configuration import Config
+from nvdiffrec_contract.errors import ConfigError
 
 Log = Callable[[str], None]
 

@@ -17,11 +17,11 @@ import numpy as np
 import torch
 
 from diffrec import cameras
-from diffrec.config import Config
-from diffrec.configchecks import ConfigError, shown
 from diffrec.data.photographs import read_photograph, read_size
 from diffrec.data.views import DataError, ImageViews, View, split_views
-from diffrec.jsonfiles import read_object
+from nvdiffrec_contract.configuration import Config
+from nvdiffrec_contract.jsonfiles import JsonError, read_object
+from nvdiffrec_contract.wording import shown
 
 MAX_FRAMES = 100_000
 MAX_BYTES = 256 << 20
@@ -52,7 +52,7 @@ def _read_views(folder: Path, name: str, config: Config, device: torch.device | 
     path = folder / name
     try:
         values = read_object(path, str(path), MAX_BYTES)
-    except ConfigError as error:
+    except JsonError as error:
         raise DataError(str(error)) from None
     angle = values.get("camera_angle_x")
     if not isinstance(angle, int | float) or not 0 < angle < math.pi:

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from diffrec import cameras
-from diffrec.config import Config
 from diffrec.errors import DiffrecError
+from nvdiffrec_contract.configuration import Config
+from nvdiffrec_contract.failure import EXIT_USAGE
 
 # Pictures up to this many bytes live on the training device, more of them in main memory.
 DEVICE_STORE_BYTES = 4 << 30
@@ -24,6 +25,10 @@ DEVICE_STORE_BYTES = 4 << 30
 
 class DataError(DiffrecError):
     """A data set cannot be read; the message names the file and what to do."""
+
+    id = "data"
+    cure = "correct the photographs, masks or cameras as said, then cook again"
+    exit_code = EXIT_USAGE
 
 
 @dataclass(frozen=True)

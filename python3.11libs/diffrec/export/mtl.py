@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from diffrec.errors import DiffrecError
-from diffrec.files import replace_file
+from nvdiffrec_contract.failure import EXIT_USAGE
+from nvdiffrec_contract.files import replace_file
 
 __all__ = ["MaterialFile", "MtlError", "load_mtl", "write_mtl"]
 
@@ -32,6 +33,10 @@ _MAP_OPTIONS = {
 
 class MtlError(DiffrecError):
     """A material library that cannot be read."""
+
+    id = "reference-mesh"
+    cure = "correct the material file as said, then cook again"
+    exit_code = EXIT_USAGE
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,9 @@ from torch import Tensor
 
 from diffrec.errors import DiffrecError
 from diffrec.export.mtl import MaterialFile, load_mtl, write_mtl
-from diffrec.files import replace_file
 from diffrec.geometry.mesh import Mesh
+from nvdiffrec_contract.failure import EXIT_USAGE
+from nvdiffrec_contract.files import replace_file
 
 __all__ = ["MaterialFile", "ObjError", "load_obj", "write_obj"]
 
@@ -30,6 +31,10 @@ Ints = NDArray[np.int64]
 
 class ObjError(DiffrecError):
     """An OBJ file that cannot be read or written."""
+
+    id = "reference-mesh"
+    cure = "correct the mesh as said, then cook again"
+    exit_code = EXIT_USAGE
 
 
 @dataclass

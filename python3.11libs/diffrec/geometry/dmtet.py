@@ -35,11 +35,12 @@ __all__ = [
 ]
 
 EMPTY_SURFACE = (
-    "Got empty training triangle mesh (surface extraction found no surface). "
-    "Check that the masks are white where the object is, and that the object fits into the box "
+    "Got empty training triangle mesh (surface extraction found no surface)",
+    "check that the masks are white where the object is, and that the object fits into the box "
     "of side mesh_scale around the origin; a smaller learning_rate also keeps the distance "
-    "field from collapsing."
+    "field from collapsing",
 )
+"""Cause and cure."""
 
 _BACKENDS = ("reference", "warp")
 
@@ -64,7 +65,7 @@ def marching_tetrahedra(
     if crossing is None:
         crossing = crossing_edges(grid, sdf)
     if crossing.numel() == 0:
-        raise EmptyMeshError(EMPTY_SURFACE)
+        raise EmptyMeshError(*EMPTY_SURFACE)
 
     ends = grid.edges.index_select(0, crossing)
     a, b = ends[:, 0], ends[:, 1]
@@ -235,7 +236,7 @@ def _extract(
         points, offset, sdf, reach, grid, cuts, room
     )
     if crossing.shape[0] == 0:
-        raise EmptyMeshError(EMPTY_SURFACE)
+        raise EmptyMeshError(*EMPTY_SURFACE)
     return Mesh(positions=positions, triangles=triangles), crossing, cuts.ends
 
 

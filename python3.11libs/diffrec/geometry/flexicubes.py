@@ -69,7 +69,7 @@ def flexicubes(
     case = _cases(cells, sdf)
     cubes = torch.nonzero((case != 0) & (case != 255)).reshape(-1)
     if cubes.numel() == 0:
-        raise EmptyMeshError(EMPTY_SURFACE)
+        raise EmptyMeshError(*EMPTY_SURFACE)
     compact = torch.full((cells**3,), -1, dtype=torch.int64, device=sdf.device)
     compact[cubes] = torch.arange(len(cubes), device=sdf.device)
     case = case.index_select(0, cubes).long()
@@ -98,7 +98,7 @@ def flexicubes(
     owner_of_dual = torch.repeat_interleave(patches)
     quads = _quads(cells, layout, cubes, compact, case, dual_of_edge)
     if quads.numel() == 0:
-        raise EmptyMeshError(EMPTY_SURFACE)
+        raise EmptyMeshError(*EMPTY_SURFACE)
     corner_owner = owner_of_dual.index_select(0, quads.reshape(-1))
     corner_gamma = gamma.index_select(0, corner_owner).reshape(-1, 4)
     cutter = _subdivided if subdivide else _halved

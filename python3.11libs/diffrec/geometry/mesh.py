@@ -35,6 +35,8 @@ __all__ = [
 class EmptyMeshError(DiffrecError):
     """A surface was wanted and there is none: the field has one sign everywhere."""
 
+    id = "empty-mesh"
+
 
 @dataclass(frozen=True)
 class Mesh:

@@ -6,8 +6,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from diffrec.errors import DiffrecError
 from diffrec.sample import write_sample
+from nvdiffrec_contract.errors import UserError
 
 
 def main() -> int:
@@ -19,7 +19,7 @@ def main() -> int:
     folder = parser.parse_args().folder
     try:
         written = write_sample(folder)
-    except DiffrecError as error:
+    except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
     print(f"Sample scene in {folder}: " + (", ".join(written) if written else "up to date"))

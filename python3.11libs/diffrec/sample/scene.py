@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffrec.errors import DiffrecError
-from diffrec.files import replace_file
 from diffrec.sample.pictures import sky, textures
 from diffrec.sample.shape import obj_text, sample_surface
+from nvdiffrec_contract.files import replace_file
 
 # A preview that a laptop trains in minutes. Only fields that nvdiffrec knows stand outside
 # "diffrec", and the grid is one that it ships, so that either engine takes the file.

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nvdiffrec_contract.engines import NAMES as ENGINES
 from nvdiffrec_tops.doctor.finding import Finding
 
 if TYPE_CHECKING:
     from nvdiffrec_tops.doctor.context import Context
 
-ENGINES = ("diffrec", "nvdiffrec")
 STAGES = ("environment", "graphics", "packages", "checkout", "configuration", "data", "output")
 
 

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.text import Text
 
+from nvdiffrec_contract.engines import NAMES as ENGINES
 from nvdiffrec_tops.doctor import Finding, examine, repair, worst_first
-from nvdiffrec_tops.doctor.check import ENGINES
 
 FAILED = 1
 COLOURS = {

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nvdiffrec_tops.doctor.check import ENGINES, Check
+from nvdiffrec_contract.engines import NAMES as ENGINES
+from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
 from nvdiffrec_tops.doctor.registry import all_checks

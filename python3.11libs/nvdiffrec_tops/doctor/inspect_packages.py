@@ -113,10 +113,9 @@ def diffrec(options: Dict[str, str]) -> Facts:
         sys.path.append(options["toolkit"])
         importlib.import_module("diffrec")
         facts["installed"] = False
-    for name in ("diffrec.config", "diffrec.cli"):
-        importlib.import_module(name)
+    importlib.import_module("diffrec.cli")
     if options.get("config"):
-        configuration = importlib.import_module("diffrec.config")
+        configuration = importlib.import_module("nvdiffrec_contract.configuration")
         try:
             configuration.load_config(options["config"])
             facts["accepted"] = True

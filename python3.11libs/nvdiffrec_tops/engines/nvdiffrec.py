@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from nvdiffrec_tops.engines import METRICS, RESULT, Engine, ExpectedOutput, figures
-from nvdiffrec_tops.job import trainer
+from nvdiffrec_contract import layout
+from nvdiffrec_contract.layout import Output
+from nvdiffrec_tops.engines import Engine
 
 
-def outputs(config: Mapping[str, Any]) -> tuple[ExpectedOutput, ...]:
+def outputs(config: Mapping[str, Any]) -> tuple[Output, ...]:
     """The final mesh's files, the first pass's when ``config`` has two passes, the measured figures
     when it validates, the table of the training, and the result file."""
     return (
-        *(ExpectedOutput(path, tag) for path, tag in trainer.outputs_of(config)),
-        *figures(config),
-        METRICS,
-        RESULT,
+        *layout.meshes(config),
+        *layout.figures(config),
+        Output(layout.TABLE, layout.tag(layout.TABLE)),
+        Output(layout.RESULT, layout.tag(layout.RESULT)),
     )
 
 

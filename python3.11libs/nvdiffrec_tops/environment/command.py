@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from nvdiffrec_contract.engines import NAMES as ENGINES
 from nvdiffrec_tops.environment import create as creation
 from nvdiffrec_tops.environment import travel
 from nvdiffrec_tops.environment.description import (
@@ -27,7 +28,7 @@ from nvdiffrec_tops.environment.discovery import active, find, known
 from nvdiffrec_tops.environment.isolation import isolated
 from nvdiffrec_tops.environment.marker import NAME, read_marker, remove_environment
 from nvdiffrec_tops.environment.registry import unregister
-from nvdiffrec_tops.environment.specification import ENGINES, read_specification, shipped
+from nvdiffrec_tops.environment.specification import read_specification, shipped
 
 FAILED = 1
 

@@ -14,7 +14,6 @@ from nvdiffrec_tops.environment.description import EnvironmentProblem
 from nvdiffrec_tops.environment.reading import text_of
 
 TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
-ENGINES = ("diffrec", "nvdiffrec")
 KEYS = ("name", "channels", "dependencies", "prefix", "variables")
 LARGEST = 1 << 20
 

@@ -6,6 +6,8 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+from nvdiffrec_contract import layout
+
 from .. import cookreport
 from ..cookreport import Ending, ReportedNode, duration, explained, tail
 from ..job import result as training
@@ -77,7 +79,7 @@ def _training(folder: Path) -> list[str]:
     if final is not None:
         before = "" if first is None else f", {first:.2f} dB after the first pass"
         lines.append(f"held-out views: PSNR {final:.2f} dB{before}")
-    sheet = folder / "contact_sheet.png"
+    sheet = folder / layout.CONTACT_SHEET
     if sheet.is_file():
         lines.append(f"contact sheet {sheet}")
     return lines

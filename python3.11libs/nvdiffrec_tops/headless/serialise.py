@@ -7,7 +7,8 @@ import json
 from pathlib import Path
 from typing import Any
 
-from ..files import replace_file
+from nvdiffrec_contract.files import replace_file
+
 from . import pdg
 
 VERSION = 7

@@ -17,7 +17,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ..files import replace_file
+from nvdiffrec_contract.files import replace_file
+
 from ..job import regularfile
 from ..job.farm import CANCEL
 from .problem import HQueueProblem

@@ -9,12 +9,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from nvdiffrec_contract.engines import NAMES as ENGINES
 from nvdiffrec_tops.job import farm, jobfile
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import (
     DEVICES,
-    ENGINES,
     ON_FAILURE,
     ON_OUT_OF_MEMORY,
     JobFile,

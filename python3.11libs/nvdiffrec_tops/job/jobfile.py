@@ -10,24 +10,23 @@ configuration also from ``working_dir``.
 from __future__ import annotations
 
 import dataclasses
-import difflib
-import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nvdiffrec_contract import engines, jsonfiles
+from nvdiffrec_contract.jsonfiles import JsonError
+from nvdiffrec_contract.wording import did_you_mean, shown
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.failures import EXIT_USAGE, JobError
 
 FORMAT = "tops-nvdiffrec-job"
 VERSION = 1
-ENGINES = ("diffrec", "nvdiffrec")
 DEVICES = ("auto", "cpu", "cuda")
 ON_FAILURE = ("fail", "warn")
 ON_OUT_OF_MEMORY = ("fail", "halve_batch")
-MAX_BYTES = 4 << 20
 
 _VARIABLE_FORBIDDEN = ("=", "\0")
 
@@ -132,7 +131,7 @@ def load(path: str) -> JobFile:
     """
     try:
         with open(path, "rb") as stream:
-            data = stream.read(MAX_BYTES + 1)
+            data = stream.read(jsonfiles.MAX_BYTES + 1)
     except OSError as error:
         raise JobFileError(
             f"the job file {path} cannot be read: {error.strerror or error}",
@@ -147,29 +146,10 @@ def load(path: str) -> JobFile:
 
 def parse_json(data: bytes, what: str) -> Any:
     """JSON as UTF-8 without duplicate names, or a :class:`JobFileError` that names ``what``."""
-
-    def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in items:
-            if key in found:
-                raise JobFileError(f'{what} names "{key}" twice')
-            found[key] = value
-        return found
-
-    if len(data) > MAX_BYTES:
-        raise JobFileError(f"{what} is larger than {MAX_BYTES >> 20} MB, which no such file is")
     try:
-        return json.loads(data.decode("utf-8-sig"), object_pairs_hook=pairs)
-    except UnicodeDecodeError:
-        raise JobFileError(f"{what} is not UTF-8 text") from None
-    except json.JSONDecodeError as error:
-        raise JobFileError(
-            f"{what} is not JSON: {error.msg} (line {error.lineno}, column {error.colno})"
-        ) from None
-    except RecursionError:
-        raise JobFileError(f"{what} is nested too deeply") from None
-    except ValueError as error:  # an integer of thousands of digits
-        raise JobFileError(f"{what} is not usable JSON: {error}") from None
+        return jsonfiles.parse(data, what)
+    except JsonError as error:
+        raise JobFileError(str(error)) from None
 
 
 def from_document(document: Any) -> JobFile:
@@ -209,23 +189,11 @@ def from_document(document: Any) -> JobFile:
     return JobFile(**fields)
 
 
-def shown(value: Any) -> str:
-    """``value`` as JSON on one line, shortened."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= 60 else text[:57] + "..."
-
-
-def nearest(name: str, known: Iterable[str]) -> str:
-    """`` (did you mean "x"?)`` when a known name is near, else nothing."""
-    found = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f' (did you mean "{found[0]}"?)' if found else ""
-
-
 def _refuse_unknown(fields: Mapping[str, Any], known: list[str], prefix: str) -> None:
     for name in fields:
         if name not in known:
             raise JobFileError(
-                f"there is no field {shown(prefix + name)}{nearest(name, known)}; "
+                f"there is no field {shown(prefix + name)}{did_you_mean(name, known)}; "
                 f"fields: {', '.join(known)}"
             )
 
@@ -245,13 +213,13 @@ def _check(job: JobFile) -> None:
             raise wrong(name, value, "a text that can be a file name") from None
 
     for name, value, choices in (
-        ("engine", job.engine, ENGINES),
+        ("engine", job.engine, engines.NAMES),
         ("device", job.device, DEVICES),
         ("on_failure", job.on_failure, ON_FAILURE),
         ("on_out_of_memory", job.on_out_of_memory, ON_OUT_OF_MEMORY),
     ):
         if not isinstance(value, str) or value not in choices:
-            near = nearest(value, choices) if isinstance(value, str) else ""
+            near = did_you_mean(value, choices) if isinstance(value, str) else ""
             raise JobFileError(
                 f'"{name}" must be one of {", ".join(choices)}, not {shown(value)}{near}'
             )

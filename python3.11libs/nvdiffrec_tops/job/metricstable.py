@@ -20,10 +20,11 @@ import os
 import shutil
 import time
 
+from nvdiffrec_contract import layout
 from nvdiffrec_tops.job.progress import Progress
 
-NAME = "metrics.csv"
-LIVE = "training.csv"
+NAME = layout.TABLE
+LIVE = layout.LIVE_TABLE
 HEADER = "epoch,pass,iteration,image_loss,regularizer_loss,learning_rate,psnr"
 _SECONDS = 1.0
 """Table and copy are written this often at most, however fast a trainer prints."""

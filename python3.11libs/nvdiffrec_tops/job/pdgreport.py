@@ -30,7 +30,8 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from nvdiffrec_tops.job import result, trainer
+from nvdiffrec_contract import layout
+from nvdiffrec_tops.job import result
 from nvdiffrec_tops.job.report import Report
 
 MODULE = "pdgcmd.py"
@@ -100,7 +101,7 @@ class WorkItem:
                 setter = {int: "setIntAttrib", float: "setFloatAttrib"}.get(type(value))
                 self._callbacks.keep(setter or "setStringAttrib", name, value, 0)
         files = [(str(one["path"]), str(one.get("tag", "file"))) for one in document["outputs"]]
-        required = {name: number for number, name in enumerate(trainer.REQUIRED)}
+        required = {name: number for number, name in enumerate(layout.REQUIRED)}
         files.sort(key=lambda file: (required.get(file[0], len(required)), file[0]))
         files.append((result.NAME, "file/json"))
         by_tag: dict[str, list[str]] = {}

@@ -21,13 +21,14 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+from nvdiffrec_contract import layout
 from nvdiffrec_tops.job import trainer
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, expand
 
 FORMAT = "tops-nvdiffrec-result"
 VERSION = 1
-NAME = "result.json"
+NAME = layout.RESULT
 
 # What a work item carries after its training.
 FIGURES: dict[str, type[float] | type[int]] = {

@@ -14,6 +14,7 @@ import sys
 import time
 from typing import Any
 
+from nvdiffrec_contract import VERSION, layout
 from nvdiffrec_tops.job import (
     cards,
     outputs,
@@ -204,7 +205,7 @@ class _Run:
             "ended": None,
             "seconds": None,
             "metrics": {},
-            "versions": {"job_python": platform.python_version()},
+            "versions": {"toolkit": VERSION, "job_python": platform.python_version()},
             "host": platform.node(),
             "environment": {},
             "notes": self.notes,
@@ -291,7 +292,7 @@ class _Run:
             if note:
                 self._note(note)
             # Until the results are in place the checkpoint is all that is left if we are killed.
-            environment[unfinished.KEEP_CHECKPOINT] = "1"
+            environment[layout.KEEP_CHECKPOINT] = "1"
             self._attempts(training, command, environment)
         self._finish()
         return self._collect()
@@ -445,7 +446,7 @@ class _Run:
         """The training has ended well: see that it is whole, and keep it until it is in place."""
         self.table.finish()
         made, found = self._made()
-        missing = [name for name in trainer.REQUIRED if name not in found]
+        missing = [name for name in layout.REQUIRED if name not in found]
         if missing:
             raise JobError(
                 "outputs-missing",
@@ -484,7 +485,7 @@ class _Run:
         for name in found:
             self.stop.check()
             try:
-                listed += result.describe(made, [name], trainer.tag)
+                listed += result.describe(made, [name], layout.tag)
             except OSError as error:
                 raise output_error(made, error) from None
         self.document["outputs"] = listed

@@ -9,102 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from nvdiffrec_contract.configuration import NAMES, PATHS
+from nvdiffrec_contract.wording import did_you_mean, shown
 from nvdiffrec_tops.job import trainer_checkout
-from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand, nearest, parse_json, shown
-
-# Fields of a training configuration, those of the command line and those of the JSON alone.
-CONFIG_FIELDS = (
-    "iter",
-    "batch",
-    "spp",
-    "layers",
-    "train_res",
-    "display_res",
-    "texture_res",
-    "display_interval",
-    "save_interval",
-    "learning_rate",
-    "min_roughness",
-    "custom_mip",
-    "random_textures",
-    "background",
-    "loss",
-    "out_dir",
-    "ref_mesh",
-    "base_mesh",
-    "validate",
-    "isosurface",
-    "mtl_override",
-    "dmtet_grid",
-    "mesh_scale",
-    "env_scale",
-    "envmap",
-    "display",
-    "camera_space_light",
-    "lock_light",
-    "lock_pos",
-    "sdf_regularizer",
-    "laplace",
-    "laplace_scale",
-    "pre_load",
-    "kd_min",
-    "kd_max",
-    "ks_min",
-    "ks_max",
-    "nrm_min",
-    "nrm_max",
-    "cam_near_far",
-    "learn_light",
-    "diffrec",
-    "config",
-    "multi_gpu",
-    "local_rank",
-)
-PATH_FIELDS = ("ref_mesh", "base_mesh", "envmap", "mtl_override")
-
-# Files of a finished run, relative to its folder; the first six are always made.
-MESH_FILES = (
-    ("mesh.obj", "file/geo/obj"),
-    ("mesh.mtl", "file/text/mtl"),
-    ("texture_kd.png", "file/image/png"),
-    ("texture_ks.png", "file/image/png"),
-    ("texture_n.png", "file/image/png"),
-    ("probe.hdr", "file/image/hdr"),
-)
-REQUIRED = tuple(f"mesh/{name}" for name, _ in MESH_FILES)
-
-_TAGS = {
-    ".obj": "file/geo/obj",
-    ".mtl": "file/text/mtl",
-    ".png": "file/image/png",
-    ".jpg": "file/image/jpg",
-    ".hdr": "file/image/hdr",
-    ".exr": "file/image/exr",
-    ".json": "file/json",
-    ".txt": "file/text",
-    ".log": "file/text",
-    ".csv": "file/csv",
-    ".html": "file/html",
-    ".usd": "file/geo/usd",
-    ".usda": "file/geo/usd",
-    ".usdc": "file/geo/usd",
-    ".usdz": "file/geo/usd",
-    ".glb": "file/geo/gltf",
-    ".gltf": "file/geo/gltf",
-}
-
-
-def tag(path: str) -> str:
-    """The PDG tag of an output file, by its ending."""
-    return _TAGS.get(os.path.splitext(path)[1].lower(), "file")
-
-
-def outputs_of(config: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """(path below the output folder, tag) of the files that a run of ``config`` always makes."""
-    found = [(f"mesh/{name}", file_tag) for name, file_tag in MESH_FILES]
-    if not config.get("base_mesh"):
-        found += [(f"dmtet_mesh/{name}", file_tag) for name, file_tag in MESH_FILES]
-    return tuple(found)
+from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand, parse_json
 
 
 @dataclass(frozen=True)
@@ -167,7 +75,7 @@ def prepare(job: JobFile) -> Training:
         )
     asked = copy.deepcopy(config)
     inputs: dict[str, str] = {}
-    for name in PATH_FIELDS:
+    for name in PATHS:
         if config.get(name) is not None:
             config[name] = inputs[name] = _find(config[name], name, folders)
     display = config.get("display")
@@ -215,10 +123,9 @@ def _configuration(job: JobFile, folders: list[str]) -> tuple[dict[str, Any], st
 def _merge(config: dict[str, Any], overrides: Mapping[str, Any]) -> list[str]:
     """Apply the overrides in place; notes on fields that neither trainer knows."""
     notes = [
-        f"the configuration's field \"{name}\" is not one of nvdiffrec's"
-        f"{nearest(name, CONFIG_FIELDS)}"
+        f"the configuration's field \"{name}\" is not one of nvdiffrec's{did_you_mean(name, NAMES)}"
         for name in config
-        if name not in CONFIG_FIELDS
+        if name not in NAMES
     ]
     for name, value in overrides.items():
         outer, _, inner = name.partition(".")
@@ -231,10 +138,10 @@ def _merge(config: dict[str, Any], overrides: Mapping[str, Any]) -> list[str]:
                 )
             section[inner] = value
             continue
-        if name not in CONFIG_FIELDS and name not in config:
+        if name not in NAMES and name not in config:
             raise JobFileError(
                 f"an override names the field {shown(name)}, which no configuration has"
-                f"{nearest(name, CONFIG_FIELDS)}",
+                f"{did_you_mean(name, NAMES)}",
                 "correct the name of the override",
             )
         config[name] = value

@@ -13,8 +13,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from nvdiffrec_contract.wording import shown
 from nvdiffrec_tops.job.failures import EXIT_ENVIRONMENT, JobError
-from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand, shown
+from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand
 from nvdiffrec_tops.job.shims.display_window import headless
 
 LAUNCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launcher.py")

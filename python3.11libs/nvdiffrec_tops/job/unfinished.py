@@ -20,11 +20,10 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nvdiffrec_contract import layout
 from nvdiffrec_tops.job import outputs
 from nvdiffrec_tops.job.result import write_json
 
-CHECKPOINT = "checkpoint.pt"  # of diffrec, in its output folder
-KEEP_CHECKPOINT = "DIFFREC_KEEP_CHECKPOINT"
 """Variable that makes diffrec leave its checkpoint at its end: 1."""
 _STAMP = "training.json"
 _FINISHED = "finished.json"
@@ -122,7 +121,7 @@ def adopt(former: str, folder: str) -> bool:
 
 def _checkpoint(folder: str) -> str | None:
     run_id = os.path.basename(folder)[len(outputs.RUN_PREFIX) :]
-    path = os.path.join(folder, "out", run_id, CHECKPOINT)
+    path = os.path.join(folder, "out", run_id, layout.CHECKPOINT)
     return path if os.path.isfile(path) else None
 
 

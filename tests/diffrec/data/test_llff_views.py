@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from diffrec import cameras
-from diffrec.config import Config
 from diffrec.data.llff import load_llff, nearest_point_to_axes, read_poses
 from diffrec.data.views import DataError, ImageViews
 from diffrec.sample.shape import Surface, sample_surface
+from nvdiffrec_contract.configuration import Config
 
 SIZE = (48, 64)  # height, width
 FOCAL = 60.0

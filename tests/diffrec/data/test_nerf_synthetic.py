@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from diffrec import cameras
-from diffrec.config import Config
 from diffrec.data.nerf_synthetic import load_nerf_synthetic
 from diffrec.data.views import DataError
 from diffrec.sample.shape import sample_surface
+from nvdiffrec_contract.configuration import Config
 
 HEIGHT, WIDTH = 40, 60
 ANGLE = 0.9

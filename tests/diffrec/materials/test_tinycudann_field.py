@@ -13,7 +13,6 @@ import torch
 from torch import Tensor, nn
 
 import diffrec.reconstruct as reconstruct_module
-from diffrec.config import Config, Extensions
 from diffrec.errors import DiffrecError
 from diffrec.materials.field import NeuralMaterial
 from diffrec.materials.surface import MaterialSample, Surface
@@ -21,6 +20,7 @@ from diffrec.materials.tinycudann_field import PACKAGE, TinyCudaNNMaterial, enco
 from diffrec.ops import nvdiffrast_raster
 from diffrec.ops.hashgrid import HashGridLayout, hashgrid
 from diffrec.reconstruct import reconstruct
+from nvdiffrec_contract.configuration import Config, Extensions
 
 NEEDS = "needs CUDA and the package tinycudann, which is not part of this project"
 PRESENT = torch.cuda.is_available() and importlib.util.find_spec("tinycudann") is not None

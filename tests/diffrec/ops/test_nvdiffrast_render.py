@@ -11,7 +11,6 @@ from torch import Tensor
 
 import diffrec.reconstruct as reconstruct_module
 from diffrec import cameras
-from diffrec.config import Config, ConfigError, Extensions
 from diffrec.errors import DiffrecError
 from diffrec.materials import TextureMaterial
 from diffrec.ops.nvdiffrast_raster import NvdiffrastRaster
@@ -19,6 +18,8 @@ from diffrec.reconstruct import Reconstruction, reconstruct
 from diffrec.reference import load_reference_mesh
 from diffrec.render import RenderOptions, render
 from diffrec.shading.light import EnvironmentLight
+from nvdiffrec_contract.configuration import Config, Extensions
+from nvdiffrec_contract.errors import ConfigError
 
 SIZE = (36, 44)
 

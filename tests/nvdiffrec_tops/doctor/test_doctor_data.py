@@ -447,7 +447,7 @@ def test_memory_of_the_card(
     )
     found = look(context, "memory_needed")
     assert found.severity == severity
-    assert "rule of thumb" in found.evidence
+    assert "are foreseen" in found.evidence
     if severity == "warning":
         assert found.cure.startswith('"batch": 2')
 

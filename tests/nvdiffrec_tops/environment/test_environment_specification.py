@@ -9,9 +9,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nvdiffrec_contract.engines import NAMES as ENGINES
 from nvdiffrec_tops.environment import EnvironmentProblem
 from nvdiffrec_tops.environment.specification import (
-    ENGINES,
     parse_specification,
     read_specification,
     shipped,

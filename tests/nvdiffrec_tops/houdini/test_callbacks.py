@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from nvdiffrec_contract import layout
 from nvdiffrec_tops import doctor, environment, presets
 from nvdiffrec_tops.attributes import AttributesError
 from nvdiffrec_tops.doctor import Finding
 from nvdiffrec_tops.environment import EnvironmentProblem
 from nvdiffrec_tops.houfiles import HouFileError
-from nvdiffrec_tops.job.trainer import outputs_of
 
 
 def _finding(severity: str, title: str, cure: str = "") -> Finding:
@@ -213,7 +213,7 @@ def test_files_of_a_training_have_viewers_and_a_studios_own_stay(root: Path) -> 
 
     tags["registerTypes"](Registry())
     assert chosen["file/image/png"] == "studioview"
-    made = {tag for _path, tag in outputs_of({})}
+    made = {tag for _path, tag in layout.meshes({})}
     shown = {tag for tag in made if tag.startswith(("file/image/", "file/geo/"))}
     assert shown <= set(chosen) and chosen["file/geo/obj"] == "gplay"
     package = json.loads((root / "package.json").read_text())

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from diffrec.config import Config
+from nvdiffrec_contract.configuration import Config
 
 DOCUMENTED = {"name": str, "first_epoch": int, "max_epochs": int}
 

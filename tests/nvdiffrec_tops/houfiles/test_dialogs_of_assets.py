@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from diffrec.config import Config, Extensions
+from nvdiffrec_contract.configuration import Config, Extensions
 from nvdiffrec_tops import attributes, engines
 from nvdiffrec_tops.houfiles import sections
 from nvdiffrec_tops.houfiles.assets import ASSETS

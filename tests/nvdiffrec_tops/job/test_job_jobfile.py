@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nvdiffrec_contract import engines
 from nvdiffrec_tops.job import jobfile
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, from_document, parse_json
@@ -28,7 +29,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 variables = st.text("ABCxyz_0", min_size=1)
 jobs = st.builds(
     JobFile,
-    engine=st.sampled_from(jobfile.ENGINES),
+    engine=st.sampled_from(engines.NAMES),
     output=texts,
     config=st.one_of(texts, st.dictionaries(texts, st.integers() | texts)),
     python=st.none() | texts,
@@ -79,7 +80,7 @@ def test_any_bytes_are_json_or_refused(data):
     try:
         parse_json(data, "the file")
     except JobFileError as error:
-        assert str(error).startswith("the file ")
+        assert str(error).startswith("the file: ")
 
 
 @pytest.mark.parametrize(
@@ -117,7 +118,7 @@ def test_missing_fields(name):
 
 
 def test_names_given_twice_are_refused():
-    with pytest.raises(JobFileError, match='names "a" twice'):
+    with pytest.raises(JobFileError, match='field "a" stands twice'):
         parse_json(b'{"a": 1, "a": 2}', "the file")
 
 
@@ -136,5 +137,5 @@ def test_relative_paths_are_read_from_the_job_files_folder(tmp_path):
 def test_a_refusal_names_the_file(tmp_path):
     path = tmp_path / "job.json"
     path.write_text("{")
-    with pytest.raises(JobFileError, match=r"job\.json is not JSON"):
+    with pytest.raises(JobFileError, match=r"job\.json: line 1, column 2: not JSON"):
         jobfile.load(str(path))

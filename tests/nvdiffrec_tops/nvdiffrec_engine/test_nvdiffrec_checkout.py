@@ -8,6 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from nvdiffrec_contract import configuration
 from nvdiffrec_tops.job import outputs, trainer, trainer_checkout
 from nvdiffrec_tops.job.failures import JobError, recognise
 from nvdiffrec_tops.job.jobfile import JobFile
@@ -81,7 +82,7 @@ JSON = st.recursive(
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
-@given(st.dictionaries(st.sampled_from(trainer.CONFIG_FIELDS), JSON, max_size=5))
+@given(st.dictionaries(st.sampled_from(sorted(configuration.NAMES)), JSON, max_size=5))
 def test_any_configuration_is_used_or_refused_with_a_sentence(studio, fields):
     whole = {"ref_mesh": "data/bob/bob_tri.obj", **fields}
     made = JobFile("nvdiffrec", str(studio.output), whole, working_dir=str(studio.checkout))

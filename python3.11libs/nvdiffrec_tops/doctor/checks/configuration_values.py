@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from nvdiffrec_contract.configuration import faults
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context
-from nvdiffrec_tops.doctor.fieldvalues import faults
 from nvdiffrec_tops.doctor.finding import Finding
 
 
@@ -13,7 +13,7 @@ def run(context: Context) -> list[Finding]:
     assert isinstance(configuration, dict)
     found = faults(configuration)
     cure = f"correct the file: {context.config_path}"
-    return [CHECK.error(one, cure) for one in found] or CHECK.ok("every value can be used")
+    return [CHECK.error(str(one), cure) for one in found] or CHECK.ok("every value can be used")
 
 
 CHECK = Check(

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 
+from nvdiffrec_contract.configuration import PATHS
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
-from nvdiffrec_tops.job.trainer import PATH_FIELDS
 
 KINDS = {
     "mesh": "a reference mesh",
@@ -28,7 +28,7 @@ def run(context: Context) -> list[Finding]:
         ]
     missing = [
         f'"{name}" names {context.setting(name, "")!r}, which does not exist'
-        for name in PATH_FIELDS
+        for name in PATHS
         if context.setting(name, "") and context.resolved(name) is None
     ]
     if missing:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 
+from nvdiffrec_contract.configuration import PATHS
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context, quoted
 from nvdiffrec_tops.doctor.dataset import is_pointer, sample
 from nvdiffrec_tops.doctor.finding import Finding
-from nvdiffrec_tops.job.trainer import PATH_FIELDS
 
 
 def run(context: Context) -> list[Finding]:
@@ -33,7 +33,7 @@ def _grid(context: Context) -> str | None:
 
 def _files(context: Context) -> list[str]:
     """What a training reads, as far as it can be named."""
-    found = [path for name in PATH_FIELDS if (path := context.resolved(name))]
+    found = [path for name in PATHS if (path := context.resolved(name))]
     files = [path for path in found if os.path.isfile(path)]
     if context.dataset is not None:
         files += sample(context.dataset.pictures, 8) + sample(context.dataset.masks, 8)

@@ -1,30 +1,26 @@
-"""Whether the memory will do, by a rule of thumb."""
+"""Whether the memory will do, as far as the configuration tells."""
 
 from __future__ import annotations
 
 import os
 
+from nvdiffrec_contract import engines, memory
+from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS, SECTION, from_mapping
+from nvdiffrec_contract.memory import GIB
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
 from nvdiffrec_tops.doctor.pictures import size_of
 
-GIB = float(1 << 30)
-# A rule of thumb: a base for PyTorch, the light, the hash grid and the textures, and what a pixel
-# keeps of every layer until the backward pass. Meant to be too high rather than too low.
-BASE = 2 * GIB
-PER_PIXEL = 4096.0
-
 
 def run(context: Context) -> list[Finding]:
     height, width = training_size(context)
-    batch, layers = context.number("batch", 1), context.number("layers", 1)
-    spp = context.number("spp", 1)
-    pixels = height * width * batch * layers * spp * spp
-    need = BASE + PER_PIXEL * pixels
+    batch = context.number("batch", 1)
+    need, single = (_needed(context, (height, width), views) for views in (int(batch), 1))
     cards = memory_of_cards(context)
-    rule = f"about {need / GIB:.1f} GiB by a rule of thumb (batch {batch:g} of {width} x {height})"
-    fitting = max(int(batch * (max(cards or [0.0]) - BASE) / (need - BASE)), 1)
+    rule = f"about {need / GIB:.1f} GiB are foreseen (batch {batch:g} of {width} x {height})"
+    view = (need - single) / (batch - 1) if batch > 1 else need
+    fitting = max(int(1 + (max(cards or [0.0]) - single) / view), 1)
     if cards:
         there = max(cards)
         if there >= need and free_of_cards(context, there) < need:
@@ -52,6 +48,20 @@ def run(context: Context) -> list[Finding]:
             'a smaller "batch", smaller pictures, or a machine with more memory',
         )
     ]
+
+
+def _needed(context: Context, size: tuple[int, int], batch: int) -> float:
+    """Bytes that a training takes with a batch of so many views."""
+    if context.engine == engines.NVDIFFREC:
+        samples = size[0] * size[1] * batch * context.number("spp", 1) ** 2
+        return memory.nvdiffrec(samples, context.number("layers", 1))
+    given = context.configuration
+    assert isinstance(given, dict)
+    nested = given.get(SECTION)
+    own = {k: v for k, v in nested.items() if k in EXTENSIONS} if isinstance(nested, dict) else {}
+    known = {name: value for name, value in given.items() if name in FIELDS and name != "config"}
+    config = from_mapping({**known, SECTION: own, "batch": batch}, "the configuration")
+    return memory.likely(memory.parts(config, size=size))
 
 
 def training_size(context: Context) -> tuple[int, int]:

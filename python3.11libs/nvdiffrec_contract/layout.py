@@ -1,0 +1,99 @@
+"""The files of a result, and the PDG tag of each kind of file.
+
+Paths are relative to the output folder, with ``/`` between their parts.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+RESULT = "result.json"
+"""What was made, from what, with which versions, or why not; the job process writes it."""
+FAILURE = "failure.json"
+"""Why a training failed; the training process writes it."""
+
+CONTACT_SHEET = "contact_sheet.png"
+"""Reference beside result, in one picture."""
+
+TABLE = "metrics.csv"
+"""Loss and PSNR over the training."""
+LIVE_TABLE = "training.csv"
+"""A copy of the table in the output folder while the training runs; no result."""
+CHECKPOINT = "checkpoint.pt"
+"""The state of a diffrec training that has not ended."""
+KEEP_CHECKPOINT = "DIFFREC_KEEP_CHECKPOINT"
+"""The environment variable that leaves the checkpoint of a finished training to the job."""
+
+FINAL, FIRST = "mesh", "dmtet_mesh"
+"""Folders of the final mesh, and of the first pass's."""
+VALIDATION = {FINAL: "validate", FIRST: "dmtet_validate"}
+"""The folder of validation pictures and figures, for each mesh."""
+METRICS = "metrics.txt"
+"""The table of PSNR per view, in a folder of validation."""
+
+TAGS = {
+    ".obj": "file/geo/obj",
+    ".mtl": "file/text/mtl",
+    ".png": "file/image/png",
+    ".jpg": "file/image/jpg",
+    ".hdr": "file/image/hdr",
+    ".exr": "file/image/exr",
+    ".json": "file/json",
+    ".txt": "file/text",
+    ".csv": "file/csv",
+    ".log": "file/text",
+    ".html": "file/html",
+    ".usd": "file/geo/usd",
+    ".usda": "file/geo/usd",
+    ".usdc": "file/geo/usd",
+    ".usdz": "file/geo/usd",
+    ".glb": "file/geo/gltf",
+    ".gltf": "file/geo/gltf",
+}
+
+
+class Output(NamedTuple):
+    """A file that a run leaves: its path below the output folder, and its PDG tag."""
+
+    path: str
+    tag: str
+
+
+def tag(path: str) -> str:
+    """The PDG tag of a file, by its ending."""
+    return TAGS.get(os.path.splitext(path)[1].lower(), "file")
+
+
+MESH_FILES = (
+    "mesh.obj",
+    "mesh.mtl",
+    "texture_kd.png",
+    "texture_ks.png",
+    "texture_n.png",
+    "probe.hdr",
+)
+"""The files of a mesh, in each folder of one."""
+REQUIRED = tuple(f"{FINAL}/{name}" for name in MESH_FILES)
+"""What a finished run always leaves, whatever its configuration."""
+
+
+def passes(config: Mapping[str, Any]) -> tuple[str, ...]:
+    """The folders of the meshes that a run of ``config`` makes, the final one first."""
+    return (FINAL,) if config.get("base_mesh") else (FINAL, FIRST)
+
+
+def meshes(config: Mapping[str, Any]) -> tuple[Output, ...]:
+    """The files of the meshes that a run of ``config`` makes."""
+    paths = [f"{folder}/{name}" for folder in passes(config) for name in MESH_FILES]
+    return tuple(Output(path, tag(path)) for path in paths)
+
+
+def figures(config: Mapping[str, Any]) -> tuple[Output, ...]:
+    """The tables of figures that a run of ``config`` writes where it validates, which it does
+    unless it says otherwise. None of a configuration that is not known here (empty)."""
+    if not config or not config.get("validate", True):
+        return ()
+    paths = [f"{VALIDATION[folder]}/{METRICS}" for folder in passes(config)]
+    return tuple(Output(path, tag(path)) for path in paths)

@@ -1,0 +1,122 @@
+"""JSON Schemas of the project's documents, and the reference of a configuration's fields.
+
+    python -m nvdiffrec_contract.schemas FOLDER
+
+writes ``FOLDER/schemas/*.schema.json`` and ``FOLDER/fields.md``; the repository's are in ``docs``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from nvdiffrec_contract import configuration, failurefile
+from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS, Row
+from nvdiffrec_contract.files import replace_file
+from nvdiffrec_contract.jsonfiles import text_of
+
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def _property(row: Row) -> dict[str, Any]:
+    found = {"description": row.help, **row.check.schema}
+    if row.default is not None:
+        found["default"] = json.loads(json.dumps(row.default))
+    return found
+
+
+def _object(title: str, properties: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "$schema": _DIALECT,
+        "title": title,
+        "type": "object",
+        "properties": dict(properties),
+        "additionalProperties": False,
+    }
+
+
+def of_configuration() -> dict[str, Any]:
+    """The schema of a training configuration."""
+    own = {name: _property(row) for name, row in EXTENSIONS.items()}
+    properties = {name: _property(row) for name, row in FIELDS.items() if name != "config"}
+    section = _object("Fields of the diffrec trainer alone", own)
+    del section["$schema"]
+    properties[configuration.SECTION] = section
+    return _object("A training configuration", properties)
+
+
+def of_failure() -> dict[str, Any]:
+    """The schema of ``failure.json``."""
+    text = {"type": "string"}
+    found = _object(
+        "Why a training failed",
+        {
+            "format": {"const": failurefile.FORMAT},
+            "version": {"const": failurefile.VERSION},
+            "id": {**text, "description": "the kind of failure"},
+            "cause": {**text, "description": "what is wrong"},
+            "cure": {**text, "description": "the next thing to do"},
+            "exit_code": {"type": "integer"},
+            "retry": {"type": "boolean", "description": "whether another start can help"},
+            "lines": {"type": "array", "items": text, "description": "lines of the log"},
+            "field": {**text, "description": "the configuration's field concerned"},
+            "file": {**text, "description": "the file or folder concerned"},
+        },
+    )
+    found["required"] = ["format", "version", "id", "cause", "cure"]
+    return found
+
+
+SCHEMAS = {"configuration": of_configuration, "failure": of_failure}
+"""Maker of each schema, by the name of its file."""
+
+
+def fields_page() -> str:
+    """``docs/fields.md``: every field of a configuration with default, allowed values, effect."""
+    lines = [
+        "# Fields of a training configuration",
+        "",
+        "Written by `python -m nvdiffrec_contract.schemas docs` from the table in",
+        "`nvdiffrec_contract/configuration.py`. nvdiffrec's own fields first; both engines read",
+        "them. A field that the file does not name has its default.",
+        "",
+        *_table({name: row for name, row in FIELDS.items() if name != "config"}),
+        "",
+        '## Inside `"diffrec": {...}`',
+        "",
+        "Fields of the diffrec trainer alone; nvdiffrec is never shown them.",
+        "",
+        *_table(EXTENSIONS),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _table(rows: Mapping[str, Row]) -> list[str]:
+    lines = ["| field | default | allowed | effect |", "|---|---|---|---|"]
+    for row in rows.values():
+        default = json.dumps(row.default)
+        cells = [f"`{row.name}`", f"`{default}`", row.check.allowed, row.help]
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return lines
+
+
+def documents() -> dict[str, str]:
+    """Path below ``docs`` to text, of everything that is written from the contract."""
+    found = {f"schemas/{name}.schema.json": text_of(make()) for name, make in SCHEMAS.items()}
+    found["fields.md"] = fields_page()
+    return found
+
+
+def main(folder: Path) -> None:
+    """Write the documents below ``folder``."""
+    for name, text in documents().items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace_file(path, text.encode("utf-8"))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

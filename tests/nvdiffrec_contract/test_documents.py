@@ -1,0 +1,78 @@
+"""What is written from the contract is in step with it, and says what the checks do."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nvdiffrec_contract import configuration, failurefile, schemas
+from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS
+from nvdiffrec_contract.errors import ConfigError
+from nvdiffrec_contract.failure import Failure
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("name", sorted(schemas.documents()))
+def test_the_documents_are_in_step(name: str) -> None:
+    again = "python -m nvdiffrec_contract.schemas docs"
+    assert (ROOT / "docs" / name).read_text(encoding="utf-8") == schemas.documents()[name], again
+
+
+def test_every_field_is_explained() -> None:
+    for row in (*FIELDS.values(), *EXTENSIONS.values()):
+        assert row.help and row.check.allowed and row.check.schema
+        row.check(row.default if row.default is not None else None)
+
+
+numbers = st.integers(-10, 20000) | st.floats(-5, 5)
+values = (
+    st.none()
+    | st.booleans()
+    | numbers
+    | st.sampled_from(["black", "logl1", "dmtet", "relative", "auto", "cuda:1", "hull", "a/b"])
+    | st.lists(numbers | st.lists(numbers, max_size=2), max_size=4)
+)
+
+
+@given(st.sampled_from([name for name in FIELDS if name != "config"]), values)
+def test_what_the_trainer_takes_is_valid_by_the_schema(name: str, value: Any) -> None:
+    try:
+        configuration.from_mapping({name: value}, "a test")
+    except ConfigError:
+        return
+    jsonschema.validate({name: value}, schemas.of_configuration())
+
+
+@given(st.sampled_from(sorted(EXTENSIONS)), values)
+def test_the_same_of_the_trainers_own_fields(name: str, value: Any) -> None:
+    try:
+        configuration.from_mapping({"diffrec": {name: value}}, "a test")
+    except ConfigError:
+        return
+    jsonschema.validate({"diffrec": {name: value}}, schemas.of_configuration())
+
+
+def test_a_failure_is_read_as_it_was_written(tmp_path: Path) -> None:
+    written = Failure("diverged", "the loss is NaN", "lower it", retry=True, field="learning_rate")
+    path = failurefile.place(tmp_path, {})
+    failurefile.write(path, written)
+    assert failurefile.read(path) == written
+    document = json.loads(path.read_text())
+    jsonschema.validate(document, schemas.of_failure())
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "[]", "{}", '{"format": "tops-nvdiffrec-failure", "version": 1, "id": 3}', "{" * 5000],
+)
+def test_a_damaged_failure_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "failure.json").write_text(text)
+    assert failurefile.read(tmp_path / "failure.json") is None
+    assert failurefile.read(tmp_path / "absent") is None
