@@ -123,9 +123,9 @@ class WarmUp:
 
     def _compile_files(self, names: Sequence[str], device: str) -> None:
         try:
-            from diffrec.ops.backends import warp
+            from diffrec.ops.warp import start_warp
 
-            compiler = _compiler(warp(), device)
+            compiler = _compiler(start_warp(), device)
             if compiler is None:
                 return
             for name in names:

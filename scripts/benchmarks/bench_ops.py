@@ -30,7 +30,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from diffrec.files import replace_file
-from diffrec.ops.backends import warp
+from diffrec.ops.warp import start_warp
 
 SERIES = 5
 MOST_CALLS = 200
@@ -233,7 +233,7 @@ def heading(device: torch.device, notes: list[str]) -> str:
         [
             f"{time.strftime('%Y-%m-%d')}, {machine}, {platform.platform()},",
             f"Python {platform.python_version()}, PyTorch {torch.__version__}, Warp "
-            f"{warp().config.version}",
+            f"{start_warp().config.version}",
             f"`{command}`",
             "",
             *notes,

@@ -216,9 +216,9 @@ def test_kernels_are_compiled_once_and_waited_for(tmp_path: Path) -> None:
     program = """
 import torch
 from diffrec import background
-from diffrec.ops.backends import warp
+from diffrec.ops.warp import start_warp
 from diffrec.warmup import WarmUp
-warp()
+start_warp()
 import warp._src.build as build
 built, compiler = [], build.build_cpu
 def counting(path, *arguments, **options):

@@ -14,12 +14,11 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from diffrec.ops.backends import launch
-from diffrec.ops.backends import warp as start_warp
-from diffrec.ops.warp_lanes import add_to_vertex, put_four
+from diffrec.ops.warp import launch, start_warp
+from diffrec.ops.warp.lanes import add_to_vertex, put_four
+from diffrec.ops.warp.triangle import centre, edge_function, pixel_at, seen_from, vertex
 from diffrec.ops.warp_silhouettes import find as find
 from diffrec.ops.warp_silhouettes import threads_for
-from diffrec.ops.warp_triangle import centre, edge_function, pixel_at, seen_from, vertex
 
 start_warp()
 wp.set_module_options({"enable_backward": False, "fuse_fp": False})

@@ -17,11 +17,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffrec.ops.backends import launch, warp
 from diffrec.ops.sparsemap import Rows
+from diffrec.ops.warp import launch, start_warp
 from diffrec.ops.widefilter import WideFilter
 
-wp = warp()
+wp = start_warp()
 wp.set_module_options({"enable_backward": False})
 
 

@@ -14,9 +14,8 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from diffrec.ops.backends import launch
-from diffrec.ops.backends import warp as start_warp
-from diffrec.ops.warp_triangle import corners
+from diffrec.ops.warp import launch, start_warp
+from diffrec.ops.warp.triangle import corners
 
 start_warp()
 wp.set_module_options({"enable_backward": False})

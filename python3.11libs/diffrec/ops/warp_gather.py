@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffrec.ops.backends import launch, warp
+from diffrec.ops.warp import launch, start_warp
 
-wp: Any = warp()
+wp: Any = start_warp()
 wp.set_module_options({"enable_backward": False})
 
 

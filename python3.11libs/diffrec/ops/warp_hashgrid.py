@@ -13,10 +13,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from diffrec.ops.backends import launch, warp
 from diffrec.ops.hashgrid import PRIMES, HashGridLayout
+from diffrec.ops.warp import launch, start_warp
 
-wp = warp()
+wp = start_warp()
 wp.set_module_options({"enable_backward": False})
 
 RUN = 16  # points that one thread takes of a coarse level

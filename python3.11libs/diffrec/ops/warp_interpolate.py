@@ -13,10 +13,9 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from diffrec.ops.backends import launch
-from diffrec.ops.backends import warp as start_warp
-from diffrec.ops.warp_lanes import add_to_vertex, put_four, run_of, run_total
-from diffrec.ops.warp_triangle import (
+from diffrec.ops.warp import launch, start_warp
+from diffrec.ops.warp.lanes import add_to_vertex, put_four, run_of, run_total
+from diffrec.ops.warp.triangle import (
     centre,
     corners,
     edge_functions,

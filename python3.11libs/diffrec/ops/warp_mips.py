@@ -11,9 +11,9 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from diffrec.ops.backends import launch, warp
+from diffrec.ops.warp import launch, start_warp
 
-wp = warp()
+wp = start_warp()
 wp.set_module_options({"enable_backward": False})
 
 _AT_ONCE = 3  # levels that one launch makes from the one before them, or adds to

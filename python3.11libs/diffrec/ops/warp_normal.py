@@ -12,7 +12,7 @@ from __future__ import annotations
 import warp as wp
 
 from diffrec.ops import shadingconstants
-from diffrec.ops.backends import warp as start_warp
+from diffrec.ops.warp import start_warp
 
 start_warp()
 wp.set_module_options({"enable_backward": False})

@@ -10,10 +10,10 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
-from diffrec.ops.backends import launch, warp
+from diffrec.ops.warp import launch, start_warp
 from diffrec.ops.warp_mips import level_table, texel_of, three
 
-wp = warp()
+wp = start_warp()
 wp.set_module_options({"enable_backward": False})
 
 

@@ -9,8 +9,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from diffrec.ops.backends import launch
-from diffrec.ops.backends import warp as start_warp
+from diffrec.ops.warp import launch, start_warp
 
 start_warp()
 wp.set_module_options({"enable_backward": False})

@@ -21,8 +21,7 @@ import warp as wp
 from torch import Tensor
 
 from diffrec.ops import cubemap, shadingconstants
-from diffrec.ops.backends import bounds, launch
-from diffrec.ops.backends import warp as start_warp
+from diffrec.ops.warp import bounds, launch, start_warp
 from diffrec.ops.warp_cube import (
     add_taps,
     fetch,

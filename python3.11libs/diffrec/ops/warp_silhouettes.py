@@ -16,11 +16,10 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from diffrec.ops.backends import bounds, launch
-from diffrec.ops.backends import warp as start_warp
 from diffrec.ops.reference_antialias import MAX_STEPS
-from diffrec.ops.warp_lanes import next_slots
-from diffrec.ops.warp_triangle import (
+from diffrec.ops.warp import bounds, launch, start_warp
+from diffrec.ops.warp.lanes import next_slots
+from diffrec.ops.warp.triangle import (
     centre,
     corners,
     edge_function,

@@ -18,8 +18,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from diffrec.ops.backends import launch
-from diffrec.ops.backends import warp as start_warp
+from diffrec.ops.warp import launch, start_warp
 from diffrec.ops.warp_losses import tonemap
 
 start_warp()

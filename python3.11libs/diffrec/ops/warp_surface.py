@@ -17,8 +17,9 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from diffrec.ops.backends import launch
-from diffrec.ops.backends import warp as start_warp
+from diffrec.ops.warp import launch, start_warp
+from diffrec.ops.warp.lanes import run_of, run_total
+from diffrec.ops.warp.triangle import corners, edge_functions
 from diffrec.ops.warp_interpolate import (
     add_to_clip,
     corner,
@@ -26,8 +27,6 @@ from diffrec.ops.warp_interpolate import (
     edges_down,
     place_of,
 )
-from diffrec.ops.warp_lanes import run_of, run_total
-from diffrec.ops.warp_triangle import corners, edge_functions
 
 start_warp()
 wp.set_module_options({"enable_backward": False})

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import warp as wp
 
-from diffrec.ops.backends import warp as start_warp
 from diffrec.ops.reference_raster import DOUBT, LARGE
+from diffrec.ops.warp import start_warp
 
 start_warp()
 
