@@ -21,8 +21,8 @@ from diffrec.config import Config
 from diffrec.data.views import ViewBatch
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials import Material, Surface
-from diffrec.ops.antialias import EdgeTopology
 from diffrec.ops.room import Room, Sizes
+from diffrec.ops.topology import EdgeTopology
 from diffrec.ranks import ALONE, Ranks
 from diffrec.render import Rendered, RenderOptions, render
 from diffrec.shading.light import EnvironmentLight, PrefilteredLight

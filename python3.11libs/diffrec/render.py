@@ -15,10 +15,14 @@ from torch.profiler import record_function
 
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials import Material, MaterialSample, Surface
-from diffrec.ops.antialias import EdgeTopology, antialias, composite, edge_topology
-from diffrec.ops.rasterize import Raster, covered_pixels, rasterize
+from diffrec.ops import nvdiffrast
+from diffrec.ops.antialias import antialias
+from diffrec.ops.composite import composite
+from diffrec.ops.raster import Attributes, Raster
+from diffrec.ops.rasterize import covered_pixels, rasterize
 from diffrec.ops.room import Room
-from diffrec.ops.surface import Attributes, attributes_at_pixels
+from diffrec.ops.surface import attributes_at_pixels
+from diffrec.ops.topology import EdgeTopology, edge_topology
 from diffrec.shading.light import PrefilteredLight
 from diffrec.shading.points import VisiblePoints, shade_points
 
@@ -102,17 +106,16 @@ def render(
         with record_function("geometry"):
             mesh = mesh.with_normals()
     triangles = mesh.triangles
-    backend = None if options.raster_backend == "own" else options.raster_backend
+    own = options.raster_backend == "own"
+    draw = rasterize if own else nvdiffrast.rasterize
     with record_function("rasterize"):
         clip = project(mesh.positions, clip_from_world)
         rasters: list[Raster] = []
         for _ in range(options.layers):
             behind = rasters[-1] if rasters else None
-            rasters.append(
-                rasterize(clip, triangles, (height, width), behind=behind, backend=backend)
-            )
+            rasters.append(draw(clip, triangles, (height, width), behind=behind))
     with record_function("edge topology"):
-        if topology is None and backend is None:
+        if topology is None and own:
             topology = edge_topology(triangles)
 
     layers: list[ShadedLayer] = []

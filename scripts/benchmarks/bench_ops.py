@@ -30,6 +30,7 @@ from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
 from diffrec.files import replace_file
+from diffrec.ops.backends import use_backend
 from diffrec.ops.warp import start_warp
 
 SERIES = 5
@@ -156,7 +157,8 @@ def measure(cell: Cell, contenders: dict[str, Callable[[], Contender]], meter: M
             if meter.spent:
                 return
             try:
-                found = both_directions(contender.work(operation.name), meter)
+                with use_backend(contender.backend):
+                    found = both_directions(contender.work(operation.name), meter)
             except (RuntimeError, ValueError) as error:
                 _remark(cell, label, operation.name, error)
                 continue

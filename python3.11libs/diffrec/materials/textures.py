@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffrec.materials.surface import MaterialRange, MaterialSample, Surface
-from diffrec.ops import nvdiffrast_raster
+from diffrec.ops import nvdiffrast
 from diffrec.ops.backends import choose_backend
 from diffrec.ops.pyramid import GradientBuffer, Pyramid
 from diffrec.ops.texture import build_mips, texture2d
@@ -276,7 +276,7 @@ class _Group:
             places = [self.members.index(index) for index in wanted]
             return dict(zip(wanted, self._pyramid.fetch(uv, lod, places), strict=True))
         if self._finest:
-            values = nvdiffrast_raster.fetch(self._finest, uv, lod)
+            values = nvdiffrast.fetch(self._finest, uv, lod)
         else:
             values = texture2d(self._levels, uv, lod, backend=backend)
         # Unbinding joins the gradients in one copy, where slices would add zeros to zeros.

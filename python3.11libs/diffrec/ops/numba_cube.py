@@ -16,7 +16,7 @@ from numba import njit, prange
 from torch import Tensor
 
 from diffrec.ops import cubemap
-from diffrec.ops.numba_gather import scatter
+from diffrec.ops.gather.numba import scatter
 
 
 def fetch(levels: Sequence[Tensor], directions: Tensor, lod: Tensor | None) -> Tensor:

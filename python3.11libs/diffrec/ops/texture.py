@@ -44,7 +44,7 @@ def texture2d(
     if lod is None or len(mips) == 1:
         flat = mips[0].reshape(-1, mips[0].shape[2])
         index, weight = _bilinear(uv, mips[0].shape[0], mips[0].shape[1], wrap)
-        return weighted_gather(flat, index, weight, backend)
+        return weighted_gather(flat, index, weight)
     table = torch.cat([level.reshape(-1, level.shape[2]) for level in mips])
     sizes, starts = _packed(tuple(tuple(level.shape[:2]) for level in mips), uv.device)
     lower, upper, fraction = _levels(lod, len(mips))
@@ -55,7 +55,7 @@ def texture2d(
         taps.append((index + starts[level][:, None], weight * share[:, None]))
     index = torch.cat([tap[0] for tap in taps], dim=1)
     weight = torch.cat([tap[1] for tap in taps], dim=1)
-    return weighted_gather(table, index, weight, backend)
+    return weighted_gather(table, index, weight)
 
 
 def texture_cube(
@@ -76,7 +76,7 @@ def texture_cube(
     if lod is None or len(levels) == 1:
         flat = levels[0].reshape(-1, levels[0].shape[3])
         index, weight = cubemap.bilinear(directions, levels[0].shape[1])
-        return weighted_gather(flat, index, weight, backend)
+        return weighted_gather(flat, index, weight)
     table = torch.cat([level.reshape(-1, level.shape[3]) for level in levels])
     lower, upper, fraction = _levels(lod, len(levels))
     sizes = [level.shape[1] for level in levels]
@@ -85,7 +85,7 @@ def texture_cube(
     index = torch.cat([below[0], above[0]], dim=1)
     share = fraction[:, None]
     weight = torch.cat([below[1] * (1 - share), above[1] * share], dim=1)
-    return weighted_gather(table, index, weight, backend)
+    return weighted_gather(table, index, weight)
 
 
 @functools.lru_cache(maxsize=16)

@@ -14,11 +14,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from diffrec.errors import DiffrecError
-from diffrec.ops import nvdiffrast_raster
+from diffrec.ops import nvdiffrast
 from diffrec.ops.antialias import antialias
 from diffrec.ops.interpolate import pixel_footprint
-from diffrec.ops.rasterize import Raster, covered_pixels, rasterize
-from diffrec.ops.surface import Attributes, attributes_at_pixels, footprint_level
+from diffrec.ops.raster import Attributes, Raster
+from diffrec.ops.rasterize import covered_pixels, rasterize
+from diffrec.ops.surface import attributes_at_pixels
+from diffrec.ops.surface.reference import footprint_level
 from diffrec.ops.texture import build_mips, texture2d
 
 SIZE = (48, 40)
@@ -133,7 +135,7 @@ def seen_alike(
 def test_the_same_triangles_at_the_same_depth(device: str, size: tuple[int, int]) -> None:
     mesh, clip = scene(device=device)
     ours = rasterize(clip, mesh.triangles, size)
-    theirs = nvdiffrast_raster.rasterize(clip, mesh.triangles, size)
+    theirs = nvdiffrast.rasterize(clip, mesh.triangles, size)
     assert theirs.triangle.shape == theirs.depth.shape == (2, *size)
     assert theirs.rast.shape == (2, *size, 4)
     assert theirs.triangle.dtype == torch.int32
@@ -145,30 +147,28 @@ def test_the_same_triangles_at_the_same_depth(device: str, size: tuple[int, int]
 def test_the_layer_behind(device: str) -> None:
     mesh, clip = scene(device=device)
     ours = [rasterize(clip, mesh.triangles, SIZE)]
-    theirs = [nvdiffrast_raster.rasterize(clip, mesh.triangles, SIZE)]
+    theirs = [nvdiffrast.rasterize(clip, mesh.triangles, SIZE)]
     for _ in range(2):
         ours.append(rasterize(clip, mesh.triangles, SIZE, behind=ours[-1]))
         behind = theirs[-1]
-        theirs.append(nvdiffrast_raster.rasterize(clip, mesh.triangles, SIZE, behind=behind))
+        theirs.append(nvdiffrast.rasterize(clip, mesh.triangles, SIZE, behind=behind))
     assert int((ours[1].triangle >= 0).sum()) > 100
     for one, other in zip(ours, theirs, strict=True):
         seen_alike(one, other, clip, mesh, SIZE, device)
     with pytest.raises(ValueError, match="nvdiffrast's too"):
-        nvdiffrast_raster.rasterize(clip, mesh.triangles, SIZE, behind=ours[0])
+        nvdiffrast.rasterize(clip, mesh.triangles, SIZE, behind=ours[0])
 
 
 @pytest.mark.parametrize("size", [SIZE, (45, 37)])
 def test_attributes_and_their_gradients(device: str, size: tuple[int, int]) -> None:
     mesh, clip = scene(device=device)
-    raster = nvdiffrast_raster.rasterize(clip, mesh.triangles, size)
+    raster = nvdiffrast.rasterize(clip, mesh.triangles, size)
     own = rasterize(clip, mesh.triangles, size)
     same = seen_alike(own, raster, clip, mesh, size, device)
     pixels = covered_pixels(raster)
     pixels = pixels[same.view(-1)[pixels]]
     ours = attributes_at_pixels(mesh, clip, own, pixels)
-    position, normal, tangent, uv, footprint = nvdiffrast_raster.attributes_at_pixels(
-        mesh, raster, pixels
-    )
+    position, normal, tangent, uv, footprint = nvdiffrast.attributes_at_pixels(mesh, raster, pixels)
     assert tangent is not None and uv is not None and footprint is not None
     assert mesh.texcoords is not None and mesh.texcoord_triangles is not None
     assert not footprint.requires_grad
@@ -196,8 +196,8 @@ def test_a_mesh_without_texture_coordinates() -> None:
     bare = replace(
         mesh, texcoords=None, texcoord_triangles=None, tangents=None, tangent_triangles=None
     )
-    raster = nvdiffrast_raster.rasterize(clip, bare.triangles, SIZE)
-    found = nvdiffrast_raster.attributes_at_pixels(bare, raster, covered_pixels(raster))
+    raster = nvdiffrast.rasterize(clip, bare.triangles, SIZE)
+    found = nvdiffrast.attributes_at_pixels(bare, raster, covered_pixels(raster))
     assert found[2:] == (None, None, None)
 
 
@@ -208,7 +208,7 @@ def test_antialiased_pictures_and_their_gradients(device: str, size: tuple[int, 
     generator = torch.Generator().manual_seed(1)
     colours = torch.rand(3, 4, generator=generator).to(device)
     own = rasterize(clip, mesh.triangles, size)
-    other = nvdiffrast_raster.rasterize(clip, mesh.triangles, size)
+    other = nvdiffrast.rasterize(clip, mesh.triangles, size)
 
     def coloured(raster: Raster) -> Tensor:
         sheet = torch.where(raster.triangle < 0, 2, raster.triangle // (len(mesh.triangles) // 2))
@@ -216,7 +216,7 @@ def test_antialiased_pictures_and_their_gradients(device: str, size: tuple[int, 
 
     images = coloured(own), coloured(other)
     ours = antialias(images[0], own, clip, mesh.triangles)
-    theirs = nvdiffrast_raster.antialias(images[1], other, clip, mesh.triangles)
+    theirs = nvdiffrast.antialias(images[1], other, clip, mesh.triangles)
     assert int(((ours - images[0]).abs().amax(-1) > 1e-4).sum()) > 20
     found = torch.autograd.grad(theirs.square().sum(), [images[1], clip])
     wanted = torch.autograd.grad(ours.square().sum(), [images[0], clip])
@@ -244,12 +244,12 @@ def test_the_edges_of_a_mesh_are_found_once(
         return real(tri)
 
     monkeypatch.setattr(nvdiffrast_stand_in, "antialias_construct_topology_hash", counted)
-    raster = nvdiffrast_raster.rasterize(clip, mesh.triangles, SIZE)
+    raster = nvdiffrast.rasterize(clip, mesh.triangles, SIZE)
     image = torch.rand(2, *SIZE, 4)
     for _ in range(3):
-        nvdiffrast_raster.antialias(image, raster, clip, mesh.triangles)
+        nvdiffrast.antialias(image, raster, clip, mesh.triangles)
     assert len(found) == 1
-    nvdiffrast_raster.antialias(image, raster, clip, mesh.triangles.clone())
+    nvdiffrast.antialias(image, raster, clip, mesh.triangles.clone())
     assert len(found) == 2
 
 
@@ -262,10 +262,10 @@ def test_fetches_and_their_gradients(device: str, shape: tuple[int, int], levels
     other.requires_grad_()
     uv = (torch.rand(700, 2, generator=generator) * 3 - 1).to(device).requires_grad_()
     lod = (torch.rand(700, generator=generator) * 9 - 1).to(device) if levels else None
-    found = nvdiffrast_raster.fetch([one, other], uv, lod)
+    found = nvdiffrast.fetch([one, other], uv, lod)
     assert found.shape == (700, 6)
     mips = build_mips(torch.cat([one, other], dim=-1))
-    wanted = texture2d(mips[: 1 + nvdiffrast_raster.halvings(*shape)], uv, lod, backend="reference")
+    wanted = texture2d(mips[: 1 + nvdiffrast.halvings(*shape)], uv, lod, backend="reference")
     # Hardware-like filtering keeps fewer bits of a weight.
     close = 1e-5 if device == "cpu" else 1e-2
     torch.testing.assert_close(found, wanted, atol=close, rtol=close)
@@ -279,14 +279,14 @@ def test_fetches_and_their_gradients(device: str, shape: tuple[int, int], levels
 
 @pytest.mark.usefixtures("nvdiffrast_stand_in")
 def test_a_fetch_of_nothing() -> None:
-    found = nvdiffrast_raster.fetch([torch.rand(4, 4, 3)], torch.zeros(0, 2), torch.zeros(0))
+    found = nvdiffrast.fetch([torch.rand(4, 4, 3)], torch.zeros(0, 2), torch.zeros(0))
     assert found.shape == (0, 3)
 
 
 @given(st.integers(0, 6), st.integers(0, 6), st.integers(1, 9), st.integers(1, 9))
 def test_halvings_leave_nothing_over(a: int, b: int, odd: int, other: int) -> None:
     height, width = (2 * odd - 1) << a, (2 * other - 1) << b
-    count = nvdiffrast_raster.halvings(height, width)
+    count = nvdiffrast.halvings(height, width)
     for _ in range(count):
         assert height == 1 or height % 2 == 0
         assert width == 1 or width % 2 == 0
@@ -295,7 +295,7 @@ def test_halvings_leave_nothing_over(a: int, b: int, odd: int, other: int) -> No
 
 
 def test_too_many_triangles(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nvdiffrast_raster, "MOST_TRIANGLES", 3)
+    monkeypatch.setattr(nvdiffrast, "MOST_TRIANGLES", 3)
     mesh, clip = scene()
     with pytest.raises(DiffrecError, match=r'lower dmtet_grid, or set raster_backend to "own"'):
-        nvdiffrast_raster.rasterize(clip, mesh.triangles, SIZE)
+        nvdiffrast.rasterize(clip, mesh.triangles, SIZE)

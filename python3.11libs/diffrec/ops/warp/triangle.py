@@ -5,14 +5,14 @@
 # mypy: disable-error-code="no-any-return, empty-body, return"
 """A triangle of a view in Warp's language: corners, bounds, where it covers pixels and how deep.
 
-The arithmetic is that of `reference_raster`, operation by operation.
+The arithmetic is that of `rasterize.reference`, operation by operation.
 """
 
 from __future__ import annotations
 
 import warp as wp
 
-from diffrec.ops.reference_raster import DOUBT, LARGE
+from diffrec.ops.raster import DOUBT, LARGE
 from diffrec.ops.warp import start_warp
 
 start_warp()
@@ -130,7 +130,7 @@ class Triangle:
 
     `x`, `y`, `z`, `w`: clip-space coordinates of the three corners; `columns`, `rows`: its bounds,
     first and last, the first beyond the last where nothing can be seen; the others as in
-    `reference_raster.edge_planes`: edge functions in a pixel, their changes per column and row.
+    `rasterize.reference.edge_planes`: edge functions in a pixel, their changes per column and row.
     """
 
     view: int
@@ -192,7 +192,7 @@ def triangle_of(
 
 @wp.func
 def with_edge_planes(t: Triangle, half: wp.vec2, height: int, width: int) -> Triangle:
-    """See `reference_raster.edge_planes`; `half`: of a pixel's width and height."""
+    """See `rasterize.reference.edge_planes`; `half`: of a pixel's width and height."""
     across = float(width)
     down = float(height)
     inverse = 1.0 / t.w[0]

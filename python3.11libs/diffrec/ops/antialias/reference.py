@@ -10,10 +10,10 @@ lie on the same side of it in the image. A line that is rather vertical blends h
 pixels, one that is rather horizontal blends vertical pairs; never both, so the summed change of the
 image is the change of the covered area.
 
-For clip-space vertices a, b of an edge let E(p) = u_a x u_b as in `reference_raster`. E is linear
-in p, so the edge crosses the way from the centre of the near pixel A to that of the far pixel B at
-t = E(A) / (E(A) - E(B)). With t > 1/2 the near surface reaches into B, which then takes t - 1/2 of
-A's colour; with t < 1/2, A takes 1/2 - t of B's.
+For clip-space vertices a, b of an edge let E(p) = u_a x u_b as in `rasterize.reference`. E is
+linear in p, so the edge crosses the way from the centre of the near pixel A to that of the far
+pixel B at t = E(A) / (E(A) - E(B)). With t > 1/2 the near surface reaches into B, which then takes
+t - 1/2 of A's colour; with t < 1/2, A takes 1/2 - t of B's.
 """
 
 from __future__ import annotations
@@ -21,35 +21,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from diffrec.ops.reference_raster import edge_functions, pixel_centres
+from diffrec.ops.rasterize.reference import edge_functions, pixel_centres
 
 MAX_STEPS = 64  # triangles followed between two pixel centres
-
-
-def neighbors(triangles: Tensor) -> Tensor:
-    """Across every edge, the other triangle's: [F, 3] int32, -1 where there is not exactly one.
-
-    Edge i of a triangle lies opposite its corner i. The entry is 3 * triangle + edge.
-    """
-    triangles = triangles.long()
-    count = triangles.shape[0]
-    start, end = triangles.roll(-1, 1).view(-1), triangles.roll(-2, 1).view(-1)
-    low, high = torch.minimum(start, end), torch.maximum(start, end)
-    # High 32 bits: one end; low 32 bits: the other. Collapsed edges get keys of their own.
-    own = torch.arange(3 * count, device=triangles.device)
-    key = torch.where(low == high, -1 - own, (low << 32) | high)
-    key, order = torch.sort(key, stable=True)
-    equal = torch.zeros(3 * count + 1, dtype=torch.bool, device=key.device)
-    if count:
-        equal[1:-1] = key[1:] == key[:-1]
-    first = equal[1:] & ~equal[:-1]  # equal to the next, not to the previous
-    last = equal[:-1] & ~equal[1:]
-    first_of_two = first & last.roll(-1)
-    last_of_two = last & first.roll(1)
-    other = torch.where(first_of_two, order.roll(-1), torch.where(last_of_two, order.roll(1), -1))
-    result = torch.full_like(other, -1)
-    result[order] = other
-    return result.int().view(count, 3)
 
 
 def find_silhouettes(

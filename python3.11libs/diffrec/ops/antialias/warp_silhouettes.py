@@ -2,7 +2,7 @@
 # not types, and vectors and arrays have operations that their Python stand-ins lack.
 # ruff: noqa: UP018, RUF046
 # mypy: disable-error-code="index, valid-type, no-untyped-def, misc, operator, arg-type"
-"""Silhouettes between neighbouring pixels with NVIDIA Warp. Method: `reference_antialias`.
+"""Silhouettes between neighbouring pixels with NVIDIA Warp. Method: `reference`.
 
 The pairs of pixels that see different triangles are listed first, so that no thread idles beside
 those that search between them. The list has room for every pair, and a fixed number of threads
@@ -16,7 +16,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from diffrec.ops.reference_antialias import MAX_STEPS
+from diffrec.ops.antialias.reference import MAX_STEPS
 from diffrec.ops.warp import bounds, launch, start_warp
 from diffrec.ops.warp.lanes import next_slots
 from diffrec.ops.warp.triangle import (

@@ -1,6 +1,6 @@
 """Rasterisation on the CPU: bands of image rows, one per thread, triangles in order.
 
-The arithmetic of coverage and depth is that of `reference_raster`, operation by operation, so both
+The arithmetic of coverage and depth is that of `reference`, operation by operation, so both
 find the same triangles.
 """
 
@@ -12,7 +12,7 @@ import torch
 from numba import njit, prange
 from torch import Tensor
 
-from diffrec.ops.reference_raster import DOUBT, LARGE
+from diffrec.ops.raster import DOUBT, LARGE
 
 _DOUBT, _LARGE = np.float32(DOUBT), np.float32(LARGE)
 _SLACK = 1e-3  # pixels by which bounds are widened, so that rounding loses nothing
@@ -127,7 +127,7 @@ def _sign(q, uxj, uyj, wj, uxk, uyk, wk):  # type: ignore[no-untyped-def]
 
 @njit(cache=True, inline="always")
 def _edge_planes(clip, view, v0, v1, v2, height, width):  # type: ignore[no-untyped-def]
-    """See `reference_raster.edge_planes`: column and row of the pixel where q is known, q there,
+    """See `rasterize.reference.edge_planes`: column and row of the pixel where q is known, q there,
     its changes per column and per row, and the doubt."""
     one, two = np.float32(1.0), np.float32(2.0)
     across, down = np.float32(width), np.float32(height)

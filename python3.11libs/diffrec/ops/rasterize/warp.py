@@ -5,7 +5,7 @@
 # mypy: disable-error-code="no-any-return, empty-body, return"
 """Rasterisation with NVIDIA Warp: a z-buffer of 64-bit atomic minima, for CUDA (and the CPU).
 
-The arithmetic of coverage and depth is that of `reference_raster`, operation by operation, so both
+The arithmetic of coverage and depth is that of `reference`, operation by operation, so both
 find the same triangles. One thread draws a small triangle, a few share one of some hundred pixels,
 and many one that is larger. The latter two wait in one queue, each from its own end, which a fixed
 number of threads empties, so nothing waits for their number. In them a row is looked through only

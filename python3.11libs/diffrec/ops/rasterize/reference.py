@@ -1,4 +1,4 @@
-"""Rasterisation and perspective-correct barycentrics in plain PyTorch: clear, slow, any dtype.
+"""Rasterisation in plain PyTorch: clear, slow, any dtype.
 
 The conventions below are those of the fast kernels too, which agree bit by bit on coverage.
 
@@ -25,8 +25,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-DOUBT = 2.0**-17  # see `edge_planes`
-LARGE = 1e30  # beyond which float32 might overflow
+from diffrec.ops.raster import DOUBT, LARGE
+
 _CHUNK_ELEMENTS = 1 << 21
 
 
@@ -159,53 +159,3 @@ def _exact_depth(corners: Tensor, centres: Tensor) -> Tensor:
     in_front = ((sum_q > 0) & (sum_w > 0)) | ((sum_q < 0) & (sum_w < 0))
     covered = (positive | negative) & in_front & (depth >= -1) & (depth <= 1)
     return torch.where(covered, depth, torch.inf)
-
-
-def at_pixels(
-    clip: Tensor, triangles: Tensor, triangle: Tensor, pixels: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Corners [P, 3, 4] of the triangles at flat `pixels` [P] and their pixel centres [P, 2].
-
-    `triangle`: [B, H, W], the raster.
-    """
-    _, height, width = triangle.shape
-    view = torch.div(pixels, height * width, rounding_mode="floor")
-    vertices = triangles.long()[triangle.view(-1)[pixels].long()]
-    # index_select has a cheap, deterministic gradient; fancy indexing by two tensors has not.
-    flat = vertices + view[:, None] * clip.shape[1]
-    corners = clip.reshape(-1, 4).index_select(0, flat.view(-1)).view(-1, 3, 4)
-    centres = pixel_centres((height, width), clip.dtype, clip.device)
-    return corners, centres[pixels - view * height * width]
-
-
-def barycentrics(clip: Tensor, triangles: Tensor, triangle: Tensor, pixels: Tensor) -> Tensor:
-    """Perspective-correct barycentrics [P, 3], differentiable in `clip` by autograd."""
-    corners, centres = at_pixels(clip, triangles, triangle, pixels)
-    q, _ = edge_functions(corners, centres)
-    return q / q.sum(-1, keepdim=True)
-
-
-def footprint(
-    clip: Tensor,
-    triangles: Tensor,
-    triangle: Tensor,
-    pixels: Tensor,
-    texcoords: Tensor,
-    texcoord_triangles: Tensor,
-) -> Tensor:
-    """(du/dx, du/dy, dv/dx, dv/dy) [P, 4] per pixel to the right (x) and down (y)."""
-    _, height, width = triangle.shape
-    corners, centres = at_pixels(clip, triangles, triangle, pixels)
-    q, u = edge_functions(corners, centres)
-    w = corners[..., 3]
-    j, k = [1, 2, 0], [2, 0, 1]
-    along_x = (u[:, j, 1] * w[:, k] - w[:, j] * u[:, k, 1]) * (2 / width)
-    along_y = (w[:, j] * u[:, k, 0] - u[:, j, 0] * w[:, k]) * (-2 / height)
-    total = q.sum(-1, keepdim=True)
-    bary = q / total
-    change_x = (along_x - bary * along_x.sum(-1, keepdim=True)) / total
-    change_y = (along_y - bary * along_y.sum(-1, keepdim=True)) / total
-    uv = texcoords[texcoord_triangles.long()[triangle.view(-1)[pixels].long()]]
-    d_x = (change_x[..., None] * uv).sum(1)
-    d_y = (change_y[..., None] * uv).sum(1)
-    return torch.stack([d_x[:, 0], d_y[:, 0], d_x[:, 1], d_y[:, 1]], -1)

@@ -13,18 +13,15 @@ from __future__ import annotations
 import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from diffrec.errors import DiffrecError
-from diffrec.ops.rasterize import Raster
+from diffrec.ops.raster import Attributes, Raster
 from diffrec.optionalpackage import OptionalPackage
-
-if TYPE_CHECKING:
-    from diffrec.ops.surface import Attributes
 
 PACKAGE = OptionalPackage(
     "raster_backend",

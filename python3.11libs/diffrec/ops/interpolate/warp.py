@@ -3,8 +3,8 @@
 # mypy: disable-error-code="index, valid-type, no-untyped-def, misc, call-overload, no-any-return"
 """Barycentrics, interpolation and footprints of covered pixels with NVIDIA Warp, with gradients.
 
-Formulas: `reference_raster`. Gradients that several pixels add to one vertex are summed atomically:
-on CUDA their last bits vary from run to run.
+Formulas: `rasterize.reference`. Gradients that several pixels add to one vertex are summed
+atomically: on CUDA their last bits vary from run to run.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Barycentrics, interpolation and footprints of covered pixels on the CPU, with gradients.
 
-Formulas: `reference_raster`. Gradients that several pixels add to one vertex are summed per slice
-of the pixel list, and the slices then in order, so results do not depend on the order of threads.
+Formulas: `rasterize.reference`. Gradients that several pixels add to one vertex are summed per
+slice of the pixel list, and the slices then in order, so results do not depend on the order of
+threads.
 """
 
 from __future__ import annotations

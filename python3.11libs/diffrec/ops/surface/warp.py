@@ -5,7 +5,7 @@
 """All attributes of a mesh at covered pixels in one kernel, and their gradients in another.
 
 What a mesh lacks, and gradients that nobody wants, are arrays without rows. Formulas:
-`reference_raster`; the arithmetic is that of `warp_interpolate`.
+`rasterize.reference`; the arithmetic is that of `interpolate.warp`.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from diffrec.ops.warp import launch, start_warp
-from diffrec.ops.warp.lanes import run_of, run_total
-from diffrec.ops.warp.triangle import corners, edge_functions
-from diffrec.ops.warp_interpolate import (
+from diffrec.ops.interpolate.warp import (
     add_to_clip,
     corner,
     edges_across,
     edges_down,
     place_of,
 )
+from diffrec.ops.warp import launch, start_warp
+from diffrec.ops.warp.lanes import run_of, run_total
+from diffrec.ops.warp.triangle import corners, edge_functions
 
 start_warp()
 wp.set_module_options({"enable_backward": False})

@@ -3,7 +3,7 @@
 # mypy: disable-error-code="index, valid-type, no-untyped-def, misc, operator, arg-type"
 """Which triangles share an edge, with NVIDIA Warp: one key per edge, one sort, one comparison.
 
-The keys are those of `reference_antialias.neighbors`, which finds the same neighbours.
+The keys are those of `reference.neighbors`, which finds the same neighbours.
 """
 
 from __future__ import annotations
