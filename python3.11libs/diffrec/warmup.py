@@ -128,6 +128,8 @@ class WarmUp:
             if compiler is None:
                 return
             for name in names:
+                if self._ended:
+                    return
                 importlib.import_module(name)
             self._pool = ThreadPoolExecutor(min(len(names), self._cores), "kernels")
             for name in names:

@@ -85,12 +85,12 @@ OPERATIONS = (
     Operation(
         "ReLU, sigmoid, clamp", "both", (), r"clamp_scalar|threshold|sigmoid", model.activations
     ),
-    _warp("texture levels", "forward", "mips", "_finest _average", model.texture_levels),
-    _warp("texture levels", "backward", "mips", "_gather _spread", model.texture_levels_back),
-    _warp("texture fetch", "forward", "pyramid", "_fetch", model.texture_fetch),
-    _warp("texture fetch, texels", "backward", "pyramid", "_scatter", model.texture_scatter),
-    _warp("texture fetch, places", "backward", "pyramid", "_slope", model.texture_slope),
-    _warp("textures clamped", "step", "mips", "_clamp", model.texture_clamp),
+    _warp("texture levels", "forward", "texture", "_finest _average", model.texture_levels),
+    _warp("texture levels", "backward", "texture", "_gather _spread", model.texture_levels_back),
+    _warp("texture fetch", "forward", "texture", "_fetch", model.texture_fetch),
+    _warp("texture fetch, texels", "backward", "texture", "_scatter", model.texture_scatter),
+    _warp("texture fetch, places", "backward", "texture", "_slope", model.texture_slope),
+    _warp("textures clamped", "step", "texture", "_clamp", model.texture_clamp),
     _warp("gather", "forward", "gather", "_forward"),
     _warp("gather", "backward", "gather", "_scatter _weights"),
     _warp("shade", "forward", "shade", "_shade", model.shade),

@@ -13,11 +13,10 @@ from diffrec.ops.antialias import antialias
 from diffrec.ops.backends import use_backend
 from diffrec.ops.composite import composite
 from diffrec.ops.interpolate import barycentrics, interpolate, pixel_footprint
-from diffrec.ops.pyramid import Pyramid
 from diffrec.ops.raster import Attributes, Raster
 from diffrec.ops.rasterize import covered_pixels, rasterize, triangle_of_pixel
 from diffrec.ops.surface import attributes_at_pixels
-from diffrec.ops.texture import build_mips, texture2d
+from diffrec.ops.texture import Pyramid, build_mips, texture2d
 from diffrec.ops.topology import edge_topology
 
 
@@ -62,8 +61,8 @@ class Diffrec:
     def _fetched(self, textures: list[Tensor], uv: Tensor, level: Tensor) -> list[Tensor]:
         level = level + math.log2(textures[0].shape[0])
         if self.backend == "reference":
-            return [texture2d(build_mips(one), uv, level, backend="reference") for one in textures]
-        return list(Pyramid(textures, backend=self.backend).fetch(uv, level))
+            return [texture2d(build_mips(one), uv, level) for one in textures]
+        return list(Pyramid(textures).fetch(uv, level))
 
     def _barycentrics(self, raster: Raster, pixels: Tensor) -> Tensor:
         return barycentrics(self.clip, self.scene.triangles, raster, pixels)

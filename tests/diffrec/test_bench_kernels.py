@@ -98,7 +98,7 @@ def test_a_name_that_two_folders_use_needs_the_compiled_names() -> None:
 
 
 def test_the_compiled_names_are_found() -> None:
-    from diffrec.ops import warp_hashgrid
+    from diffrec.ops.hashgrid import warp as warp_hashgrid
 
     layout = HashGridLayout((2, 4), log2_entries=6)
     encoded = torch.empty(layout.channels, 3)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from diffrec.materials.surface import MaterialSample
 from diffrec.ops.backends import choose_backend
-from diffrec.ops.texture import texture_cube
+from diffrec.ops.texture_cube import texture_cube
 from diffrec.shading import brdf_table
 from diffrec.shading.light import PrefilteredLight
 from diffrec.shading.split_sum import perturbed_normal, shade

@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from diffrec.ops.cubefilter import level_of_roughness
 from diffrec.ops.shadingconstants import DIELECTRIC, LEAST_COSINE
-from diffrec.ops.texture import texture_cube
+from diffrec.ops.texture_cube import texture_cube
 from diffrec.shading import brdf_table
 from diffrec.shading.light import PrefilteredLight
 

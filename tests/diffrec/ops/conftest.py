@@ -128,7 +128,7 @@ def texture(
     flat = uv.reshape(-1, 2)
     shape = (*uv.shape[:3], tex.shape[3])
     if filter_mode == "linear":
-        return texture2d([tex[0]], flat, None, backend="reference").reshape(shape)
+        return use_backend("reference")(texture2d)([tex[0]], flat, None).reshape(shape)
     limit = None if max_mip_level is None else max_mip_level + 1
     if max_mip_level is None:
         assert all(math.log2(side).is_integer() for side in tex.shape[1:3])
@@ -139,7 +139,7 @@ def texture(
     if mip_level_bias is not None:
         level = level + mip_level_bias.reshape(-1)
     mips = build_mips(tex[0], levels=limit)
-    return texture2d(mips, flat, level.detach(), backend="reference").reshape(shape)
+    return use_backend("reference")(texture2d)(mips, flat, level.detach()).reshape(shape)
 
 
 def antialias(

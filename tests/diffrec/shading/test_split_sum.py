@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from diffrec.ops import cubemap
-from diffrec.ops.lobes import exact_rows
+from diffrec.ops.cubemap.lobes import exact_rows
 from diffrec.shading import brdf_table
 from diffrec.shading.light import EnvironmentLight, PrefilteredLight
 from diffrec.shading.split_sum import LEAST_COSINE, perturbed_normal, shade

@@ -1,4 +1,4 @@
-"""Kernels of `diffrec.ops.pyramid`: all cores, and the same result for any number of them."""
+"""Kernels of `diffrec.ops.texture`: all cores, and the same result for any number of them."""
 
 from __future__ import annotations
 

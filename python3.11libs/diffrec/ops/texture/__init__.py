@@ -1,16 +1,15 @@
-"""Several textures of one size and their mip levels in one array.
+"""Textures: mip levels, trilinear fetches, and several textures of one size in one array.
 
-The same values and gradients as `diffrec.ops.texture` (its `build_mips` and `texture2d` with
-wrapping are the reference), but the levels of all textures lie packed in one array
-[texels of all levels, channels] and one kernel does a whole fetch: no index or weight is ever
-stored, and the gradients of all fetches of an iteration are summed in one buffer, which is kept.
-Numba on the CPU, Warp on CUDA.
+`build_mips` and `texture2d` are the reference. A `Pyramid` has the same values and gradients, with
+wrapping, but the levels of all its textures lie packed in one array [texels of all levels,
+channels] and one kernel does a whole fetch: no index or weight is ever stored, and the gradients
+of all fetches of an iteration are summed in one buffer, which is kept.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,28 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from diffrec.ops.backends import choose_backend
+from diffrec.ops.backends import Operation
+from diffrec.ops.texture.reference import build_mips as build_mips
+from diffrec.ops.texture.reference import texture2d as texture2d
+
+_operation = Operation(__name__)
+
+
+def can_pack(texture: Tensor) -> bool:
+    """Whether textures like this may make a `Pyramid`."""
+    return _operation.kernels(texture) is not None
+
+
+def clamp_together(textures: Sequence[Tensor], low: Tensor, high: Tensor, shortest: float) -> bool:
+    """Clamp kd, ks and normal [H, W, 3] of one size in place, and make the normals unit length.
+
+    `low`, `high`: [9], of the three one after another; `shortest`: added to z, so that no normal
+    is without length. False where no kernel does this: then nothing has been done.
+    """
+    clamp = getattr(_operation.kernels(textures[0]), "clamp", None)
+    if clamp is not None:
+        clamp([texture.view(-1, 3) for texture in textures], low, high, shortest)
+    return clamp is not None
 
 
 class GradientBuffer:
@@ -37,11 +57,11 @@ class GradientBuffer:
         return memory.zero_()
 
 
-class _Iteration:
+class Iteration:
     """What the nodes of one pyramid's graph share; apart from the pyramid, which holds the graph,
     so that no cycle keeps either alive."""
 
-    def __init__(self, textures: Sequence[Tensor], buffer: GradientBuffer, backend: str) -> None:
+    def __init__(self, textures: Sequence[Tensor], buffer: GradientBuffer, kernels: Any) -> None:
         first = textures[0]
         self.height, self.width = int(first.shape[0]), int(first.shape[1])
         self.levels = level_table(self.height, self.width)
@@ -49,7 +69,7 @@ class _Iteration:
         self.starts = [0, *itertools.accumulate(texture.shape[2] for texture in textures)]
         last = self.levels[-1]
         self.shape = (int(last[0] * last[1] + last[2]), self.starts[-1])
-        self.kernels = _Numba if backend == "numba" else _Warp
+        self.kernels = kernels
         self.spent = False
         self._buffer, self._device = buffer, first.device
         self._gradient: Tensor | None = None
@@ -71,112 +91,6 @@ class _Iteration:
         return total
 
 
-class _Numba:
-    """The kernels for a CPU."""
-
-    @staticmethod
-    def pack(one: _Iteration, textures: Sequence[Tensor], packed: Tensor) -> None:
-        from diffrec.ops import numba_pyramid
-
-        texels = tuple(
-            texture.reshape(-1, texture.shape[2]).contiguous().numpy() for texture in textures
-        )
-        numba_pyramid.copy_in(texels, packed.numpy())
-        numba_pyramid.average(packed.numpy(), one.levels)
-
-    @staticmethod
-    def unpack(one: _Iteration, total: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
-        from diffrec.ops import numba_pyramid
-
-        numba_pyramid.spread(total.numpy(), one.levels)
-        results = [total.new_empty(shape) for shape in shapes]
-        texels = tuple(result.view(-1, result.shape[2]).numpy() for result in results)
-        numba_pyramid.copy_out(total.numpy(), texels)
-        return results
-
-    @staticmethod
-    def fetch(
-        one: _Iteration, packed: Tensor, uv: Tensor, level: Tensor, wanted: Sequence[int]
-    ) -> list[Tensor]:
-        from diffrec.ops import numba_pyramid
-
-        begin, end = one.span(wanted)
-        values = packed.new_empty((uv.shape[0], end - begin))
-        arrays = (packed.numpy(), one.levels, uv.numpy(), level.numpy(), values.numpy())
-        numba_pyramid.fetch(*arrays, begin)
-        return [
-            values[:, one.starts[index] - begin : one.starts[index + 1] - begin] for index in wanted
-        ]
-
-    @staticmethod
-    def fetch_backward(
-        one: _Iteration,
-        packed: Tensor,
-        uv: Tensor,
-        level: Tensor,
-        gradients: Mapping[int, Tensor],
-        to_texels: bool,
-        to_uv: bool,
-    ) -> Tensor | None:
-        from diffrec.ops import numba_pyramid
-
-        begin, _ = one.span(gradients)
-        parts = []
-        for index in range(min(gradients), max(gradients) + 1):
-            nothing = (uv.shape[0], one.starts[index + 1] - one.starts[index])
-            parts.append(gradients[index] if index in gradients else uv.new_zeros(nothing))
-        gradient = parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
-        arrays = (one.levels, uv.numpy(), level.numpy(), gradient.numpy())
-        if to_texels:
-            numba_pyramid.fetch_backward(one.summed_gradient().numpy(), *arrays, begin)
-        if not to_uv:
-            return None
-        slope = torch.empty_like(uv)
-        numba_pyramid.fetch_backward_uv(packed.numpy(), *arrays, begin, slope.numpy())
-        return slope
-
-
-class _Warp:
-    """The kernels for CUDA; textures have three channels each."""
-
-    @staticmethod
-    def pack(one: _Iteration, textures: Sequence[Tensor], packed: Tensor) -> None:
-        from diffrec.ops import warp_mips
-
-        warp_mips.pack(textures, packed)
-
-    @staticmethod
-    def unpack(one: _Iteration, total: Tensor, shapes: Sequence[torch.Size]) -> list[Tensor]:
-        from diffrec.ops import warp_mips
-
-        return warp_mips.unpack(total, one.height, one.width, len(shapes))
-
-    @staticmethod
-    def fetch(
-        one: _Iteration, packed: Tensor, uv: Tensor, level: Tensor, wanted: Sequence[int]
-    ) -> list[Tensor]:
-        from diffrec.ops import warp_pyramid
-
-        return warp_pyramid.fetch(packed, one.height, one.width, uv, level, wanted)
-
-    @staticmethod
-    def fetch_backward(
-        one: _Iteration,
-        packed: Tensor,
-        uv: Tensor,
-        level: Tensor,
-        gradients: Mapping[int, Tensor],
-        to_texels: bool,
-        to_uv: bool,
-    ) -> Tensor | None:
-        from diffrec.ops import warp_pyramid
-
-        where = (one.height, one.width, uv, level, gradients)
-        if to_texels:
-            warp_pyramid.fetch_backward(one.summed_gradient(), *where)
-        return warp_pyramid.fetch_backward_uv(packed, *where) if to_uv else None
-
-
 class Pyramid:
     """Mip levels of textures [H, W, C_i] in float32, ready to be fetched from.
 
@@ -188,22 +102,19 @@ class Pyramid:
         self,
         textures: Sequence[Tensor],
         buffer: GradientBuffer | None = None,
-        *,
-        backend: str | None = None,
     ) -> None:
         """Raises ValueError unless all are float32, of one height and width, and on CUDA [H, W, 3];
-        the backends are numba and warp.
+        there must be kernels for them, see `can_pack`.
         """
         if len({texture.shape[:2] for texture in textures}) != 1:
             raise ValueError("the textures of a pyramid must have one height and width")
         if any(texture.dtype != torch.float32 for texture in textures):
             raise ValueError("a pyramid takes float32 textures")
-        chosen = choose_backend(textures[0], backend, available=("numba", "warp"))
-        if chosen == "warp" and any(texture.shape[2] != 3 for texture in textures):
-            raise ValueError("a pyramid on a GPU takes textures of three channels")
-        if chosen == "warp" and len(textures) > 3:
-            raise ValueError("a pyramid on a GPU takes three textures at most")
-        self._iteration = _Iteration(textures, buffer or GradientBuffer(), chosen)
+        kernels = _operation.kernels(textures[0])
+        if kernels is None:
+            raise ValueError("the reference has no packed textures, use `texture2d`")
+        kernels.check(textures)
+        self._iteration = Iteration(textures, buffer or GradientBuffer(), kernels)
         self._packed: Tensor = _Pack.apply(  # type: ignore[no-untyped-call]
             self._iteration, *textures
         )
@@ -239,7 +150,7 @@ def level_table(height: int, width: int) -> np.ndarray[Any, np.dtype[np.int64]]:
 
 class _Pack(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, iteration: _Iteration, *textures: Tensor) -> Tensor:
+    def forward(ctx: Any, iteration: Iteration, *textures: Tensor) -> Tensor:
         ctx.set_materialize_grads(False)
         ctx.iteration = iteration
         ctx.shapes = [texture.shape for texture in textures]
@@ -252,7 +163,7 @@ class _Pack(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor | None) -> tuple[Tensor | None, ...]:
         # The fetches have summed their part in the buffer and handed on nothing;
         # `gradient` is what anybody else did with the packed array.
-        iteration: _Iteration = ctx.iteration
+        iteration: Iteration = ctx.iteration
         total = iteration.take_gradient()
         if gradient is not None:
             total += gradient
@@ -265,7 +176,7 @@ class _Fetch(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any,
-        iteration: _Iteration,
+        iteration: Iteration,
         packed: Tensor,
         uv: Tensor,
         lod: Tensor | None,

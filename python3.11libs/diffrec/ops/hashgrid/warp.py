@@ -13,7 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from diffrec.ops.hashgrid import PRIMES, HashGridLayout
+from diffrec.ops.hashgrid.layout import PRIMES, HashGridLayout
 from diffrec.ops.warp import launch, start_warp
 
 wp = start_warp()

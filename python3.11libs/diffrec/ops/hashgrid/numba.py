@@ -15,7 +15,7 @@ import numba as nb
 import numpy as np
 from torch import Tensor
 
-from diffrec.ops.hashgrid import PRIMES, HashGridLayout
+from diffrec.ops.hashgrid.layout import PRIMES, HashGridLayout
 
 _Y = np.uint32(PRIMES[1])
 _Z = np.uint32(PRIMES[2])

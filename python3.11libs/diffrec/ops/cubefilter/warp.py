@@ -17,9 +17,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffrec.ops.sparsemap import Rows
+from diffrec.ops.cubemap.widefilter import WideFilter
+from diffrec.ops.sparse import Rows
 from diffrec.ops.warp import launch, start_warp
-from diffrec.ops.widefilter import WideFilter
 
 wp = start_warp()
 wp.set_module_options({"enable_backward": False})

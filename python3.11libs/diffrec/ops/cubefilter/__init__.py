@@ -11,20 +11,20 @@ from __future__ import annotations
 
 import functools
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from diffrec.ops import cubemap, neighbours
-from diffrec.ops.backends import choose_backend
-from diffrec.ops.lobes import dense_filter, ggx_lobe
-from diffrec.ops.sparsemap import Rows, SparseMap, average_pool
-from diffrec.ops.widefilter import WideFilter
+from diffrec.ops.average_pool import average_pool
+from diffrec.ops.backends import Operation
+from diffrec.ops.cubemap.lobes import dense_filter, ggx_lobe
+from diffrec.ops.cubemap.widefilter import WideFilter
+from diffrec.ops.sparse import Rows, SparseMap
 
-if TYPE_CHECKING:
-    from diffrec.ops.warp_cubefilter import DeviceFilter
+_operation = Operation(__name__)
 
 SMALLEST = 16  # edge of the coarsest level of the chain
 _COARSEST_BLUR = 4  # edge of the coarsest blurred level
@@ -75,9 +75,9 @@ def prefilter_reference(base: Tensor) -> list[Tensor]:
 class CubeFilter:
     """The filters for one base size, built once and kept per device."""
 
-    def __init__(self, size: int, device: torch.device, backend: str | None = None) -> None:
+    def __init__(self, size: int, device: torch.device) -> None:
         self._size = size
-        self._kernels: DeviceFilter | None = None
+        self._kernels: Any = None
         self._sizes = [size]
         while self._sizes[-1] > SMALLEST:
             self._sizes.append(self._sizes[-1] // 2)
@@ -97,10 +97,9 @@ class CubeFilter:
         levels = zip(self._sizes, self.roughness, strict=True)
         wide: list[tuple[int, float | None]] = [(s, r) for s, r in levels if r > _WIDE]
         self._wide = WideFilter(last, [*wide, (last, None)], device)
-        if choose_backend(torch.empty(0, device=device), backend) == "warp":
-            from diffrec.ops.warp_cubefilter import DeviceFilter
-
-            self._kernels = DeviceFilter(
+        kernels = _operation.kernels(torch.empty(0, device=device))
+        if kernels is not None:
+            self._kernels = kernels.DeviceFilter(
                 self._sizes, blurred, self._weights, blur, raised, self._wide, device
             )
             return
@@ -108,9 +107,9 @@ class CubeFilter:
         self._raise = {s: SparseMap(rows, device) for s, rows in raised.items()}
 
     @staticmethod
-    def of(size: int, device: torch.device) -> CubeFilter:
-        """The filter of a base size; built on first use."""
-        return _cached(size, str(device))
+    def of(base: Tensor) -> CubeFilter:
+        """The filter of cube maps like this one [6, R, R, C]; built on first use."""
+        return _cached(base.shape[1], str(base.device), _operation.kernels(base))
 
     def packed(self, base: Tensor) -> tuple[Tensor | None, list[Tensor], Tensor]:
         """The levels in one array [texels of all, 3] where they are made so, then as `__call__`."""
@@ -165,9 +164,10 @@ class _Filtered(torch.autograd.Function):
     """The packed levels [texels, 3] and the irradiance [6 R^2, 3] by kernels."""
 
     @staticmethod
-    def forward(ctx: Any, base: Tensor, kernels: DeviceFilter) -> tuple[Tensor, Tensor]:
+    def forward(ctx: Any, base: Tensor, kernels: Any) -> tuple[Tensor, Tensor]:
         ctx.kernels, ctx.shape = kernels, base.shape
-        return kernels.forward(base.detach().contiguous())
+        packed, irradiance = kernels.forward(base.detach().contiguous())
+        return packed, irradiance
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -177,7 +177,7 @@ class _Filtered(torch.autograd.Function):
 
 
 @functools.lru_cache(maxsize=4)
-def _cached(size: int, device: str) -> CubeFilter:
+def _cached(size: int, device: str, _kernels: Any) -> CubeFilter:
     return CubeFilter(size, torch.device(device))
 
 

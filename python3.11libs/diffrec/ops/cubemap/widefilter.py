@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from diffrec.ops import cubemap
-from diffrec.ops.lobes import exact_rows
+from diffrec.ops.cubemap.lobes import exact_rows
 
 
 def symmetries() -> Tensor:

@@ -1,4 +1,4 @@
-"""Mip-mapped textures and cube maps, fetched trilinearly at flat lists of points."""
+"""Mip levels and trilinear fetches of textures, by PyTorch and the operation `gather`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from diffrec.ops import cubemap
-from diffrec.ops.backends import choose_backend
 from diffrec.ops.gather import weighted_gather
 
 
@@ -34,7 +32,6 @@ def texture2d(
     lod: Tensor | None,
     *,
     wrap: bool = True,
-    backend: str | None = None,
 ) -> Tensor:
     """Trilinear fetch [P, C] of levels [H, W, C], finest first, at uv [P, 2], v down.
 
@@ -47,7 +44,7 @@ def texture2d(
         return weighted_gather(flat, index, weight)
     table = torch.cat([level.reshape(-1, level.shape[2]) for level in mips])
     sizes, starts = _packed(tuple(tuple(level.shape[:2]) for level in mips), uv.device)
-    lower, upper, fraction = _levels(lod, len(mips))
+    lower, upper, fraction = levels_of(lod, len(mips))
     taps: list[tuple[Tensor, Tensor]] = []
     for level, share in ((lower, 1 - fraction), (upper, fraction)):
         size = sizes[level]
@@ -55,36 +52,6 @@ def texture2d(
         taps.append((index + starts[level][:, None], weight * share[:, None]))
     index = torch.cat([tap[0] for tap in taps], dim=1)
     weight = torch.cat([tap[1] for tap in taps], dim=1)
-    return weighted_gather(table, index, weight)
-
-
-def texture_cube(
-    levels: Sequence[Tensor],
-    directions: Tensor,
-    lod: Tensor | None,
-    backend: str | None = None,
-) -> Tensor:
-    """Trilinear fetch [P, C] of cube levels [6, R, R, C] along directions [P, 3], any length.
-
-    Bilinear across the edges of faces too. `lod`: [P], clamped to the levels; None reads the
-    first. Gradients to texels, directions and lod.
-    """
-    if choose_backend(levels[0], backend) == "numba":
-        from diffrec.ops import numba_cube
-
-        return numba_cube.fetch(levels, directions, lod)
-    if lod is None or len(levels) == 1:
-        flat = levels[0].reshape(-1, levels[0].shape[3])
-        index, weight = cubemap.bilinear(directions, levels[0].shape[1])
-        return weighted_gather(flat, index, weight)
-    table = torch.cat([level.reshape(-1, level.shape[3]) for level in levels])
-    lower, upper, fraction = _levels(lod, len(levels))
-    sizes = [level.shape[1] for level in levels]
-    below = cubemap.bilinear_levels(directions, sizes, lower)
-    above = cubemap.bilinear_levels(directions, sizes, upper)
-    index = torch.cat([below[0], above[0]], dim=1)
-    share = fraction[:, None]
-    weight = torch.cat([below[1] * (1 - share), above[1] * share], dim=1)
     return weighted_gather(table, index, weight)
 
 
@@ -98,7 +65,7 @@ def _packed(sizes: tuple[tuple[int, ...], ...], device: torch.device) -> tuple[T
     return amount, (amount.prod(1).cumsum(0) - amount.prod(1)).long()
 
 
-def _levels(lod: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
+def levels_of(lod: Tensor, count: int) -> tuple[Tensor, Tensor, Tensor]:
     """Level below and above [P] int64, and the share [P] of the one above."""
     clamped = lod.clamp(0, count - 1)
     lower = clamped.detach().floor().clamp(max=max(count - 2, 0)).long()

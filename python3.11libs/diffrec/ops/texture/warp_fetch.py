@@ -1,4 +1,4 @@
-"""Fetches from a pyramid of textures in Warp, see `diffrec.ops.pyramid`, and their gradients."""
+"""Fetches from a pyramid of textures in Warp, see `diffrec.ops.texture`, and their gradients."""
 
 # Warp reads the annotations of kernels; they are no types to a checker.
 # mypy: disable-error-code="name-defined,valid-type,no-untyped-def,misc"
@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from diffrec.ops.texture.warp_mips import level_table, texel_of, three
 from diffrec.ops.warp import launch, start_warp
-from diffrec.ops.warp_mips import level_table, texel_of, three
 
 wp = start_warp()
 wp.set_module_options({"enable_backward": False})

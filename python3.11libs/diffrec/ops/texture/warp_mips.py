@@ -1,4 +1,4 @@
-"""Mip levels of packed textures in Warp, see `diffrec.ops.pyramid`: made, and their gradients."""
+"""Mip levels of packed textures in Warp, see `diffrec.ops.texture`: made, and their gradients."""
 
 # Warp reads the annotations of kernels; they are no types to a checker.
 # mypy: disable-error-code="name-defined,valid-type,no-untyped-def,misc"
