@@ -203,7 +203,7 @@ def test_sparse_products_are_those_of_the_dense_matrix(channels: int) -> None:
     rows = Rows(start, column, value, 9)
     row = torch.repeat_interleave(torch.arange(5), start.diff())
     dense = torch.zeros(5, 9).index_put((row, column.long()), value, accumulate=True)
-    torch.testing.assert_close(rows.as_torch(CPU).to_dense(), dense)
+    torch.testing.assert_close(_as_torch(rows, CPU).to_dense(), dense)
     torch.testing.assert_close(_as_torch(rows.transposed(), CPU).to_dense(), dense.T)
     texels = torch.randn(9, channels, generator=generator, requires_grad=True)
     weight = torch.randn(5, channels, generator=generator)
