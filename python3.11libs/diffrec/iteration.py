@@ -20,14 +20,14 @@ from diffrec.adam import Adam
 from diffrec.config import Config
 from diffrec.data.views import ViewBatch
 from diffrec.geometry.mesh import Mesh
+from diffrec.losses.ssim import with_dissimilarity
+from diffrec.losses.variation import light_variation
 from diffrec.materials import Material, Surface
 from diffrec.ops.room import Room, Sizes
 from diffrec.ops.topology import EdgeTopology
 from diffrec.ranks import ALONE, Ranks
 from diffrec.render import Rendered, RenderOptions, render
 from diffrec.shading.light import EnvironmentLight, PrefilteredLight
-from diffrec.ssim import with_dissimilarity
-from diffrec.variation import light_variation
 
 LIGHT_GRADIENT_SCALE = 64.0
 

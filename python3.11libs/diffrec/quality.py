@@ -7,9 +7,10 @@ from pathlib import Path
 
 from torch import Tensor
 
-from diffrec import metrics, ssim
+from diffrec import metrics
 from diffrec.files import replace_file
 from diffrec.flip import flip
+from diffrec.losses import ssim
 
 NAME = "quality.json"
 

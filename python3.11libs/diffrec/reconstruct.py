@@ -23,6 +23,7 @@ from diffrec.geometry.vertices import VertexGeometry
 from diffrec.geometry.visualhull import hull_field
 from diffrec.interrupt import Interrupted, StopRequest
 from diffrec.iteration import PassPlan, Scene
+from diffrec.losses.variation import TextureVariation
 from diffrec.materials import NeuralMaterial, TextureMaterial, tinycudann_field
 from diffrec.materials.bake import bake
 from diffrec.materials.tinycudann_field import TinyCudaNNMaterial
@@ -36,7 +37,6 @@ from diffrec.recorder import Recorder, TextureStart
 from diffrec.reference import load_reference_mesh
 from diffrec.shading.light import EnvironmentLight
 from diffrec.validate import Pictures, ValidationResult, progress_picture, validate
-from diffrec.variation import TextureVariation
 
 Log = Callable[[str], None]
 

@@ -24,7 +24,7 @@ from diffrec.ops.room import Room
 from diffrec.ops.surface import attributes_at_pixels
 from diffrec.ops.topology import EdgeTopology, edge_topology
 from diffrec.shading.light import PrefilteredLight
-from diffrec.shading.points import VisiblePoints, shade_points
+from diffrec.shading.split_sum import VisiblePoints, shade_points
 
 CHANNELS = ("kd", "ks", "normal")
 

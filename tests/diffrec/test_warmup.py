@@ -234,7 +234,7 @@ def counting(path, *arguments, **options):
     return compiler(path, *arguments, **options)
 build.build_cpu = counting
 with WarmUp() as warm:
-    files = ["diffrec.ops.topology.warp", "diffrec.ops.warp_normal"]
+    files = ["diffrec.ops.topology.warp", "diffrec.shading.split_sum.warp_normal"]
     warm._compile_warp(files, "cpu")
     from diffrec.ops.topology import warp as kernels
     found = kernels.neighbors(torch.tensor([[0, 1, 2], [2, 1, 3]]))

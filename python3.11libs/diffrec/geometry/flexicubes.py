@@ -18,10 +18,11 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from diffrec.geometry.dmtet import EMPTY_SURFACE, regulariser_weight, sign_change_entropy
+from diffrec.geometry.dmtet import EMPTY_SURFACE, regulariser_weight
 from diffrec.geometry.dualcases import EDGES, CaseTable, case_table
 from diffrec.geometry.mesh import EmptyMeshError, Mesh
 from diffrec.ops.room import Room
+from diffrec.ops.tetrahedra.reference import sign_change_entropy
 
 __all__ = ["FlexiCubesGeometry", "FlexiSurface", "cube_grid", "flexicubes"]
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from diffrec.geometry.mesh import Mesh, bounding_box, tangent_topology, triangle_normals
-from diffrec.geometry.regularisers import UniformLaplacian
+from diffrec.ops.laplacian import UniformLaplacian
 from diffrec.ops.room import Room
 
 _TINY = 1e-12

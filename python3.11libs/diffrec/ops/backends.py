@@ -9,7 +9,7 @@ since compilers take long to load. Its functions are those that the interface ca
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from importlib import import_module
@@ -90,37 +90,3 @@ def use_backend(name: str | None) -> Iterator[None]:
 
 
 BACKENDS = ("reference", "numba", "warp")
-
-
-def choose_backend(
-    tensor: Tensor, backend: str | None = None, *, available: Sequence[str] = BACKENDS
-) -> str:
-    """Name of the implementation that is to work on `tensor`.
-
-    With `backend` None, float64 input gets "reference", float32 gets "numba" on the CPU and "warp"
-    on CUDA; an operation that lacks the fast one (not in `available`) falls back to "reference".
-    float64 always goes to "reference", since the fast kernels are written for float32.
-
-    Raises:
-        ValueError: unknown name, an implementation this operation lacks, or Numba asked for on
-            CUDA tensors. The message names the choices.
-    """
-    if backend is not None and backend not in available:
-        raise ValueError(
-            f"backend {backend!r} does not exist here; choose one of {', '.join(available)}, "
-            "or None to pick by device"
-        )
-    if tensor.dtype == torch.float64:
-        return "reference"
-    wanted = backend or _wanted.get()
-    if backend is None and wanted is not None:
-        return wanted if wanted in available else "reference"
-    if backend is None:
-        fast = "warp" if tensor.is_cuda else "numba"
-        return fast if fast in available and tensor.device.type in ("cpu", "cuda") else "reference"
-    if backend == "numba" and tensor.device.type != "cpu":
-        raise ValueError(
-            f"backend 'numba' runs on CPU tensors only, these are on {tensor.device}; "
-            "choose 'warp' or 'reference', or None to pick by device"
-        )
-    return backend

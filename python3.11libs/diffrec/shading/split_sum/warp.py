@@ -4,7 +4,7 @@
 # mypy: disable-error-code="index, valid-type, no-untyped-def, misc, operator, arg-type"
 """Shading of visible points with NVIDIA Warp: one kernel, and one for all its gradients.
 
-Formulas: `diffrec.shading.split_sum`, `brdf_table`, `cubemap` and `cubefilter.level_of_roughness`;
+Formulas: `reference`, `brdf_table`, `cubemap` and `cubefilter.level_of_roughness`;
 the backward kernel makes the forward's intermediate values again rather than keep them. What is
 absent, and gradients that nobody wants, are arrays without rows. Gradients of texels are summed
 atomically: on CUDA their last bits vary from run to run.
@@ -20,9 +20,12 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from diffrec.ops import cubemap, shadingconstants
+from diffrec.materials.surface import MaterialSample
+from diffrec.ops import cubemap
 from diffrec.ops.warp import bounds, launch, start_warp
-from diffrec.ops.warp_cube import (
+from diffrec.shading.light import PrefilteredLight
+from diffrec.shading.split_sum import VisiblePoints, brdf_table, constants
+from diffrec.shading.split_sum.warp_cube import (
     add_taps,
     fetch,
     level_of,
@@ -32,16 +35,57 @@ from diffrec.ops.warp_cube import (
     slopes,
     taps_around,
 )
-from diffrec.ops.warp_normal import frame_of, set_row, through_frame, through_unit, unit
+from diffrec.shading.split_sum.warp_normal import (
+    frame_of,
+    set_row,
+    through_frame,
+    through_unit,
+    unit,
+)
 
 start_warp()
+
+TURNS = True
 
 _BLOCK = 128  # threads that make gradients together: each needs many registers
 wp.set_module_options({"enable_backward": False, "block_dim": _BLOCK})
 
-DIELECTRIC = wp.constant(shadingconstants.DIELECTRIC)
-TABLE_SIZE = wp.constant(shadingconstants.TABLE_SIZE)
+DIELECTRIC = wp.constant(constants.DIELECTRIC)
+TABLE_SIZE = wp.constant(constants.TABLE_SIZE)
 _INPUTS = 8
+
+
+def shade(
+    points: VisiblePoints,
+    sample: MaterialSample,
+    light: PrefilteredLight,
+    camera_position: Tensor,
+    camera_from_world: Tensor | None,
+    wants_normal: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """As `shade_points`."""
+    packed = light.packed
+    if packed is None:
+        packed = torch.cat([level.reshape(-1, 3) for level in light.specular])
+    result: tuple[Tensor, Tensor | None] = Shade.apply(  # type: ignore[no-untyped-call]
+        sample.normal,
+        points.normal,
+        points.tangent,
+        points.position,
+        sample.kd,
+        sample.ks,
+        packed,
+        light.irradiance,
+        points.pixels,
+        points.pixels_per_view,
+        camera_position,
+        camera_from_world,
+        tuple(level.shape[1] for level in light.specular),
+        light.least_roughness,
+        brdf_table.table(str(packed.device)),
+        wants_normal,
+    )
+    return result
 
 
 class Shade(torch.autograd.Function):

@@ -6,15 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from diffrec.geometry.dmtet import (
-    DMTetGeometry,
-    EmptyMeshError,
-    crossing_edges,
-    marching_tetrahedra,
-    sdf_regulariser,
-)
-from diffrec.geometry.tetrahedra import TetGrid, tetrahedral_grid
-from diffrec.ops import backends
+from diffrec.geometry.dmtet import DMTetGeometry, EmptyMeshError, marching_tetrahedra
+from diffrec.ops.backends import use_backend
+from diffrec.ops.tetrahedra import sdf_regulariser
+from diffrec.ops.tetrahedra.grid import TetGrid, tetrahedral_grid
+from diffrec.ops.tetrahedra.reference import crossing_edges
 
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 
@@ -47,7 +43,7 @@ def test_the_same_surface_in_the_same_order(kind: str, device: str) -> None:
     results = []
     for where, backend in (("cpu", "reference"), (device, "warp")):
         v, s = (x.to(where).requires_grad_(True) for x in (vertices, sdf))
-        mesh = marching_tetrahedra(grid.to(where), v, s, backend=backend)
+        mesh = use_backend(backend)(marching_tetrahedra)(grid.to(where), v, s)
         weight = torch.randn(mesh.positions.shape, generator=torch.Generator().manual_seed(1))
         gradients = torch.autograd.grad((mesh.positions * weight.to(where)).sum(), (v, s))
         results.append((mesh, gradients))
@@ -67,29 +63,27 @@ def test_the_regulariser_agrees(device: str) -> None:
     expected = sdf_regulariser(grid, exact)
     (3 * expected).backward()
     sdf = sdf.to(device).requires_grad_(True)
-    value = sdf_regulariser(grid.to(device), sdf, backend="warp")
+    value = use_backend("warp")(sdf_regulariser)(grid.to(device), sdf)
     (3 * value).backward()
     assert float(value.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
     assert sdf.grad is not None and exact.grad is not None
     close(sdf.grad, exact.grad.float())
 
 
-def test_a_geometry_on_kernels_is_that_of_the_formulas(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_geometry_on_kernels_is_that_of_the_formulas() -> None:
     geometry = DMTetGeometry(16, seed=3)
     with torch.no_grad():
         geometry.offset.normal_(generator=torch.Generator().manual_seed(4))
     results = []
     for backend in ("reference", "warp"):
-        monkeypatch.setattr(
-            "diffrec.geometry.dmtet.choose_backend",
-            lambda tensor, name=None, chosen=backend, **_: name or chosen,
-        )
-        mesh = geometry.mesh()
+        with use_backend(backend):
+            mesh = geometry.mesh()
+            regulariser = geometry.regulariser(geometry.weight(0.1))
         known = geometry._crossing
         assert known is not None
         assert torch.equal(known[1], crossing_edges(geometry.grid, geometry.sdf))
         weight = torch.randn(mesh.positions.shape, generator=torch.Generator().manual_seed(1))
-        loss = (mesh.positions * weight).sum() + geometry.regulariser(geometry.weight(0.1))
+        loss = (mesh.positions * weight).sum() + regulariser
         gradients = torch.autograd.grad(loss, (geometry.offset, geometry.sdf))
         results.append((mesh.triangles, [loss.detach(), *gradients]))
     (triangles, wanted), (found_triangles, found) = results
@@ -101,11 +95,14 @@ def test_a_geometry_on_kernels_is_that_of_the_formulas(monkeypatch: pytest.Monke
 def test_a_field_of_one_sign_has_no_surface() -> None:
     grid = tetrahedral_grid(5)
     with pytest.raises(EmptyMeshError, match="Got empty training triangle mesh"):
-        marching_tetrahedra(grid, grid.vertices, torch.ones(len(grid.vertices)), backend="warp")
+        use_backend("warp")(marching_tetrahedra)(
+            grid, grid.vertices, torch.ones(len(grid.vertices))
+        )
 
 
 def test_float64_takes_the_formulas() -> None:
     grid = tetrahedral_grid(5)
-    assert backends.choose_backend(grid.vertices.double(), "warp") == "reference"
     vertices, sdf = (x.double() for x in field(grid, "noise"))
-    assert marching_tetrahedra(grid, vertices, sdf, backend="warp").positions.dtype == sdf.dtype
+    assert (
+        use_backend("warp")(marching_tetrahedra)(grid, vertices, sdf).positions.dtype == sdf.dtype
+    )

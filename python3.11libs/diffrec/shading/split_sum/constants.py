@@ -7,4 +7,4 @@ DIELECTRIC = 0.04
 LEAST_COSINE = 1e-3
 """Of the angle between the shading normal and the view."""
 TABLE_SIZE = 256
-"""Edge of the table of the second factor, `diffrec.shading.brdf_table`."""
+"""Edge of the table of the second factor, `brdf_table`."""

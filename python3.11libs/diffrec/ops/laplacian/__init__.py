@@ -7,9 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diffrec.ops.backends import choose_backend
+from diffrec.ops.backends import Operation
 
 __all__ = ["UniformLaplacian"]
+
+_operation = Operation(__name__)
 
 
 class UniformLaplacian(nn.Module):
@@ -55,23 +57,20 @@ class UniformLaplacian(nn.Module):
         summed = summed.index_add(0, self._second, -step)
         return summed * self._inverse_degree.to(values.dtype)
 
-    def __call__(
-        self, values: Tensor, start: Tensor | None = None, backend: str | None = None
-    ) -> Tensor:
+    def __call__(self, values: Tensor, start: Tensor | None = None) -> Tensor:
         """Same as `forward`, with a type."""
-        result: Tensor = super().__call__(values, start, backend)
+        result: Tensor = super().__call__(values, start)
         return result
 
-    def forward(
-        self, values: Tensor, start: Tensor | None = None, backend: str | None = None
-    ) -> Tensor:
+    def forward(self, values: Tensor, start: Tensor | None = None) -> Tensor:
         """Mean over vertices of the squared length of the Laplacian of values [V, C], scalar.
 
         With `start` [V, C] of the displacement from it; no gradient flows to it.
         """
-        if choose_backend(values, backend, available=("reference", "warp")) == "warp":
+        kernels = _operation.kernels(values)
+        if kernels is not None:
             fused: Tensor = _SquaredLaplacian.apply(  # type: ignore[no-untyped-call]
-                values, start, self._offsets, self._neighbors
+                values, start, self._offsets, self._neighbors, kernels
             )
             return fused
         if start is not None:
@@ -82,19 +81,22 @@ class UniformLaplacian(nn.Module):
 class _SquaredLaplacian(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, values: Tensor, start: Tensor | None, offsets: Tensor, neighbors: Tensor
+        ctx: Any,
+        values: Tensor,
+        start: Tensor | None,
+        offsets: Tensor,
+        neighbors: Tensor,
+        kernels: Any,
     ) -> Tensor:
-        from diffrec.ops import warp_laplacian
-
-        value, scaled = warp_laplacian.squared(values, start, offsets, neighbors)
+        value, scaled = kernels.squared(values, start, offsets, neighbors)
+        ctx.kernels = kernels
         ctx.save_for_backward(scaled, offsets, neighbors)
-        return value
+        result: Tensor = value
+        return result
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        from diffrec.ops import warp_laplacian
-
         scaled, offsets, neighbors = ctx.saved_tensors
-        gradient = warp_laplacian.squared_backward(scaled, offsets, neighbors, grad)
-        return gradient, None, None, None
+        gradient = ctx.kernels.squared_backward(scaled, offsets, neighbors, grad)
+        return gradient, None, None, None, None

@@ -2,7 +2,7 @@
 # not types, and vectors and arrays have operations that their Python stand-ins lack.
 # ruff: noqa: UP018
 # mypy: disable-error-code="index, valid-type, no-untyped-def, misc, operator, arg-type"
-"""Structural similarity with NVIDIA Warp: formulas of `diffrec.ssim`, four kernels.
+"""Structural similarity with NVIDIA Warp: formulas of `diffrec.losses.ssim`, four kernels.
 
 The window is separable: rows are averaged first, then columns, where the similarity and its slopes
 are made, and the gradient goes back through columns and rows. Every number is gathered by one
@@ -18,8 +18,8 @@ import torch
 import warp as wp
 from torch import Tensor
 
+from diffrec.losses.warp import tonemap
 from diffrec.ops.warp import launch, start_warp
-from diffrec.ops.warp_losses import tonemap
 
 start_warp()
 wp.set_module_options({"enable_backward": False})

@@ -5,7 +5,7 @@
 # ruff: noqa: UP018, SIM102
 # mypy: disable-error-code="index, valid-type, no-untyped-def, misc, operator, arg-type"
 """Total variation with NVIDIA Warp: value and gradient in one kernel. Formulas:
-`diffrec.variation`.
+`diffrec.losses.variation`.
 
 Every number is gathered from its four neighbours. A thread adds up many in float64, PyTorch the
 threads' sums in a tree: the value does not vary from run to run.

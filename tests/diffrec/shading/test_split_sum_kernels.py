@@ -10,10 +10,16 @@ from torch import Tensor
 from torch.nn import functional
 
 from diffrec.materials import MaterialSample
-from diffrec.ops import cubemap, warp_normal, warp_shade
-from diffrec.shading import brdf_table, split_sum
+from diffrec.ops import cubemap
+from diffrec.ops.backends import use_backend
 from diffrec.shading.light import PrefilteredLight
-from diffrec.shading.points import VisiblePoints, shade_points
+from diffrec.shading.split_sum import (
+    VisiblePoints,
+    constants,
+    shade_points,
+    warp_normal,
+)
+from diffrec.shading.split_sum import warp as warp_shade
 
 ON = [("numba", "cpu"), ("warp", "cpu")]
 if torch.cuda.is_available():
@@ -83,14 +89,13 @@ def shaded(
     like = leaves.position
     pixels = pixels.to(like.device)[: len(like)]
     specular = [leaves.fine, leaves.middle, leaves.coarse][3 - levels :]
-    return shade_points(
+    return use_backend(backend)(shade_points)(
         VisiblePoints(like, leaves.normal, leaves.tangent if mapped else None, pixels, PER_VIEW),
         MaterialSample(leaves.kd, leaves.ks, leaves.tangent_normal),
         PrefilteredLight(specular, leaves.irradiance, least_roughness),
         camera.to(like),
         matrix.to(like) if turning else None,
         wants_normal=wants_normal,
-        backend=backend,
     )
 
 
@@ -356,12 +361,11 @@ def test_a_light_that_is_already_packed_is_taken_as_it_is() -> None:
     camera, _, pixels = cameras()
 
     def shaded_by(light: PrefilteredLight) -> Tensor:
-        return shade_points(
+        return use_backend("warp")(shade_points)(
             VisiblePoints(leaves.position, leaves.normal, None, pixels, PER_VIEW),
             MaterialSample(leaves.kd, leaves.ks, leaves.tangent_normal),
             light,
             camera,
-            backend="warp",
         )[0]
 
     levels = [leaves.fine, leaves.middle, leaves.coarse]
@@ -376,19 +380,18 @@ def test_cameras_that_move_take_the_formulas() -> None:
     leaves = random_leaves(16)
     _, matrix, pixels = cameras()
     camera = torch.randn(VIEWS, 3, generator=torch.Generator().manual_seed(1)).requires_grad_()
-    color, _ = shade_points(
+    color, _ = use_backend("warp")(shade_points)(
         VisiblePoints(leaves.position, leaves.normal, None, pixels, PER_VIEW),
         MaterialSample(leaves.kd, leaves.ks, leaves.tangent_normal),
         PrefilteredLight([leaves.coarse], leaves.irradiance),
         camera,
         matrix,
-        backend="warp",
     )
     color.sum().backward()  # type: ignore[no-untyped-call]
     assert camera.grad is not None and camera.grad.any()
 
 
 def test_the_kernels_constants_are_those_of_the_formulas() -> None:
-    assert float(warp_normal.LEAST_COSINE) == split_sum.LEAST_COSINE
-    assert float(warp_shade.DIELECTRIC) == split_sum.DIELECTRIC
-    assert int(warp_shade.TABLE_SIZE) == brdf_table.SIZE
+    assert float(warp_normal.LEAST_COSINE) == constants.LEAST_COSINE
+    assert float(warp_shade.DIELECTRIC) == constants.DIELECTRIC
+    assert int(warp_shade.TABLE_SIZE) == constants.TABLE_SIZE

@@ -10,12 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from diffrec import variation
 from diffrec.errors import DiffrecError
 from diffrec.geometry.mesh import Mesh
+from diffrec.losses import variation
+from diffrec.losses.variation import Pairs
 from diffrec.materials import TextureMaterial
 from diffrec.ops import cubemap
-from diffrec.variation import Pairs
+from diffrec.ops.backends import use_backend
 
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 BACKENDS = [("numba", "cpu"), *(("warp", device) for device in DEVICES)]
@@ -68,7 +69,7 @@ def test_kernels_of_the_light_agree_with_the_formula(backend: str, device: str, 
     expected = variation.light_variation(exact)
     (3 * expected).backward()
     found = exact.detach().float().to(device).requires_grad_()
-    value = variation.light_variation(found, backend)
+    value = use_backend(backend)(variation.light_variation)(found)
     (3 * value).backward()
     assert float(value.detach()) == pytest.approx(float(expected.detach()), rel=1e-6)
     assert exact.grad is not None
@@ -80,7 +81,7 @@ def test_kernels_of_the_light_agree_with_the_formula(backend: str, device: str, 
 @pytest.mark.parametrize(("backend", "device"), BACKENDS)
 def test_an_even_light_rests(backend: str, device: str) -> None:
     base = torch.full((6, 8, 8, 3), 0.5, device=device, requires_grad=True)
-    value = variation.light_variation(base, backend)
+    value = use_backend(backend)(variation.light_variation)(base)
     value.backward()
     assert float(value.detach()) == pytest.approx(0, abs=1e-9)
     assert base.grad is not None
@@ -127,7 +128,7 @@ def test_the_textures_value_is_that_of_a_loop_on_every_backend(
     assert float(variation.texture_variation(textures, pairs)) == pytest.approx(expected)
     single = [image.float() for image in textures]
     for backend in ("numba", "warp"):
-        value = variation.texture_variation(single, pairs, backend)
+        value = use_backend(backend)(variation.texture_variation)(single, pairs)
         assert float(value) == pytest.approx(expected, rel=1e-5, abs=1e-7)
 
 
@@ -148,8 +149,8 @@ def test_kernels_of_the_textures_agree_with_the_formula(backend: str, device: st
     expected = variation.texture_variation(exact, [Pairs.within(one) for one in covered])
     (3 * expected).backward()
     found = [one.detach().float().to(device).requires_grad_() for one in exact]
-    value = variation.texture_variation(
-        found, [Pairs.within(one.to(device)) for one in covered], backend
+    value = use_backend(backend)(variation.texture_variation)(
+        found, [Pairs.within(one.to(device)) for one in covered]
     )
     (3 * value).backward()
     assert float(value.detach()) == pytest.approx(float(expected.detach()), rel=1e-6)
@@ -165,7 +166,7 @@ def test_texels_outside_the_charts_stay_as_they_are(backend: str, device: str) -
     covered = torch.zeros(12, 12, dtype=torch.bool, device=device)
     covered[2:7, 3:9] = True
     image = images(5, 12, 12)[0].float().to(device).requires_grad_()
-    variation.texture_variation([image], [Pairs.within(covered)], backend).backward()
+    use_backend(backend)(variation.texture_variation)([image], [Pairs.within(covered)]).backward()
     assert image.grad is not None
     moved = image.grad.abs().amax(dim=2) > 0
     assert torch.equal(moved, covered)

@@ -4,26 +4,25 @@ Image losses compare linear RGB with coverage. The regularisers return one value
 scalar, already times their weight. Source of the terms and weights: Munkberg et al., *Extracting
 Triangular 3D Models, Materials, and Lighting From Images*, CVPR 2022.
 
-On CUDA each term is one kernel that makes its gradient as well; see `diffrec.ops.warp_losses`.
+On CUDA each term is one kernel that makes its gradient as well; what has none works by PyTorch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from diffrec.colour import linear_to_srgb
-from diffrec.ops.backends import choose_backend
+from diffrec.ops.backends import Operation
 
 ImageLoss = Callable[[Tensor, Tensor], Tensor]
 #: Rendered image, photograph, background.
 PhotographLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
-_BACKENDS = ("reference", "warp")
+_operation = Operation(__name__)
 
 ALBEDO_WEIGHT = 0.03
 OCCLUSION_WEIGHT = 0.001
@@ -82,7 +81,7 @@ COLOR_LOSSES: dict[str, ImageLoss] = {
 }
 
 
-def image_loss(name: str, backend: str | None = None) -> ImageLoss:
+def image_loss(name: str) -> ImageLoss:
     """The loss of a rendered image against its photograph, by the name of its colour part.
 
     The result takes two images [..., 4], linear RGB and coverage, and returns the scalar
@@ -94,8 +93,9 @@ def image_loss(name: str, backend: str | None = None) -> ImageLoss:
     color_loss = _color_loss(name)
 
     def loss(image: Tensor, reference: Tensor) -> Tensor:
-        if choose_backend(image, backend, available=_BACKENDS) == "warp":
-            return _fused_image_loss(name, image, reference, None)
+        kernels = _operation.kernels(image)
+        if kernels is not None and name in kernels.KINDS:
+            return _fused_image_loss(name, image, reference, None, kernels)
         coverage = reference[..., 3:]
         of_coverage = (image[..., 3:] - coverage).square().mean()
         return of_coverage + color_loss(image[..., :3] * coverage, reference[..., :3] * coverage)
@@ -103,7 +103,7 @@ def image_loss(name: str, backend: str | None = None) -> ImageLoss:
     return loss
 
 
-def photograph_loss(name: str, backend: str | None = None) -> PhotographLoss:
+def photograph_loss(name: str) -> PhotographLoss:
     """`image_loss` against a photograph over a background.
 
     The result takes the rendered image [..., 4], the photograph [..., 4], its linear RGB already
@@ -112,11 +112,12 @@ def photograph_loss(name: str, backend: str | None = None) -> PhotographLoss:
 
     Raises ValueError for an unknown name.
     """
-    of_images = image_loss(name, backend)
+    of_images = image_loss(name)
 
     def loss(image: Tensor, photograph: Tensor, background: Tensor) -> Tensor:
-        if choose_backend(image, backend, available=_BACKENDS) == "warp":
-            return _fused_image_loss(name, image, photograph, background)
+        kernels = _operation.kernels(image)
+        if kernels is not None and name in kernels.KINDS:
+            return _fused_image_loss(name, image, photograph, background, kernels)
         coverage = photograph[..., 3:]
         color = photograph[..., :3] + (1 - coverage) * background
         return of_images(image, torch.cat([color, coverage], dim=-1))
@@ -152,40 +153,36 @@ def occlusion(ks: Tensor) -> Tensor:
     return ks[:, 0] * OCCLUSION_WEIGHT
 
 
-def material_terms(
-    kd: Tensor, kd_jittered: Tensor, ks: Tensor, pixels: Tensor, backend: str | None = None
-) -> Tensor:
+def material_terms(kd: Tensor, kd_jittered: Tensor, ks: Tensor, pixels: Tensor) -> Tensor:
     """The sum over P points of `albedo_smoothness` and `occlusion`: [P, 3] thrice to a scalar.
 
     `pixels`: [P]; points without one (-1) do not count.
     """
-    if choose_backend(kd, backend, available=_BACKENDS) == "warp":
+    kernels = _operation.kernels(kd)
+    if kernels is not None:
         result: Tensor = _MaterialTerms.apply(  # type: ignore[no-untyped-call]
-            kd, kd_jittered, ks, pixels
+            kd, kd_jittered, ks, pixels, kernels
         )
         return result
     terms = albedo_smoothness(kd, kd_jittered) + occlusion(ks)
     return torch.where(pixels >= 0, terms, 0.0).sum()
 
 
-def light_white_balance(base: Tensor, backend: str | None = None) -> Tensor:
+def light_white_balance(base: Tensor) -> Tensor:
     """0.005 times the mean |c - grey| of a light [..., 3], grey the mean of its own channels.
 
     Keeps the light's hue from taking the albedo's place.
     """
-    if choose_backend(base, backend, available=_BACKENDS) == "warp":
-        result: Tensor = _WhiteBalance.apply(base)  # type: ignore[no-untyped-call]
+    kernels = _operation.kernels(base)
+    if kernels is not None:
+        result: Tensor = _WhiteBalance.apply(base, kernels)  # type: ignore[no-untyped-call]
         return result
     grey = base.mean(dim=-1, keepdim=True)
     return (base - grey).abs().mean() * LIGHT_WEIGHT
 
 
-def _kernels() -> Any:
-    return import_module("diffrec.ops.warp_losses")
-
-
 def _fused_image_loss(
-    name: str, image: Tensor, reference: Tensor, background: Tensor | None
+    name: str, image: Tensor, reference: Tensor, background: Tensor | None, kernels: Any
 ) -> Tensor:
     if image.shape != reference.shape or image.shape[-1] != 4:
         raise ValueError(
@@ -193,7 +190,7 @@ def _fused_image_loss(
             "[..., 4], of one size"
         )
     result: Tensor = _ImageLoss.apply(  # type: ignore[no-untyped-call]
-        image, reference, background, name
+        image, reference, background, name, kernels
     )
     return result
 
@@ -201,9 +198,13 @@ def _fused_image_loss(
 class _ImageLoss(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, image: Tensor, reference: Tensor, background: Tensor | None, name: str
+        ctx: Any,
+        image: Tensor,
+        reference: Tensor,
+        background: Tensor | None,
+        name: str,
+        kernels: Any,
     ) -> Tensor:
-        kernels = _kernels()
         value, gradient = kernels.image_loss(
             kernels.KINDS[name],
             image.reshape(-1, 4),
@@ -221,13 +222,16 @@ class _ImageLoss(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,) = ctx.saved_tensors
-        return gradient * grad, None, None, None
+        return gradient * grad, None, None, None, None
 
 
 class _MaterialTerms(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, kd: Tensor, kd_jittered: Tensor, ks: Tensor, pixels: Tensor) -> Tensor:
-        value, gradients = _kernels().material_terms(
+    def forward(
+        ctx: Any, kd: Tensor, kd_jittered: Tensor, ks: Tensor, pixels: Tensor, kernels: Any
+    ) -> Tensor:
+        ctx.kernels = kernels
+        value, gradients = kernels.material_terms(
             kd, kd_jittered, ks, pixels, ALBEDO_WEIGHT / 3, OCCLUSION_WEIGHT
         )
         ctx.save_for_backward(gradients, kd, kd_jittered, ks)
@@ -239,14 +243,14 @@ class _MaterialTerms(torch.autograd.Function):
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
         gradients, *inputs = ctx.saved_tensors
         scaled = gradients * grad
-        place = _kernels().material_gradient
-        return (*(place(scaled, i, like) for i, like in enumerate(inputs)), None)
+        place = ctx.kernels.material_gradient
+        return (*(place(scaled, i, like) for i, like in enumerate(inputs)), None, None)
 
 
 class _WhiteBalance(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, base: Tensor) -> Tensor:
-        value, gradient = _kernels().white_balance(
+    def forward(ctx: Any, base: Tensor, kernels: Any) -> Tensor:
+        value, gradient = kernels.white_balance(
             base.reshape(-1, 3), LIGHT_WEIGHT / max(1, base.numel())
         )
         ctx.save_for_backward(gradient.view(base.shape))
@@ -255,7 +259,6 @@ class _WhiteBalance(torch.autograd.Function):
 
     @staticmethod
     @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> Tensor:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (gradient,) = ctx.saved_tensors
-        scaled: Tensor = gradient * grad
-        return scaled
+        return gradient * grad, None

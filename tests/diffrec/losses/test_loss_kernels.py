@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from diffrec import losses
+from diffrec.ops.backends import use_backend
 
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 # More pixels than the kernel has threads, so that a thread adds up several.
@@ -42,7 +43,7 @@ def test_image_losses_agree_with_the_formulas(name: str, device: str) -> None:
     expected = losses.photograph_loss(name)(exact, photograph.double(), background.double())
     (3 * expected).backward()
     image = image.to(device).requires_grad_(True)
-    value = losses.photograph_loss(name, "warp")(
+    value = use_backend("warp")(losses.photograph_loss(name))(
         image, photograph.to(device), background.to(device)
     )
     (3 * value).backward()
@@ -54,8 +55,8 @@ def test_image_losses_agree_with_the_formulas(name: str, device: str) -> None:
 @pytest.mark.parametrize("name", list(losses.COLOR_LOSSES))
 def test_an_image_loss_is_that_of_a_photograph_over_black(name: str) -> None:
     image, photograph, background = pictures(2)
-    loss = losses.image_loss(name, "warp")(image, photograph)
-    of_photograph = losses.photograph_loss(name, "warp")
+    loss = use_backend("warp")(losses.image_loss(name))(image, photograph)
+    of_photograph = use_backend("warp")(losses.photograph_loss(name))
     assert torch.equal(loss, of_photograph(image, photograph, torch.zeros_like(background)))
     assert float(loss) == pytest.approx(float(losses.image_loss(name)(image, photograph)), rel=1e-5)
 
@@ -64,7 +65,7 @@ def test_an_image_loss_is_that_of_a_photograph_over_black(name: str) -> None:
 def test_equal_images_have_no_loss_and_no_gradient(name: str) -> None:
     _, photograph, _ = pictures(3)
     image = photograph.clone().requires_grad_(True)
-    value = losses.image_loss(name, "warp")(image, photograph)
+    value = use_backend("warp")(losses.image_loss(name))(image, photograph)
     value.backward()
     assert float(value.detach()) == 0
     assert image.grad is not None and not image.grad.any()
@@ -72,13 +73,13 @@ def test_equal_images_have_no_loss_and_no_gradient(name: str) -> None:
 
 def test_a_value_does_not_vary() -> None:
     arguments = pictures(4)
-    loss = losses.photograph_loss("logl1", "warp")
+    loss = use_backend("warp")(losses.photograph_loss("logl1"))
     assert len({float(loss(*arguments)) for _ in range(3)}) == 1
 
 
 def test_a_photograph_of_another_size_is_refused() -> None:
     with pytest.raises(ValueError, match=r"\[2, 4\].*\[3, 4\]"):
-        losses.image_loss("mse", "warp")(torch.zeros(2, 4), torch.zeros(3, 4))
+        use_backend("warp")(losses.image_loss("mse"))(torch.zeros(2, 4), torch.zeros(3, 4))
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -104,8 +105,8 @@ def test_material_terms_agree(layout: str, count: int, device: str) -> None:
         return leaf, used[:, 3:6] if "sliced" in layout else used
 
     leaves, inputs = zip(*(laid_out(values) for values in numbers), strict=True)
-    expected = losses.material_terms(*inputs, pixels, "reference")
-    value = losses.material_terms(*inputs, pixels, "warp")
+    expected = use_backend("reference")(losses.material_terms)(*inputs, pixels)
+    value = use_backend("warp")(losses.material_terms)(*inputs, pixels)
     torch.testing.assert_close(value, expected, rtol=1e-5, atol=0.0)
     wanted = torch.autograd.grad(expected * 0.25, leaves)
     for found, correct in zip(torch.autograd.grad(value * 0.25, leaves), wanted, strict=True):
@@ -120,8 +121,24 @@ def test_the_lights_balance_agrees(device: str) -> None:
     expected = losses.light_white_balance(exact)
     expected.backward()
     base = base.to(device).requires_grad_(True)
-    value = losses.light_white_balance(base, "warp")
+    value = use_backend("warp")(losses.light_white_balance)(base)
     value.backward()
     assert float(value.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
     assert base.grad is not None and exact.grad is not None
     close(base.grad, exact.grad)
+
+
+def test_an_image_loss_without_a_kernel_works_where_kernels_do(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its one function in PyTorch is all that a loss needs."""
+    monkeypatch.setitem(losses.COLOR_LOSSES, "mean", lambda x, y: (x - y).abs().mean())
+    image, photograph, background = pictures(6)
+    image.requires_grad_()
+    value = use_backend("warp")(losses.photograph_loss("mean"))(image, photograph, background)
+    expected = use_backend("reference")(losses.photograph_loss("mean"))(
+        image, photograph, background
+    )
+    assert torch.equal(value, expected)
+    value.backward()
+    assert image.grad is not None and image.grad.any()

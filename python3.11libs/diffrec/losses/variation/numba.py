@@ -1,4 +1,4 @@
-"""Total variation on the CPU: formulas of `diffrec.variation`, rows shared among the cores.
+"""Total variation on the CPU: formulas of `diffrec.losses.variation`, rows shared among the cores.
 
 Every number is gathered from its four neighbours by the one thread that has its row.
 """

@@ -14,7 +14,6 @@ from __future__ import annotations
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -24,8 +23,10 @@ from torch.autograd.function import once_differentiable
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials.bake import covered_texels
 from diffrec.materials.textures import TextureMaterial
-from diffrec.ops.backends import choose_backend
+from diffrec.ops.backends import Operation
 from diffrec.ops.cubemap import edge_texels
+
+_operation = Operation(__name__)
 
 #: Differences well below this one count by their square: what eight bits cannot tell apart.
 FOOT = 1 / 255
@@ -41,17 +42,17 @@ def rounded(difference: Tensor) -> Tensor:
 # The light
 
 
-def light_variation(base: Tensor, backend: str | None = None) -> Tensor:
+def light_variation(base: Tensor) -> Tensor:
     """Mean difference of neighbouring texels of a light [6, R, R, 3], across edges too; a scalar.
 
     Of log(1 + radiance): in the dark, where noise is to go, that is the radiance itself; but a sun,
     a thousand times as bright, counts seven times and not a thousand times, and would otherwise be
     what the term melts first.
     """
-    chosen = choose_backend(base, backend)
-    if chosen == "reference":
+    kernels = _operation.kernels(base)
+    if kernels is None:
         return light_variation_reference(base)
-    result: Tensor = _LightVariation.apply(base, chosen)  # type: ignore[no-untyped-call]
+    result: Tensor = _LightVariation.apply(base, kernels)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -83,8 +84,7 @@ def edge_pairs(size: int, device: str) -> tuple[Tensor, Tensor]:
 
 class _LightVariation(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, base: Tensor, backend: str) -> Tensor:
-        kernels = import_module(f"diffrec.ops.{backend}_variation")
+    def forward(ctx: Any, base: Tensor, kernels: Any) -> Tensor:
         value, gradient = kernels.light(base.contiguous(), FOOT, 1 / light_pairs(base.shape[1]))
         ctx.save_for_backward(gradient)
         result: Tensor = value
@@ -125,13 +125,10 @@ class Pairs:
 class TextureVariation:
     """The weighted variation of kd, ks and normal map inside the charts of a mesh."""
 
-    def __init__(
-        self, material: TextureMaterial, mesh: Mesh, weight: float, backend: str | None = None
-    ) -> None:
+    def __init__(self, material: TextureMaterial, mesh: Mesh, weight: float) -> None:
         """Raises DiffrecError when the mesh has no texture coordinates or they cover no texel."""
         self._material = material
         self._weight = weight
-        self._backend = backend
         by_size: dict[tuple[int, int], Pairs] = {}
         self._pairs: list[Pairs] = []
         for texture in (material.kd, material.ks, material.normal):
@@ -144,22 +141,20 @@ class TextureVariation:
         """The weighted sum of the three means, a scalar."""
         material = self._material
         textures = (material.kd, material.ks, material.normal)
-        return texture_variation(textures, self._pairs, self._backend) * self._weight
+        return texture_variation(textures, self._pairs) * self._weight
 
 
-def texture_variation(
-    textures: Sequence[Tensor], pairs: Sequence[Pairs], backend: str | None = None
-) -> Tensor:
+def texture_variation(textures: Sequence[Tensor], pairs: Sequence[Pairs]) -> Tensor:
     """Sum over textures [H, W, 3] of the mean difference of the pairs that count; a scalar."""
-    chosen = choose_backend(textures[0], backend)
-    if chosen == "reference":
+    kernels = _operation.kernels(textures[0])
+    if kernels is None:
         terms = [
             texture_variation_reference(texture, one)
             for texture, one in zip(textures, pairs, strict=True)
         ]
         return torch.stack(terms).sum()
     result: Tensor = _TextureVariation.apply(  # type: ignore[no-untyped-call]
-        chosen, tuple(pairs), *textures
+        kernels, tuple(pairs), *textures
     )
     return result
 
@@ -174,8 +169,7 @@ def texture_variation_reference(texture: Tensor, pairs: Pairs) -> Tensor:
 
 class _TextureVariation(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, backend: str, pairs: tuple[Pairs, ...], *textures: Tensor) -> Tensor:
-        kernels = import_module(f"diffrec.ops.{backend}_variation")
+    def forward(ctx: Any, kernels: Any, pairs: tuple[Pairs, ...], *textures: Tensor) -> Tensor:
         value, gradients = kernels.textures(
             [texture.contiguous() for texture in textures],
             [one.marks for one in pairs],

@@ -4,20 +4,20 @@
 # mypy: disable-error-code="index, valid-type, no-untyped-def, misc, operator, arg-type"
 """Shading normals inside Warp kernels, with gradients: bent by a material, facing the viewer.
 
-Formulas: `diffrec.shading.split_sum.perturbed_normal`.
+Formulas: `reference.perturbed_normal`.
 """
 
 from __future__ import annotations
 
 import warp as wp
 
-from diffrec.ops import shadingconstants
 from diffrec.ops.warp import start_warp
+from diffrec.shading.split_sum import constants
 
 start_warp()
 wp.set_module_options({"enable_backward": False})
 
-LEAST_COSINE = wp.constant(shadingconstants.LEAST_COSINE)
+LEAST_COSINE = wp.constant(constants.LEAST_COSINE)
 _SHORT = wp.constant(1.0e-12)
 
 

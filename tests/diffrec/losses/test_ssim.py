@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from diffrec import losses, ssim
+from diffrec import losses
 from diffrec.errors import DiffrecError
+from diffrec.losses import ssim
+from diffrec.ops.backends import use_backend
 
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 BACKENDS = [("numba", "cpu"), *(("warp", device) for device in DEVICES)]
@@ -70,7 +72,7 @@ def test_kernels_agree_with_the_formula(backend: str, device: str, shape: tuple[
     expected = ssim.similarity(exact, y)
     (3 * expected).backward()
     found = x.float().to(device).requires_grad_()
-    value = ssim.similarity(found, y.float().to(device), backend)
+    value = use_backend(backend)(ssim.similarity)(found, y.float().to(device))
     (3 * value).backward()
     assert value.dtype == torch.float32
     assert value.shape == ()
@@ -87,9 +89,10 @@ def test_kernels_agree_with_the_formula(backend: str, device: str, shape: tuple[
 @pytest.mark.parametrize(("backend", "device"), BACKENDS)
 def test_without_gradients_the_kernels_give_the_same_value(backend: str, device: str) -> None:
     x, y = (one.float().to(device) for one in pictures(3, 20, 30, 3))
-    value = ssim.similarity(x, y, backend)
+    value = use_backend(backend)(ssim.similarity)(x, y)
     assert not value.requires_grad
-    assert torch.equal(value, ssim.similarity(x.clone().requires_grad_(), y, backend).detach())
+    again = use_backend(backend)(ssim.similarity)(x.clone().requires_grad_(), y)
+    assert torch.equal(value, again.detach())
 
 
 @settings(max_examples=25, deadline=None)
@@ -169,7 +172,8 @@ def test_the_image_loss_of_the_kernels(backend: str, device: str) -> None:
     expected.backward()
     given_ = [one.float().to(device) for one in (image, photograph, background)]
     given_[0].requires_grad_()
-    term = ssim.with_dissimilarity(losses.photograph_loss("logl2"), 0.9, backend)
+    term = ssim.with_dissimilarity(losses.photograph_loss("logl2"), 0.9)
+    term = use_backend(backend)(term)
     value = term(given_[0], given_[1], given_[2])
     value.backward()
     assert float(value.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)

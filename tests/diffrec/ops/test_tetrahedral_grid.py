@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from diffrec.geometry.tetrahedra import TET_EDGES, TetGrid, tetrahedral_grid
+from diffrec.ops.tetrahedra.grid import TET_EDGES, TetGrid, tetrahedral_grid
 
 FACES = ((1, 2, 3), (0, 3, 2), (0, 1, 3), (0, 2, 1))
 

@@ -1,4 +1,4 @@
-"""Structural similarity on the CPU: formulas of `diffrec.ssim`, rows shared among the cores.
+"""Structural similarity on the CPU: formulas of `diffrec.losses.ssim`, rows shared among the cores.
 
 The window is separable: rows are averaged first, then columns, and the gradient goes the same way
 back. Loops run along rows, so that a processor takes several pixels at once.

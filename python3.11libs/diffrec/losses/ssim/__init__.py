@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import functools
 import math
-from importlib import import_module
 from typing import Any
 
 import torch
@@ -20,7 +19,9 @@ from torch.autograd.function import once_differentiable
 
 from diffrec.errors import DiffrecError
 from diffrec.losses import BRIGHTEST, PhotographLoss, tonemap
-from diffrec.ops.backends import choose_backend
+from diffrec.ops.backends import Operation
+
+_operation = Operation(__name__)
 
 WINDOW = 11
 SIGMA = 1.5
@@ -36,7 +37,7 @@ def taps() -> tuple[float, ...]:
     return tuple(value / sum(values) for value in values)
 
 
-def similarity(image: Tensor, reference: Tensor, backend: str | None = None) -> Tensor:
+def similarity(image: Tensor, reference: Tensor) -> Tensor:
     """Mean structural similarity of pictures [..., H, W, C], a scalar; 1 for equal ones.
 
     Gradients flow to the first. Raises ValueError for pictures smaller than the window or of
@@ -46,10 +47,10 @@ def similarity(image: Tensor, reference: Tensor, backend: str | None = None) -> 
         raise ValueError("ssim compares pictures [..., H, W, C] of one shape")
     if min(image.shape[-3:-1]) < WINDOW:
         raise ValueError(f"ssim needs pictures of at least {WINDOW} pixels a side")
-    chosen = choose_backend(image, backend)
-    if chosen == "reference":
+    kernels = _operation.kernels(image)
+    if kernels is None:
         return similarity_reference(image, reference)
-    result: Tensor = _Similarity.apply(image, reference, chosen)  # type: ignore[no-untyped-call]
+    result: Tensor = _Similarity.apply(image, reference, kernels)  # type: ignore[no-untyped-call]
     return result
 
 
@@ -69,9 +70,7 @@ def similarity_reference(x: Tensor, y: Tensor) -> Tensor:
     return alike.mean()
 
 
-def with_dissimilarity(
-    loss: PhotographLoss, weight: float, backend: str | None = None
-) -> PhotographLoss:
+def with_dissimilarity(loss: PhotographLoss, weight: float) -> PhotographLoss:
     """(1 - `weight`) `loss` + `weight` (1 - SSIM) / 2, of tone-mapped pictures.
 
     The form is that of Kerbl et al., *3D Gaussian Splatting*, 2023. The photograph is compared over
@@ -89,27 +88,26 @@ def with_dissimilarity(
                 f'"diffrec.dssim" compares windows of {WINDOW} x {WINDOW} pixels, but the pictures '
                 f"are {width} x {height}: train with larger ones, or set it to 0"
             )
-        apart = (1 - photograph_similarity(image, photograph, background, backend)) / 2
+        apart = (1 - photograph_similarity(image, photograph, background)) / 2
         return (1 - weight) * loss(image, photograph, background) + weight * apart
 
     return mixed
 
 
-def photograph_similarity(
-    image: Tensor, photograph: Tensor, background: Tensor, backend: str | None = None
-) -> Tensor:
+def photograph_similarity(image: Tensor, photograph: Tensor, background: Tensor) -> Tensor:
     """`similarity` of images [..., H, W, 4] and photographs over their backgrounds, tone-mapped.
 
     Gradients flow to the image.
     """
-    if choose_backend(image, backend) == "warp":
+    kernels = _operation.kernels(image)
+    if hasattr(kernels, "photograph_similarity"):
         result: Tensor = _PhotographSimilarity.apply(  # type: ignore[no-untyped-call]
-            image, photograph, background
+            image, photograph, background, kernels
         )
         return result
     with torch.no_grad():
         color = tonemap(photograph[..., :3] + (1 - photograph[..., 3:]) * background)
-    return similarity(tonemap(image[..., :3]), color, backend)
+    return similarity(tonemap(image[..., :3]), color)
 
 
 def _averaged(value: Tensor) -> Tensor:
@@ -126,8 +124,7 @@ def _averaged(value: Tensor) -> Tensor:
 
 class _Similarity(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, image: Tensor, reference: Tensor, backend: str) -> Tensor:
-        kernels = import_module(f"diffrec.ops.{backend}_ssim")
+    def forward(ctx: Any, image: Tensor, reference: Tensor, kernels: Any) -> Tensor:
         height, width, channels = image.shape[-3:]
         x, y = (p.reshape(-1, height, width * channels).contiguous() for p in (image, reference))
         value, gradient = kernels.similarity(
@@ -145,18 +142,22 @@ class _Similarity(torch.autograd.Function):
         return gradient * grad, None, None
 
 
-class _PhotographSimilarity(_Similarity):
+class _PhotographSimilarity(torch.autograd.Function):
     @staticmethod
-    def forward(  # type: ignore[override]
-        ctx: Any, image: Tensor, photograph: Tensor, background: Tensor
+    def forward(
+        ctx: Any, image: Tensor, photograph: Tensor, background: Tensor, kernels: Any
     ) -> Tensor:
-        from diffrec.ops import warp_ssim
-
         views = [one.reshape(-1, *one.shape[-3:]) for one in (image, photograph, background)]
-        value, gradient = warp_ssim.photograph_similarity(
+        value, gradient = kernels.photograph_similarity(
             views, BRIGHTEST, taps(), (C1, C2), ctx.needs_input_grad[0]
         )
         if gradient is not None:
             ctx.save_for_backward(gradient.view(image.shape))
         result: Tensor = value
         return result
+
+    @staticmethod
+    @once_differentiable  # type: ignore[misc]
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grad, None, None, None

@@ -1,8 +1,8 @@
 """Shading of visible points on the CPU but for the fetches of light: two kernels, with gradients.
 
-Formulas: `diffrec.shading.split_sum`, `brdf_table` and `cubefilter.level_of_roughness`.
+Formulas: `reference`, `brdf_table` and `cubefilter.level_of_roughness`.
 `Directions` goes from a point's attributes to where light is looked up, `Radiance` from the light
-to its colour; between them stand the fetches of `numba_cube`. The backward kernels make the
+to its colour; between them stand the fetches of `texture_cube`. The backward kernels make the
 forward's intermediate values again rather than keep them.
 """
 
@@ -18,14 +18,47 @@ import torch
 from numba import njit, prange
 from torch import Tensor
 
-from diffrec.ops import shadingconstants
+from diffrec.materials.surface import MaterialSample
+from diffrec.ops.texture_cube import texture_cube
+from diffrec.shading.light import PrefilteredLight
+from diffrec.shading.split_sum import VisiblePoints, brdf_table, constants
 
-_LEAST_COSINE = np.float32(shadingconstants.LEAST_COSINE)
-_DIELECTRIC = np.float32(shadingconstants.DIELECTRIC)
-_TABLE_SIZE = shadingconstants.TABLE_SIZE
+TURNS = False  # a light that turns with the camera is left to the formulas
+
+_LEAST_COSINE = np.float32(constants.LEAST_COSINE)
+_DIELECTRIC = np.float32(constants.DIELECTRIC)
+_TABLE_SIZE = constants.TABLE_SIZE
 _SHORT = np.float32(1e-12)
 _ZERO, _ONE, _TWO = np.float32(0), np.float32(1), np.float32(2)
 _CHUNK = 512
+
+
+def shade(
+    points: VisiblePoints,
+    sample: MaterialSample,
+    light: PrefilteredLight,
+    camera_position: Tensor,
+    camera_from_world: None,
+    wants_normal: bool,
+) -> tuple[Tensor, Tensor | None]:
+    """As `shade_points`."""
+    view = torch.div(points.pixels, points.pixels_per_view, rounding_mode="floor")
+    normal, mirror, cosine, level = Directions.apply(  # type: ignore[no-untyped-call]
+        sample.normal,
+        points.normal,
+        points.tangent,
+        points.position,
+        sample.ks[:, 1],
+        camera_position[view],
+        len(light.specular),
+        light.least_roughness,
+    )
+    shone = texture_cube([light.irradiance], normal, None)
+    mirrored = texture_cube(light.specular, mirror, level)
+    color: Tensor = Radiance.apply(  # type: ignore[no-untyped-call]
+        sample.kd, sample.ks, shone, mirrored, cosine, brdf_table.table("cpu")
+    )
+    return color, normal if wants_normal else None
 
 
 class Directions(torch.autograd.Function):

@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from diffrec.geometry.frames import tangent_topology, vertex_normals, vertex_tangents
+from diffrec.ops.backends import use_backend
+from diffrec.ops.frames import tangent_topology, vertex_normals, vertex_tangents
 
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 
@@ -67,7 +68,7 @@ def test_normals_and_their_gradient_agree(device: str) -> None:
     weight = weights(len(expected))
     (expected * weight).sum().backward()
     positions = data["positions"].to(device).requires_grad_(True)
-    found = vertex_normals(positions, data["triangles"].to(device), "warp")
+    found = use_backend("warp")(vertex_normals)(positions, data["triangles"].to(device))
     (found * weight.to(device)).sum().backward()
     close(found.detach(), expected.detach())
     assert found[-1].tolist() == [0.0, 0.0, 1.0]
@@ -89,7 +90,7 @@ def test_tangents_and_their_gradients_agree(device: str) -> None:
         }
         positions = there["positions"].requires_grad_(True)
         normals = there["normals"].requires_grad_(True)
-        tangents = vertex_tangents(**there, backend=backend)
+        tangents = use_backend(backend)(vertex_tangents)(**there)
         loss = (tangents * weights(len(tangents)).to(tangents)).sum()
         results.append([tangents.detach(), *torch.autograd.grad(loss, (positions, normals))])
     for found, expected in zip(results[1], results[0], strict=True):
@@ -101,8 +102,8 @@ def test_where_the_mapping_is_degenerate_a_perpendicular_stands_in() -> None:
     data["texcoords"] = torch.zeros_like(data["texcoords"])
     data["normals"][5] = torch.tensor([0.0, 1.0, 0.0])
     positions = data["positions"].requires_grad_(True)
-    found = vertex_tangents(**data, backend="warp")
-    expected = vertex_tangents(**data, backend="reference")
+    found = use_backend("warp")(vertex_tangents)(**data)
+    expected = use_backend("reference")(vertex_tangents)(**data)
     close(found.detach(), expected.detach())
     gradient = torch.autograd.grad(found.sum(), positions)[0]
     assert not gradient.any()
@@ -112,14 +113,14 @@ def test_the_number_of_tangents_may_be_given() -> None:
     data = mesh(4)
     count = int(data["tangent_triangles"].max()) + 1
     for backend in ("reference", "warp"):
-        known = vertex_tangents(**data, count=count, backend=backend)
-        assert torch.equal(known, vertex_tangents(**data, backend=backend))
+        known = use_backend(backend)(vertex_tangents)(**data, count=count)
+        assert torch.equal(known, use_backend(backend)(vertex_tangents)(**data))
 
 
 def test_texture_coordinates_that_learn_get_their_gradient() -> None:
     data = mesh(5)
     texcoords = data["texcoords"].requires_grad_(True)
-    found = vertex_tangents(**data, backend="warp")
+    found = use_backend("warp")(vertex_tangents)(**data)
     gradient = torch.autograd.grad((found * weights(len(found))).sum(), texcoords)[0]
     assert gradient.any()
 
@@ -127,11 +128,11 @@ def test_texture_coordinates_that_learn_get_their_gradient() -> None:
 def test_a_mesh_without_triangles() -> None:
     positions = torch.rand(3, 3, requires_grad=True)
     none = torch.zeros((0, 3), dtype=torch.int64)
-    normals = vertex_normals(positions, none, "warp")
+    normals = use_backend("warp")(vertex_normals)(positions, none)
     assert torch.equal(normals.detach(), torch.tensor([[0.0, 0, 1]]).expand(3, 3))
     assert not torch.autograd.grad(normals.sum(), positions)[0].any()
     uv = torch.zeros(1, 2)
-    assert vertex_tangents(positions, none, normals, none, uv, none, none, 0, "warp").shape == (
-        0,
-        3,
+    tangents = use_backend("warp")(vertex_tangents)(
+        positions, none, normals, none, uv, none, none, 0
     )
+    assert tangents.shape == (0, 3)

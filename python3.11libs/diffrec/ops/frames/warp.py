@@ -4,7 +4,7 @@
 # mypy: disable-error-code="index, valid-type, no-untyped-def, misc, operator, arg-type"
 """Normals and tangents of vertices with NVIDIA Warp, with gradients.
 
-Formulas: `diffrec.geometry.frames`. Sums over the triangles around a vertex are atomic: on CUDA
+Formulas: `reference`. Sums over the triangles around a vertex are atomic: on CUDA
 their last bits vary from run to run.
 """
 

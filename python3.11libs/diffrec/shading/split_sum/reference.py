@@ -7,10 +7,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from diffrec.ops.cubefilter import level_of_roughness
-from diffrec.ops.shadingconstants import DIELECTRIC, LEAST_COSINE
 from diffrec.ops.texture_cube import texture_cube
-from diffrec.shading import brdf_table
 from diffrec.shading.light import PrefilteredLight
+from diffrec.shading.split_sum import brdf_table
+from diffrec.shading.split_sum.constants import DIELECTRIC, LEAST_COSINE
 
 
 def shade(normal: Tensor, view: Tensor, kd: Tensor, ks: Tensor, light: PrefilteredLight) -> Tensor:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from diffrec.ops.gather import weighted_gather
-from diffrec.ops.shadingconstants import TABLE_SIZE as SIZE
+from diffrec.shading.split_sum.constants import TABLE_SIZE as SIZE
 
 _STEPS = 24
 
