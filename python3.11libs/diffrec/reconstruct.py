@@ -28,8 +28,8 @@ from diffrec.materials import NeuralMaterial, TextureMaterial, tinycudann_field
 from diffrec.materials.bake import bake
 from diffrec.materials.tinycudann_field import TinyCudaNNMaterial
 from diffrec.ops import nvdiffrast
+from diffrec.ops.fixedlengths import Sizes
 from diffrec.ops.hashgrid import HashGridLayout
-from diffrec.ops.room import Sizes
 from diffrec.ops.topology import edge_topology
 from diffrec.optimize import train_pass
 from diffrec.ranks import ALONE, Ranks

@@ -18,9 +18,9 @@ from diffrec.materials import Material, MaterialSample, Surface
 from diffrec.ops import nvdiffrast
 from diffrec.ops.antialias import antialias
 from diffrec.ops.composite import composite
+from diffrec.ops.fixedlengths import FixedLengths
 from diffrec.ops.raster import Attributes, Raster
 from diffrec.ops.rasterize import covered_pixels, rasterize
-from diffrec.ops.room import Room
 from diffrec.ops.surface import attributes_at_pixels
 from diffrec.ops.topology import EdgeTopology, edge_topology
 from diffrec.shading.light import PrefilteredLight
@@ -88,15 +88,15 @@ def render(
     channels: Sequence[str] = (),
     topology: EdgeTopology | None = None,
     beside: Callable[[Surface], Surface] | None = None,
-    room: Room | None = None,
+    lengths: FixedLengths | None = None,
 ) -> Rendered:
     """Render B views of a mesh; without normals it gets smooth ones, a normal map needs tangents.
 
     `clip_from_world`, `camera_from_world`: [B, 4, 4]; `camera_position`: [B, 3], world;
     `background`: [B, H, W, 3] linear RGB or None for black; `channels`: which of `CHANNELS` to
     return beside the image; `topology`: `edge_topology(mesh.triangles)` when it is already known.
-    `beside`: the points near those of a surface where the albedo is wanted as well; `room` (CUDA,
-    one layer): a list of pixels of fixed length, see `diffrec.ops.room`.
+    `beside`: the points near those of a surface where the albedo is wanted as well; `lengths`
+    (CUDA, one layer): a list of pixels of fixed length, see `diffrec.ops.fixedlengths`.
     Gradients flow to positions, material and light, at silhouettes too (Laine et al. 2020).
     """
     options = options or RenderOptions()
@@ -121,7 +121,7 @@ def render(
     layers: list[ShadedLayer] = []
     values: list[dict[str, Tensor]] = []
     for raster in rasters:
-        pixels = covered_pixels(raster, room)
+        pixels = covered_pixels(raster, lengths)
         with record_function("interpolate"):
             geometry = _surface(mesh, clip, raster, pixels)
         with record_function("material"):

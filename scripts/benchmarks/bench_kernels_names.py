@@ -59,7 +59,7 @@ OPERATIONS = (
     _warp(
         "rasterize", "forward", "rasterize", "_draw_small _draw_queued _resolve", model.rasterize
     ),
-    _warp("covered pixels", "forward", "room", "_list", model.covered),
+    _warp("covered pixels", "forward", "fixedlengths", "_list", model.covered),
     Operation(
         "edge topology",
         "forward",
@@ -148,9 +148,8 @@ def operation(name: str, known: Mapping[str, str] | None = None) -> Operation:
 
 
 def folder_of(module: str) -> str:
-    """The operation whose folder holds a module of kernels."""
-    *_, folder, file = module.split(".")
-    return file.removeprefix("warp_") if folder == "ops" else folder
+    """The folder that holds a module of kernels: the operation, the loss or the shading model."""
+    return module.split(".")[-2]
 
 
 def compiled_names() -> dict[str, str]:

@@ -22,8 +22,8 @@ from diffrec.geometry.vertices import VertexGeometry
 from diffrec.iteration import PassPlan, Scene
 from diffrec.materials import NeuralMaterial, Surface, TextureMaterial
 from diffrec.ops.backends import use_backend
+from diffrec.ops.fixedlengths import Sizes
 from diffrec.ops.hashgrid import HashGridLayout
-from diffrec.ops.room import Sizes
 from diffrec.reference import load_reference_mesh
 from diffrec.sample.scene import write_sample
 from diffrec.shading.light import EnvironmentLight

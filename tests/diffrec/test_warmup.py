@@ -164,7 +164,7 @@ import torch
 from diffrec.config import Config
 from diffrec.materials import NeuralMaterial
 from diffrec.materials.surface import Surface
-from diffrec.ops import numba_hashgrid
+from diffrec.ops.hashgrid import numba as numba_hashgrid
 material = NeuralMaterial(Config(), (-torch.ones(3), torch.ones(3)))
 place = torch.rand(100, 3, requires_grad=True)
 sample, beside = material.sample_and_albedo(Surface(place * 2 - 1), Surface(place))

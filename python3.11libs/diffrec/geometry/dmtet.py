@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from diffrec.geometry.mesh import EmptyMeshError, Mesh
-from diffrec.ops.room import Room, Sizes
+from diffrec.ops.fixedlengths import FixedLengths, Sizes
 from diffrec.ops.tetrahedra import Surface, extract, sdf_regulariser
 from diffrec.ops.tetrahedra.grid import TetGrid, tetrahedral_grid
 
@@ -98,14 +98,15 @@ class DMTetGeometry(nn.Module):
         """Deformed grid vertices [V, 3], world units."""
         return self.grid_vertices + torch.tanh(self.offset) * self.reach
 
-    def mesh(self, room: Room | None = None) -> Mesh:
+    def mesh(self, lengths: FixedLengths | None = None) -> Mesh:
         """The present surface, facing outward, without normals or texture coordinates.
 
-        `room` (CUDA only): lists of a fixed length, see `diffrec.ops.room`. Raises EmptyMeshError
-        if the field has one sign everywhere; with `room` it is for the caller to notice.
+        `lengths` (CUDA only): lists of a fixed length, see `diffrec.ops.fixedlengths`. Raises
+        EmptyMeshError if the field has one sign everywhere; with `lengths` it is for the caller to
+        notice.
         """
         surface = extract(
-            self.grid, self.grid_vertices, self.sdf, self.offset, self.reach, room=room
+            self.grid, self.grid_vertices, self.sdf, self.offset, self.reach, lengths=lengths
         )
         self._crossing = (self.sdf._version, surface.crossing, surface.ends)
         return _as_mesh(surface)

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from diffrec.ops.backends import Operation
+from diffrec.ops.fixedlengths import FixedLengths, covered_within
 from diffrec.ops.raster import Raster
 from diffrec.ops.rasterize import reference
-from diffrec.ops.room import Room, covered_within
 
 _operation = Operation(__name__)
 
@@ -55,14 +55,14 @@ def rasterize(
     return Raster(triangle, depth)
 
 
-def covered_pixels(raster: Raster, room: Room | None = None) -> Tensor:
+def covered_pixels(raster: Raster, lengths: FixedLengths | None = None) -> Tensor:
     """Flat indices [P] int64 into B * H * W of the pixels that see a triangle, ascending.
 
-    The only place of the renderer that waits for CUDA: P must be known to go on. With `room` (Warp
-    only) P is what it says, and the raster may be changed; see `diffrec.ops.room`.
+    The only place of the renderer that waits for CUDA: P must be known to go on. With `lengths`
+    (Warp only) P is what it says, and the raster may be changed; see `diffrec.ops.fixedlengths`.
     """
-    if room is not None:
-        return covered_within(raster.triangle, raster.depth, room)
+    if lengths is not None:
+        return covered_within(raster.triangle, raster.depth, lengths)
     return torch.nonzero(raster.triangle.view(-1) >= 0).view(-1)
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from diffrec.ops.backends import Operation
-from diffrec.ops.room import Room
+from diffrec.ops.fixedlengths import FixedLengths
 from diffrec.ops.tetrahedra import reference
 from diffrec.ops.tetrahedra.grid import TetGrid
 
@@ -42,14 +42,14 @@ def extract(
     reach: float = 0.0,
     *,
     crossing: Tensor | None = None,
-    room: Room | None = None,
+    lengths: FixedLengths | None = None,
 ) -> Surface:
     """The surface of `sdf` [V], positive outside, at the linear zero crossings.
 
     The grid's vertices stand at `points` + tanh(`offset`) * `reach`, [V, 3], world units;
-    `crossing`: `reference.crossing_edges` if already known; `room` (kernels only): lists of a fixed
-    length, see `diffrec.ops.room`. Differentiable with respect to `sdf`, and to `offset`, or to
-    `points` where there is none.
+    `crossing`: `reference.crossing_edges` if already known; `lengths` (kernels only): lists of a
+    fixed length, see `diffrec.ops.fixedlengths`. Differentiable with respect to `sdf`, and to
+    `offset`, or to `points` where there is none.
     """
     kernels = _operation.kernels(sdf)
     if kernels is None:
@@ -59,7 +59,7 @@ def extract(
         return Surface(*reference.surface(grid, vertices, sdf, crossing), crossing, None)
     cuts = kernels.find_cuts(grid.tets, grid.edges, sdf)
     found = _Extract.apply(  # type: ignore[no-untyped-call]
-        points, offset, sdf, reach, grid, cuts, room, kernels
+        points, offset, sdf, reach, grid, cuts, lengths, kernels
     )
     return Surface(*found, cuts.ends)
 
@@ -101,7 +101,7 @@ class _Extract(torch.autograd.Function):
         reach: float,
         grid: TetGrid,
         cuts: Any,
-        room: Room | None,
+        lengths: FixedLengths | None,
         kernels: Any,
     ) -> tuple[Tensor, Tensor, Tensor]:
         single, double, _ = reference.tables(str(sdf.device))
@@ -113,7 +113,7 @@ class _Extract(torch.autograd.Function):
             reach,
             sdf,
             cuts,
-            room,
+            lengths,
         )
         ctx.mark_non_differentiable(triangles, crossing)
         ctx.set_materialize_grads(False)

@@ -17,7 +17,7 @@ import torch
 import warp as wp
 from torch import Tensor
 
-from diffrec.ops.room import Room
+from diffrec.ops.fixedlengths import FixedLengths
 from diffrec.ops.warp import launch, start_warp
 
 start_warp()
@@ -67,22 +67,22 @@ def extract(
     reach: float,
     sdf: Tensor,
     cuts: Cuts,
-    room: Room | None = None,
+    lengths: FixedLengths | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Positions [C, 3] of the crossings, triangles [F, 3] and the crossing edges [C].
 
-    Without `room` waits for CUDA, for C and F.
+    Without `lengths` waits for CUDA, for C and F.
 
     `grid`: tets, edges, tet_edges; `tables`: edges of one triangle [16, 3] and of two [16, 6] by
     case; grid vertices stand at `points` + tanh(`offset`) * `reach`, both [V, 3].
     """
     device = sdf.device
     tets, edges, tet_edges = grid
-    if room is None:
+    if lengths is None:
         crossings, faces = cuts.counts()
         seen = torch.empty(0, dtype=torch.int32, device=device)
     else:
-        crossings, faces, seen = room.sizes.crossings, room.sizes.triangles, room.seen
+        crossings, faces, seen = lengths.sizes.crossings, lengths.sizes.triangles, lengths.seen
     positions = torch.empty((crossings, 3), dtype=torch.float32, device=device)
     crossing = torch.empty(crossings, dtype=torch.int64, device=device)
     triangles = torch.empty((faces, 3), dtype=torch.int64, device=device)

@@ -2,9 +2,10 @@
 
 An iteration makes three lists whose lengths depend on what is seen: the covered pixels, the grid's
 edges that the surface crosses, and its triangles. As a rule each is as long as it needs to be, for
-which the processor waits for the device. With a `Room` they have the length that they are given:
-rows that are not needed hold -1 (pixels, crossing edges) or a triangle without area (0, 0, 0) and
-take part in nothing; what finds no row is left out. How many were needed is noted on the device.
+which the processor waits for the device. With `FixedLengths` they have the length that they are
+given: rows that are not needed hold -1 (pixels, crossing edges) or a triangle without area (0, 0,
+0) and take part in nothing; what finds no row is left out. How many were needed is noted on the
+device.
 """
 
 from __future__ import annotations
@@ -26,12 +27,12 @@ class Sizes(NamedTuple):
         """Of each list the larger of two lengths."""
         return Sizes(*map(max, self, other))
 
-    def fits(self, room: Sizes) -> bool:
-        """Whether lists of these lengths find room in others."""
-        return self.largest(room) == room
+    def fits(self, lengths: Sizes) -> bool:
+        """Whether lists of these lengths fit into others of those lengths."""
+        return self.largest(lengths) == lengths
 
 
-class Room:
+class FixedLengths:
     """Lengths of the lists, and what they would have had to be since the last `needed`.
 
     `seen`: [4] int32 on the device: the most pixels, crossings and triangles, and the fewest
@@ -50,11 +51,11 @@ class Room:
         return Sizes(*most), fewest
 
 
-def covered_within(triangle: Tensor, depth: Tensor, room: Room) -> Tensor:
-    """The covered pixels of a raster, [room.sizes.pixels] int64 ascending, -1 in rows not needed.
+def covered_within(triangle: Tensor, depth: Tensor, lengths: FixedLengths) -> Tensor:
+    """The covered pixels of a raster, [lengths.sizes.pixels] int64 ascending, -1 in spare rows.
 
     Pixels without a row become empty in `triangle` and `depth`, [B, H, W] each.
     """
-    from diffrec.ops import warp_room
+    from diffrec.ops.fixedlengths import warp_covered
 
-    return warp_room.covered(triangle, depth, room.sizes.pixels, room.seen)
+    return warp_covered.covered(triangle, depth, lengths.sizes.pixels, lengths.seen)

@@ -1,7 +1,7 @@
 # Kernels are in Warp's language: annotations are not types, and arrays have operations that their
 # Python stand-ins lack.
 # mypy: disable-error-code="index, valid-type, no-untyped-def, misc, operator, arg-type"
-"""The kernel of `diffrec.ops.room`, with NVIDIA Warp."""
+"""The covered pixels of a raster in a list of a fixed length, with NVIDIA Warp."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ wp.set_module_options({"enable_backward": False})
 
 
 def covered(triangle: Tensor, depth: Tensor, rows: int, seen: Tensor) -> Tensor:
-    """See `room.covered_within`; the number of covered pixels goes to seen[0]."""
+    """See `covered_within`; the number of covered pixels goes to seen[0]."""
     flat = triangle.view(-1)
     rank = torch.cumsum(flat >= 0, 0, dtype=torch.int32)
     pixels = torch.empty(rows, dtype=torch.int64, device=triangle.device)

@@ -14,7 +14,7 @@ from diffrec.config import Config
 from diffrec.data.views import ViewBatch
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.iteration import Iteration, PassPlan, Scene
-from diffrec.ops.room import Room, Sizes, covered_within
+from diffrec.ops.fixedlengths import FixedLengths, Sizes, covered_within
 
 CPU = torch.device("cpu")
 
@@ -34,13 +34,13 @@ def test_covered_pixels_fill_the_rows_there_are(seed: int, covered: float, rows:
     triangle = torch.where(seen, 5, -1).int()
     depth = torch.where(seen, 0.5, torch.inf)
     expected = torch.nonzero(seen.view(-1)).view(-1)
-    room = Room(Sizes(rows), CPU)
-    pixels = covered_within(triangle, depth, room)
+    lengths = FixedLengths(Sizes(rows), CPU)
+    pixels = covered_within(triangle, depth, lengths)
     found, left_out = expected[:rows], expected[rows:]
     assert torch.equal(pixels[: len(found)], found)
     assert pixels[len(found) :].tolist() == [-1] * (rows - len(found))
-    assert room.needed()[0].pixels == len(expected)
-    assert room.needed()[0].pixels == 0  # since the last question
+    assert lengths.needed()[0].pixels == len(expected)
+    assert lengths.needed()[0].pixels == 0  # since the last question
     kept = seen.view(-1).clone()
     kept[left_out] = False
     assert torch.equal(triangle.view(-1) >= 0, kept)
@@ -48,14 +48,14 @@ def test_covered_pixels_fill_the_rows_there_are(seed: int, covered: float, rows:
 
 
 def gradients(
-    config: Config, made: Made, batch: ViewBatch, room: Room | None
+    config: Config, made: Made, batch: ViewBatch, lengths: FixedLengths | None
 ) -> tuple[list[Tensor], Sizes]:
     """Both terms and the gradients of everything trained."""
     plan, scene = made
     noise = torch.Generator().manual_seed(1)
     iteration = Iteration(config, plan, scene, [], noise)
     iteration.begin(7)
-    image, regulariser = iteration._terms(batch, room)
+    image, regulariser = iteration._terms(batch, lengths)
     torch.autograd.backward(image + regulariser)
     found = [p.grad for p in scene.parameters() if p.grad is not None]
     assert len(found) > 4
@@ -76,12 +76,12 @@ def test_rows_that_are_not_needed_take_part_in_nothing(
     expected, need = gradients(config, make(config), batch, None)
     assert need.pixels > 300 and float(expected[0]) > 0
     sizes = Sizes(need.pixels + spare, need.crossings + spare, need.triangles + spare)
-    room = Room(sizes, CPU)
-    found, _ = gradients(config, make(config), batch, room)
+    lengths = FixedLengths(sizes, CPU)
+    found, _ = gradients(config, make(config), batch, lengths)
     for value, wanted in zip(found, expected, strict=True):
         scale = float(wanted.abs().max())
         torch.testing.assert_close(value, wanted, rtol=1e-4, atol=1e-5 * scale)
-    needed, _ = room.needed()
+    needed, _ = lengths.needed()
     assert needed.pixels == need.pixels
     if number == 0:
         assert (needed.crossings, needed.triangles) == (need.crossings, need.triangles)
@@ -97,11 +97,13 @@ def test_lists_that_overflow_do_no_harm_and_say_so(
 ) -> None:
     config, make, batch = small_config, small_passes[number], small_batches[0]
     _, need = gradients(config, make(config), batch, None)
-    room = Room(Sizes(need.pixels // 2, need.crossings * 3 // 4, need.triangles // 2), CPU)
-    found, _ = gradients(config, make(config), batch, room)
+    lengths = FixedLengths(
+        Sizes(need.pixels // 2, need.crossings * 3 // 4, need.triangles // 2), CPU
+    )
+    found, _ = gradients(config, make(config), batch, lengths)
     assert all(bool(value.isfinite().all()) for value in found)
-    needed, _ = room.needed()
-    assert not needed.fits(room.sizes)
+    needed, _ = lengths.needed()
+    assert not needed.fits(lengths.sizes)
     if number == 0:
         assert (needed.crossings, needed.triangles) == (need.crossings, need.triangles)
 
@@ -114,7 +116,7 @@ def test_a_vanished_surface_is_noted(
     with torch.no_grad():
         assert isinstance(scene.geometry, DMTetGeometry)
         scene.geometry.sdf.fill_(1.0)
-    room = Room(Sizes(500, 400, 600), CPU)
-    found, _ = gradients(small_config, (plan, scene), small_batches[0], room)
+    lengths = FixedLengths(Sizes(500, 400, 600), CPU)
+    found, _ = gradients(small_config, (plan, scene), small_batches[0], lengths)
     assert all(bool(value.isfinite().all()) for value in found)
-    assert room.needed() == (Sizes(0, 0, 0), 0)
+    assert lengths.needed() == (Sizes(0, 0, 0), 0)
