@@ -26,8 +26,8 @@ class Rows:
     def transposed(self) -> Rows:
         """The same entries as a matrix [M, N]."""
         kernels = _operation.kernels(self.start) or reference
-        turned = kernels.transpose(self.start, self.column, self.value, self.width)
-        return Rows(*turned, width=len(self.start) - 1)
+        start, column, value = kernels.transpose(self.start, self.column, self.value, self.width)
+        return Rows(start, column, value, width=len(self.start) - 1)
 
 
 class SparseMap:
@@ -35,9 +35,10 @@ class SparseMap:
 
     def __init__(self, rows: Rows, device: torch.device) -> None:
         kernels = self._kernels = _operation.kernels(torch.empty(0, device=device))
-        both = (rows, rows.transposed())
+        back = rows.transposed()
         # PyTorch multiplies by a matrix of its own making.
-        self._matrix, self._transposed = both if kernels else [_as_torch(m, device) for m in both]
+        self._matrix: Rows | Tensor = rows if kernels else _as_torch(rows, device)
+        self._transposed: Rows | Tensor = back if kernels else _as_torch(back, device)
 
     def __call__(self, texels: Tensor) -> Tensor:
         result: Tensor = _Apply.apply(  # type: ignore[no-untyped-call]

@@ -56,12 +56,13 @@ def extract(
         if crossing is None:
             crossing = reference.crossing_edges(grid, sdf)
         vertices = points if offset is None else points + torch.tanh(offset) * reach
-        return Surface(*reference.surface(grid, vertices, sdf, crossing), crossing, None)
+        positions, triangles = reference.surface(grid, vertices, sdf, crossing)
+        return Surface(positions, triangles, crossing, None)
     cuts = kernels.find_cuts(grid.tets, grid.edges, sdf)
-    found = _Extract.apply(  # type: ignore[no-untyped-call]
+    positions, triangles, cut = _Extract.apply(  # type: ignore[no-untyped-call]
         points, offset, sdf, reach, grid, cuts, lengths, kernels
     )
-    return Surface(*found, cuts.ends)
+    return Surface(positions, triangles, cut, cuts.ends)
 
 
 def sdf_regulariser(
