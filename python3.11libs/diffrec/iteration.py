@@ -19,14 +19,14 @@ from diffrec import losses
 from diffrec.adam import Adam
 from diffrec.data.views import ViewBatch
 from diffrec.geometry.mesh import Mesh
+from diffrec.losses.ssim import with_dissimilarity
+from diffrec.losses.variation import light_variation
 from diffrec.materials import Material, Surface
-from diffrec.ops.antialias import EdgeTopology
-from diffrec.ops.room import Room, Sizes
+from diffrec.ops.fixedlengths import FixedLengths, Sizes
+from diffrec.ops.topology import EdgeTopology
 from diffrec.ranks import ALONE, Ranks
 from diffrec.render import Rendered, RenderOptions, render
 from diffrec.shading.light import EnvironmentLight, PrefilteredLight
-from diffrec.ssim import with_dissimilarity
-from diffrec.variation import light_variation
 from nvdiffrec_contract.configuration import Config
 
 LIGHT_GRADIENT_SCALE = 64.0
@@ -35,10 +35,10 @@ LIGHT_GRADIENT_SCALE = 64.0
 class Geometry(Protocol):
     """What a pass optimises the shape of."""
 
-    def mesh(self, room: Room | None = None) -> Mesh:
+    def mesh(self, lengths: FixedLengths | None = None) -> Mesh:
         """The present mesh, with normals (and tangents where it has UVs).
 
-        `room`: see `diffrec.ops.room`; a mesh whose lists have one length takes no notice.
+        `lengths`: see `diffrec.ops.fixedlengths`; a mesh whose lists have one length ignores it.
         """
 
     def parameters(self) -> Iterator[nn.Parameter]:
@@ -54,8 +54,8 @@ class PassPlan:
     `warm_up`: iterations until the learning rate is reached; `final_rate`: to what share it falls
     by the end; `betas`: Adam's, for the shape; `topology`: the edges of a mesh whose triangles
     never change; `damage()`: what has become of such a mesh, see `VertexGeometry`; `most`: the
-    longest lists of its mesh, None where the geometry takes no `Room` and has to wait for CUDA;
-    `begin(progress)`: called before every iteration; `textures()`: a term of the textures.
+    longest lists of its mesh, None where the geometry takes no `FixedLengths` and has to wait for
+    CUDA; `begin(progress)`: called before every iteration; `textures()`: a term of the textures.
     """
 
     index: int
@@ -141,11 +141,11 @@ class Iteration:
             optimizer.begin(number)
         self._count += 1
 
-    def work(self, batch: ViewBatch, room: Room | None = None) -> None:
-        """Learn from the views of `batch`. Raises EmptyMeshError, unless with `room`."""
+    def work(self, batch: ViewBatch, lengths: FixedLengths | None = None) -> None:
+        """Learn from the views of `batch`. Raises EmptyMeshError, unless with `lengths`."""
         for optimizer in self._optimizers:
             optimizer.zero_grad()
-        terms = self._terms(batch, room)
+        terms = self._terms(batch, lengths)
         with record_function("backward"):
             total = terms[0] + terms[1]
             if self._ranks.count > 1:
@@ -182,7 +182,7 @@ class Iteration:
         """What the averages are made of; changed in place."""
         return [self._sums, self._count]
 
-    def _terms(self, batch: ViewBatch, room: Room | None) -> tuple[Tensor, Tensor]:
+    def _terms(self, batch: ViewBatch, lengths: FixedLengths | None) -> tuple[Tensor, Tensor]:
         """The image term and the regularisers, two scalars."""
         if batch.image is None:
             raise ValueError("training views need pictures")
@@ -194,11 +194,11 @@ class Iteration:
 
         def beside(surface: Surface) -> Surface:
             # The noise is that of one process for all, but for lists of which none knows the rest.
-            rows = None if room is not None else ranks.rows(len(surface.position))
+            rows = None if lengths is not None else ranks.rows(len(surface.position))
             return surface.jittered(noise, rows)
 
         with record_function("geometry"):
-            mesh = scene.geometry.mesh(room)
+            mesh = scene.geometry.mesh(lengths)
         with record_function("light"):
             light = scene.prefiltered()
         rendered = render(
@@ -213,7 +213,7 @@ class Iteration:
             options=render_options(config),
             topology=plan.topology,
             beside=beside,
-            room=room,
+            lengths=lengths,
         )
         self.sizes = Sizes(
             max(layer.pixels.shape[0] for layer in rendered.layers),

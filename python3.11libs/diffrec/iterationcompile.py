@@ -18,7 +18,7 @@ from diffrec.materials.surface import Surface
 from diffrec.ops.cubefilter import SMALLEST
 from diffrec.ops.hashgrid import HashGridLayout
 from diffrec.shading.light import EnvironmentLight
-from diffrec.shading.points import VisiblePoints, shade_points
+from diffrec.shading.split_sum import VisiblePoints, shade_points
 
 _POINTS = 4
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from torch import Tensor
 
 from diffrec.errors import DiffrecError
-from diffrec.ssim import similarity
+from diffrec.losses.ssim import similarity
+from diffrec.ops.backends import use_backend
 from nvdiffrec_contract.files import replace_file
 
 HEADER = "ID, MSE, PSNR"
@@ -48,7 +49,8 @@ def ssim(image: Tensor, reference: Tensor) -> Tensor:
         raise ValueError("ssim compares two pictures [H, W, C] of one shape")
     # CUDA is quick without a kernel of its own, whose compilation a few views would not repay.
     backend = "reference" if image.is_cuda else None
-    return similarity(image.clamp(0, 1), reference.clamp(0, 1), backend)
+    with use_backend(backend):
+        return similarity(image.clamp(0, 1), reference.clamp(0, 1))
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from torch import Tensor
 
-from diffrec import metrics, ssim
+from diffrec import metrics
 from diffrec.flip import flip
+from diffrec.losses import ssim
 from nvdiffrec_contract.files import replace_file
 
 NAME = "quality.json"

@@ -22,21 +22,21 @@ from diffrec.geometry.vertices import VertexGeometry
 from diffrec.geometry.visualhull import hull_field
 from diffrec.interrupt import Interrupted, StopRequest
 from diffrec.iteration import PassPlan, Scene
+from diffrec.losses.variation import TextureVariation
 from diffrec.materials import NeuralMaterial, TextureMaterial, tinycudann_field
 from diffrec.materials.bake import bake
 from diffrec.materials.tinycudann_field import TinyCudaNNMaterial
 from diffrec.metricstable import MetricsTable
-from diffrec.ops import nvdiffrast_raster
-from diffrec.ops.antialias import edge_topology
+from diffrec.ops import nvdiffrast
+from diffrec.ops.fixedlengths import Sizes
 from diffrec.ops.hashgrid import HashGridLayout
-from diffrec.ops.room import Sizes
+from diffrec.ops.topology import edge_topology
 from diffrec.optimize import train_pass
 from diffrec.ranks import ALONE, Ranks
 from diffrec.recorder import Recorder, TextureStart
 from diffrec.reference import load_reference_mesh
 from diffrec.shading.light import EnvironmentLight
 from diffrec.validate import Pictures, ValidationResult, progress_picture, validate
-from diffrec.variation import TextureVariation
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.configuration import Config
 from nvdiffrec_contract.errors import ConfigError
@@ -123,7 +123,7 @@ def _reconstruct(
 def require_packages(config: Config, device: torch.device) -> None:
     """Raise DiffrecError unless what the configuration asks for instead of our own is there."""
     if config.diffrec.raster_backend != "own":
-        nvdiffrast_raster.PACKAGE.require(device)
+        nvdiffrast.PACKAGE.require(device)
     if config.diffrec.field_backend != "own":
         tinycudann_field.PACKAGE.require(device)
 

@@ -3,9 +3,10 @@
 Starting the hundred kernels of an iteration one by one takes a processor longer than a GPU takes to
 run them. Recorded once and started as a whole they take what the GPU needs. A recording always
 does the same work on the same memory: batches are copied to one place, and the lists whose lengths
-depend on what is seen have a fixed length, see `diffrec.ops.room`. When they overflow or much of
-them stays empty, the iteration is recorded anew with other lengths. Until an overflow is noticed,
-at the next reading of the loss, the last pixels of the last view do not count, or triangles lack.
+depend on what is seen have a fixed length, see `diffrec.ops.fixedlengths`. When they overflow or
+much of them stays empty, the iteration is recorded anew with other lengths. Until an overflow is
+noticed, at the next reading of the loss, the last pixels of the last view do not count, or
+triangles lack.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from diffrec.data.views import ViewBatch
 from diffrec.geometry.dmtet import EMPTY_SURFACE
 from diffrec.geometry.mesh import EmptyMeshError
 from diffrec.iteration import Iteration
-from diffrec.ops.room import Room, Sizes
+from diffrec.ops.fixedlengths import FixedLengths, Sizes
 
 PLAIN_ITERATIONS = 4  # before the first recording: kernels are loaded, and the lengths get known
 SPARE = 1.15  # length of a list over what it needed
@@ -46,7 +47,7 @@ class RecordedIteration:
         self._seen = Sizes(0)
         self._needs: deque[Sizes] = deque(maxlen=CALM_READINGS)
         self._graph: torch.cuda.CUDAGraph | None = None
-        self._room: Room | None = None
+        self._lengths: FixedLengths | None = None
         self._batch: ViewBatch | None = None
         self._changed: list[Tensor] = [p.detach() for p in iteration.scene.parameters()]
 
@@ -71,21 +72,21 @@ class RecordedIteration:
 
         Raises EmptyMeshError when an iteration since the last call had no surface.
         """
-        if self._graph is None or self._room is None or self._batch is None:
+        if self._graph is None or self._lengths is None or self._batch is None:
             return
-        need, fewest_crossings = self._room.needed()
+        need, fewest_crossings = self._lengths.needed()
         if self._most.crossings and fewest_crossings == 0:
-            raise EmptyMeshError(EMPTY_SURFACE)
+            raise EmptyMeshError(*EMPTY_SURFACE)
         if not need.pixels:  # nothing was seen, which says nothing about the lists
             return
         self._needs.append(need)
-        room = self._room.sizes
-        if not need.fits(room):
+        lengths = self._lengths.sizes
+        if not need.fits(lengths):
             self._needs.clear()
-            self._record(self._batch, _with_spare(room.largest(need), self._most))
+            self._record(self._batch, _with_spare(lengths.largest(need), self._most))
         elif len(self._needs) == CALM_READINGS:
             smaller = _with_spare(functools.reduce(Sizes.largest, self._needs), self._most)
-            if any(now > WASTE / SPARE * then for now, then in zip(room, smaller, strict=True)):
+            if any(now > WASTE / SPARE * then for now, then in zip(lengths, smaller, strict=True)):
                 self._needs.clear()
                 self._record(self._batch, smaller)
 
@@ -94,7 +95,7 @@ class RecordedIteration:
         if self._graph is not None:
             self._graph.reset()  # so that its memory is free for the next one
             self._graph = None
-        room = Room(sizes, batch.clip_from_world.device)
+        lengths = FixedLengths(sizes, batch.clip_from_world.device)
         if self._batch is None:
             self._batch = ViewBatch(
                 *(None if one is None else one.clone() for one in _tensors(batch))  # type: ignore[arg-type]
@@ -104,13 +105,13 @@ class RecordedIteration:
         try:
             # Other threads may go on with what they do on the device.
             with torch.cuda.graph(graph, capture_error_mode="thread_local"):
-                iteration.work(self._batch, room)
+                iteration.work(self._batch, lengths)
         except (RuntimeError, torch.cuda.OutOfMemoryError) as error:
             self._recordable = False
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
             self._log(f"Iterations are not recorded as a CUDA graph: {reason}")
             return
-        self._graph, self._room = graph, room
+        self._graph, self._lengths = graph, lengths
 
     def _take(self, batch: ViewBatch) -> None:
         assert self._batch is not None

@@ -15,12 +15,16 @@ from torch.profiler import record_function
 
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials import Material, MaterialSample, Surface
-from diffrec.ops.antialias import EdgeTopology, antialias, composite, edge_topology
-from diffrec.ops.rasterize import Raster, covered_pixels, rasterize
-from diffrec.ops.room import Room
-from diffrec.ops.surface import Attributes, attributes_at_pixels
+from diffrec.ops import nvdiffrast
+from diffrec.ops.antialias import antialias
+from diffrec.ops.composite import composite
+from diffrec.ops.fixedlengths import FixedLengths
+from diffrec.ops.raster import Attributes, Raster
+from diffrec.ops.rasterize import covered_pixels, rasterize
+from diffrec.ops.surface import attributes_at_pixels
+from diffrec.ops.topology import EdgeTopology, edge_topology
 from diffrec.shading.light import PrefilteredLight
-from diffrec.shading.points import VisiblePoints, shade_points
+from diffrec.shading.split_sum import VisiblePoints, shade_points
 
 CHANNELS = ("kd", "ks", "normal")
 
@@ -84,15 +88,15 @@ def render(
     channels: Sequence[str] = (),
     topology: EdgeTopology | None = None,
     beside: Callable[[Surface], Surface] | None = None,
-    room: Room | None = None,
+    lengths: FixedLengths | None = None,
 ) -> Rendered:
     """Render B views of a mesh; without normals it gets smooth ones, a normal map needs tangents.
 
     `clip_from_world`, `camera_from_world`: [B, 4, 4]; `camera_position`: [B, 3], world;
     `background`: [B, H, W, 3] linear RGB or None for black; `channels`: which of `CHANNELS` to
     return beside the image; `topology`: `edge_topology(mesh.triangles)` when it is already known.
-    `beside`: the points near those of a surface where the albedo is wanted as well; `room` (CUDA,
-    one layer): a list of pixels of fixed length, see `diffrec.ops.room`.
+    `beside`: the points near those of a surface where the albedo is wanted as well; `lengths`
+    (CUDA, one layer): a list of pixels of fixed length, see `diffrec.ops.fixedlengths`.
     Gradients flow to positions, material and light, at silhouettes too (Laine et al. 2020).
     """
     options = options or RenderOptions()
@@ -102,23 +106,22 @@ def render(
         with record_function("geometry"):
             mesh = mesh.with_normals()
     triangles = mesh.triangles
-    backend = None if options.raster_backend == "own" else options.raster_backend
+    own = options.raster_backend == "own"
+    draw = rasterize if own else nvdiffrast.rasterize
     with record_function("rasterize"):
         clip = project(mesh.positions, clip_from_world)
         rasters: list[Raster] = []
         for _ in range(options.layers):
             behind = rasters[-1] if rasters else None
-            rasters.append(
-                rasterize(clip, triangles, (height, width), behind=behind, backend=backend)
-            )
+            rasters.append(draw(clip, triangles, (height, width), behind=behind))
     with record_function("edge topology"):
-        if topology is None and backend is None:
+        if topology is None and own:
             topology = edge_topology(triangles)
 
     layers: list[ShadedLayer] = []
     values: list[dict[str, Tensor]] = []
     for raster in rasters:
-        pixels = covered_pixels(raster, room)
+        pixels = covered_pixels(raster, lengths)
         with record_function("interpolate"):
             geometry = _surface(mesh, clip, raster, pixels)
         with record_function("material"):

@@ -15,7 +15,6 @@ import ctypes
 import hashlib
 import importlib
 import os
-import pkgutil
 import platform
 import subprocess
 import sys
@@ -112,7 +111,7 @@ class WarmUp:
         if device.type == "cpu":
             # An iteration needs them last. They are not waited for: who comes first compiles.
             folders = (_PACKAGE / name for name in ("materials", "ops", "shading"))
-            sources = [path for folder in folders for path in folder.glob("*.py")]
+            sources = [path for folder in folders for path in folder.rglob("*.py")]
             module, parts = "diffrec.iterationcompile", ("shading", "field", "textures")
             works.insert(0, _Work("an iteration", module, parts, tuple(sorted(sources))))
         self._compile_apart(works)
@@ -123,12 +122,14 @@ class WarmUp:
 
     def _compile_files(self, names: Sequence[str], device: str) -> None:
         try:
-            from diffrec.ops.backends import warp
+            from diffrec.ops.warp import start_warp
 
-            compiler = _compiler(warp(), device)
+            compiler = _compiler(start_warp(), device)
             if compiler is None:
                 return
             for name in names:
+                if self._ended:
+                    return
                 importlib.import_module(name)
             self._pool = ThreadPoolExecutor(min(len(names), self._cores), "kernels")
             for name in names:
@@ -199,11 +200,13 @@ class WarmUp:
 
 
 def warp_files() -> list[str]:
-    """The modules that hold Warp's kernels, those that take longest to compile first."""
-    folder = _PACKAGE / "ops"
-    names = [one.name for one in pkgutil.iter_modules([str(folder)]) if one.name[:5] == "warp_"]
-    names.sort(key=lambda name: -(folder / f"{name}.py").stat().st_size)
-    return [f"diffrec.ops.{name}" for name in names]
+    """The modules that hold Warp's kernels, those that take longest to compile first.
+
+    They are called `warp`, or `warp_` and what they hold, and lie beside what they are kernels of.
+    """
+    files = sorted(_PACKAGE.rglob("warp.py")) + sorted(_PACKAGE.rglob("warp_*.py"))
+    files.sort(key=lambda file: -file.stat().st_size)
+    return [".".join(file.relative_to(_PACKAGE.parent).with_suffix("").parts) for file in files]
 
 
 def _compiler(wp: Any, device: str) -> Callable[[str], Any] | None:

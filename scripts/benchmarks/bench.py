@@ -47,7 +47,7 @@ def measure(sample: Path, size: int, iterations: int, device_name: str) -> dict[
     from diffrec.geometry.vertices import VertexGeometry
     from diffrec.iteration import PassPlan, Scene
     from diffrec.materials import NeuralMaterial, TextureMaterial
-    from diffrec.ops.room import Sizes
+    from diffrec.ops.fixedlengths import Sizes
     from diffrec.optimize import train_pass
     from diffrec.reference import load_reference_mesh
     from diffrec.shading.light import EnvironmentLight

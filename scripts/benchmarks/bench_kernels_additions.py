@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from diffrec.ops.backends import warp
+from diffrec.ops.warp import start_warp
 
-wp = warp()
+wp = start_warp()
 wp.set_module_options({"enable_backward": False})
 
 _FIRST = wp.constant(wp.uint32(2654435761))

@@ -10,8 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffrec.ops.backends import launch
 from diffrec.ops.network import _tensor_cores
+from diffrec.ops.warp import launch
 
 WIDTHS = (1, 2, 4)  # floats that one addition writes
 COPIED = 1 << 30  # bytes

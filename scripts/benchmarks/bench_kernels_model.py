@@ -155,7 +155,7 @@ def hash_fine_back(e: Extent) -> Need:
 
 def hash_coarse_back(e: Extent) -> Need:
     """Dense levels: the corners of a cell once for each run of points; a cell a run at best."""
-    from diffrec.ops.warp_hashgrid import RUN  # which starts Warp
+    from diffrec.ops.hashgrid.warp import RUN
 
     assert e.grid is not None
     levels = sum(e.grid.dense)

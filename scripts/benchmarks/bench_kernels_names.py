@@ -17,7 +17,7 @@ _WARP = re.compile(r"(\w+)_[0-9a-f]{8}_cuda_kernel_(?:forward|backward)")
 class Operation:
     """A row of the table.
 
-    `kernels`: of Warp, as file.name; `pattern`: searched in PyTorch's names; `need`: what it has
+    `kernels`: of Warp, as folder.name; `pattern`: searched in PyTorch's names; `need`: what it has
     to do at least, None where no model is made.
     """
 
@@ -28,8 +28,8 @@ class Operation:
     need: Callable[[Extent], Need] | None = None
 
 
-def _warp(title: str, direction: str, file: str, names: str, need: object = None) -> Operation:
-    kernels = tuple(f"warp_{file}.{name}" for name in names.split())
+def _warp(title: str, direction: str, folder: str, names: str, need: object = None) -> Operation:
+    kernels = tuple(f"{folder}.{name}" for name in names.split())
     return Operation(title, direction, kernels, need=need)  # type: ignore[arg-type]
 
 
@@ -56,12 +56,14 @@ OPERATIONS = (
         "_descend _shared _product_and_own _spread",
         model.light_filter_back,
     ),
-    _warp("rasterize", "forward", "raster", "_draw_small _draw_queued _resolve", model.rasterize),
-    _warp("covered pixels", "forward", "room", "_list", model.covered),
+    _warp(
+        "rasterize", "forward", "rasterize", "_draw_small _draw_queued _resolve", model.rasterize
+    ),
+    _warp("covered pixels", "forward", "fixedlengths", "_list", model.covered),
     Operation(
         "edge topology",
         "forward",
-        ("warp_topology._keys", "warp_topology._pair"),
+        ("topology._keys", "topology._pair"),
         r"(?i)radix_?sort",
         model.topology,
     ),
@@ -83,19 +85,19 @@ OPERATIONS = (
     Operation(
         "ReLU, sigmoid, clamp", "both", (), r"clamp_scalar|threshold|sigmoid", model.activations
     ),
-    _warp("texture levels", "forward", "mips", "_finest _average", model.texture_levels),
-    _warp("texture levels", "backward", "mips", "_gather _spread", model.texture_levels_back),
-    _warp("texture fetch", "forward", "pyramid", "_fetch", model.texture_fetch),
-    _warp("texture fetch, texels", "backward", "pyramid", "_scatter", model.texture_scatter),
-    _warp("texture fetch, places", "backward", "pyramid", "_slope", model.texture_slope),
-    _warp("textures clamped", "step", "mips", "_clamp", model.texture_clamp),
+    _warp("texture levels", "forward", "texture", "_finest _average", model.texture_levels),
+    _warp("texture levels", "backward", "texture", "_gather _spread", model.texture_levels_back),
+    _warp("texture fetch", "forward", "texture", "_fetch", model.texture_fetch),
+    _warp("texture fetch, texels", "backward", "texture", "_scatter", model.texture_scatter),
+    _warp("texture fetch, places", "backward", "texture", "_slope", model.texture_slope),
+    _warp("textures clamped", "step", "texture", "_clamp", model.texture_clamp),
     _warp("gather", "forward", "gather", "_forward"),
     _warp("gather", "backward", "gather", "_scatter _weights"),
-    _warp("shade", "forward", "shade", "_shade", model.shade),
-    _warp("shade", "backward", "shade", "_shade_backward", model.shade_back),
-    _warp("compose the picture", "forward", "antialias", "_compose", model.compose),
-    _warp("compose the picture", "backward", "antialias", "_compose_backward", model.compose_back),
-    _warp("silhouettes", "forward", "silhouettes", "_differing _find", model.silhouettes),
+    _warp("shade", "forward", "split_sum", "_shade", model.shade),
+    _warp("shade", "backward", "split_sum", "_shade_backward", model.shade_back),
+    _warp("compose the picture", "forward", "composite", "_compose", model.compose),
+    _warp("compose the picture", "backward", "composite", "_compose_backward", model.compose_back),
+    _warp("silhouettes", "forward", "antialias", "_differing _find", model.silhouettes),
     _warp("antialias", "forward", "antialias", "_blend"),
     _warp("antialias", "backward", "antialias", "_blend_backward"),
     _warp("image loss", "both", "losses", "_image_loss", model.image_loss),
@@ -131,8 +133,8 @@ for _kernel, _one in _BY_KERNEL.items():
 
 
 def operation(name: str, known: Mapping[str, str] | None = None) -> Operation:
-    """Of a kernel. `known`: file.name of Warp's kernels by the names that they are compiled under,
-    without which a name that two files use is nobody's; see `compiled_names`."""
+    """Of a kernel. `known`: folder.name of Warp's kernels by the names they are compiled under,
+    without which a name that two folders use is nobody's; see `compiled_names`."""
     if found := _WARP.fullmatch(name):
         compiled = name.rpartition("_cuda_kernel_")[0]
         if known and compiled in known:
@@ -145,8 +147,13 @@ def operation(name: str, known: Mapping[str, str] | None = None) -> Operation:
     return OTHER
 
 
+def folder_of(module: str) -> str:
+    """The folder that holds a module of kernels: the operation, the loss or the shading model."""
+    return module.split(".")[-2]
+
+
 def compiled_names() -> dict[str, str]:
-    """file.name of the Warp kernels that this process has loaded, by their names on a device."""
+    """folder.name of the Warp kernels that this process has loaded, by their names on a device."""
     result = {}
     for module_name, module in list(sys.modules.items()):
         if not module_name.startswith("diffrec."):
@@ -156,7 +163,7 @@ def compiled_names() -> dict[str, str]:
             if mangled is None:
                 continue
             try:
-                result[str(mangled())] = f"{value.module.name.rpartition('.')[2]}.{value.key}"
+                result[str(mangled())] = f"{folder_of(value.module.name)}.{value.key}"
             except RuntimeError:  # never launched, so it has no such name
                 continue
     return result

@@ -29,7 +29,8 @@ from bench_ops_scene import make_scene
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
 
-from diffrec.ops.backends import warp
+from diffrec.ops.backends import use_backend
+from diffrec.ops.warp import start_warp
 from nvdiffrec_contract.files import replace_file
 
 SERIES = 5
@@ -156,7 +157,8 @@ def measure(cell: Cell, contenders: dict[str, Callable[[], Contender]], meter: M
             if meter.spent:
                 return
             try:
-                found = both_directions(contender.work(operation.name), meter)
+                with use_backend(contender.backend):
+                    found = both_directions(contender.work(operation.name), meter)
             except (RuntimeError, ValueError) as error:
                 _remark(cell, label, operation.name, error)
                 continue
@@ -233,7 +235,7 @@ def heading(device: torch.device, notes: list[str]) -> str:
         [
             f"{time.strftime('%Y-%m-%d')}, {machine}, {platform.platform()},",
             f"Python {platform.python_version()}, PyTorch {torch.__version__}, Warp "
-            f"{warp().config.version}",
+            f"{start_warp().config.version}",
             f"`{command}`",
             "",
             *notes,

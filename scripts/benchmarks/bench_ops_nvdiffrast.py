@@ -15,11 +15,13 @@ from bench_ops_operations import Work, leaf, shaded
 from bench_ops_scene import Scene
 from torch import Tensor
 
-from diffrec.ops.nvdiffrast_raster import PACKAGE
+from diffrec.ops.nvdiffrast import PACKAGE
 
 
 class Nvdiffrast:
     """nvdiffrast's operations on whole frames; its row 0 is the bottom one."""
+
+    backend = None
 
     def __init__(self, scene: Scene, module: Any, context: Any) -> None:
         self.scene, self.dr, self.context = scene, module, context

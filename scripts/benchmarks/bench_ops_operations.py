@@ -96,7 +96,12 @@ class Work:
 
 
 class Contender(Protocol):
-    """One implementation, ready for a scene."""
+    """One implementation, ready for a scene.
+
+    `backend`: of diffrec's operations, to be used meanwhile; None for that of the device.
+    """
+
+    backend: str | None
 
     def work(self, operation: str) -> Work:
         """An operation of `OPERATIONS` by its name; what goes before it is done already."""

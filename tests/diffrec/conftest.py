@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 
@@ -12,7 +12,6 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
 
 import diffrec.data.load as load_module
 from diffrec import cameras
@@ -21,9 +20,9 @@ from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.vertices import VertexGeometry
 from diffrec.iteration import PassPlan, Scene
 from diffrec.materials import NeuralMaterial, Surface, TextureMaterial
-from diffrec.ops import backends
+from diffrec.ops.backends import use_backend
+from diffrec.ops.fixedlengths import Sizes
 from diffrec.ops.hashgrid import HashGridLayout
-from diffrec.ops.room import Sizes
 from diffrec.reference import load_reference_mesh
 from diffrec.sample.scene import write_sample
 from diffrec.shading.light import EnvironmentLight
@@ -48,37 +47,17 @@ def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(load_module, "load_reference_mesh", _reference)
 
 
-_WITH_BACKENDS = (
-    "ops.hashgrid",
-    "ops.pyramid",
-    "ops.rasterize",
-    "ops.surface",
-    "ops.antialias",
-    "materials.textures",
-    "shading.points",
-    "geometry.frames",
-    "geometry.dmtet",
-    "geometry.regularisers",
-    "losses",
-)
-
-
 @pytest.fixture
-def on_kernels(monkeypatch: pytest.MonkeyPatch) -> None:
+def on_kernels(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The kernels of CUDA, on the CPU, and jitter that does not depend on the number of rows."""
-
-    def warp(tensor: Tensor, backend: str | None = None, **options: object) -> str:
-        chosen = backends.choose_backend(tensor, backend, **options)  # type: ignore[arg-type]
-        return "warp" if chosen == "numba" or backend is None else chosen
-
-    for module in _WITH_BACKENDS:
-        monkeypatch.setattr(f"diffrec.{module}.choose_backend", warp)
 
     def moved(self: Surface, *_: object) -> Surface:
         uv = None if self.uv is None else self.uv.detach() + 0.003
         return Surface(self.position.detach() + 0.004, uv, self.lod)
 
     monkeypatch.setattr(Surface, "jittered", moved)
+    with use_backend("warp"):
+        yield
 
 
 @pytest.fixture(scope="module")

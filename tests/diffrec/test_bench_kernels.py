@@ -14,6 +14,7 @@ import torch
 
 from diffrec.iteration import Iteration
 from diffrec.ops.hashgrid import HashGridLayout
+from diffrec.warmup import warp_files
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts" / "benchmarks"
@@ -85,11 +86,11 @@ def test_a_kernel_is_recognised(name: str, title: str, direction: str) -> None:
     assert (found.title, found.direction) == (title, direction)
 
 
-def test_a_name_that_two_files_use_needs_the_compiled_names() -> None:
+def test_a_name_that_two_folders_use_needs_the_compiled_names() -> None:
     names = _script("bench_kernels_names")
     known = {
-        "_forward_2233d21d": "warp_hashgrid._forward",
-        "_spread_97b05e4d": "warp_cubefilter._spread",
+        "_forward_2233d21d": "hashgrid._forward",
+        "_spread_97b05e4d": "cubefilter._spread",
     }
     assert names.operation(LISTING[2][0]).title == "other Warp kernels"
     assert names.operation(LISTING[2][0], known).title == "hash grid"
@@ -97,22 +98,27 @@ def test_a_name_that_two_files_use_needs_the_compiled_names() -> None:
 
 
 def test_the_compiled_names_are_found() -> None:
-    from diffrec.ops import warp_hashgrid
+    from diffrec.ops.hashgrid import warp as warp_hashgrid
 
     layout = HashGridLayout((2, 4), log2_entries=6)
     encoded = torch.empty(layout.channels, 3)
     warp_hashgrid.forward(torch.rand(3, 3), layout.new_table(), layout, encoded)
     found = _script("bench_kernels_names").compiled_names()
-    assert "warp_hashgrid._forward" in found.values()
+    assert "hashgrid._forward" in found.values()
+
+
+def _source(module: str) -> str:
+    return (ROOT / "python3.11libs" / (module.replace(".", "/") + ".py")).read_text("utf-8")
 
 
 def test_the_kernels_that_are_named_are_those_of_the_product() -> None:
+    names = _script("bench_kernels_names")
     kernels = {
-        f"{path.stem}.{name}"
-        for path in (ROOT / "python3.11libs/diffrec/ops").glob("warp_*.py")
-        for name in re.findall(KERNEL, path.read_text("utf-8"), re.MULTILINE)
+        f"{names.folder_of(module)}.{name}"
+        for module in warp_files()
+        for name in re.findall(KERNEL, _source(module), re.MULTILINE)
     }
-    assert set(_script("bench_kernels_names")._BY_KERNEL) == kernels
+    assert set(names._BY_KERNEL) == kernels
 
 
 def test_nothing_is_left_out_of_the_table() -> None:

@@ -21,7 +21,7 @@ from diffrec.data.views import ViewBatch
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.mesh import EmptyMeshError
 from diffrec.iteration import Iteration, PassPlan, Scene
-from diffrec.ops.room import Room, Sizes
+from diffrec.ops.fixedlengths import FixedLengths, Sizes
 from diffrec.reconstruct import reconstruct
 from diffrec.recordediteration import PLAIN_ITERATIONS, RecordedIteration, _with_spare
 from nvdiffrec_contract.configuration import Config, Extensions
@@ -39,15 +39,17 @@ class Graphs:
         self._recording: Graphs.Graph | None = None
         graphs, work = self, Iteration.work
 
-        def noted(iteration: Iteration, batch: ViewBatch, room: Room | None = None) -> None:
+        def noted(
+            iteration: Iteration, batch: ViewBatch, lengths: FixedLengths | None = None
+        ) -> None:
             if graphs._recording is None:
-                work(iteration, batch, room)
+                work(iteration, batch, lengths)
                 return
-            assert room is not None
+            assert lengths is not None
             if graphs.fails:
                 raise RuntimeError("operation not permitted when stream is capturing\nand so on")
-            graphs.recorded.append(room.sizes)
-            graphs._recording.replay = lambda: work(iteration, batch, room)  # type: ignore[method-assign]
+            graphs.recorded.append(lengths.sizes)
+            graphs._recording.replay = lambda: work(iteration, batch, lengths)  # type: ignore[method-assign]
 
         @contextmanager
         def graph(one: Graphs.Graph, **_: object) -> Iterator[None]:
@@ -136,7 +138,7 @@ def test_lists_grow_when_they_overflow_and_shrink_when_they_stay_empty(
         (90_000, Sizes(100_000)),  # never more than there can be
     ]:
         before = len(graphs.recorded)
-        monkeypatch.setattr(Room, "needed", lambda _, need=need: (Sizes(need), 5))
+        monkeypatch.setattr(FixedLengths, "needed", lambda _, need=need: (Sizes(need), 5))
         recorded.check()
         assert graphs.recorded[before:] == ([] if made_anew is None else [made_anew])
     iteration.begin(9)

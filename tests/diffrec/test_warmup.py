@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 import threading
@@ -163,7 +164,7 @@ import torch
 from nvdiffrec_contract.configuration import Config
 from diffrec.materials import NeuralMaterial
 from diffrec.materials.surface import Surface
-from diffrec.ops import numba_hashgrid
+from diffrec.ops.hashgrid import numba as numba_hashgrid
 material = NeuralMaterial(Config(), (-torch.ones(3), torch.ones(3)))
 place = torch.rand(100, 3, requires_grad=True)
 sample, beside = material.sample_and_albedo(Surface(place * 2 - 1), Surface(place))
@@ -205,10 +206,17 @@ def test_a_machine_without_cuda_is_left_alone() -> None:
     assert not background.anything_pending()
 
 
-def test_files_of_kernels_are_found() -> None:
+def test_every_module_with_kernels_is_compiled_ahead() -> None:
+    """Whoever holds a kernel is in the list, wherever it lies and whatever it is called."""
+    package = Path(warmup.__file__).parent
+    with_kernels = {
+        ".".join(path.relative_to(package.parent).with_suffix("").parts)
+        for path in package.rglob("*.py")
+        if re.search(r"^@wp\.kernel", path.read_text(encoding="utf-8"), re.MULTILINE)
+    }
     names = warmup.warp_files()
-    assert "diffrec.ops.warp_raster" in names and len(names) > 10
-    assert all(name.startswith("diffrec.ops.warp_") for name in names)
+    assert len(with_kernels) > 10 and with_kernels <= set(names)
+    assert len(set(names)) == len(names)
 
 
 def test_kernels_are_compiled_once_and_waited_for(tmp_path: Path) -> None:
@@ -216,9 +224,9 @@ def test_kernels_are_compiled_once_and_waited_for(tmp_path: Path) -> None:
     program = """
 import torch
 from diffrec import background
-from diffrec.ops.backends import warp
+from diffrec.ops.warp import start_warp
 from diffrec.warmup import WarmUp
-warp()
+start_warp()
 import warp._src.build as build
 built, compiler = [], build.build_cpu
 def counting(path, *arguments, **options):
@@ -226,10 +234,10 @@ def counting(path, *arguments, **options):
     return compiler(path, *arguments, **options)
 build.build_cpu = counting
 with WarmUp() as warm:
-    files = ["diffrec.ops.warp_topology", "diffrec.ops.warp_normal"]
+    files = ["diffrec.ops.topology.warp", "diffrec.shading.split_sum.warp_normal"]
     warm._compile_warp(files, "cpu")
-    from diffrec.ops import warp_topology
-    found = warp_topology.neighbors(torch.tensor([[0, 1, 2], [2, 1, 3]]))
+    from diffrec.ops.topology import warp as kernels
+    found = kernels.neighbors(torch.tensor([[0, 1, 2], [2, 1, 3]]))
     assert (found >= 0).sum() == 2, found
     warm._compile_warp(["diffrec.ops.no_such_file"], "cpu")
     background.wait_for("diffrec.ops.no_such_file", 60)

@@ -13,7 +13,7 @@ from diffrec import cameras
 from diffrec.data.views import ViewBatch, sent
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials import Material
-from diffrec.ops.antialias import EdgeTopology, edge_topology
+from diffrec.ops.topology import EdgeTopology, edge_topology
 from diffrec.render import RenderOptions, render
 from diffrec.shading.light import PrefilteredLight
 

@@ -18,10 +18,11 @@ from functools import lru_cache
 import torch
 from torch import Tensor, nn
 
-from diffrec.geometry.dmtet import EMPTY_SURFACE, regulariser_weight, sign_change_entropy
+from diffrec.geometry.dmtet import EMPTY_SURFACE, regulariser_weight
 from diffrec.geometry.dualcases import EDGES, CaseTable, case_table
 from diffrec.geometry.mesh import EmptyMeshError, Mesh
-from diffrec.ops.room import Room
+from diffrec.ops.fixedlengths import FixedLengths
+from diffrec.ops.tetrahedra.reference import sign_change_entropy
 
 __all__ = ["FlexiCubesGeometry", "FlexiSurface", "cube_grid", "flexicubes"]
 
@@ -310,10 +311,10 @@ class FlexiCubesGeometry(nn.Module):
         """Deformed grid corners [(n+1)^3, 3], world units."""
         return self.grid_vertices + torch.tanh(self.offset) * self.reach
 
-    def mesh(self, room: Room | None = None) -> Mesh:
+    def mesh(self, lengths: FixedLengths | None = None) -> Mesh:
         """The present surface, facing outward, without normals or texture coordinates.
 
-        `room` has to be None: the lists have the lengths that they need.
+        `lengths` has to be None: the lists have the lengths that they need.
 
         Quadrilaterals are cut in four while gradients are recorded, in two under no_grad and
         in eval mode. Raises EmptyMeshError if the field has one sign everywhere.

@@ -13,12 +13,7 @@ import torch
 from torch import Tensor
 
 from diffrec.errors import DiffrecError
-from diffrec.geometry.frames import (
-    tangent_topology,
-    triangle_normals,
-    vertex_normals,
-    vertex_tangents,
-)
+from diffrec.ops.frames import tangent_topology, triangle_normals, vertex_normals, vertex_tangents
 
 __all__ = [
     "EmptyMeshError",

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from diffrec.geometry.mesh import Mesh, bounding_box, tangent_topology, triangle_normals
-from diffrec.geometry.regularisers import UniformLaplacian
-from diffrec.ops.room import Room
+from diffrec.ops.fixedlengths import FixedLengths
+from diffrec.ops.laplacian import UniformLaplacian
 
 _TINY = 1e-12
 
@@ -28,10 +28,10 @@ class VertexGeometry(nn.Module):
         self._relative = laplace == "relative"
         self._laplacian = UniformLaplacian(mesh.triangles, len(mesh.positions))
 
-    def mesh(self, room: Room | None = None) -> Mesh:
+    def mesh(self, lengths: FixedLengths | None = None) -> Mesh:
         """The mesh with smooth normals and tangents of its present positions.
 
-        `room` has no effect: the lists of a fixed topology have one length.
+        `lengths` has no effect: the lists of a fixed topology have one length.
         """
         moved = self._start.with_positions(self.positions).with_normals()
         return moved.with_tangents(self._tangent_triangles, self._tangents)

@@ -10,8 +10,8 @@ from torch import Tensor
 from diffrec.errors import DiffrecError
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials.surface import Material, Surface
-from diffrec.ops.interpolate import interpolate
-from diffrec.ops.rasterize import barycentrics, covered_pixels, rasterize
+from diffrec.ops.interpolate import barycentrics, interpolate
+from diffrec.ops.rasterize import covered_pixels, rasterize
 
 # Points evaluated at once: bounds the memory of the field's activations to some 50 MB.
 CHUNK = 1 << 17

@@ -41,7 +41,6 @@ class NeuralMaterial(nn.Module):
         *,
         layout: HashGridLayout | None = None,
         seed: int | None = None,
-        backend: str | None = None,
     ) -> None:
         """`config` holds `kd_min` ... `nrm_max` and `diffrec.coarse_to_fine`, None means the
         defaults.
@@ -55,7 +54,6 @@ class NeuralMaterial(nn.Module):
             raise ValueError("the box of a neural material must have a positive size on each axis")
         limits = MaterialRange.of(config)
         self.layout = layout or HashGridLayout.geometric()
-        self.backend = backend
         self._kept_gradient: Tensor | None = None
         generator = None if seed is None else torch.Generator().manual_seed(seed)
         self.table = nn.Parameter(self.layout.new_table(generator=generator))
@@ -122,7 +120,6 @@ class NeuralMaterial(nn.Module):
             (position - self.box_min) / self.box_size,
             self.table,
             self.layout,
-            backend=self.backend,
             gradient_buffer=self._gradient_buffer(),
             gradient_scale=TABLE_GRADIENT_SCALE,
         )

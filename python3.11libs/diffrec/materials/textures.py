@@ -11,10 +11,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from diffrec.materials.surface import MaterialRange, MaterialSample, Surface
-from diffrec.ops import nvdiffrast_raster
-from diffrec.ops.backends import choose_backend
-from diffrec.ops.pyramid import GradientBuffer, Pyramid
-from diffrec.ops.texture import build_mips, texture2d
+from diffrec.ops import nvdiffrast
+from diffrec.ops.texture import (
+    GradientBuffer,
+    Pyramid,
+    build_mips,
+    can_pack,
+    clamp_together,
+    texture2d,
+)
 
 # Random textures lie near the middle of the range, with normals near the smooth one.
 RANDOM_NORMAL_TILT = 0.05
@@ -41,7 +46,6 @@ class TextureMaterial(nn.Module):
         config: Any | None = None,
         *,
         custom_mip: bool | None = None,
-        backend: str | None = None,
     ) -> None:
         """`kd`, `ks`, `normal`: [H, W, 3], sizes may differ; copied, and clamped to the range.
 
@@ -52,7 +56,6 @@ class TextureMaterial(nn.Module):
         limits = MaterialRange.of(config)
         if custom_mip is None:
             custom_mip = bool(getattr(config, "custom_mip", False))
-        self.backend = backend
         self.raster_backend = "own"  # or nvdiffrast, which fetches then; see `ops`
         self.register_buffer("low", torch.tensor(limits.low, device=kd.device), persistent=False)
         self.register_buffer("high", torch.tensor(limits.high, device=kd.device), persistent=False)
@@ -157,11 +160,8 @@ class TextureMaterial(nn.Module):
         self._mip_maps = None
         finest = [self._levels(index)[0] for index in range(3)]
         same = len({texture.shape for texture in finest}) == 1 and not self.custom_mip
-        if same and choose_backend(finest[0], self.backend) == "warp":
-            from diffrec.ops import warp_mips
-
-            flat = [texture.data.view(-1, 3) for texture in finest]
-            warp_mips.clamp(flat, self.low, self.high, _SHORTEST)
+        together = [texture.data for texture in finest]
+        if same and clamp_together(together, self.low, self.high, _SHORTEST):
             return
         for index in range(3):
             low, high = (end[3 * index : 3 * index + 3] for end in (self.low, self.high))
@@ -185,7 +185,7 @@ class TextureMaterial(nn.Module):
         for group in groups:
             members = [index for index in group.members if index in wanted]
             if members:
-                fetched.update(group.fetch(members, surface.uv, surface.lod, self.backend))
+                fetched.update(group.fetch(members, surface.uv, surface.lod))
         return [fetched[index] for index in wanted]
 
     def _current_mip_maps(self) -> _MipMaps:
@@ -250,10 +250,8 @@ class _Group:
         if material.raster_backend == "nvdiffrast" and not material.custom_mip:
             self._finest = [levels[0] for levels in textures]
             return
-        backend = choose_backend(textures[0][0], material.backend)
-        if backend != "reference" and not material.custom_mip:
-            finest = [levels[0] for levels in textures]
-            self._pyramid = Pyramid(finest, buffer, backend=backend)
+        if can_pack(textures[0][0]) and not material.custom_mip:
+            self._pyramid = Pyramid([levels[0] for levels in textures], buffer)
             return
         self._levels = [torch.cat(level, dim=-1) for level in zip(*textures, strict=True)]
         for level in self._levels[: len(self._levels) if material.custom_mip else 1]:
@@ -266,9 +264,7 @@ class _Group:
     def spent(self) -> bool:
         return self._use.ended if self._pyramid is None else self._pyramid.spent
 
-    def fetch(
-        self, wanted: list[int], uv: Tensor, lod: Tensor | None, backend: str | None
-    ) -> dict[int, Tensor]:
+    def fetch(self, wanted: list[int], uv: Tensor, lod: Tensor | None) -> dict[int, Tensor]:
         """[P, 3] of the members that are wanted, by their indices."""
         if lod is not None:
             lod = lod + math.log2(self._size)
@@ -276,9 +272,9 @@ class _Group:
             places = [self.members.index(index) for index in wanted]
             return dict(zip(wanted, self._pyramid.fetch(uv, lod, places), strict=True))
         if self._finest:
-            values = nvdiffrast_raster.fetch(self._finest, uv, lod)
+            values = nvdiffrast.fetch(self._finest, uv, lod)
         else:
-            values = texture2d(self._levels, uv, lod, backend=backend)
+            values = texture2d(self._levels, uv, lod)
         # Unbinding joins the gradients in one copy, where slices would add zeros to zeros.
         channels = values.reshape(-1, len(self.members), 3).unbind(1)
         fetched = dict(zip(self.members, channels, strict=True))

@@ -11,7 +11,8 @@ from torch.nn import functional
 
 from diffrec.ops import cubemap
 from diffrec.ops.cubefilter import SMALLEST, CubeFilter
-from diffrec.ops.texture import texture2d, texture_cube
+from diffrec.ops.texture import texture2d
+from diffrec.ops.texture_cube import texture_cube
 
 START = 0.5  # radiance of a light that nothing is known of
 
@@ -78,7 +79,7 @@ class EnvironmentLight(nn.Module):
 
     def prefiltered(self) -> PrefilteredLight:
         """Filtered for shading; differentiable. Made once per iteration."""
-        cube = CubeFilter.of(self.base.shape[1], self.base.device)
+        cube = CubeFilter.of(self.base)
         packed, specular, irradiance = cube.packed(self.base)
         return PrefilteredLight(specular, irradiance, self.least_roughness, packed)
 

@@ -6,14 +6,10 @@ from typing import Any
 import pytest
 import torch
 
-from diffrec.geometry.dmtet import (
-    DMTetGeometry,
-    EmptyMeshError,
-    marching_tetrahedra,
-    sdf_regulariser,
-)
+from diffrec.geometry.dmtet import DMTetGeometry, EmptyMeshError, marching_tetrahedra
 from diffrec.geometry.mesh import triangle_normals
-from diffrec.geometry.tetrahedra import TetGrid, tetrahedral_grid
+from diffrec.ops.tetrahedra import sdf_regulariser
+from diffrec.ops.tetrahedra.grid import TetGrid, tetrahedral_grid
 
 
 def with_field(resolution: int, field: Any) -> DMTetGeometry:

@@ -17,7 +17,7 @@ from diffrec.errors import DiffrecError
 from diffrec.materials.field import NeuralMaterial
 from diffrec.materials.surface import MaterialSample, Surface
 from diffrec.materials.tinycudann_field import PACKAGE, TinyCudaNNMaterial, encoding
-from diffrec.ops import nvdiffrast_raster
+from diffrec.ops import nvdiffrast
 from diffrec.ops.hashgrid import HashGridLayout, hashgrid
 from diffrec.reconstruct import reconstruct
 from nvdiffrec_contract.configuration import Config, Extensions
@@ -206,7 +206,7 @@ def test_a_flat_box_is_refused() -> None:
         TinyCudaNNMaterial(None, (torch.zeros(3), torch.tensor([1.0, 0.0, 1.0])))
 
 
-@pytest.mark.parametrize("package", [PACKAGE, nvdiffrast_raster.PACKAGE], ids=lambda p: p.name)
+@pytest.mark.parametrize("package", [PACKAGE, nvdiffrast.PACKAGE], ids=lambda p: p.name)
 def test_what_an_artist_reads_where_it_cannot_run(
     package: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,4 +233,4 @@ def test_what_an_artist_reads_where_it_cannot_run(
 def test_the_licence_is_named_before_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "nvdiffrast", None)
     with pytest.raises(DiffrecError, match="non-commercial use only"):
-        nvdiffrast_raster.PACKAGE.require("cuda")
+        nvdiffrast.PACKAGE.require("cuda")

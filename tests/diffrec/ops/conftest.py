@@ -13,11 +13,13 @@ import torch
 from torch import Tensor
 
 from diffrec.ops.antialias import antialias as own_antialias
-from diffrec.ops.antialias import edge_topology
-from diffrec.ops.interpolate import pixel_footprint
-from diffrec.ops.rasterize import Raster, barycentrics, covered_pixels
+from diffrec.ops.backends import use_backend
+from diffrec.ops.interpolate import barycentrics, pixel_footprint
+from diffrec.ops.raster import Raster
+from diffrec.ops.rasterize import covered_pixels
 from diffrec.ops.rasterize import rasterize as own_rasterize
 from diffrec.ops.texture import build_mips, texture2d
+from diffrec.ops.topology import edge_topology
 
 # OpenGL's picture has its row 0 at the bottom: ours of a scene that stands on its head.
 ON_ITS_HEAD = torch.tensor([1.0, -1.0, 1.0, 1.0])
@@ -71,10 +73,10 @@ def _layer(
     clip = pos * ON_ITS_HEAD
     raster = own_rasterize(clip.detach(), tri, (height, width), behind=behind)
     pixels = covered_pixels(raster)
-    bary = barycentrics(clip, tri, raster, pixels, "reference")
+    bary = use_backend("reference")(barycentrics)(clip, tri, raster, pixels)
     corners = torch.tensor([[1.0, 0.0], [0.0, 1.0], [0.0, 0.0]])
     each = torch.tensor([[0, 1, 2]]).expand(len(tri), 3)
-    slopes = pixel_footprint(clip, tri, raster, pixels, corners, each, "reference")
+    slopes = use_backend("reference")(pixel_footprint)(clip, tri, raster, pixels, corners, each)
     seen = [raster.depth, raster.triangle.float() + 1]
     values = torch.cat([bary[:, :2], torch.stack([s.view(-1)[pixels] for s in seen], 1)], dim=1)
     empty = pos.new_zeros((raster.triangle.numel(), 4))
@@ -126,7 +128,7 @@ def texture(
     flat = uv.reshape(-1, 2)
     shape = (*uv.shape[:3], tex.shape[3])
     if filter_mode == "linear":
-        return texture2d([tex[0]], flat, None, backend="reference").reshape(shape)
+        return use_backend("reference")(texture2d)([tex[0]], flat, None).reshape(shape)
     limit = None if max_mip_level is None else max_mip_level + 1
     if max_mip_level is None:
         assert all(math.log2(side).is_integer() for side in tex.shape[1:3])
@@ -137,7 +139,7 @@ def texture(
     if mip_level_bias is not None:
         level = level + mip_level_bias.reshape(-1)
     mips = build_mips(tex[0], levels=limit)
-    return texture2d(mips, flat, level.detach(), backend="reference").reshape(shape)
+    return use_backend("reference")(texture2d)(mips, flat, level.detach()).reshape(shape)
 
 
 def antialias(
@@ -155,7 +157,9 @@ def antialias(
     depth = rast[..., 2].masked_fill(triangle < 0, float("inf")).detach()
     raster = Raster(triangle, depth)
     topology = topology_hash or antialias_construct_topology_hash(tri)
-    return own_antialias(color, raster, pos * ON_ITS_HEAD, tri, "reference", topology=topology)
+    return use_backend("reference")(own_antialias)(
+        color, raster, pos * ON_ITS_HEAD, tri, topology=topology
+    )
 
 
 def antialias_construct_topology_hash(tri: Tensor) -> Any:
@@ -179,8 +183,8 @@ def nvdiffrast_stand_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[ModuleType]
     package.torch = module  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "nvdiffrast", package)
     monkeypatch.setitem(sys.modules, "nvdiffrast.torch", module)
-    from diffrec.ops import nvdiffrast_raster
+    from diffrec.ops import nvdiffrast
 
-    monkeypatch.setattr(nvdiffrast_raster, "_contexts", {})
-    monkeypatch.setattr(nvdiffrast_raster, "_edges", None)
+    monkeypatch.setattr(nvdiffrast, "_contexts", {})
+    monkeypatch.setattr(nvdiffrast, "_edges", None)
     yield module

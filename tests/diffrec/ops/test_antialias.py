@@ -10,8 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from diffrec.ops.antialias import EdgeTopology, antialias, composite, edge_topology
-from diffrec.ops.rasterize import Raster, covered_pixels, rasterize
+from diffrec.ops.antialias import antialias
+from diffrec.ops.backends import use_backend
+from diffrec.ops.composite import composite
+from diffrec.ops.raster import Raster
+from diffrec.ops.rasterize import covered_pixels, rasterize
+from diffrec.ops.topology import EdgeTopology, edge_topology
 
 FAST = ("numba", "warp")
 ALL = ("reference", *FAST)
@@ -45,9 +49,9 @@ def soup(seed: int) -> tuple[Tensor, Tensor]:
 
 def coverage(clip: Tensor, triangles: Tensor, size: int, backend: str | None = None) -> Tensor:
     """Antialiased mask [B, size, size]."""
-    raster = rasterize(clip.detach(), triangles, (size, size), backend=backend)
+    raster = use_backend(backend)(rasterize)(clip.detach(), triangles, (size, size))
     mask = (raster.triangle >= 0).to(clip.dtype)[..., None]
-    return antialias(mask, raster, clip, triangles, backend)[..., 0]
+    return use_backend(backend)(antialias)(mask, raster, clip, triangles)[..., 0]
 
 
 @pytest.mark.parametrize("backend", ALL)
@@ -73,10 +77,12 @@ def test_edges_inside_a_smooth_surface_do_not_blend(backend: str) -> None:
     one = torch.stack([corner, corner + 1, corner + 10], 1)
     two = torch.stack([corner, corner + 10, corner + 9], 1)
     triangles = torch.cat([one, two])
-    raster = rasterize(clip.view(1, -1, 4), triangles, (32, 32), backend=backend)
+    raster = use_backend(backend)(rasterize)(clip.view(1, -1, 4), triangles, (32, 32))
     image = torch.rand(1, 32, 32, 3, generator=generator)
     assert (raster.triangle >= 0).all()
-    assert torch.equal(antialias(image, raster, clip.view(1, -1, 4), triangles, backend), image)
+    assert torch.equal(
+        use_backend(backend)(antialias)(image, raster, clip.view(1, -1, 4), triangles), image
+    )
 
 
 @pytest.mark.parametrize("backend", ALL)
@@ -87,9 +93,9 @@ def test_a_nearer_surface_of_the_same_mesh_blends_over_the_farther(backend: str)
     far = torch.cat([2 * corners, torch.tensor([[0.5, 1]]).expand(4, 2)], 1)
     clip = torch.cat([near, far])[None]
     triangles = torch.tensor([[0, 1, 2], [0, 2, 3], [4, 5, 6], [4, 6, 7]])
-    raster = rasterize(clip, triangles, (20, 20), backend=backend)
+    raster = use_backend(backend)(rasterize)(clip, triangles, (20, 20))
     image = ((raster.triangle >= 0) & (raster.triangle < 2)).float()[..., None]
-    result = antialias(image, raster, clip, triangles, backend)
+    result = use_backend(backend)(antialias)(image, raster, clip, triangles)
     # 8.2 pixels wide and high; a corner pixel takes the share of both sides only roughly.
     assert abs(result.sum().item() - 8.2**2) < 4 * 0.1**2 + 1e-4
     torch.testing.assert_close(result[0, 10, 5], torch.tensor([0.1]), rtol=0, atol=1e-6)
@@ -161,9 +167,9 @@ def test_gradient_of_a_moving_silhouette(backend: str, around: int, across: int)
 @pytest.mark.parametrize("seed", range(6))
 def test_backends_agree_forward_and_backward(backend: str, device: str, seed: int) -> None:
     clip, triangles = soup(seed) if seed < 4 else torus(20 * (seed - 3), 14, tilt=0.5 * seed)
-    raster = rasterize(clip, triangles, (24, 40), backend="reference")
+    raster = use_backend("reference")(rasterize)(clip, triangles, (24, 40))
     if seed == 3:
-        raster = rasterize(clip, triangles, (24, 40), behind=raster, backend="reference")
+        raster = use_backend("reference")(rasterize)(clip, triangles, (24, 40), behind=raster)
     generator = torch.Generator().manual_seed(seed)
     image = torch.randn(*raster.triangle.shape, 4, generator=generator)
     weight = torch.randn(image.shape, generator=generator)
@@ -171,7 +177,7 @@ def test_backends_agree_forward_and_backward(backend: str, device: str, seed: in
     for name, where in (("reference", "cpu"), (backend, device)):
         i, c = image.to(where).requires_grad_(True), clip.to(where).requires_grad_(True)
         there = Raster(raster.triangle.to(where), raster.depth.to(where))
-        value = antialias(i, there, c, triangles.to(where), name)
+        value = use_backend(name)(antialias)(i, there, c, triangles.to(where))
         grads = torch.autograd.grad((value * weight.to(where)).sum(), (i, c))
         results.append([value.detach().cpu(), *(g.cpu() for g in grads)])
     assert not torch.equal(results[0][0], image)
@@ -207,15 +213,17 @@ def test_gradient_of_the_reference_by_finite_differences() -> None:
 
 @pytest.mark.parametrize("backend", ["reference", "numba", "warp"])
 def test_topology_of_two_triangles_and_of_a_closed_surface(backend: str) -> None:
-    two = edge_topology(torch.tensor([[0, 1, 2], [0, 2, 3]]), backend)
+    two = use_backend(backend)(edge_topology)(torch.tensor([[0, 1, 2], [0, 2, 3]]))
     assert two.neighbor.tolist() == [[-1, 5, -1], [-1, -1, 1]]
     _, triangles = torus(12, 7, 0.0)
-    neighbor = edge_topology(triangles, backend).neighbor.view(-1).long()
+    neighbor = use_backend(backend)(edge_topology)(triangles).neighbor.view(-1).long()
     assert (neighbor >= 0).all()
     assert torch.equal(neighbor[neighbor], torch.arange(3 * triangles.shape[0]))
-    three = edge_topology(torch.tensor([[0, 1, 2], [1, 0, 3], [0, 1, 4]]), backend)
+    three = use_backend(backend)(edge_topology)(torch.tensor([[0, 1, 2], [1, 0, 3], [0, 1, 4]]))
     assert three.neighbor[:, 2].tolist() == [-1, -1, -1]  # an edge of three triangles
-    assert edge_topology(torch.zeros(0, 3, dtype=torch.int64), backend).neighbor.shape == (0, 3)
+    assert use_backend(backend)(edge_topology)(
+        torch.zeros(0, 3, dtype=torch.int64)
+    ).neighbor.shape == (0, 3)
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -225,9 +233,11 @@ def test_topology_of_two_triangles_and_of_a_closed_surface(backend: str) -> None
 )
 def test_topologies_agree_on_any_triangles(faces: list[tuple[int, int, int]], spread: int) -> None:
     triangles = torch.tensor(faces) * spread
-    expected = edge_topology(triangles, "reference")
+    expected = use_backend("reference")(edge_topology)(triangles)
     for backend in ("numba", "warp"):
-        assert torch.equal(edge_topology(triangles, backend).neighbor, expected.neighbor)
+        assert torch.equal(
+            use_backend(backend)(edge_topology)(triangles).neighbor, expected.neighbor
+        )
 
 
 def test_a_given_topology_is_used_and_mistakes_are_named() -> None:
@@ -257,14 +267,13 @@ def test_composites_agree_forward_and_backward(black: bool, device: str) -> None
     results = []
     for backend, where in (("reference", "cpu"), ("numba", "cpu"), ("warp", device)):
         v, c = (x.to(where).requires_grad_(True) for x in (values, clip))
-        image = composite(
+        image = use_backend(backend)(composite)(
             v,
             pixels.to(where),
             None if background is None else background.to(where),
             Raster(raster.triangle.to(where), raster.depth.to(where)),
             c,
             triangles.to(where),
-            backend,
         )
         gradients = torch.autograd.grad((image * weight.to(where)).sum(), (v, c))
         results.append([image.detach().cpu(), *(g.cpu() for g in gradients)])

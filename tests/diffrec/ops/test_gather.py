@@ -8,7 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from diffrec.ops.gather import reference, weighted_gather
+from diffrec.ops.backends import use_backend
+from diffrec.ops.gather import weighted_gather
+from diffrec.ops.gather.reference import weighted_gather as reference
 
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 ON = [("numba", "cpu"), *(("warp", device) for device in DEVICES)]
@@ -29,7 +31,7 @@ def run(
 ) -> list[Tensor]:
     table = table.to(device).requires_grad_()
     weight = weight.to(device).requires_grad_()
-    result = weighted_gather(table, index.to(device), weight, backend)
+    result = use_backend(backend)(weighted_gather)(table, index.to(device), weight)
     result.backward(gradient.to(device))
     assert table.grad is not None
     assert weight.grad is not None
@@ -42,7 +44,7 @@ def test_a_sum_by_hand() -> None:
     weight = torch.tensor([[0.5, 2.0], [1.0, -3.0]])
     expected = torch.tensor([[6.5, 65], [-4, -40]])
     for backend in ("reference", "numba", "warp", None):
-        assert torch.equal(weighted_gather(table, index, weight, backend), expected)
+        assert torch.equal(use_backend(backend)(weighted_gather)(table, index, weight), expected)
 
 
 @pytest.mark.parametrize(("backend", "device"), ON)

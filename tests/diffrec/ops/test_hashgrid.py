@@ -4,7 +4,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from diffrec.ops.hashgrid import INITIAL_RANGE, PRIMES, HashGridLayout, hashgrid
+from diffrec.ops.backends import use_backend
+from diffrec.ops.hashgrid import HashGridLayout, hashgrid
+from diffrec.ops.hashgrid.layout import INITIAL_RANGE, PRIMES
 
 SMALL = HashGridLayout.geometric(levels=5, coarsest=4, finest=97, log2_entries=10)
 FAST = ["numba", "warp"]
@@ -97,7 +99,7 @@ def test_backends_agree_forward_and_backward(backend: str) -> None:
     results = []
     for name in ("reference", backend):
         p, t = points.clone().requires_grad_(), table.clone().requires_grad_()
-        encoded = hashgrid(p, t, SMALL, backend=name, gradient_scale=0.125)
+        encoded = use_backend(name)(hashgrid)(p, t, SMALL, gradient_scale=0.125)
         results.append((encoded.detach(), *torch.autograd.grad(encoded, (p, t), weights)))
     for expected, got in zip(*results, strict=True):
         assert torch.allclose(got, expected, rtol=1e-5, atol=1e-5 * float(expected.abs().max()))
@@ -110,7 +112,7 @@ def test_cuda_agrees_with_the_reference() -> None:
     results = []
     for name, device in (("reference", "cpu"), ("warp", "cuda")):
         p, t = (value.to(device).requires_grad_() for value in (points, table))
-        encoded = hashgrid(p, t, SMALL, backend=name)
+        encoded = use_backend(name)(hashgrid)(p, t, SMALL)
         gradients = torch.autograd.grad(encoded, (p, t), weights.to(device))
         results.append([value.detach().cpu() for value in (encoded, *gradients)])
     for expected, got in zip(*results, strict=True):
@@ -120,7 +122,10 @@ def test_cuda_agrees_with_the_reference() -> None:
 @pytest.mark.parametrize("backend", FAST)
 def test_no_points(backend: str) -> None:
     _, table = points_and_table()
-    assert hashgrid(torch.zeros(0, 3), table, SMALL, backend=backend).shape == (0, SMALL.channels)
+    assert use_backend(backend)(hashgrid)(torch.zeros(0, 3), table, SMALL).shape == (
+        0,
+        SMALL.channels,
+    )
 
 
 def test_numba_is_deterministic() -> None:
@@ -129,7 +134,7 @@ def test_numba_is_deterministic() -> None:
 
     def gradients() -> tuple[Tensor, ...]:
         p, t = points.clone().requires_grad_(), table.clone().requires_grad_()
-        return torch.autograd.grad(hashgrid(p, t, SMALL, backend="numba"), (p, t), weights)
+        return torch.autograd.grad(use_backend("numba")(hashgrid)(p, t, SMALL), (p, t), weights)
 
     assert all(torch.equal(a, b) for a, b in zip(gradients(), gradients(), strict=True))
 

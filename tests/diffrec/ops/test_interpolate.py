@@ -6,14 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from diffrec.ops.interpolate import interpolate, pixel_footprint
-from diffrec.ops.rasterize import (
-    Raster,
-    barycentrics,
-    covered_pixels,
-    rasterize,
-    triangle_of_pixel,
-)
+from diffrec.ops.backends import use_backend
+from diffrec.ops.interpolate import barycentrics, interpolate, pixel_footprint
+from diffrec.ops.raster import Raster
+from diffrec.ops.rasterize import covered_pixels, rasterize, triangle_of_pixel
 
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 ON = [("numba", "cpu"), *(("warp", device) for device in DEVICES)]
@@ -38,7 +34,7 @@ def test_backends_agree_forward_and_backward(backend: str, device: str, channels
     for name, where in (("reference", "cpu"), (backend, device)):
         a = attributes.to(where).requires_grad_(True)
         b = bary.to(where).requires_grad_(True)
-        value = interpolate(a, triangles.to(where), faces.to(where), b, name)
+        value = use_backend(name)(interpolate)(a, triangles.to(where), faces.to(where), b)
         grads = torch.autograd.grad((value * weight.to(where)).sum(), (a, b))
         results.append([value.detach().cpu(), *(g.cpu() for g in grads)])
     for expected, found in zip(*results, strict=True):
@@ -49,9 +45,9 @@ def test_backends_agree_forward_and_backward(backend: str, device: str, channels
 def test_only_wanted_gradients_are_made(backend: str, device: str) -> None:
     attributes, triangles, faces, bary = (x.to(device) for x in pixels_of_a_mesh(0))
     only_bary = bary.clone().requires_grad_(True)
-    interpolate(attributes, triangles, faces, only_bary, backend).sum().backward()
+    use_backend(backend)(interpolate)(attributes, triangles, faces, only_bary).sum().backward()
     only_attributes = attributes.clone().requires_grad_(True)
-    interpolate(only_attributes, triangles, faces, bary, backend).sum().backward()
+    use_backend(backend)(interpolate)(only_attributes, triangles, faces, bary).sum().backward()
     assert only_bary.grad is not None and only_attributes.grad is not None
     assert attributes.grad is None and bary.grad is None
     expected = attributes[triangles[faces]].sum(2)
@@ -63,7 +59,7 @@ def test_only_wanted_gradients_are_made(backend: str, device: str) -> None:
 def test_no_pixels(backend: str) -> None:
     attributes, triangles, faces, bary = pixels_of_a_mesh(0)
     attributes.requires_grad_(True)
-    value = interpolate(attributes, triangles, faces[:0], bary[:0], backend)
+    value = use_backend(backend)(interpolate)(attributes, triangles, faces[:0], bary[:0])
     value.sum().backward()
     assert value.shape == (0, 5)
     assert attributes.grad is not None and not attributes.grad.any()
@@ -95,14 +91,13 @@ def test_footprints_agree(backend: str, device: str) -> None:
         clip.double(), triangles, raster, pixels, texcoords.double(), triangles
     )
     there = Raster(raster.triangle.to(device), raster.depth.to(device))
-    found = pixel_footprint(
+    found = use_backend(backend)(pixel_footprint)(
         clip.to(device),
         triangles.to(device),
         there,
         pixels.to(device),
         texcoords.to(device),
         triangles.to(device),
-        backend,
     )
     torch.testing.assert_close(found.cpu().double(), expected, rtol=1e-5, atol=1e-6)
 

@@ -13,7 +13,7 @@ import diffrec.reconstruct as reconstruct_module
 from diffrec import cameras
 from diffrec.errors import DiffrecError
 from diffrec.materials import TextureMaterial
-from diffrec.ops.nvdiffrast_raster import NvdiffrastRaster
+from diffrec.ops.nvdiffrast import NvdiffrastRaster
 from diffrec.reconstruct import Reconstruction, reconstruct
 from diffrec.reference import load_reference_mesh
 from diffrec.render import RenderOptions, render
@@ -92,9 +92,9 @@ def test_a_whole_run_goes_through_it(
     monkeypatch.setattr(reconstruct_module, "require_packages", lambda *_: None)
     drawn: list[NvdiffrastRaster] = []
     fetched: list[int] = []
-    from diffrec.ops import nvdiffrast_raster
+    from diffrec.ops import nvdiffrast
 
-    rasterize, fetch = nvdiffrast_raster.rasterize, nvdiffrast_raster.fetch
+    rasterize, fetch = nvdiffrast.rasterize, nvdiffrast.fetch
 
     def counted_rasterize(*arguments: Any, **options: Any) -> NvdiffrastRaster:
         drawn.append(rasterize(*arguments, **options))
@@ -104,8 +104,8 @@ def test_a_whole_run_goes_through_it(
         fetched.append(1)
         return fetch(*arguments)
 
-    monkeypatch.setattr(nvdiffrast_raster, "rasterize", counted_rasterize)
-    monkeypatch.setattr(nvdiffrast_raster, "fetch", counted_fetch)
+    monkeypatch.setattr(nvdiffrast, "rasterize", counted_rasterize)
+    monkeypatch.setattr(nvdiffrast, "fetch", counted_fetch)
     results: dict[str, Reconstruction] = {}
     for backend in ("own", "nvdiffrast"):
         results[backend] = reconstruct(

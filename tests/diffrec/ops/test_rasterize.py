@@ -11,15 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from diffrec.ops import reference_raster
-from diffrec.ops.backends import choose_backend
-from diffrec.ops.rasterize import (
-    Raster,
-    barycentrics,
-    covered_pixels,
-    rasterize,
-    triangle_of_pixel,
-)
+from diffrec.ops.backends import use_backend
+from diffrec.ops.interpolate import barycentrics
+from diffrec.ops.raster import Raster
+from diffrec.ops.rasterize import covered_pixels, rasterize, reference, triangle_of_pixel
 
 FAST = ("numba", "warp")
 ALL = ("reference", *FAST)
@@ -52,14 +47,14 @@ def quad(*corners: tuple[float, float], z: float = 0.0, w: float = 1.0) -> tuple
 def test_backends_see_the_same_triangles(backend: str, device: str, seed: int) -> None:
     clip, triangles = scene(seed, snapped=seed % 3 == 0)
     for resolution in ((24, 40), (17, 13)):
-        expected = rasterize(clip, triangles, resolution, backend="reference")
-        found = rasterize(clip.to(device), triangles.to(device), resolution, backend=backend)
+        expected = use_backend("reference")(rasterize)(clip, triangles, resolution)
+        found = use_backend(backend)(rasterize)(clip.to(device), triangles.to(device), resolution)
         assert (expected.triangle >= 0).any()
         assert torch.equal(expected.triangle, found.triangle.cpu())
         assert torch.equal(expected.depth, found.depth.cpu())
-        peeled = rasterize(clip, triangles, resolution, behind=expected, backend="reference")
-        found = rasterize(
-            clip.to(device), triangles.to(device), resolution, behind=found, backend=backend
+        peeled = use_backend("reference")(rasterize)(clip, triangles, resolution, behind=expected)
+        found = use_backend(backend)(rasterize)(
+            clip.to(device), triangles.to(device), resolution, behind=found
         )
         assert torch.equal(peeled.triangle, found.triangle.cpu())
         assert torch.equal(peeled.depth, found.depth.cpu())
@@ -85,13 +80,13 @@ def meshes(seed: int) -> list[tuple[Tensor, tuple[int, int]]]:
 def test_where_single_precision_is_certain_it_is_right(seed: int) -> None:
     certain_ones = covered_ones = 0
     for corners, resolution in meshes(seed):
-        q, doubt = reference_raster.edge_planes(corners, resolution)
-        centres = reference_raster.pixel_centres(resolution, torch.float64, corners.device)
-        exact, _ = reference_raster.edge_functions(corners.double()[:, None], centres)
+        q, doubt = reference.edge_planes(corners, resolution)
+        centres = reference.pixel_centres(resolution, torch.float64, corners.device)
+        exact, _ = reference.edge_functions(corners.double()[:, None], centres)
         # Half of what is taken for the bound.
         assert bool(((q - exact).abs().amax(-1) <= 0.5 * doubt).all())
-        wanted = reference_raster.fragment_depth(corners.double(), resolution)
-        depth = reference_raster.fragment_depth(corners, resolution)
+        wanted = reference.fragment_depth(corners.double(), resolution)
+        depth = reference.fragment_depth(corners, resolution)
         inside = torch.isfinite(wanted)
         assert torch.equal(torch.isfinite(depth), inside)
         torch.testing.assert_close(depth[inside].double(), wanted[inside], rtol=0, atol=1e-5)
@@ -108,8 +103,8 @@ def test_backends_see_the_same_of_triangles_of_all_sizes(backend: str, seed: int
     for corners, resolution in meshes(seed):
         clip = corners.reshape(1, -1, 4)
         triangles = torch.arange(clip.shape[1]).view(-1, 3)
-        expected = rasterize(clip, triangles, resolution, backend="reference")
-        found = rasterize(clip, triangles, resolution, backend=backend)
+        expected = use_backend("reference")(rasterize)(clip, triangles, resolution)
+        found = use_backend(backend)(rasterize)(clip, triangles, resolution)
         assert torch.equal(expected.triangle, found.triangle)
         assert torch.equal(expected.depth, found.depth)
 
@@ -117,7 +112,7 @@ def test_backends_see_the_same_of_triangles_of_all_sizes(backend: str, seed: int
 @pytest.mark.parametrize("backend", ALL)
 def test_rows_run_downward_and_columns_to_the_right(backend: str) -> None:
     clip, triangles = quad((0.5, 0.75), (1, 0.75), (1, 1), (0.5, 1))  # the upper right corner
-    raster = rasterize(clip, triangles, (8, 8), backend=backend)
+    raster = use_backend(backend)(rasterize)(clip, triangles, (8, 8))
     expected = torch.zeros(8, 8, dtype=torch.bool)
     expected[0, 6:] = True
     assert torch.equal(raster.triangle[0] >= 0, expected)
@@ -127,7 +122,7 @@ def test_rows_run_downward_and_columns_to_the_right(backend: str) -> None:
 @pytest.mark.parametrize("order", [[0, 1, 2], [2, 1, 0]])
 def test_both_sides_are_visible(backend: str, order: list[int]) -> None:
     clip = torch.tensor([[[-1.0, -1, 0, 1], [3, -1, 0, 1], [-1, 3, 0, 1]]])
-    raster = rasterize(clip, torch.tensor([order]), (4, 4), backend=backend)
+    raster = use_backend(backend)(rasterize)(clip, torch.tensor([order]), (4, 4))
     assert (raster.triangle == 0).all()
 
 
@@ -137,7 +132,7 @@ def test_depth_is_z_over_w_and_ties_go_to_the_lower_index(backend: str) -> None:
     far, _ = quad((-1, -1), (1, -1), (1, 1), (-1, 1), z=0.5, w=5.0)
     clip = torch.cat([far, near, near], dim=1)
     several = torch.cat([triangles, triangles + 8, triangles + 4])
-    raster = rasterize(clip, several, (6, 6), backend=backend)
+    raster = use_backend(backend)(rasterize)(clip, several, (6, 6))
     assert torch.equal(raster.depth, torch.full((1, 6, 6), 0.25))
     assert set(raster.triangle.unique().tolist()) == {2, 3}
 
@@ -146,7 +141,7 @@ def test_depth_is_z_over_w_and_ties_go_to_the_lower_index(backend: str) -> None:
 def test_beyond_the_near_and_far_planes_nothing_is_seen(backend: str) -> None:
     # z / w runs from -2 at the left edge to 2 at the right one.
     clip = torch.tensor([[[-1.0, -1, -2, 1], [1, -1, 2, 1], [1, 1, 2, 1], [-1, 1, -2, 1]]])
-    raster = rasterize(clip, torch.tensor([[0, 1, 2], [0, 2, 3]]), (4, 16), backend=backend)
+    raster = use_backend(backend)(rasterize)(clip, torch.tensor([[0, 1, 2], [0, 2, 3]]), (4, 16))
     columns = (torch.arange(16) + 0.5) / 8 - 1
     assert torch.equal(raster.triangle[0, 0] >= 0, (2 * columns).abs() <= 1)
 
@@ -164,8 +159,8 @@ def test_a_floor_that_passes_under_the_camera_reaches_the_lower_edge(backend: st
     cut = ((-50.0, -0.1), (50.0, -0.1), (50.0, -20.0), (-50.0, -20.0))
     clipped = torch.tensor([[project(x, -1.0, z) for x, z in cut]])
     triangles = torch.tensor([[0, 1, 2], [0, 2, 3]])
-    raster = rasterize(clip, triangles, (33, 31), backend=backend)
-    expected = rasterize(clipped, triangles, (33, 31), backend=backend)
+    raster = use_backend(backend)(rasterize)(clip, triangles, (33, 31))
+    expected = use_backend(backend)(rasterize)(clipped, triangles, (33, 31))
     # The horizon is at y = -1 / 20; everything lower is floor.
     y = 1 - (2 * torch.arange(33) + 1) / 33
     assert torch.equal(raster.triangle[0, :, 15] >= 0, y < -1 / 20)
@@ -177,17 +172,17 @@ def test_a_floor_that_passes_under_the_camera_reaches_the_lower_edge(backend: st
 @pytest.mark.parametrize("backend", ALL)
 def test_behind_the_camera_and_not_finite_nothing_is_seen(backend: str) -> None:
     clip, triangles = quad((-1, -1), (1, -1), (1, 1), (-1, 1), w=-1.0)
-    assert (rasterize(clip, triangles, (8, 8), backend=backend).triangle == -1).all()
+    assert (use_backend(backend)(rasterize)(clip, triangles, (8, 8)).triangle == -1).all()
     clip, triangles = quad((-1, -1), (1, -1), (1, 1), (-1, 1))
     clip[0, 1, 0] = float("nan")
-    raster = rasterize(clip, triangles, (8, 8), backend=backend)
+    raster = use_backend(backend)(rasterize)(clip, triangles, (8, 8))
     assert set(raster.triangle.unique().tolist()) == {-1, 1}
 
 
 @pytest.mark.parametrize("backend", ALL)
 def test_nothing_to_draw(backend: str) -> None:
-    raster = rasterize(
-        torch.zeros(2, 0, 4), torch.zeros(0, 3, dtype=torch.int64), (5, 7), backend=backend
+    raster = use_backend(backend)(rasterize)(
+        torch.zeros(2, 0, 4), torch.zeros(0, 3, dtype=torch.int64), (5, 7)
     )
     assert (raster.triangle == -1).all() and torch.isinf(raster.depth).all()
     assert covered_pixels(raster).shape == (0,)
@@ -223,7 +218,7 @@ def test_a_mesh_covers_every_pixel_exactly_once(backend: str, data: st.DataObjec
             faces += [[a, b, d], [a, d, c]] if data.draw(st.booleans()) else [[a, b, c], [b, d, c]]
     count = torch.zeros(size, size)
     for face in faces:
-        alone = rasterize(clip, torch.tensor([face]), (size, size), backend=backend)
+        alone = use_backend(backend)(rasterize)(clip, torch.tensor([face]), (size, size))
         count += (alone.triangle[0] >= 0).float()
     assert torch.equal(count, torch.ones(size, size))
 
@@ -235,9 +230,9 @@ def test_peeling_lists_all_layers_front_to_back(backend: str) -> None:
     clip = torch.cat(layers, dim=1)
     raster: Raster | None = None
     for depth in (-0.5, 0.1, 0.5):
-        raster = rasterize(clip, triangles, (5, 5), behind=raster, backend=backend)
+        raster = use_backend(backend)(rasterize)(clip, triangles, (5, 5), behind=raster)
         torch.testing.assert_close(raster.depth, torch.full((1, 5, 5), depth))
-    raster = rasterize(clip, triangles, (5, 5), behind=raster, backend=backend)
+    raster = use_backend(backend)(rasterize)(clip, triangles, (5, 5), behind=raster)
     assert (raster.triangle == -1).all()
 
 
@@ -259,7 +254,7 @@ def test_the_cpu_kernels_are_deterministic() -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_barycentrics_agree_forward_and_backward(backend: str, device: str, seed: int) -> None:
     clip, triangles = scene(seed)
-    raster = rasterize(clip, triangles, (24, 40), backend="reference")
+    raster = use_backend("reference")(rasterize)(clip, triangles, (24, 40))
     pixels = covered_pixels(raster)
     weight = torch.randn(pixels.shape[0], 3, generator=torch.Generator().manual_seed(seed))
     exact = clip.double().requires_grad_(True)
@@ -267,7 +262,9 @@ def test_barycentrics_agree_forward_and_backward(backend: str, device: str, seed
     (expected_grad,) = torch.autograd.grad((expected * weight).sum(), exact)
     local = clip.to(device).requires_grad_(True)
     there = Raster(raster.triangle.to(device), raster.depth.to(device))
-    found = barycentrics(local, triangles.to(device), there, pixels.to(device), backend)
+    found = use_backend(backend)(barycentrics)(
+        local, triangles.to(device), there, pixels.to(device)
+    )
     (grad,) = torch.autograd.grad((found * weight.to(device)).sum(), local)
     torch.testing.assert_close(found.cpu().double(), expected, rtol=0, atol=2e-7)
     scale = expected_grad.abs().max().item()
@@ -299,8 +296,6 @@ def test_gradient_of_the_reference_by_finite_differences() -> None:
 
 def test_mistakes_are_named() -> None:
     clip, triangles = scene(0)
-    with pytest.raises(ValueError, match="reference, numba, warp"):
-        rasterize(clip, triangles, (4, 4), backend="opengl")
     with pytest.raises(ValueError, match=r"clip must be \[B, V, 4\]"):
         rasterize(clip[0], triangles, (4, 4))
     with pytest.raises(ValueError, match="triangles"):
@@ -311,22 +306,12 @@ def test_mistakes_are_named() -> None:
         rasterize(clip, triangles, (4, 4), behind=rasterize(clip, triangles, (4, 5)))
 
 
-def test_the_backend_follows_device_and_precision() -> None:
-    single, double = torch.zeros(1), torch.zeros(1, dtype=torch.float64)
-    assert choose_backend(single) == "numba"
-    assert choose_backend(double) == "reference"
-    assert choose_backend(double, "warp") == "reference"
-    assert choose_backend(single, available=("reference", "warp")) == "reference"
-    with pytest.raises(ValueError, match="CPU tensors only"):
-        choose_backend(torch.zeros(1, device="meta"), "numba")
-
-
 def test_the_cuda_code_fuses_no_multiplications(tmp_path: Path) -> None:
     """Fused, two triangles could disagree about their edge. Compiling needs no GPU."""
     wp = pytest.importorskip("warp")
     if not hasattr(wp, "compile_aot_module"):
         pytest.skip("this Warp cannot compile ahead of time")
-    module = importlib.import_module("diffrec.ops.warp_raster")
+    module = importlib.import_module("diffrec.ops.rasterize.warp")
     try:
         wp.compile_aot_module(module, arch=80, module_dir=str(tmp_path), use_ptx=True)
     except RuntimeError as error:

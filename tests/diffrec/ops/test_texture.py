@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional
 
-from diffrec.ops.texture import build_mips, texture2d, texture_cube
+from diffrec.ops.backends import use_backend
+from diffrec.ops.texture import build_mips, texture2d
+from diffrec.ops.texture_cube import texture_cube
 
 ALL = ("reference", "numba", "warp")
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
@@ -46,7 +48,7 @@ def test_a_texel_centre_reads_that_texel(backend: str) -> None:
     texture = random(5, 8, 3)
     rows, columns = torch.meshgrid(torch.arange(5), torch.arange(8), indexing="ij")
     uv = torch.stack([(columns + 0.5) / 8, (rows + 0.5) / 5], dim=-1).reshape(-1, 2)
-    found = texture2d([texture], uv, None, backend=backend)
+    found = use_backend(backend)(texture2d)([texture], uv, None)
     torch.testing.assert_close(found.reshape(5, 8, 3), texture, rtol=0, atol=1e-5)
 
 
@@ -54,10 +56,10 @@ def test_a_texel_centre_reads_that_texel(backend: str) -> None:
 def test_beyond_the_border_a_texture_repeats_or_goes_on(backend: str) -> None:
     texture = random(4, 6, 2)
     uv = random(200, 2) * 6 - 3
-    wrapped = texture2d([texture], uv, None, backend=backend)
-    inside = texture2d([texture], uv - uv.floor(), None, backend=backend)
+    wrapped = use_backend(backend)(texture2d)([texture], uv, None)
+    inside = use_backend(backend)(texture2d)([texture], uv - uv.floor(), None)
     torch.testing.assert_close(wrapped, inside, rtol=0, atol=1e-5)
-    clamped = texture2d([texture], uv, None, wrap=False, backend=backend)
+    clamped = use_backend(backend)(texture2d)([texture], uv, None, wrap=False)
     grid = (uv * 2 - 1)[None, None]
     expected = functional.grid_sample(
         texture.permute(2, 0, 1)[None], grid, padding_mode="border", align_corners=False
@@ -69,12 +71,12 @@ def test_beyond_the_border_a_texture_repeats_or_goes_on(backend: str) -> None:
 def test_between_two_levels_both_are_mixed(backend: str) -> None:
     mips = build_mips(random(16, 16, 3))
     uv = random(50, 2)
-    below, above = (texture2d([mips[k]], uv, None, backend=backend) for k in (1, 2))
-    found = texture2d(mips, uv, torch.full((50,), 1.25), backend=backend)
+    below, above = (use_backend(backend)(texture2d)([mips[k]], uv, None) for k in (1, 2))
+    found = use_backend(backend)(texture2d)(mips, uv, torch.full((50,), 1.25))
     torch.testing.assert_close(found, below * 0.75 + above * 0.25)
     for lod, level in ((-3.0, mips[0]), (99.0, mips[-1])):
-        found = texture2d(mips, uv, torch.full((50,), lod), backend=backend)
-        torch.testing.assert_close(found, texture2d([level], uv, None, backend=backend))
+        found = use_backend(backend)(texture2d)(mips, uv, torch.full((50,), lod))
+        torch.testing.assert_close(found, use_backend(backend)(texture2d)([level], uv, None))
 
 
 def gradients(values: list[Tensor], at: list[Tensor], call: object, device: str) -> list[Tensor]:
@@ -90,7 +92,7 @@ def test_textures_agree_forward_and_backward(backend: str, device: str, wrap: bo
     mips = build_mips(random(16, 8, 3))
     at = [random(300, 2) * 2 - 0.5, random(300) * 6 - 1]
     expected, found = (
-        gradients(mips, at, lambda m, u, w, b=b: texture2d(m, u, w, wrap=wrap, backend=b), d)
+        gradients(mips, at, lambda m, u, w, b=b: use_backend(b)(texture2d)(m, u, w, wrap=wrap), d)
         for b, d in (("reference", "cpu"), (backend, device))
     )
     assert len(found) == len(expected) == 1 + len(mips) + 2
@@ -109,7 +111,7 @@ def test_cubes_agree_forward_and_backward(
     lod[:3] = torch.tensor([0.0, 1.0, len(sizes) - 1.0])
     at = [unit(2000) * 3, lod]
     expected, found = (
-        gradients(levels, at, lambda m, v, w, b=b: texture_cube(m, v, w, b), d)
+        gradients(levels, at, lambda m, v, w, b=b: use_backend(b)(texture_cube)(m, v, w), d)
         for b, d in (("reference", "cpu"), (backend, device))
     )
     assert len(found) == len(expected)
@@ -122,8 +124,8 @@ def test_directions_on_edges_corners_and_of_no_length_are_finite(backend: str) -
     levels = cube_levels(8, 4)
     signs = torch.tensor([-1.0, 0.0, 1.0])
     directions = torch.cartesian_prod(signs, signs, signs)
-    expected = texture_cube(levels, directions, torch.full((27,), 0.5), "reference")
-    found = texture_cube(levels, directions, torch.full((27,), 0.5), backend)
+    expected = use_backend("reference")(texture_cube)(levels, directions, torch.full((27,), 0.5))
+    found = use_backend(backend)(texture_cube)(levels, directions, torch.full((27,), 0.5))
     assert found.isfinite().all()
     torch.testing.assert_close(found, expected)
 
@@ -133,7 +135,7 @@ def test_a_level_or_direction_that_is_no_number_reads_nothing_foreign() -> None:
     nan = float("nan")
     directions = torch.tensor([[nan, 1, 0], [1, nan, 0], [0, 0, 1], [math.inf, 1, 0]])
     lod = torch.tensor([0.5, 0.5, nan, 0.5])
-    found = texture_cube(levels, directions.requires_grad_(), lod, "numba")
+    found = use_backend("numba")(texture_cube)(levels, directions.requires_grad_(), lod)
     assert found[1:3].isnan().all()
     found.sum().backward()
 
@@ -167,7 +169,7 @@ def test_cube_lookups_have_no_seams(backend: str) -> None:
     def beside(first: float, second: float) -> Tensor:
         edge = torch.stack([along, signs[:, 0] * first, signs[:, 1] * second], dim=1)
         places = (torch.arange(3)[None] - axes[:, None]) % 3
-        return texture_cube(levels, edge.gather(1, places), None, backend)
+        return use_backend(backend)(texture_cube)(levels, edge.gather(1, places), None)
 
     jump = (beside(1.0, 1.0 - step) - beside(1.0 - step, 1.0)).abs().max()
     assert jump < 16 * step
@@ -177,9 +179,9 @@ def test_cube_lookups_have_no_seams(backend: str) -> None:
 def test_the_length_of_a_direction_does_not_matter(backend: str) -> None:
     levels = cube_levels(16, 8)
     directions, lod = unit(300), random(300)
-    found = texture_cube(levels, directions * 7.5, lod, backend)
+    found = use_backend(backend)(texture_cube)(levels, directions * 7.5, lod)
     torch.testing.assert_close(
-        found, texture_cube(levels, directions, lod, backend), rtol=0, atol=1e-4
+        found, use_backend(backend)(texture_cube)(levels, directions, lod), rtol=0, atol=1e-4
     )
 
 

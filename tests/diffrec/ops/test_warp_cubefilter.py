@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from diffrec.ops import cubemap, neighbours
+from diffrec.ops import cubemap, neighbours, sparse
+from diffrec.ops.backends import use_backend
 from diffrec.ops.cubefilter import CubeFilter
+from diffrec.ops.sparse.numba import transpose
 from diffrec.shading.light import EnvironmentLight
 
 CPU = torch.device("cpu")
@@ -17,7 +19,7 @@ def test_levels_irradiance_and_gradient(size: int) -> None:
     generator = torch.Generator().manual_seed(size)
     base = torch.rand(6, size, size, 3, generator=generator)
     results = []
-    for filter_ in (CubeFilter(size, CPU), CubeFilter(size, CPU, backend="warp")):
+    for filter_ in (CubeFilter(size, CPU), use_backend("warp")(CubeFilter)(size, CPU)):
         leaf = base.clone().requires_grad_()
         levels, irradiance = filter_(leaf)
         generator.manual_seed(1)
@@ -32,7 +34,7 @@ def test_levels_irradiance_and_gradient(size: int) -> None:
 
 
 def test_packed_levels_are_the_levels() -> None:
-    filter_ = CubeFilter(32, CPU, backend="warp")
+    filter_ = use_backend("warp")(CubeFilter)(32, CPU)
     packed, levels, _irradiance = filter_.packed(torch.rand(6, 32, 32, 3))
     assert packed is not None
     torch.testing.assert_close(packed, torch.cat([level.reshape(-1, 3) for level in levels]))
@@ -46,13 +48,13 @@ def test_neighbours_and_transposes_without_numba(size: int) -> None:
     table = cubemap.neighbour_table(size, reach)
     nearest = float(torch.cos(torch.tensor(2.0 / size)))
     expected = neighbours.within(directions, table, reach, nearest)
-    found = neighbours.within_reference(directions, table, reach, nearest)
+    found = neighbours.reference.within(directions, table, reach, nearest)
     assert len(expected[1]) == len(found[1])
     assert torch.equal(expected[0], found[0]) and torch.equal(expected[1], found[1])
     value = torch.rand(len(found[1]))
     for one, other in zip(
-        neighbours.transpose(*found, value, len(directions)),
-        neighbours.transpose_reference(*found, value, len(directions)),
+        transpose(*found, value, len(directions)),
+        sparse.reference.transpose(*found, value, len(directions)),
         strict=True,
     ):
         assert torch.equal(one, other)

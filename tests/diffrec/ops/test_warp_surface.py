@@ -8,8 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from diffrec.ops.rasterize import Raster, covered_pixels, rasterize
-from diffrec.ops.surface import Attributes, PixelAttributes, attributes_at_pixels
+from diffrec.ops.backends import use_backend
+from diffrec.ops.raster import Attributes, PixelAttributes, Raster
+from diffrec.ops.rasterize import covered_pixels, rasterize
+from diffrec.ops.surface import attributes_at_pixels
 
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 FACES = 10
@@ -88,7 +90,7 @@ def test_values_and_gradients_agree(textured: bool, device: str) -> None:
     weighed(expected).backward()
     there, clip = moved(mesh, device, torch.float32), clip.to(device).requires_grad_(True)
     raster = Raster(raster.triangle.to(device), raster.depth.to(device))
-    found = attributes_at_pixels(there, clip, raster, pixels.to(device), "warp")
+    found = use_backend("warp")(attributes_at_pixels)(there, clip, raster, pixels.to(device))
     weighed(found).backward()
 
     assert list(values(found)) == list(values(expected))
@@ -108,8 +110,8 @@ def test_values_and_gradients_agree(textured: bool, device: str) -> None:
 def test_the_level_of_detail_has_no_gradient() -> None:
     mesh, clip = scene(2, textured=True)
     raster, pixels = seen(mesh, clip, (20, 30))
-    found = attributes_at_pixels(
-        moved(mesh, "cpu", torch.float32), clip.requires_grad_(True), raster, pixels, "warp"
+    found = use_backend("warp")(attributes_at_pixels)(
+        moved(mesh, "cpu", torch.float32), clip.requires_grad_(True), raster, pixels
     )
     assert found.lod is not None and not found.lod.requires_grad
     assert found.uv is not None and found.uv.requires_grad
@@ -122,12 +124,11 @@ def test_only_wanted_gradients_are_made(wanted: str) -> None:
     gradients: list[Tensor] = []
     for backend in ("reference", "warp"):
         leaf = (clip if wanted == "clip" else getattr(mesh, wanted)).clone().requires_grad_(True)
-        found = attributes_at_pixels(
+        found = use_backend(backend)(attributes_at_pixels)(
             mesh if wanted == "clip" else replace(mesh, **{wanted: leaf}),
             leaf if wanted == "clip" else clip,
             raster,
             pixels,
-            backend,
         )
         gradients += torch.autograd.grad(weighed(found), leaf)
     torch.testing.assert_close(gradients[1], gradients[0], rtol=1e-3, atol=1e-3)
@@ -139,7 +140,7 @@ def test_attributes_that_nothing_uses_add_nothing() -> None:
     gradients = []
     for backend in ("reference", "warp"):
         leaves = moved(mesh, "cpu", torch.float32)
-        found = attributes_at_pixels(leaves, clip, raster, pixels, backend)
+        found = use_backend(backend)(attributes_at_pixels)(leaves, clip, raster, pixels)
         weighed(found, skip=("normal", "uv")).backward()
         assert leaves.normals.grad is None or not leaves.normals.grad.any()
         gradients.append(leaves.positions.grad)
@@ -151,7 +152,7 @@ def test_no_pixels(textured: bool) -> None:
     mesh, clip = scene(5, textured=textured)
     raster, pixels = seen(mesh, clip, (20, 30))
     leaves = moved(mesh, "cpu", torch.float32)
-    found = attributes_at_pixels(leaves, clip, raster, pixels[:0], "warp")
+    found = use_backend("warp")(attributes_at_pixels)(leaves, clip, raster, pixels[:0])
     assert found.position.shape == (0, 3)
     weighed(found).backward()
     assert leaves.positions.grad is not None and not leaves.positions.grad.any()

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from diffrec.ops import cubemap
-from diffrec.ops.lobes import dense_filter
-from diffrec.ops.widefilter import WideFilter, symmetries, texel_permutations
+from diffrec.ops.cubemap.lobes import dense_filter
+from diffrec.ops.cubemap.widefilter import WideFilter, symmetries, texel_permutations
 
 CPU = torch.device("cpu")
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from diffrec.shading import brdf_table
+from diffrec.shading.split_sum import brdf_table
 
 
 def quadrature(cosine: float, roughness: float) -> tuple[float, float]:

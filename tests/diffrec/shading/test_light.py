@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from diffrec.ops import cubemap
-from diffrec.ops.texture import texture_cube
+from diffrec.ops.texture_cube import texture_cube
 from diffrec.shading import light as light_module
 from diffrec.shading.light import EnvironmentLight, latlong_directions, sample_latlong
 

@@ -8,10 +8,11 @@ from torch import Tensor
 from torch.nn import functional
 
 from diffrec.ops import cubemap
-from diffrec.ops.lobes import exact_rows
-from diffrec.shading import brdf_table
+from diffrec.ops.cubemap.lobes import exact_rows
 from diffrec.shading.light import EnvironmentLight, PrefilteredLight
-from diffrec.shading.split_sum import LEAST_COSINE, perturbed_normal, shade
+from diffrec.shading.split_sum import brdf_table
+from diffrec.shading.split_sum.constants import LEAST_COSINE
+from diffrec.shading.split_sum.reference import perturbed_normal, shade
 
 
 def random_light(size: int = 32) -> EnvironmentLight:

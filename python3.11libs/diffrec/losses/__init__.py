@@ -1,0 +1,264 @@
+"""What training minimises, apart from the terms of the shape.
+
+Image losses compare linear RGB with coverage. The regularisers return one value per pixel, or a
+scalar, already times their weight. Source of the terms and weights: Munkberg et al., *Extracting
+Triangular 3D Models, Materials, and Lighting From Images*, CVPR 2022.
+
+On CUDA each term is one kernel that makes its gradient as well; what has none works by PyTorch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from diffrec.colour import linear_to_srgb
+from diffrec.ops.backends import Operation
+
+ImageLoss = Callable[[Tensor, Tensor], Tensor]
+#: Rendered image, photograph, background.
+PhotographLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
+
+_operation = Operation(__name__)
+
+ALBEDO_WEIGHT = 0.03
+OCCLUSION_WEIGHT = 0.001
+RAMP_ITERATIONS = 500
+LIGHT_WEIGHT = 0.005
+# Largest radiance that the tone mapping knows: that of half precision, about.
+BRIGHTEST = 65535.0
+_SMAPE_EPSILON = 0.01
+_RELMSE_EPSILON = 0.1
+
+
+def tonemap(linear: Tensor) -> Tensor:
+    """srgb(log(1 + x)) with x clamped to [0, 65535]: linear radiance to what the log losses see."""
+    return linear_to_srgb(torch.log1p(linear.clamp(0.0, BRIGHTEST)))
+
+
+def logl1(color: Tensor, reference: Tensor) -> Tensor:
+    """mean |tonemap(x) - tonemap(y)|."""
+    return (tonemap(color) - tonemap(reference)).abs().mean()
+
+
+def logl2(color: Tensor, reference: Tensor) -> Tensor:
+    """mean (tonemap(x) - tonemap(y))^2."""
+    return (tonemap(color) - tonemap(reference)).square().mean()
+
+
+def mse(color: Tensor, reference: Tensor) -> Tensor:
+    """mean (x - y)^2."""
+    return (color - reference).square().mean()
+
+
+def smape(color: Tensor, reference: Tensor) -> Tensor:
+    """Symmetric mean absolute percentage error: mean |x - y| / (|x| + |y| + 0.01).
+
+    As used for denoising by Vogels et al., SIGGRAPH 2018.
+    """
+    scale = color.abs() + reference.abs() + _SMAPE_EPSILON
+    return ((color - reference).abs() / scale).mean()
+
+
+def relmse(color: Tensor, reference: Tensor) -> Tensor:
+    """Relative squared error, symmetric in both: mean (x - y)^2 / (x^2 + y^2 + 0.1).
+
+    After Rousselle et al., SIGGRAPH Asia 2011.
+    """
+    scale = color.square() + reference.square() + _RELMSE_EPSILON
+    return ((color - reference).square() / scale).mean()
+
+
+COLOR_LOSSES: dict[str, ImageLoss] = {
+    "logl1": logl1,
+    "logl2": logl2,
+    "mse": mse,
+    "smape": smape,
+    "relmse": relmse,
+}
+
+
+def image_loss(name: str) -> ImageLoss:
+    """The loss of a rendered image against its photograph, by the name of its colour part.
+
+    The result takes two images [..., 4], linear RGB and coverage, and returns the scalar
+    mean (a - a')^2 + loss(c a', c' a'), where a' is the coverage of the reference and both
+    means run over all pixels, empty ones too. Gradients flow to the first image.
+
+    Raises ValueError for an unknown name; the choices are the keys of `COLOR_LOSSES`.
+    """
+    color_loss = _color_loss(name)
+
+    def loss(image: Tensor, reference: Tensor) -> Tensor:
+        kernels = _operation.kernels(image)
+        if kernels is not None and name in kernels.KINDS:
+            return _fused_image_loss(name, image, reference, None, kernels)
+        coverage = reference[..., 3:]
+        of_coverage = (image[..., 3:] - coverage).square().mean()
+        return of_coverage + color_loss(image[..., :3] * coverage, reference[..., :3] * coverage)
+
+    return loss
+
+
+def photograph_loss(name: str) -> PhotographLoss:
+    """`image_loss` against a photograph over a background.
+
+    The result takes the rendered image [..., 4], the photograph [..., 4], its linear RGB already
+    times its coverage, and the background [..., 3] that the image was rendered over, and returns
+    `image_loss(name)` of the image and of the photograph over that background.
+
+    Raises ValueError for an unknown name.
+    """
+    of_images = image_loss(name)
+
+    def loss(image: Tensor, photograph: Tensor, background: Tensor) -> Tensor:
+        kernels = _operation.kernels(image)
+        if kernels is not None and name in kernels.KINDS:
+            return _fused_image_loss(name, image, photograph, background, kernels)
+        coverage = photograph[..., 3:]
+        color = photograph[..., :3] + (1 - coverage) * background
+        return of_images(image, torch.cat([color, coverage], dim=-1))
+
+    return loss
+
+
+def _color_loss(name: str) -> ImageLoss:
+    if name not in COLOR_LOSSES:
+        raise ValueError(f"unknown loss '{name}': use one of {', '.join(COLOR_LOSSES)}")
+    return COLOR_LOSSES[name]
+
+
+def ramp(iteration: int) -> float:
+    """min(1, iteration / 500)."""
+    return min(1.0, iteration / RAMP_ITERATIONS)
+
+
+def albedo_smoothness(kd: Tensor, kd_jittered: Tensor) -> Tensor:
+    """0.03 mean over channels of |kd(x + noise) - kd(x)|: [P, 3] twice to [P].
+
+    `kd_jittered` is the albedo at `Surface.jittered` points. The caller takes the mean over the
+    pixels of its frames, times `ramp`.
+    """
+    return (kd_jittered - kd).abs().mean(dim=-1) * ALBEDO_WEIGHT
+
+
+def occlusion(ks: Tensor) -> Tensor:
+    """0.001 times the occlusion: [P, 3] to [P]. Holds shadows from sinking into it.
+
+    The caller takes the mean over the pixels of its frames, times `ramp`.
+    """
+    return ks[:, 0] * OCCLUSION_WEIGHT
+
+
+def material_terms(kd: Tensor, kd_jittered: Tensor, ks: Tensor, pixels: Tensor) -> Tensor:
+    """The sum over P points of `albedo_smoothness` and `occlusion`: [P, 3] thrice to a scalar.
+
+    `pixels`: [P]; points without one (-1) do not count.
+    """
+    kernels = _operation.kernels(kd)
+    if kernels is not None:
+        result: Tensor = _MaterialTerms.apply(  # type: ignore[no-untyped-call]
+            kd, kd_jittered, ks, pixels, kernels
+        )
+        return result
+    terms = albedo_smoothness(kd, kd_jittered) + occlusion(ks)
+    return torch.where(pixels >= 0, terms, 0.0).sum()
+
+
+def light_white_balance(base: Tensor) -> Tensor:
+    """0.005 times the mean |c - grey| of a light [..., 3], grey the mean of its own channels.
+
+    Keeps the light's hue from taking the albedo's place.
+    """
+    kernels = _operation.kernels(base)
+    if kernels is not None:
+        result: Tensor = _WhiteBalance.apply(base, kernels)  # type: ignore[no-untyped-call]
+        return result
+    grey = base.mean(dim=-1, keepdim=True)
+    return (base - grey).abs().mean() * LIGHT_WEIGHT
+
+
+def _fused_image_loss(
+    name: str, image: Tensor, reference: Tensor, background: Tensor | None, kernels: Any
+) -> Tensor:
+    if image.shape != reference.shape or image.shape[-1] != 4:
+        raise ValueError(
+            f"image {list(image.shape)} and photograph {list(reference.shape)} must both be "
+            "[..., 4], of one size"
+        )
+    result: Tensor = _ImageLoss.apply(  # type: ignore[no-untyped-call]
+        image, reference, background, name, kernels
+    )
+    return result
+
+
+class _ImageLoss(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any,
+        image: Tensor,
+        reference: Tensor,
+        background: Tensor | None,
+        name: str,
+        kernels: Any,
+    ) -> Tensor:
+        value, gradient = kernels.image_loss(
+            kernels.KINDS[name],
+            image.reshape(-1, 4),
+            reference.reshape(-1, 4),
+            None if background is None else background.expand(*image.shape[:-1], 3).reshape(-1, 3),
+            (BRIGHTEST, _SMAPE_EPSILON, _RELMSE_EPSILON),
+            ctx.needs_input_grad[0],
+        )
+        if gradient is not None:
+            ctx.save_for_backward(gradient.view(image.shape))
+        result: Tensor = value
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grad, None, None, None, None
+
+
+class _MaterialTerms(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, kd: Tensor, kd_jittered: Tensor, ks: Tensor, pixels: Tensor, kernels: Any
+    ) -> Tensor:
+        ctx.kernels = kernels
+        value, gradients = kernels.material_terms(
+            kd, kd_jittered, ks, pixels, ALBEDO_WEIGHT / 3, OCCLUSION_WEIGHT
+        )
+        ctx.save_for_backward(gradients, kd, kd_jittered, ks)
+        result: Tensor = value
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        gradients, *inputs = ctx.saved_tensors
+        scaled = gradients * grad
+        place = ctx.kernels.material_gradient
+        return (*(place(scaled, i, like) for i, like in enumerate(inputs)), None, None)
+
+
+class _WhiteBalance(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, base: Tensor, kernels: Any) -> Tensor:
+        value, gradient = kernels.white_balance(
+            base.reshape(-1, 3), LIGHT_WEIGHT / max(1, base.numel())
+        )
+        ctx.save_for_backward(gradient.view(base.shape))
+        result: Tensor = value
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grad, None
