@@ -84,7 +84,7 @@ _COMMANDS = {
 
 def _mistakes() -> tuple[type[Exception], ...]:
     """Errors that tell an artist what to mend; they are shown without a traceback."""
-    from .cookcommand import CookCommandError
+    from .cook.options import CookCommandError
     from .environment import EnvironmentProblem
     from .expressions import ExpressionError
     from .headless.pdg import CookError

@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from nvdiffrec_tops.cookcommand import Override
+from nvdiffrec_tops.cook.options import Override
 from nvdiffrec_tops.headless.command import generate_all
 from nvdiffrec_tops.headless.network import open_network
 

@@ -8,10 +8,10 @@ import sys
 from collections.abc import Callable
 from typing import TextIO
 
-from .. import cookcommand, cookreport
-from ..cookcommand import Override
-from ..cookreport import Ending
-from ..cookstop import StopSignals
+from ..cook import options, reporting
+from ..cook.options import Override
+from ..cook.reporting import Ending
+from ..cook.stopsignals import StopSignals
 from . import farmoptions, pdg, serialise
 from .cook import Cook, CookResult, Watcher
 from .farmscheduler import FarmScheduler
@@ -26,7 +26,7 @@ GRACE_SECONDS = 10.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of a cook without Houdini."""
-    cookcommand.add_arguments(parser)
+    options.add_arguments(parser)
     parser.add_argument(
         "--local",
         action="store_true",
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     """Cook, or show what would be cooked. Returns the exit code. Raises CookError, HouFileError."""
-    cookcommand.check(arguments)
+    options.check(arguments)
     network = open_network(
         arguments.scene,
         top=arguments.top,
@@ -99,9 +99,9 @@ def tell(result: CookResult, arguments: argparse.Namespace, stdout: TextIO, word
     """The end of a cook: a summary, the reports that were asked for, the exit code."""
     for line in summary(result):
         words.write(line + "\n")
-    cookcommand.give_report(arguments, report(result), stdout)
+    options.give_report(arguments, report(result), stdout)
     if result.stopped:
-        return cookcommand.INTERRUPTED
+        return options.INTERRUPTED
     return 0 if result.successful else 1
 
 
@@ -142,8 +142,8 @@ def _dry_run(
     items = generate_all(network, once(view))
     if arguments.report is not None:
         ending = Ending(successful=True, stopped=False, seconds=0.0)
-        document = cookreport.report(reported(network.context.graph), ending)
-        cookcommand.write_report(arguments.report, document)
+        document = reporting.report(reported(network.context.graph), ending)
+        options.write_report(arguments.report, document)
     if arguments.json:
         scheduler = network.scheduler.path.rsplit("/", 1)[-1]
         json.dump([serialise.full(item, scheduler) for item in items], stdout, indent=1)
@@ -151,7 +151,7 @@ def _dry_run(
         return 0
     for item in items:
         command = item.platformCommand(pdg.curPlatform()) if item.hasCommand else ""
-        for line in cookreport.planned(item, command):
+        for line in reporting.planned(item, command):
             stdout.write(line + "\n")
     return 0
 

@@ -9,9 +9,9 @@ import os
 import sys
 from typing import Any, TextIO
 
-from .. import cookcommand
-from ..cookcommand import CookCommandError, Override
-from ..cookstop import StopSignals
+from ..cook import options
+from ..cook.options import CookCommandError, Override
+from ..cook.stopsignals import StopSignals
 from ..hqueue import record
 from ..hqueue.jobspec import FarmOptions
 from ..hqueue.paths import SharedFolders
@@ -32,7 +32,7 @@ SEND_SECONDS = 600.0
 
 def add_submit_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of ``submit``."""
-    cookcommand.add_scene_arguments(parser)
+    options.add_scene_arguments(parser)
     parser.add_argument(
         "--server",
         metavar="URL",
@@ -53,7 +53,7 @@ def add_follow_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--server", metavar="URL", default="", help="where several servers know that number"
     )
-    cookcommand.add_report_arguments(parser)
+    options.add_report_arguments(parser)
 
 
 def submit(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
@@ -61,7 +61,7 @@ def submit(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int
 
     Raises CookError, HouFileError, HQueueProblem, CookCommandError.
     """
-    cookcommand.check(arguments)
+    options.check(arguments)
     network = open_network(
         arguments.scene,
         top=arguments.top,
@@ -113,7 +113,7 @@ def _told_sent(
         words.write(f"{jobs} sent. To watch: nvdiffrec-tops follow {job}\n")
     document = {"job": job, "jobs": scheduler.submission.jobs, "server": setup.server.address}
     document["folder"] = str(scheduler.submission.folder)
-    cookcommand.give_report(arguments, document, stdout)
+    options.give_report(arguments, document, stdout)
     return 0
 
 
@@ -122,7 +122,7 @@ def follow(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int
 
     Raises HQueueProblem, CookCommandError.
     """
-    cookcommand.check(arguments)
+    options.check(arguments)
     submission = record.find(arguments.job, arguments.server)
     words = stderr if arguments.json else stdout
     if not submission.items:
@@ -159,7 +159,7 @@ def follow(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int
             f"not followed any more; the jobs go on. To end them: nvdiffrec-tops cancel "
             f"{submission.container}\n"
         )
-        return cookcommand.INTERRUPTED
+        return options.INTERRUPTED
     return tell(result, arguments, stdout, words)
 
 

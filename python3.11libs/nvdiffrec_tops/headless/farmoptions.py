@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..cookcommand import CookCommandError
+from ..cook.options import CookCommandError
 from ..hqueue.jobspec import FarmOptions
 from ..hqueue.paths import SharedFolders
 from ..hqueue.problem import HQueueProblem

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-from .. import cookreport
 from ..command import JOB_SCRIPT
+from ..cook import reporting
 from ..hqueue.farm import Farm, JobServer
 from ..hqueue.jobspec import FarmOptions, container_spec, job_spec
 from ..hqueue.paths import SharedFolders
@@ -359,7 +359,7 @@ def _facts(item: pdg.WorkItem) -> dict[str, Any]:
         "type": item.node.typeName,
         "index": item.index,
         "label": item.label,
-        "attributes": cookreport.attributes(item),
+        "attributes": reporting.attributes(item),
         "expected": [[one.path, one.tag] for one in item.expectedOutputFiles],
     }
 

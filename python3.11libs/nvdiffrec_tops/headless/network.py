@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..cookcommand import Override
+from ..cook.options import Override
 from ..expressions import ExpressionError, number_text
 from ..houfiles import HouFileError, LicensedScene, Node, Scene, load
 from ..houfiles.scene import TOP_NETWORKS

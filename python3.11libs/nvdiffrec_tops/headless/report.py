@@ -8,8 +8,8 @@ from typing import Any
 
 from nvdiffrec_contract import layout
 
-from .. import cookreport
-from ..cookreport import Ending, ReportedNode, duration, explained, tail
+from ..cook import reporting
+from ..cook.reporting import Ending, ReportedNode, duration, explained, tail
 from ..job import result as training
 from . import pdg
 from .cook import CookResult
@@ -88,7 +88,7 @@ def _training(folder: Path) -> list[str]:
 def report(result: CookResult) -> dict[str, Any]:
     """The JSON report of a cook."""
     ending = Ending(result.successful, result.stopped, result.seconds, result.errors)
-    return cookreport.report(reported(result.graph), ending, why=cause, warnings=_warnings)
+    return reporting.report(reported(result.graph), ending, why=cause, warnings=_warnings)
 
 
 def reported(graph: pdg.Graph) -> list[ReportedNode]:

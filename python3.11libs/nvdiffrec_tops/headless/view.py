@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
-from ..cookreport import duration
+from ..cook.reporting import duration
 from ..job.progress import Progress, ProgressParser
 from . import pdg
 from .localscheduler import Job

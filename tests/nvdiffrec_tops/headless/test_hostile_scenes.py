@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvdiffrec_tops.cookcommand import Override
+from nvdiffrec_tops.cook.options import Override
 from nvdiffrec_tops.headless import pdg
 from nvdiffrec_tops.headless.command import generate_all
 from nvdiffrec_tops.headless.network import open_network

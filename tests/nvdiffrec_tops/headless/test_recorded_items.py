@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from nvdiffrec_tops.cookcommand import Override
+from nvdiffrec_tops.cook.options import Override
 from nvdiffrec_tops.headless import assets, serialise
 from nvdiffrec_tops.headless.command import generate_all
 from nvdiffrec_tops.headless.cook import Cook, Watcher

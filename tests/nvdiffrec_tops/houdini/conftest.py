@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from nvdiffrec_tops.cookcommand import Override
+from nvdiffrec_tops.cook.options import Override
 from nvdiffrec_tops.headless import hou as stand_in
 from nvdiffrec_tops.headless import pdg, serialise
 from nvdiffrec_tops.headless.command import generate_all

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.cookcommand import INTERRUPTED, Override
+from nvdiffrec_tops.cook.options import INTERRUPTED, Override
 from nvdiffrec_tops.headless import pdg
 from nvdiffrec_tops.houfiles.build import build
 from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription, Token

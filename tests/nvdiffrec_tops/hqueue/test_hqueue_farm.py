@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.cookcommand import CookCommandError
+from nvdiffrec_tops.cook.options import CookCommandError
 from nvdiffrec_tops.headless import pdg
 from nvdiffrec_tops.headless.cook import Cook, CookResult, Watcher
 from nvdiffrec_tops.headless.farmcommand import submit_scene

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nvdiffrec_tops.cookcommand import Override
+from nvdiffrec_tops.cook.options import Override
 from nvdiffrec_tops.headless import pdg
 from nvdiffrec_tops.headless.command import generate_all
 from nvdiffrec_tops.headless.network import open_network

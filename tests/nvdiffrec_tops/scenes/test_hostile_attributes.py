@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.cookcommand import Override
+from nvdiffrec_tops.cook.options import Override
 from nvdiffrec_tops.expressions import Scope, expand
 from nvdiffrec_tops.headless.command import generate_all
 from nvdiffrec_tops.headless.network import open_network

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvdiffrec_tops import summary, summarypage
-from nvdiffrec_tops.summary import SceneRow, rows_of_report, write_summary
+from nvdiffrec_tops.cook import summary, webpage
+from nvdiffrec_tops.cook.summary import SceneRow, rows_of_report, write_summary
 
 PNG = b"\x89PNG\r\n\x1a\n"
 TAGS = frozenset(
@@ -76,7 +76,7 @@ class Page(HTMLParser):
 
 
 def _shown(text: str) -> str:
-    return summarypage._UNPRINTABLE.sub("\ufffd", text)
+    return webpage._UNPRINTABLE.sub("\ufffd", text)
 
 
 HOSTILE = st.one_of(
@@ -108,7 +108,7 @@ PATHS = st.one_of(st.none(), FILE.map(lambda name: Path("/shows", name)), st.jus
 ROWS = st.builds(
     SceneRow,
     name=HOSTILE,
-    state=st.one_of(st.sampled_from(summarypage.STATES), HOSTILE),
+    state=st.one_of(st.sampled_from(webpage.STATES), HOSTILE),
     psnr=NUMBER,
     psnr_pass1=NUMBER,
     faces=st.one_of(st.none(), st.integers()),
@@ -304,7 +304,7 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(
     def full(*_paths: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("nvdiffrec_tops.summary.os.replace", full)
+    monkeypatch.setattr("nvdiffrec_tops.cook.summary.os.replace", full)
     with pytest.raises(OSError, match="No space"):
         write_summary(tmp_path, [SceneRow("second", "trained")])
     assert "first" in page.read_text()

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from urllib.parse import quote
 
-from .cookreport import duration
+from .reporting import duration
 
 TRAINED, REUSED, FAILED = "trained", "reused", "failed"
 STOPPED, NOT_TRAINED = "stopped", "not trained"

@@ -23,9 +23,9 @@ from typing import Any
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.files import replace_file
 
-from . import cookreport, summarypage
-from .job import result as training
-from .summarypage import FAILED, NOT_TRAINED, REUSED, STATES, STOPPED, TRAINED, Scene
+from ..job import result as training
+from . import reporting, webpage
+from .webpage import FAILED, NOT_TRAINED, REUSED, STATES, STOPPED, TRAINED, Scene
 
 FORMAT = "tops-nvdiffrec-summary"
 VERSION = 1
@@ -70,7 +70,7 @@ class SceneRow:
 
 # -- rows of a report ---------------------------------------------------------------------------
 def rows_of_report(report: Mapping[str, Any]) -> list[SceneRow]:
-    """The trainings of a cook's JSON report (see ``cookreport``), in the report's order.
+    """The trainings of a cook's JSON report (see ``reporting``), in the report's order.
 
     A work item that is no training has a row only when it failed. Reads the result file of each
     training, and the log's last lines; anything in the report that is not as expected is skipped.
@@ -117,7 +117,7 @@ def _training_row(item: Mapping[str, Any], state: str) -> SceneRow:
         # Warn and Go On: cooked, as far as the graph is concerned.
         state, message = FAILED, _failure(document)
     if state == TRAINED and any(
-        line.startswith("Job: up to date") for line in cookreport.tail(log, 50)
+        line.startswith("Job: up to date") for line in reporting.tail(log, 50)
     ):
         state = REUSED
     if state in (TRAINED, REUSED):
@@ -247,14 +247,14 @@ def write_summary(
     folder = Path(os.path.abspath(folder))
     folder.mkdir(parents=True, exist_ok=True)
     page, data = folder / PAGE, folder / DATA
-    _refuse_foreign(page, summarypage.MARK)
+    _refuse_foreign(page, webpage.MARK)
     _refuse_foreign(data, FORMAT)
     scenes = [_scene(folder, row) for row in rows]
     _write(
         data,
         json.dumps(_document(rows, title, seconds, problems), indent=1, allow_nan=False) + "\n",
     )
-    _write(page, summarypage.page(scenes, title=title, seconds=seconds, problems=problems))
+    _write(page, webpage.page(scenes, title=title, seconds=seconds, problems=problems))
     return page
 
 
@@ -333,7 +333,7 @@ def _relative(page_folder: Path, path: Path) -> str:
     top = page_folder.parents[upwards - 1] if 0 < upwards <= _UPWARDS else page_folder
     if upwards > _UPWARDS or top == Path(top.anchor):
         return ""
-    return summarypage.address(relative)
+    return webpage.address(relative)
 
 
 def _copied(page_folder: Path, sheet: Path) -> str:
@@ -349,7 +349,7 @@ def _copied(page_folder: Path, sheet: Path) -> str:
         with contextlib.suppress(OSError):
             part.unlink()
         return sheet.as_uri()
-    return summarypage.address(f"{COPIES}/{copy.name}")
+    return webpage.address(f"{COPIES}/{copy.name}")
 
 
 def _write(path: Path, text: str) -> None:

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_tops import cookcommand, cookreport
-from nvdiffrec_tops.cookcommand import CookCommandError, Override
+from nvdiffrec_tops.cook import options, reporting
+from nvdiffrec_tops.cook.options import CookCommandError, Override
 
 PART = st.text(min_size=1).filter(lambda text: "=" not in text and "." not in text)
 
@@ -35,7 +35,7 @@ def test_any_text_is_an_override_or_a_sentence(text: str) -> None:
 
 def _parse(*options: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(exit_on_error=False)
-    cookcommand.add_arguments(parser)
+    options.add_arguments(parser)
     return parser.parse_args(["scene.hip", *options])
 
 
@@ -46,24 +46,24 @@ def test_numbers_that_mean_nothing_are_refused(options: tuple[str, str]) -> None
 
 
 def test_the_reports_place_is_checked_before_the_cook(tmp_path: Path) -> None:
-    cookcommand.check(_parse())
-    cookcommand.check(_parse("--report", str(tmp_path / "report.json")))
+    options.check(_parse())
+    options.check(_parse("--report", str(tmp_path / "report.json")))
     with pytest.raises(CookCommandError, match="make it first"):
-        cookcommand.check(_parse("--report", str(tmp_path / "none" / "report.json")))
+        options.check(_parse("--report", str(tmp_path / "none" / "report.json")))
     with pytest.raises(CookCommandError, match="name a file in it"):
-        cookcommand.check(_parse("--report", str(tmp_path)))
+        options.check(_parse("--report", str(tmp_path)))
 
 
 def test_a_report_replaces_the_last_one_and_leaves_nothing_else(tmp_path: Path) -> None:
     path = tmp_path / "report.json"
     path.write_text("old")
-    cookcommand.write_report(path, {"version": 1})
+    options.write_report(path, {"version": 1})
     assert json.loads(path.read_text()) == {"version": 1}
     assert list(tmp_path.iterdir()) == [path]
     blocked = tmp_path / "folder"
     (blocked / "full").mkdir(parents=True)
     with pytest.raises(CookCommandError, match="cannot be written"):
-        cookcommand.write_report(blocked, {})
+        options.write_report(blocked, {})
     assert sorted(tmp_path.iterdir()) == [blocked, path]
 
 
@@ -82,18 +82,18 @@ def test_a_report_replaces_the_last_one_and_leaves_nothing_else(tmp_path: Path) 
     ],
 )
 def test_the_log_of_an_item(uri: str | None, path: str | None) -> None:
-    assert cookreport.log_path(SimpleNamespace(logURI=uri)) == path
+    assert reporting.log_path(SimpleNamespace(logURI=uri)) == path
 
 
 def test_a_log_whose_name_looks_escaped_is_found(tmp_path: Path) -> None:
     log = tmp_path / "100%25.log"
     log.write_text("x")
-    assert cookreport.log_path(SimpleNamespace(logURI=f"file://{log.as_posix()}")) == str(log)
+    assert reporting.log_path(SimpleNamespace(logURI=f"file://{log.as_posix()}")) == str(log)
 
 
 @given(st.one_of(st.none(), st.text()))
 def test_any_log_address_is_read(uri: str | None) -> None:
-    found = cookreport.log_path(SimpleNamespace(logURI=uri))
+    found = reporting.log_path(SimpleNamespace(logURI=uri))
     assert found is None or (uri is not None and uri.startswith("file://"))
 
 
@@ -103,20 +103,20 @@ def _item(**members: Any) -> Any:
 
 
 def test_why_an_item_is_not_cooked(tmp_path: Path) -> None:
-    assert cookreport.cause(_item()) == "CookedFail"
-    assert cookreport.cause(_item(logMessages="one\n\ntwo\n")) == "two"
+    assert reporting.cause(_item()) == "CookedFail"
+    assert reporting.cause(_item(logMessages="one\n\ntwo\n")) == "two"
     above = [_item(name=f"a{number}") for number in range(5)]
-    waits = cookreport.cause(_item(dependencies=above))
+    waits = reporting.cause(_item(dependencies=above))
     assert waits == "it waits for a0, a1, a2 and others"
     log = tmp_path / "train.log"
     log.write_text("...\nJob: failed: out of memory.\nCure: a smaller batch\nmore\n")
     uri = f"file://{log.as_posix()}"
-    assert cookreport.cause(_item(logURI=uri)) == "out of memory. Cure: a smaller batch"
+    assert reporting.cause(_item(logURI=uri)) == "out of memory. Cure: a smaller batch"
 
 
 @given(st.binary(max_size=4096))
 def test_any_log_has_a_tail(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     log = tmp_path_factory.getbasetemp() / "any.log"
     log.write_bytes(data)
-    assert len(cookreport.tail(log, 3)) <= 3
-    cookreport.explained(log)
+    assert len(reporting.tail(log, 3)) <= 3
+    reporting.explained(log)
