@@ -33,16 +33,16 @@ def test_any_text_is_an_override_or_a_sentence(text: str) -> None:
         assert f"{override.node}.{override.parm}={override.value}" == text
 
 
-def _parse(*options: str) -> argparse.Namespace:
+def _parse(*words: str) -> argparse.Namespace:
     parser = argparse.ArgumentParser(exit_on_error=False)
     options.add_arguments(parser)
-    return parser.parse_args(["scene.hip", *options])
+    return parser.parse_args(["scene.hip", *words])
 
 
-@pytest.mark.parametrize("options", [("--jobs", "0"), ("--grace", "-1"), ("--grace", "inf")])
-def test_numbers_that_mean_nothing_are_refused(options: tuple[str, str]) -> None:
+@pytest.mark.parametrize("words", [("--jobs", "0"), ("--grace", "-1"), ("--grace", "inf")])
+def test_numbers_that_mean_nothing_are_refused(words: tuple[str, str]) -> None:
     with pytest.raises(argparse.ArgumentError):
-        _parse(*options)
+        _parse(*words)
 
 
 def test_the_reports_place_is_checked_before_the_cook(tmp_path: Path) -> None:
