@@ -84,11 +84,12 @@ _COMMANDS = {
 
 def _mistakes() -> tuple[type[Exception], ...]:
     """Errors that tell an artist what to mend; they are shown without a traceback."""
+    from houfiles import HouFileError
+
     from .cook.options import CookCommandError
     from .environment import EnvironmentProblem
     from .expressions import ExpressionError
     from .headless.pdg import CookError
-    from .houfiles import HouFileError
     from .hqueue.problem import HQueueProblem
 
     return (

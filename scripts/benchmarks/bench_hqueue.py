@@ -18,11 +18,11 @@ import time
 from pathlib import Path
 from typing import Any
 
+from houfiles.build import build
+from houfiles.describe import NodeDescription, SceneDescription
 from nvdiffrec_tops.headless.cook import Cook, Watcher
 from nvdiffrec_tops.headless.farmscheduler import FarmScheduler, FarmSetup
 from nvdiffrec_tops.headless.network import open_network
-from nvdiffrec_tops.houfiles.build import build
-from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription
 from nvdiffrec_tops.hqueue.jobspec import FarmOptions
 from nvdiffrec_tops.hqueue.paths import SharedFolders
 from nvdiffrec_tops.hqueue.server import Server

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from ..houfiles import HouFileError, Node
-from ..houfiles.assets import ASSETS
-from ..houfiles.expanded import read_expanded
+from houfiles import HouFileError, Node
+from houfiles.libraries.expanded import read_expanded
+
+from ..assets.shipped import ASSETS
 from . import pdg
 from .nodes import TYPES, NodeType
 from .parmtable import from_interface

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..houfiles import Node
+from houfiles import Node
+
 from . import assets, hou, nodes, pdg
 from .parameters import NodeParameters
 from .wiring import Passing, sources

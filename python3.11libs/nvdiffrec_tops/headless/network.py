@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from houfiles import HouFileError, LicensedScene, Node, Scene, load
+from houfiles.scene import TOP_NETWORKS
+
 from ..cook.options import Override
 from ..expressions import ExpressionError, number_text
-from ..houfiles import HouFileError, LicensedScene, Node, Scene, load
-from ..houfiles.scene import TOP_NETWORKS
 from . import assets, nodes, pdg, timeline, topnetwork
 from .building import build_graph
 from .houdinionly import refusal, with_houdini

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from houfiles.members.channels import SHAPES
+
 from ..expressions import ExpressionError, Scope, evaluate, evaluate_number, expand, number_text
-from ..houfiles.channels import SHAPES
 from . import pdg
 from .parmtable import NUMERIC, Kind, ParmSpec, ParmTable, toggle_value
 from .references import references

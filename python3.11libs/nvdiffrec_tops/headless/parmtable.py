@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from ..houfiles.dialogscript import MULTIPARMS, Interface
+from houfiles.dialogscript import MULTIPARMS, Interface
 
 
 class Kind(Enum):

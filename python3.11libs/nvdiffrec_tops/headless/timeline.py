@@ -6,8 +6,9 @@ import math
 import re
 from dataclasses import dataclass
 
+from houfiles import Scene
+
 from ..expressions import number_text
-from ..houfiles import Scene
 
 _NUMBER = r"(-?[\d.]+(?:[eE][-+]?\d+)?)"
 

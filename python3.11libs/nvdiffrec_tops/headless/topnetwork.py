@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..houfiles import HouFileError, Node, Scene
+from houfiles import HouFileError, Node, Scene
+
 from . import assets
 from .wiring import NetworkError, is_task
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from functools import cache
 
-from ..houfiles import HouFileError, Node, Scene
+from houfiles import HouFileError, Node, Scene
+
 from .parameters import NodeParameters
 from .parmtable import Kind, ParmTable, from_interface
 

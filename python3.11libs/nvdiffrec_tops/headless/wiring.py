@@ -6,8 +6,9 @@ import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from ..houfiles import Node
-from ..houfiles.indexdata import split_type
+from houfiles import Node
+from houfiles.containers.indexdata import split_type
+
 from . import assets, pdg
 from .nodes.base import Passes
 from .parameters import NodeParameters

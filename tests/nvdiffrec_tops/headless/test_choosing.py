@@ -6,18 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from houfiles.build import build
+from houfiles.containers import cpio
+from houfiles.describe import AssetDescription, NodeDescription, SceneDescription, Token
 from nvdiffrec_tops.headless import pdg
 from nvdiffrec_tops.headless.network import Network, open_network
 from nvdiffrec_tops.headless.nodes import TYPES
 from nvdiffrec_tops.headless.wiring import NetworkError
-from nvdiffrec_tops.houfiles import cpio
-from nvdiffrec_tops.houfiles.build import build
-from nvdiffrec_tops.houfiles.describe import (
-    AssetDescription,
-    NodeDescription,
-    SceneDescription,
-    Token,
-)
 
 OURS = "kartaverse::nvdiffrec_attributes::1.0"
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from nvdiffrec_tops.houfiles.build import build
-from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription, Token
+from houfiles.build import build
+from houfiles.describe import NodeDescription, SceneDescription, Token
 
 FFMPEG = """#!{python}
 import os, sys

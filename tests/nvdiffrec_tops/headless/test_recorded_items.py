@@ -18,13 +18,13 @@ from typing import Any
 
 import pytest
 
+from houfiles import load
 from nvdiffrec_tops.cook.options import Override
 from nvdiffrec_tops.headless import assets, serialise
 from nvdiffrec_tops.headless.command import generate_all
 from nvdiffrec_tops.headless.cook import Cook, Watcher
 from nvdiffrec_tops.headless.localscheduler import LocalScheduler
 from nvdiffrec_tops.headless.network import open_network
-from nvdiffrec_tops.houfiles import load
 
 Record = dict[str, Any]
 COMMAND = "__pdg_commandstring"

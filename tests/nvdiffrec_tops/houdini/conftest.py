@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 
+from houfiles import HouFileError, Node, Scene, load
 from nvdiffrec_tops.cook.options import Override
 from nvdiffrec_tops.headless import hou as stand_in
 from nvdiffrec_tops.headless import pdg, serialise
@@ -21,7 +22,6 @@ from nvdiffrec_tops.headless.cook import Cook, Watcher
 from nvdiffrec_tops.headless.localscheduler import LocalScheduler
 from nvdiffrec_tops.headless.network import Network, open_network
 from nvdiffrec_tops.headless.wiring import upstream
-from nvdiffrec_tops.houfiles import HouFileError, Node, Scene, load
 
 
 class OperationFailed(stand_in.Error):

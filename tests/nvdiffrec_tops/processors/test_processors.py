@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from houfiles.describe import NodeDescription, Token
 from nvdiffrec_tops.cli import main
 from nvdiffrec_tops.headless import hou, pdg
-from nvdiffrec_tops.houfiles.describe import NodeDescription, Token
 from nvdiffrec_tops.job import commandline
 
 Generate = Callable[..., dict[str, list[pdg.WorkItem]]]

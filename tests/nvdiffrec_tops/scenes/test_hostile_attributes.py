@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from houfiles import load
 from nvdiffrec_tops.cli import main
 from nvdiffrec_tops.cook.options import Override
 from nvdiffrec_tops.expressions import Scope, expand
 from nvdiffrec_tops.headless.command import generate_all
 from nvdiffrec_tops.headless.network import open_network
-from nvdiffrec_tops.houfiles import load
 from nvdiffrec_tops.job import commandline
 from nvdiffrec_tops.scenes import stock
 from nvdiffrec_tops.scenes.shipped import SCENES
