@@ -24,7 +24,7 @@ ALLOWED = {
     "rattler": "BSD-3-Clause",
     "flip_evaluator": "BSD-3-Clause",
 }
-OURS = {"nvdiffrec_contract", "diffrec", "houfiles", "nvdiffrec_tops"}
+OURS = {"nvdiffrec_contract", "diffrec", "houfiles", "nvdiffrec_tops", "topcook"}
 # Given by Houdini, and only there.
 HOST = {"hou", "pdg"}
 # Job modules that lie beside each other in the folder of a job's scripts.

@@ -24,7 +24,7 @@ from nvdiffrec_tops.houdini.batchcook import BatchCook
 from nvdiffrec_tops.houdini.batchscene import BatchError
 
 if TYPE_CHECKING:
-    from nvdiffrec_tops.headless import pdg
+    from topcook import pdg
 
 FAILED = 1
 _BROKEN = ("CookedFail", "CookedCancel")

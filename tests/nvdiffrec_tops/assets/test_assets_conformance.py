@@ -18,10 +18,10 @@ from houfiles.libraries.expanded import ExpandedDefinition, encode_expanded, rea
 from houfiles.scene import Node
 from nvdiffrec_tops.assets import linkedparms
 from nvdiffrec_tops.assets.shipped import ASSETS, Asset
-from nvdiffrec_tops.headless.command import generate_all
-from nvdiffrec_tops.headless.network import open_network
-from nvdiffrec_tops.headless.nodes import pythonprocessor
+from nvdiffrec_tops.cook.command import generate_all
 from nvdiffrec_tops.houdini.parameters import AssetParameters
+from topcook.network.opening import open_network
+from topcook.nodes import pythonprocessor
 
 ROOT = Path(__file__).resolve().parents[3]
 EVERY = pytest.mark.parametrize("asset", ASSETS.values(), ids=ASSETS)

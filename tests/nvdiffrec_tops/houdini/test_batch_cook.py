@@ -18,7 +18,7 @@ from houfiles.build import build
 from houfiles.describe import NodeDescription, SceneDescription, Token
 from nvdiffrec_tops.cli import main
 from nvdiffrec_tops.cook.options import INTERRUPTED, Override
-from nvdiffrec_tops.headless import pdg
+from topcook import pdg
 
 
 @pytest.fixture

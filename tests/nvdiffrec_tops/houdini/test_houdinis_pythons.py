@@ -159,7 +159,7 @@ def test_the_shipped_scene_makes_its_work_items(bare: Run, root: Path) -> None:
     """The snippets of the shipped assets run as in a cook, and say what they say on any Python."""
     code = """
 del sys.modules["hou"], sys.modules["pdg"]
-from nvdiffrec_tops.headless.command import add_arguments, main
+from nvdiffrec_tops.cook.command import add_arguments, main
 import argparse
 parser = argparse.ArgumentParser()
 add_arguments(parser)
