@@ -6,6 +6,18 @@ import contextlib
 import os
 from pathlib import Path
 
+Stamp = tuple[int, int, int]
+
+
+def stamp(path: str) -> Stamp | None:
+    """What changes with a file's content: its time in nanoseconds, its size in bytes and its number
+    on the disk. None where there is no file. Renaming leaves all three as they are."""
+    try:
+        state = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return state.st_mtime_ns, state.st_size, state.st_ino
+
 
 def replace_file(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Write ``data`` under a temporary name beside ``path`` and rename it into place.

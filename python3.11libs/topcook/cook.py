@@ -10,10 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from nvdiffrec_tops.job import committed
-
 from . import pdg
 from .generation import Generation
+from .host import registered
 from .inheritance import Inheritance
 from .inprocess import Task, Worked, Worker, told
 from .parameters.evaluation import NodeParameters
@@ -257,10 +256,11 @@ class Cook:
             return False
         if mode is pdg.cacheMode.AlwaysWrite:
             return False
-        wrong = _missing(expected) or committed.fault(file.path for file in expected)
+        keeper = registered().keeper
+        wrong = _missing(expected) or keeper.fault(file.path for file in expected)
         if wrong and mode is pdg.cacheMode.AlwaysRead:
             raise pdg.CookError(f"the Cache Mode is Read Files and {wrong}")
-        if wrong and any(committed.answered_for(file.path) for file in expected):
+        if wrong and any(keeper.answered_for(file.path) for file in expected):
             self._warn_once(f"{item.name}: its job is asked again: {wrong}")
         stale = mode is pdg.cacheMode.Automatic and any(
             one.id in self._wrote for one in item.dependencies

@@ -23,7 +23,8 @@ from typing import Any
 
 from houfiles.build import build
 from houfiles.describe import NodeDescription, SceneDescription, Token
-from nvdiffrec_tops.job import result, trainer
+from nvdiffrec_contract import layout
+from nvdiffrec_tops.job import result
 
 LIBRARIES = Path(__file__).resolve().parents[2] / "python3.11libs"
 LIMIT = 300.0  # seconds after which something will not happen any more
@@ -243,7 +244,7 @@ class Stage:
         words = [sys.executable, "-I", str(self.folder / "job.py"), "--engine", "diffrec"]
         words += ["--config", "scene.json", "--working-dir", str(self.folder)]
         words += ["--output", str(self.output), f"--env=PYTHONPATH={modules}"]
-        names = [*trainer.REQUIRED, result.NAME]
+        names = [*layout.REQUIRED, result.NAME]
         values: dict[str, Any] = {
             "itemcount": 1,
             "pdg_command": " ".join(f'"{word}"' for word in words),
@@ -334,7 +335,7 @@ class Stage:
             stamps.add(path.read_text().rpartition(" of ")[2])
         if len(stamps) != 1:
             yield f"files of {len(stamps)} trainings"
-        if not {*trainer.REQUIRED} <= listed:
+        if not {*layout.REQUIRED} <= listed:
             yield "not every file is there"
 
 

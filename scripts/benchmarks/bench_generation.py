@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from nvdiffrec_tops.cook.command import generate_all
-from nvdiffrec_tops.cook.options import Override
 from topcook.network.opening import open_network
+from topcook.network.overrides import Override
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAINS = {

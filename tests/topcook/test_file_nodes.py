@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from nvdiffrec_tops.cli import main
 from nvdiffrec_tops.cook.command import generate_all
-from nvdiffrec_tops.cook.options import Override
 from topcook import pdg
 from topcook.network.opening import open_network
+from topcook.network.overrides import Override
 
 from .conftest import TopNode, write_scene
 

@@ -75,7 +75,7 @@ def test_a_cook_asks_the_job(scene, top, mesh, tmp_path, capsys, harm, runs) -> 
     assert item["stateName"] == ("CookedSuccess" if runs else "CookedCache")
     assert ("run_1: its job is asked again: " in captured.err) == bool(runs)
     if runs:
-        code = main(["cook", str(hip), "--json", "--set", "run.pdg_cachemode=2"])
+        code = main(["cook", str(hip), "--json", "--set", "run.pdg_cachemode=1"])
         assert code == 1 and "the Cache Mode is Read Files and " in capsys.readouterr().out
 
 

@@ -19,7 +19,6 @@ from . import options, reporting
 from .console import report, reported, summary
 from .farm import flags
 from .farm.scheduler import FarmScheduler
-from .options import Override
 from .reporting import Ending
 from .stopsignals import StopSignals
 from .view import View, open_view
@@ -52,7 +51,7 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         top=arguments.top,
         ends=arguments.node,
         all_ends=arguments.all_ends,
-        overrides=[Override.parse(text) for text in arguments.overrides],
+        overrides=options.overrides(arguments),
         allow_unknown=arguments.allow_unknown_parms,
         local=arguments.local,
         scene_python=arguments.allow_scene_python,

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TextIO
 
 from nvdiffrec_contract.files import replace_file
+from topcook.network.overrides import Override, OverrideError
 
 from .summary import problems_of_report, rows_of_report, write_summary
 
@@ -21,22 +21,16 @@ class CookCommandError(ValueError):
     """An option that cannot be used; names it and says how to write it."""
 
 
-@dataclass(frozen=True)
-class Override:
-    """``--set NODE.PARM=VALUE``."""
+def overrides(arguments: argparse.Namespace) -> list[Override]:
+    """The parameters to set before work items are generated.
 
-    node: str
-    parm: str
-    value: str
-
-    @classmethod
-    def parse(cls, text: str) -> Override:
-        """Raises CookCommandError."""
-        name, equals, value = text.partition("=")
-        node, dot, parm = name.rpartition(".")
-        if not equals or not dot or not node or not parm:
-            raise CookCommandError(f"--set {text}: write it as NODE.PARM=VALUE")
-        return cls(node, parm, value)
+    Raises:
+        CookCommandError: one is not written as NODE.PARM=VALUE.
+    """
+    try:
+        return [Override.parse(text) for text in arguments.overrides]
+    except OverrideError as error:
+        raise CookCommandError(str(error)) from None
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import hou
 
 from nvdiffrec_tops.cook import options, reporting
-from nvdiffrec_tops.cook.options import INTERRUPTED, CookCommandError, Override
+from nvdiffrec_tops.cook.options import INTERRUPTED, CookCommandError
 from nvdiffrec_tops.cook.reporting import Ending, ReportedNode
 from nvdiffrec_tops.houdini import batchscene
 from nvdiffrec_tops.houdini.batchcook import BatchCook
@@ -56,7 +56,7 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         CookCommandError: the report cannot be written.
     """
     options.check(arguments)
-    overrides = [Override.parse(text) for text in arguments.overrides]
+    overrides = options.overrides(arguments)
     words = stderr if arguments.json else stdout
     for note in batchscene.load_scene(arguments.scene):
         words.write(note + "\n")

@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
+from nvdiffrec_contract.files import Stamp, stamp
 from nvdiffrec_tops.job import outputs, result, unfinished
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.lock import OutputLock
-from nvdiffrec_tops.job.result import Stamp, stamp
 
 
 def answered_for(path: str) -> bool:

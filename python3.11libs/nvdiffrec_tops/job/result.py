@@ -22,6 +22,7 @@ from functools import lru_cache
 from typing import Any
 
 from nvdiffrec_contract import layout
+from nvdiffrec_contract.files import Stamp, stamp
 from nvdiffrec_tops.job import trainer
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, expand
@@ -40,8 +41,6 @@ FIGURES: dict[str, type[float] | type[int]] = {
 
 # Nanoseconds. A file whose time is younger may be changed again without its time showing it.
 _YOUNG = 100_000_000
-
-Stamp = tuple[int, int, int]
 
 # Pictures are told apart by size and time: a scene may have gigabytes of them.
 _BY_CONTENT = (".json", ".npy", ".npz", ".txt", ".mtl", ".obj")
@@ -216,16 +215,6 @@ def changed(output: str, entry: Mapping[str, Any]) -> str | None:
     except OSError as error:
         return f"{path} cannot be read: {error.strerror or error}"
     return None if digest == entry["sha256"] else f"{path} has been changed"
-
-
-def stamp(path: str) -> Stamp | None:
-    """What changes with a file's content: its time in nanoseconds, its size in bytes and its number
-    on the disk. None where there is no file. Renaming leaves all three as they are."""
-    try:
-        state = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return state.st_mtime_ns, state.st_size, state.st_ino
 
 
 def _is_settled(found: Stamp) -> bool:

@@ -11,9 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from nvdiffrec_tops.environment.layout import INTERPRETER
-
 from .. import pdg
+from ..host import registered
 from ..parameters.evaluation import NodeParameters
 
 
@@ -254,7 +253,7 @@ def job_command(
             if "/" in words[0] or "\\" in words[0]
             else "it is in no folder of PATH"
         )
-        if INTERPRETER.fullmatch(os.path.basename(words[0])):
-            hint += ", or make an environment with nvdiffrec-tops env create"
+        if more := registered().missing_program(os.path.basename(words[0])):
+            hint += f", or {more}"
         raise pdg.CookError(f"Could not find executable '{words[0]}': {hint}. Command: {command}")
     return [os.path.abspath(program), *words[1:]]

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nvdiffrec_tops.job import committed
-from nvdiffrec_tops.job.result import Stamp, stamp
+from nvdiffrec_contract.files import Stamp, stamp
 
 from .. import pdg
+from ..host import registered
 
 INCOMPLETE = ".incomplete"
 
@@ -21,8 +21,8 @@ class Snapshot:
     """The state of an item's expected outputs before its job started.
 
     A file that a failed or stopped job leaves at an expected place would pass for a finished
-    result at the next cook. Not so where a job of this toolkit answers for the file: what such a
-    job has put in place is whole, and only a job changes it (see ``job/committed.py``).
+    result at the next cook. Not so where a job answers for the file: what such a job has put in
+    place is whole, and only a job changes it (see ``host.Keeper``).
 
     ``marks``: of the expected files; ``results``: of the result files that their job may write.
     """
@@ -33,21 +33,21 @@ class Snapshot:
     @classmethod
     def of(cls, files: Iterable[pdg.File]) -> Snapshot:
         paths = [file.path for file in files if file.path]
-        above = {one for path in paths for one in committed.result_files_above(path)}
+        above = {one for path in paths for one in registered().keeper.result_files_above(path)}
         return cls(
             {Path(path): stamp(path) for path in paths}, {path: stamp(path) for path in above}
         )
 
     def committed(self) -> bool:
         """Whether a job has put its results in place since, every expected file among them."""
-        homes = [committed.result_file(str(path)) for path in self.marks]
-        if not homes or committed.fault(str(path) for path in self.marks) is not None:
+        homes = [registered().keeper.result_file(str(path)) for path in self.marks]
+        if not homes or registered().keeper.fault(str(path) for path in self.marks) is not None:
             return False
         return all(home is not None and stamp(home) != self.results.get(home) for home in homes)
 
     def tidy(self) -> None:
         """Remove what a job that was killed has left beside the results that it put in place."""
-        committed.tidy(str(path) for path in self.marks)
+        registered().keeper.tidy(str(path) for path in self.marks)
 
     def touched(self) -> list[Path]:
         """Expected files that have appeared or changed since, and folders that have appeared;
@@ -57,7 +57,7 @@ class Snapshot:
             for path, mark in self.marks.items()
             if stamp(str(path)) not in (None, mark)
             and not (mark is not None and path.is_dir())
-            and not committed.answered_for(str(path))
+            and not registered().keeper.answered_for(str(path))
         ]
 
     def discard(self) -> None:

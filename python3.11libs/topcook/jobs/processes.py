@@ -13,8 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nvdiffrec_tops.job import guard
-from nvdiffrec_tops.job.farm import GRACE as ORPHAN_GRACE
+from ..host import registered
 
 _LONGEST_LINE = 64 * 1024
 _DRAIN_SECONDS = 2.0
@@ -22,11 +21,11 @@ _SHOWN = 200  # characters of a line that a message shows
 
 
 class ChildProcess:
-    """A started command, which ends when this process is gone.
+    """A started command, which ends when this process is gone, where there is a ``host.Guard``.
 
-    However this process ends, the system then closes a pipe. On POSIX systems ``job/guard.py``
+    However this process ends, the system then closes a pipe. On POSIX systems the guard's script
     stands between the two and watches it: it asks the command's group to end, and kills what is
-    left of it after ``ORPHAN_GRACE`` seconds. On Windows a Job Object ends the group at once.
+    left of it after some seconds. On Windows a Job Object ends the group at once.
 
     Its stdout and stderr go to the log file; ``on_line`` receives each line, ``on_exit`` the exit
     code (negative: the signal that ended it). Both are called on threads of this object, on_exit
@@ -53,12 +52,15 @@ class ChildProcess:
         self._kill_at = 0.0
         self.trouble = ""
         self._job_object: Any = None
+        self._guard = registered().guard
         flags = 0
         environment = dict(environment)
         if os.name == "posix":
             words = ["/bin/sh", "-c", command] if isinstance(command, str) else list(command)
-            command = [sys.executable, "-I", "-S", guard.__file__, *words]
-            environment[guard.GRACE_VARIABLE] = str(ORPHAN_GRACE)
+            command = words
+            if self._guard is not None:
+                command = [sys.executable, "-I", "-S", self._guard.script, *words]
+                environment[self._guard.grace_variable] = str(self._guard.grace)
             shell = False
         else:
             flags = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
@@ -79,10 +81,8 @@ class ChildProcess:
             self._log.close()
             raise
         self.pid = self._process.pid
-        if sys.platform == "win32":
-            from nvdiffrec_tops.job.windows import kill_with_this_process
-
-            self._job_object = kill_with_this_process(self._process)
+        if sys.platform == "win32" and self._guard is not None:
+            self._job_object = self._guard.attach(self._process)
         self._reader = threading.Thread(target=self._read, name=f"log-{self.pid}", daemon=True)
         self._waiter = threading.Thread(target=self._wait, name=f"wait-{self.pid}", daemon=True)
         self._reader.start()
@@ -126,7 +126,7 @@ class ChildProcess:
             ended = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
             if ended is not None and ended.si_code != os.CLD_EXITED and not self._stopping.is_set():
                 # The guard may have been killed alone, with the command still at work.
-                self._kill_at = time.monotonic() + ORPHAN_GRACE
+                self._kill_at = time.monotonic() + (self._guard.grace if self._guard else 0.0)
                 self._stopping.set()
                 self._signal(signal.SIGTERM)
             if self._stopping.is_set():

@@ -1,6 +1,6 @@
-"""The toolkit's digital assets, as the cook without Houdini sees them.
+"""The digital assets of a toolkit, as the cook without Houdini sees them.
 
-An asset is read from the library that is shipped in ``otls``: its parameters from its
+An asset is read from the library that the toolkit has registered: its parameters from its
 DialogScript, its network from its contents. Definitions that a scene carries are never used, so
 that no code comes from a scene.
 """
@@ -9,18 +9,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
 from houfiles import HouFileError, Node
 from houfiles.libraries.expanded import read_expanded
-from nvdiffrec_tops.assets.shipped import ASSETS
 
 from .. import pdg
+from ..host import registered
 from ..nodes import TYPES, NodeType
 from ..parameters.table import from_interface
-
-ROOT = Path(__file__).resolve().parents[3]
-"""The package's folder: ``$TOPS_NVDIFFREC``."""
 
 
 @dataclass(frozen=True)
@@ -49,24 +45,24 @@ class Asset:
 
 @cache
 def find(name: str) -> Asset | None:
-    """The asset of a type name such as ``kartaverse::nvdiffrec_train::1.0``; None if not ours.
+    """The asset of a type name such as ``studio::step::1.0``; None where no library has it.
 
     Raises:
         HouFileError: its library is missing or damaged.
     """
-    ours = next((one for one in ASSETS.values() if one.type == name), None)
-    if ours is None:
+    library = registered().libraries.get(name)
+    if library is None:
         return None
-    definition = read_expanded(ROOT / "otls" / ours.library).definition(name)
+    definition = read_expanded(library).definition(name)
     contents = definition.contents
     if not any(child.type == "output" for child in contents.children):
-        raise HouFileError(f"{ours.library}: the network of {name} has no output")
+        raise HouFileError(f"{library.name}: the network of {name} has no output")
     table = from_interface(definition.interface)
     return Asset(NodeType(name, table, pdg.nodeType.Processor, pdg.PyProcessor), contents)
 
 
 def node_type(name: str) -> NodeType | None:
-    """The node type of that name: a stock one, or one of our assets."""
+    """The node type of that name: a stock one, or an asset of the toolkit."""
     found = TYPES.get(name)
     if found is None and (asset := find(name)) is not None:
         return asset.node_type

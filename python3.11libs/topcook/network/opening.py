@@ -12,9 +12,10 @@ from pathlib import Path
 
 from houfiles import HouFileError, LicensedScene, Node, Scene, load
 from houfiles.scene import TOP_NETWORKS
-from nvdiffrec_tops.cook.options import Override
+from topcook.network.overrides import Override
 
 from .. import nodes, pdg
+from ..host import registered
 from ..nodes.hqueuescheduler import JOB_PARAMETERS as HQUEUE_JOB_PARAMETERS
 from ..nodes.localscheduler import JOB_PARAMETERS as LOCAL_JOB_PARAMETERS
 from ..nodes.localscheduler import PARAMETERS
@@ -125,7 +126,8 @@ def _variables(scene: Scene, path: Path, given: Mapping[str, str]) -> dict[str, 
     found.update({n: v for n, v in scene.variables.items() if not n.startswith("_HIP_")})
     home = os.environ.get("HOME") or os.path.expanduser("~")
     absolute = Path(os.path.abspath(path))
-    found.setdefault("TOPS_NVDIFFREC", str(assets.ROOT))
+    for name, value in registered().variables.items():
+        found.setdefault(name, value)
     found.update(
         HOME=home,
         HIP=str(absolute.parent),

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from nvdiffrec_tops.job.result import NAME as RESULT
-
 from .. import jobsupport, pdg
+from ..host import registered
 from ..inprocess import Worked
 from ..jobs import loglines, serialise
 from ..jobs.environment import Folders, JobSettings, job_command, job_environment
@@ -188,8 +187,8 @@ class LocalScheduler:
         self._written += [data, log]
         item.logPath = log
         slots, single = _needs(settings, self.slots)
-        # A failed training says why in its result file, which also lists what is still in place.
-        expected = [one for one in item.expectedOutputFiles if Path(one.path).name != RESULT]
+        always = registered().result_names
+        expected = [one for one in item.expectedOutputFiles if Path(one.path).name not in always]
         snapshot = Snapshot.of(expected)
         job = Job(item, settings, command, environment, log, snapshot, slots, single)
         self.running.append(job)

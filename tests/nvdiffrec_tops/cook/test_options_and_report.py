@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nvdiffrec_tops.cook import options, reporting
-from nvdiffrec_tops.cook.options import CookCommandError, Override
+from nvdiffrec_tops.cook.options import CookCommandError
+from topcook.network.overrides import Override, OverrideError
 
 PART = st.text(min_size=1).filter(lambda text: "=" not in text and "." not in text)
 
@@ -27,7 +28,7 @@ def test_an_override_keeps_its_value_whole(node: str, parm: str, value: str) -> 
 def test_any_text_is_an_override_or_a_sentence(text: str) -> None:
     try:
         override = Override.parse(text)
-    except CookCommandError as error:
+    except OverrideError as error:
         assert "write it as NODE.PARM=VALUE" in str(error)
     else:
         assert f"{override.node}.{override.parm}={override.value}" == text

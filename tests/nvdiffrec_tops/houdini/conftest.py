@@ -15,12 +15,12 @@ import pytest
 
 from houfiles import HouFileError, Node, Scene, load
 from nvdiffrec_tops.cook.command import generate_all
-from nvdiffrec_tops.cook.options import Override
 from topcook import hou as stand_in
 from topcook import pdg
 from topcook.cook import Cook, Watcher
 from topcook.jobs import serialise
 from topcook.network.opening import Network, open_network
+from topcook.network.overrides import Override
 from topcook.network.wiring import upstream
 from topcook.schedulers.local import LocalScheduler
 

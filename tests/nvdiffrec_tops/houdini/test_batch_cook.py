@@ -17,8 +17,9 @@ import pytest
 from houfiles.build import build
 from houfiles.describe import NodeDescription, SceneDescription, Token
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.cook.options import INTERRUPTED, Override
+from nvdiffrec_tops.cook.options import INTERRUPTED
 from topcook import pdg
+from topcook.network.overrides import Override
 
 
 @pytest.fixture

@@ -13,9 +13,9 @@ import pytest
 from houfiles.build import build
 from houfiles.describe import NodeDescription, SceneDescription, Token, Value
 from nvdiffrec_tops.cook.command import generate_all
-from nvdiffrec_tops.cook.options import Override
 from topcook import pdg
 from topcook.network.opening import open_network
+from topcook.network.overrides import Override
 
 Generate = Callable[..., dict[str, list[pdg.WorkItem]]]
 

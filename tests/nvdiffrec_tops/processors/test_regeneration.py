@@ -19,10 +19,10 @@ from houfiles.dialogscript import ParmTemplate
 from houfiles.libraries.expanded import read_expanded
 from nvdiffrec_tops.assets import linkedparms
 from nvdiffrec_tops.assets.shipped import ASSETS, Asset
+from nvdiffrec_tops.cook.host import ROOT
 from topcook import hou, pdg
 from topcook.generation import Generation, renew
 from topcook.network import assets as found_assets
-from topcook.network.assets import ROOT
 from topcook.network.opening import open_network
 
 CHAIN = ("nvdiffrec_attributes", "nvdiffrec_environment", "nvdiffrec_train", "nvdiffrec_static")

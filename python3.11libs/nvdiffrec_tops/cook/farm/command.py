@@ -19,7 +19,7 @@ from ...hqueue.problem import HQueueProblem
 from ...hqueue.server import Server
 from .. import options
 from ..command import cook_and_tell, once, tell
-from ..options import CookCommandError, Override
+from ..options import CookCommandError
 from ..stopsignals import StopSignals
 from ..view import View, open_view
 from . import flags
@@ -68,7 +68,7 @@ def submit(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int
         top=arguments.top,
         ends=arguments.node,
         all_ends=arguments.all_ends,
-        overrides=[Override.parse(text) for text in arguments.overrides],
+        overrides=options.overrides(arguments),
         allow_unknown=arguments.allow_unknown_parms,
     )
     words = stderr if arguments.json else stdout

@@ -1,0 +1,42 @@
+"""What the cook without Houdini has to know of the toolkit: its assets, and its jobs' files."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from topcook.host import Guard, Host, register
+
+from ..assets.shipped import ASSETS
+from ..environment.layout import INTERPRETER
+from ..job import committed, farm, guard, result
+
+ROOT = Path(__file__).resolve().parents[3]
+"""The package's folder: ``$TOPS_NVDIFFREC``."""
+
+
+def _end_with_this_process(process: subprocess.Popen[bytes]) -> Any:
+    from ..job.windows import kill_with_this_process
+
+    return kill_with_this_process(process)
+
+
+def _missing_program(name: str) -> str:
+    found = INTERPRETER.fullmatch(name)
+    return "make an environment with nvdiffrec-tops env create" if found else ""
+
+
+def register_toolkit() -> None:
+    """Tell the cook of this process what the toolkit brings along."""
+    register(
+        Host(
+            libraries={one.type: ROOT / "otls" / one.library for one in ASSETS.values()},
+            variables={"TOPS_NVDIFFREC": str(ROOT)},
+            keeper=committed,
+            # A failed training says why in its result file, which also lists what is in place.
+            result_names=frozenset({result.NAME}),
+            guard=Guard(guard.__file__, farm.GRACE, guard.GRACE_VARIABLE, _end_with_this_process),
+            missing_program=_missing_program,
+        )
+    )
