@@ -62,22 +62,171 @@ def test_imports_are_free_for_commercial_use(path: Path) -> None:
     assert not foreign
 
 
-def test_the_packages_depend_in_one_direction() -> None:
+# What each package may import of ours, beside itself.
+BELOW = {
+    "nvdiffrec_contract": set(),
+    "houfiles": set(),
+    "topcook": {"houfiles", "nvdiffrec_contract"},
+    "diffrec": {"nvdiffrec_contract"},
+    "nvdiffrec_tops": {"houfiles", "nvdiffrec_contract", "topcook"},
+}
+# The rooms of a package, each above those that it may import.
+FLOORS = {
+    "houfiles": (
+        "edit",
+        "build, libraries",
+        "stocktypes, parameterpage, scene",
+        "describe, dialogscript, containers",
+        "members",
+        "quoting",
+        "errors",
+    ),
+    "topcook": (
+        "cook, planning",
+        "network",
+        "generation, inheritance, schedulers, nodes",
+        "jobs, hou",
+        "jobsupport, inprocess, parameters",
+        "pdg, host",
+    ),
+    "nvdiffrec_tops": (
+        "__main__",
+        "cli",
+        "houdini, scenes",
+        "cook, doctor, training",
+        "assets, attributes, hqueue",
+        "command, engines, environment, presets",
+        "job",
+    ),
+    "nvdiffrec_tops.cook": (
+        "command",
+        "farm",
+        "running",
+        "console, host, options, stopsignals",
+        "summary, view",
+        "webpage",
+        "reporting",
+    ),
+}
+MOST_FILES = 22
+# A folder of plug-ins has one file for each: a stock node, a check.
+PLUGINS = {"topcook/nodes", "nvdiffrec_tops/doctor/checks"}
+# Larger than a folder should be; take the name out when it is split.
+TO_SPLIT = {"diffrec", "nvdiffrec_tops/job"}
+
+
+def module(path: Path) -> str:
+    """The full name of a module."""
+    parts = path.relative_to(ROOT / "python3.11libs").with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+MODULES = {module(path): path for path in SOURCES}
+
+
+def own_imports(path: Path) -> set[str]:
+    """The modules of ours that a file imports, wherever in it."""
+    return own_imports_of(ast.parse(path.read_text(encoding="utf-8")), path)
+
+
+def own_imports_of(tree: ast.AST, path: Path) -> set[str]:
+    """Those that a part of a file imports."""
+    found = set()
+    package = module(path).split(".")
+    if path.name != "__init__.py":
+        package.pop()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join((*base, *([node.module] if node.module else [])))
+            for alias in node.names:
+                whole = f"{stem}.{alias.name}"
+                found.add(whole if whole in MODULES else stem)
+    return found & MODULES.keys() - {module(path)}
+
+
+@pytest.mark.parametrize("package", BELOW)
+def test_packages_import_only_what_is_below_them(package: str) -> None:
     for path in SOURCES:
-        names = imported(path)
-        inside = path.relative_to(ROOT / "python3.11libs").parts
-        if inside[0] == "nvdiffrec_contract":
-            roots = {name.split(".")[0] for name in names}
+        if module(path).split(".")[0] == package:
+            used = {name.split(".")[0] for name in imported(path)}
+            assert used & OURS <= BELOW[package] | {package}, path
+
+
+def test_what_the_cook_knows_of_the_contract_is_how_files_are_written() -> None:
+    for path in SOURCES:
+        if module(path).startswith("topcook"):
+            used = {name for name in own_imports(path) if name.startswith("nvdiffrec_contract")}
+            assert used <= {"nvdiffrec_contract.files"}, path
+
+
+def test_standard_library_only() -> None:
+    """The contract and the job run in a training's Python, which has nothing of ours installed."""
+    for path in SOURCES:
+        name = module(path)
+        roots = {one.split(".")[0] for one in imported(path)}
+        if name.startswith("nvdiffrec_contract"):
             assert roots <= set(sys.stdlib_module_names) | {"nvdiffrec_contract"}, path
-        elif inside[0] == "diffrec":
-            assert not any(name.split(".")[0] == "nvdiffrec_tops" for name in names), path
-        else:
-            assert not any(name.split(".")[0] in {"diffrec", "torch"} for name in names), path
-        if inside[:2] == ("nvdiffrec_tops", "job"):
-            above = {name for name in names if name.startswith("nvdiffrec_tops.")}
-            assert all(name.startswith("nvdiffrec_tops.job") for name in above), path
-        if inside[0] == "houfiles":
-            assert not {name.split(".")[0] for name in names} & (OURS - {"houfiles"}), path
+        if name.startswith("nvdiffrec_tops.job"):
+            above = {one for one in imported(path) if one.startswith("nvdiffrec_tops.")}
+            assert all(one.startswith("nvdiffrec_tops.job") for one in above), path
+        if not name.startswith("diffrec"):
+            assert "torch" not in roots, path
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_arrows_run_downward(package: str) -> None:
+    floor = {
+        room: number for number, rooms in enumerate(FLOORS[package]) for room in rooms.split(", ")
+    }
+    depth = package.count(".") + 1
+    rooms = {name.split(".")[depth] for name in MODULES if name.startswith(f"{package}.")}
+    assert rooms == floor.keys()
+    for name, path in MODULES.items():
+        if not name.startswith(f"{package}."):
+            continue
+        room = name.split(".")[depth]
+        for used in own_imports(path):
+            if used.startswith(f"{package}.") and used.split(".")[depth] != room:
+                below = used.split(".")[depth]
+                assert floor[room] < floor[below], f"{name} imports {used}"
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    left = {name: loaded(path) for name, path in MODULES.items()}
+    while left:
+        free = {name for name, used in left.items() if not used & left.keys()}
+        assert free, f"a circle among {sorted(left)}"
+        for name in free:
+            del left[name]
+
+
+def loaded(path: Path) -> set[str]:
+    """The modules of ours that are imported when a file is: not in functions, not for types."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    later = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
+    waiting: list[ast.AST] = list(tree.body)
+    kept: list[ast.stmt] = []
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            kept.append(node)
+        elif isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            waiting += node.orelse
+        elif not isinstance(node, later):
+            waiting += ast.iter_child_nodes(node)
+    return own_imports_of(ast.Module(kept, []), path)
+
+
+def test_folders_stay_small() -> None:
+    count: dict[str, int] = {}
+    for path in SOURCES:
+        folder = path.parent.relative_to(ROOT / "python3.11libs").as_posix()
+        count[folder] = count.get(folder, 0) + 1
+    over = {folder for folder, files in count.items() if files > MOST_FILES}
+    assert over - PLUGINS <= TO_SPLIT, over
 
 
 def test_the_project_is_under_the_apache_licence() -> None:

@@ -16,7 +16,7 @@ from .host import registered
 from .inheritance import Inheritance
 from .inprocess import Task, Worked, Worker, told
 from .parameters.evaluation import NodeParameters
-from .schedulers.local import Exited, Job, LocalScheduler, Message, Stop
+from .schedulers.base import Exited, Job, Message, Scheduler, Stop
 
 _POLL_WHEN_DEFERRED = 2.0
 _State = pdg.workItemState
@@ -62,7 +62,7 @@ class Cook:
     def __init__(
         self,
         context: pdg.GraphContext,
-        scheduler: LocalScheduler,
+        scheduler: Scheduler,
         watcher: Watcher,
         *,
         force: bool = False,

@@ -18,9 +18,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from nvdiffrec_tops.cook.command import generate_all
+import nvdiffrec_tops.cook  # noqa: F401 - registers the assets
 from topcook.network.opening import open_network
 from topcook.network.overrides import Override
+from topcook.planning import generate_all
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAINS = {

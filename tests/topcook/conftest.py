@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+import nvdiffrec_tops.cook  # noqa: F401 - registers the toolkit
 from nvdiffrec_tops.cli import main
 
 Values = str | int | float | Sequence[int | float]

@@ -14,7 +14,7 @@ import pytest
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 
-SCRIPTS = Path(__file__).resolve().parents[3] / "scripts" / "benchmarks"
+SCRIPTS = Path(__file__).resolve().parents[2] / "scripts" / "benchmarks"
 
 
 @pytest.fixture(scope="module")

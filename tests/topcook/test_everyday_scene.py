@@ -68,7 +68,7 @@ def scene(tmp_path: Path) -> Path:
 
 def test_films_to_lists_and_archives(scene: Path, tmp_path: Path) -> None:
     report = tmp_path / "report.json"
-    libraries = Path(__file__).resolve().parents[3] / "python3.11libs"
+    libraries = Path(__file__).resolve().parents[2] / "python3.11libs"
     environment = {**os.environ, "PYTHONPATH": str(libraries)}
     command = [sys.executable, "-m", "nvdiffrec_tops", "cook", str(scene), "--all-ends"]
     options = ["--allow-scene-python", "--report", str(report)]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from nvdiffrec_tops.cook.command import generate_all
 from topcook.network.opening import open_network
+from topcook.planning import generate_all
 
 from ..houfiles import grammar
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_tops.cook.command import generate_all
 from topcook import pdg
 from topcook.cook import Cook, CookResult, Watcher
 from topcook.network.opening import open_network
 from topcook.parameters.references import references
+from topcook.planning import generate_all
 from topcook.schedulers.local import LocalScheduler
 
 Run = Callable[[Path], CookResult]

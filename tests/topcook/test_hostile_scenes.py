@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nvdiffrec_tops.cook.command import generate_all
 from topcook import pdg
 from topcook.network.opening import open_network
 from topcook.network.overrides import Override
+from topcook.planning import generate_all
 
 from .conftest import TopNode, write_scene
 

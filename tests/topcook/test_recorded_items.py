@@ -19,12 +19,12 @@ from typing import Any
 import pytest
 
 from houfiles import load
-from nvdiffrec_tops.cook.command import generate_all
 from topcook.cook import Cook, Watcher
 from topcook.jobs import serialise
 from topcook.network import assets
 from topcook.network.opening import open_network
 from topcook.network.overrides import Override
+from topcook.planning import generate_all
 from topcook.schedulers.local import LocalScheduler
 
 Record = dict[str, Any]

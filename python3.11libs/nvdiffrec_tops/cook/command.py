@@ -5,22 +5,20 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable
 from typing import TextIO
 
 from topcook import pdg
-from topcook.cook import Cook, CookResult, Watcher
-from topcook.generation import Generation
 from topcook.jobs import serialise
 from topcook.network.opening import Network, open_network
+from topcook.planning import generate_all
 from topcook.schedulers.local import LocalScheduler
 
 from . import options, reporting
-from .console import report, reported, summary
+from .console import reported
 from .farm import flags
 from .farm.scheduler import FarmScheduler
 from .reporting import Ending
-from .stopsignals import StopSignals
+from .running import cook_and_tell, once
 from .view import View, open_view
 
 GRACE_SECONDS = 10.0
@@ -74,65 +72,6 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         on_line=view.line,
     )
     return cook_and_tell(network, scheduler, view, arguments, stdout, words)
-
-
-def cook_and_tell(
-    network: Network,
-    scheduler: LocalScheduler,
-    view: View,
-    arguments: argparse.Namespace,
-    stdout: TextIO,
-    words: TextIO,
-) -> int:
-    """Cook with a scheduler, then say what came of it. Returns the exit code."""
-    watcher = Watcher(
-        started=view.started,
-        ended=view.ended,
-        generated=view.generated,
-        warning=network.surroundings.warn,
-    )
-    cook = Cook(network.context, scheduler, watcher, force=arguments.force)
-    with StopSignals(cook.request_stop), view:
-        result = cook.run()
-    return tell(result, arguments, stdout, words)
-
-
-def tell(result: CookResult, arguments: argparse.Namespace, stdout: TextIO, words: TextIO) -> int:
-    """The end of a cook: a summary, the reports that were asked for, the exit code."""
-    for line in summary(result):
-        words.write(line + "\n")
-    options.give_report(arguments, report(result), stdout)
-    if result.stopped:
-        return options.INTERRUPTED
-    return 0 if result.successful else 1
-
-
-def once(view: View) -> Callable[[str], None]:
-    """Show each warning once, however many items it concerns."""
-    shown: set[str] = set()
-
-    def warn(message: str) -> None:
-        if message not in shown:
-            shown.add(message)
-            view.say(f"warning: {message}")
-
-    return warn
-
-
-def generate_all(network: Network, warn: Callable[[str], None]) -> list[pdg.WorkItem]:
-    """Every work item of a network, without running any.
-
-    Items that are generated during a cook are made as if everything upstream had succeeded.
-    """
-    network.surroundings.warn = warn
-    LocalScheduler(network.scheduler)
-    generation = Generation(network.context.graph, lambda _items: None)
-    generation.static()
-    generation.dynamic(assume_cooked=True)
-    errors = [one for node in network.context.graph.nodes() for one in node.cookErrors]
-    if errors:
-        raise pdg.CookError("\n".join(errors))
-    return network.context.graph.workItems()
 
 
 def _dry_run(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from topcook import pdg
-from topcook.schedulers.local import Job
+from topcook.schedulers.base import Job
 
 from ..job.progress import Progress, ProgressParser
 from .reporting import duration

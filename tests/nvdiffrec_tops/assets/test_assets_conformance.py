@@ -18,10 +18,10 @@ from houfiles.libraries.expanded import ExpandedDefinition, encode_expanded, rea
 from houfiles.scene import Node
 from nvdiffrec_tops.assets import linkedparms
 from nvdiffrec_tops.assets.shipped import ASSETS, Asset
-from nvdiffrec_tops.cook.command import generate_all
 from nvdiffrec_tops.houdini.parameters import AssetParameters
 from topcook.network.opening import open_network
 from topcook.nodes import pythonprocessor
+from topcook.planning import generate_all
 
 ROOT = Path(__file__).resolve().parents[3]
 EVERY = pytest.mark.parametrize("asset", ASSETS.values(), ids=ASSETS)

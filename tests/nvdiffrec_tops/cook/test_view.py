@@ -11,7 +11,7 @@ from rich.console import Console
 from nvdiffrec_tops.cook.console import tail
 from nvdiffrec_tops.cook.view import LiveView, View, duration, open_view
 from topcook import pdg
-from topcook.schedulers.local import Job
+from topcook.schedulers.base import Job
 
 FLAGS = ["Config / Flags:", "---------", "iter 1000", "---------"]
 LINE = "iter=  {}, img_loss=0.007175, reg_loss=0.015584, lr=0.02660, time=247.0 ms, rem=3.05 m"

@@ -14,7 +14,6 @@ from typing import Any, ClassVar
 import pytest
 
 from houfiles import HouFileError, Node, Scene, load
-from nvdiffrec_tops.cook.command import generate_all
 from topcook import hou as stand_in
 from topcook import pdg
 from topcook.cook import Cook, Watcher
@@ -22,6 +21,7 @@ from topcook.jobs import serialise
 from topcook.network.opening import Network, open_network
 from topcook.network.overrides import Override
 from topcook.network.wiring import upstream
+from topcook.planning import generate_all
 from topcook.schedulers.local import LocalScheduler
 
 

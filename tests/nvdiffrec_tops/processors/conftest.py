@@ -12,10 +12,10 @@ import pytest
 
 from houfiles.build import build
 from houfiles.describe import NodeDescription, SceneDescription, Token, Value
-from nvdiffrec_tops.cook.command import generate_all
 from topcook import pdg
 from topcook.network.opening import open_network
 from topcook.network.overrides import Override
+from topcook.planning import generate_all
 
 Generate = Callable[..., dict[str, list[pdg.WorkItem]]]
 

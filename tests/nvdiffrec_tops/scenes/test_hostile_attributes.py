@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 
 from houfiles import load
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.cook.command import generate_all
 from nvdiffrec_tops.job import commandline
 from nvdiffrec_tops.scenes import stock
 from nvdiffrec_tops.scenes.shipped import SCENES
 from topcook.network.opening import open_network
 from topcook.network.overrides import Override
 from topcook.parameters.expressions import Scope, expand
+from topcook.planning import generate_all
 
 HOSTILE = [
     'a" --python "evil.sh',

@@ -17,12 +17,12 @@ from houfiles.build import build
 from houfiles.libraries.expanded import read_expanded
 from nvdiffrec_tops.assets import shipped
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.cook.command import generate_all
 from nvdiffrec_tops.scenes import stock
 from nvdiffrec_tops.scenes.shipped import SCENES
 from topcook import pdg
 from topcook.network.opening import open_network
 from topcook.pdg.workitem import COMMAND_ATTRIBUTE
+from topcook.planning import generate_all
 
 NODES = {
     "TOPs_nvdiffrec_Static": ["attributes", "environment", "train", "waitforall1"],

@@ -18,8 +18,8 @@ from ...hqueue.paths import SharedFolders
 from ...hqueue.problem import HQueueProblem
 from ...hqueue.server import Server
 from .. import options
-from ..command import cook_and_tell, once, tell
 from ..options import CookCommandError
+from ..running import cook_and_tell, once, tell
 from ..stopsignals import StopSignals
 from ..view import View, open_view
 from . import flags

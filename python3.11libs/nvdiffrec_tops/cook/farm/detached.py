@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from topcook import pdg
 from topcook.cook import Cook
-from topcook.schedulers.local import Exited, Job
+from topcook.schedulers.base import Exited, Job
 
 from ...hqueue.task import Task
 from .scheduler import FarmScheduler

@@ -14,7 +14,7 @@ from topcook.jobs.outputs import Snapshot
 from topcook.nodes.hqueuescheduler import PARAMETERS
 from topcook.parameters.evaluation import NodeParameters, Surroundings
 from topcook.parameters.table import ParmTable
-from topcook.schedulers.local import Job, LineHandler, Message, Stop
+from topcook.schedulers.base import Job, LineHandler, Message, Stop
 
 from ...hqueue.record import Submission
 from .scheduler import FarmChild, FarmScheduler, FarmSetup

@@ -16,7 +16,7 @@ from topcook import pdg
 from topcook.jobs import serialise
 from topcook.jobs.environment import Folders, JobSettings, job_command, job_environment
 from topcook.parameters.evaluation import NodeParameters
-from topcook.schedulers.local import Exited, Job, LineHandler, LocalScheduler
+from topcook.schedulers.base import Exited, Job, LineHandler, Scheduler
 
 from ...command import JOB_SCRIPT
 from ...hqueue.farm import Farm, JobServer
@@ -56,6 +56,8 @@ class FarmSetup:
 class FarmChild:
     """A job of the farm in the place of a child process."""
 
+    trouble = ""
+
     def __init__(self, cancel: Callable[[], None]) -> None:
         self._cancel = cancel
         self._ended = threading.Event()
@@ -73,8 +75,8 @@ class FarmChild:
         self._ended.wait()
 
 
-class FarmScheduler(LocalScheduler):
-    """The local scheduler's work with folders, logs and results; the processes are the farm's."""
+class FarmScheduler(Scheduler):
+    """Jobs are the farm's; their folders, logs and results are kept here as for any scheduler."""
 
     def __init__(
         self,
