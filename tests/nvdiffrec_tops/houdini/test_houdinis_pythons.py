@@ -124,6 +124,17 @@ print(json.dumps([files, sorted({name.split(".")[0] for name in sys.modules} - a
     assert all(Path(one).is_relative_to(SOURCES) for one in files)
 
 
+def test_what_nodes_and_tools_run_does_without_the_cook_of_our_own(bare: Run) -> None:
+    """Houdini's script for whole graphs, ``topcook.py``, would be found in our package's place."""
+    code = """
+from nvdiffrec_tops.houdini import callbacks, load_result, processors, shelf, training_monitor
+print(json.dumps(sorted(name for name in sys.modules if name.split(".")[0] == "topcook")))
+"""
+    done = bare(code)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == []
+
+
 def test_no_module_that_houdini_can_load_imports_anybody_elses_package() -> None:
     """Inside its functions neither: an import there fails only when the function is called."""
     for name, foreign in _reached().items():
