@@ -20,7 +20,7 @@ from typing import Any
 
 from houfiles.build import build
 from houfiles.describe import NodeDescription, SceneDescription
-from nvdiffrec_tops.cook.farm.scheduler import FarmScheduler, FarmSetup
+from nvdiffrec_tops.cook.farm.scheduler import FarmSetup, HQueueScheduler
 from nvdiffrec_tops.hqueue.jobspec import FarmOptions
 from nvdiffrec_tops.hqueue.paths import SharedFolders
 from nvdiffrec_tops.hqueue.server import Server
@@ -102,7 +102,7 @@ def measure(count: int, rate: float) -> dict[str, float]:
 
             threading.Thread(target=watch, daemon=True).start()
             began = time.perf_counter()
-            with FarmScheduler(network.scheduler, setup) as scheduler:
+            with HQueueScheduler(network.scheduler, setup) as scheduler:
 
                 def wait() -> None:
                     while len(scheduler.submission.jobs) < count:

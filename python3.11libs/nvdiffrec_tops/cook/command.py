@@ -16,7 +16,7 @@ from topcook.schedulers.local import LocalScheduler
 from . import options, reporting
 from .console import reported
 from .farm import flags
-from .farm.scheduler import FarmScheduler
+from .farm.scheduler import HQueueScheduler
 from .reporting import Ending
 from .running import cook_and_tell, once
 from .view import View, open_view
@@ -63,7 +63,7 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         view.say(note)
     if network.scheduler_type == "hqueuescheduler":
         setup = flags.setup(network, arguments, view.say)
-        with FarmScheduler(network.scheduler, setup, on_line=view.line) as farm:
+        with HQueueScheduler(network.scheduler, setup, on_line=view.line) as farm:
             return cook_and_tell(network, farm, view, arguments, stdout, words)
     scheduler = LocalScheduler(
         network.scheduler,

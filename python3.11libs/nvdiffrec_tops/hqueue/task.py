@@ -25,13 +25,6 @@ class Span:
     started: float | None = None
     ended: float | None = None
 
-    @property
-    def seconds(self) -> float | None:
-        """How long it took."""
-        if self.started is None or self.ended is None:
-            return None
-        return max(self.ended - self.started, 0.0)
-
 
 @dataclass
 class Task:

@@ -17,7 +17,7 @@ import pytest
 from nvdiffrec_tops.cli import main
 from nvdiffrec_tops.cook.console import cause
 from nvdiffrec_tops.cook.farm.command import submit_scene
-from nvdiffrec_tops.cook.farm.scheduler import FarmScheduler, FarmSetup
+from nvdiffrec_tops.cook.farm.scheduler import FarmSetup, HQueueScheduler
 from nvdiffrec_tops.cook.options import CookCommandError
 from nvdiffrec_tops.hqueue import record
 from nvdiffrec_tops.hqueue.jobspec import FarmOptions
@@ -62,7 +62,7 @@ class Cooking:
             ),
             pace=self.pace,
         )
-        self.scheduler = FarmScheduler(network.scheduler, setup)
+        self.scheduler = HQueueScheduler(network.scheduler, setup)
         self.cook = Cook(network.context, self.scheduler, Watcher())
         self.thread = threading.Thread(target=self._run)
         self.thread.start()

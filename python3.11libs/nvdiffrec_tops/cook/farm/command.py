@@ -25,7 +25,7 @@ from ..view import View, open_view
 from . import flags
 from .detached import DetachedCook, DetachedScheduler
 from .following import FollowCook, FollowScheduler
-from .scheduler import FarmScheduler, FarmSetup
+from .scheduler import FarmSetup, HQueueScheduler
 
 SEND_SECONDS = 600.0
 """How long a submission that nobody follows tries to reach the server."""
@@ -79,7 +79,7 @@ def submit(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int
         view.say(note)
     setup = flags.setup(network, arguments, view.say, arguments.server)
     if arguments.follow:
-        with FarmScheduler(network.scheduler, setup, on_line=view.line) as scheduler:
+        with HQueueScheduler(network.scheduler, setup, on_line=view.line) as scheduler:
             return cook_and_tell(network, scheduler, view, arguments, stdout, words)
     with DetachedScheduler(network.scheduler, setup) as detached:
         watcher = Watcher(generated=view.generated, warning=network.surroundings.warn)

@@ -9,10 +9,10 @@ from topcook.cook import Cook
 from topcook.schedulers.base import Exited, Job
 
 from ...hqueue.task import Task
-from .scheduler import FarmScheduler
+from .scheduler import HQueueScheduler
 
 
-class DetachedScheduler(FarmScheduler):
+class DetachedScheduler(HQueueScheduler):
     """Sends every item to the farm at once; the farm keeps their order.
 
     To the rest of the graph an item that was sent is as good as done: it has the outputs that it

@@ -15,12 +15,13 @@ from topcook.nodes.hqueuescheduler import PARAMETERS
 from topcook.parameters.evaluation import NodeParameters, Surroundings
 from topcook.parameters.table import ParmTable
 from topcook.schedulers.base import Job, LineHandler, Message, Stop
+from topcook.schedulers.farm import FarmChild
 
 from ...hqueue.record import Submission
-from .scheduler import FarmChild, FarmScheduler, FarmSetup
+from .scheduler import FarmSetup, HQueueScheduler
 
 
-class FollowScheduler(FarmScheduler):
+class FollowScheduler(HQueueScheduler):
     """Takes up the jobs of a record."""
 
     def __init__(self, submission: Submission, setup: FarmSetup, *, on_line: LineHandler) -> None:
@@ -40,7 +41,7 @@ class FollowScheduler(FarmScheduler):
         settings = JobSettings(self.parameters, item)
         # What was there before the job is not known any more: nothing is renamed.
         job = Job(item, settings, [], {}, log, Snapshot.of([]))
-        job.child = child = FarmChild(self.farm.cancel)
+        job.child = child = FarmChild(self.cancel)
         self.running.append(job)
         task = self.task(job, child, {}, facts)
         task.job = int(facts["job"])

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import sys
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -16,7 +15,8 @@ from topcook import pdg
 from topcook.jobs import serialise
 from topcook.jobs.environment import Folders, JobSettings, job_command, job_environment
 from topcook.parameters.evaluation import NodeParameters
-from topcook.schedulers.base import Exited, Job, LineHandler, Scheduler
+from topcook.schedulers.base import Job, LineHandler
+from topcook.schedulers.farm import FarmChild, FarmScheduler
 
 from ...command import JOB_SCRIPT
 from ...hqueue.farm import Farm, JobServer
@@ -24,7 +24,7 @@ from ...hqueue.jobspec import FarmOptions, container_spec, job_spec
 from ...hqueue.paths import SharedFolders
 from ...hqueue.problem import HQueueProblem
 from ...hqueue.record import Submission
-from ...hqueue.task import Pace, Span, Task
+from ...hqueue.task import Pace, Task
 from ...job import cards, farm
 from .. import reporting
 from .needs import check_environment, environments, nearest_folder, needs, writes
@@ -53,30 +53,8 @@ class FarmSetup:
     pace: Pace = field(default_factory=Pace)
 
 
-class FarmChild:
-    """A job of the farm in the place of a child process."""
-
-    trouble = ""
-
-    def __init__(self, cancel: Callable[[], None]) -> None:
-        self._cancel = cancel
-        self._ended = threading.Event()
-
-    def ended(self) -> None:
-        """The job's end has been told."""
-        self._ended.set()
-
-    def stop(self, _grace: float) -> None:
-        """Jobs end together: a cook that stops cancels its submission."""
-        self._cancel()
-
-    def join(self) -> None:
-        """Return when the job has ended."""
-        self._ended.wait()
-
-
-class FarmScheduler(Scheduler):
-    """Jobs are the farm's; their folders, logs and results are kept here as for any scheduler."""
+class HQueueScheduler(FarmScheduler):
+    """Work items are jobs of an HQueue farm, below one container job."""
 
     def __init__(
         self,
@@ -102,8 +80,6 @@ class FarmScheduler(Scheduler):
             pace=setup.pace,
             announce=lambda job: setup.announce(job, self.submission.folder),
         )
-        self._reasons: dict[int, str] = {}
-        self._spans: dict[int, Span] = {}
         self._checked: dict[str, str] = {}
         self._told: dict[str, str] = {}
         self._mounts = farm.Mounts(setup.shared.mounts())
@@ -129,10 +105,6 @@ class FarmScheduler(Scheduler):
         )
 
     # -- one item ---------------------------------------------------------------------------
-    def has_room(self, item: pdg.WorkItem) -> bool:
-        """The farm has its own queue; only Limit Jobs counts."""
-        return self._jobs_limit is None or len(self.running) < self._jobs_limit
-
     def start(self, item: pdg.WorkItem) -> Job:
         """Hand an item to the farm. Raises CookError: it cannot run there; nothing is written."""
         settings = JobSettings(self.parameters, item)
@@ -189,7 +161,7 @@ class FarmScheduler(Scheduler):
         except HQueueProblem as problem:
             raise pdg.CookError(f"{item.name}: {problem}") from None
         self._written.append(path)
-        child = FarmChild(self.farm.cancel)
+        child = FarmChild(self.cancel)
         job.child = child
         task = self.task(job, child, spec, _facts(item))
         self._sent(item, task)
@@ -202,11 +174,8 @@ class FarmScheduler(Scheduler):
         item = job.item
 
         def ended(code: int, reason: str) -> None:
-            if reason:
-                self._reasons[item.id] = reason
-            self._spans[item.id] = task.span
-            self.messages.put(Exited(job, code))
-            child.ended()
+            span = task.span
+            self.tell_end(job, child, code, reason, began=span.started, ended=span.ended)
 
         def started(machine: str, attempt: int) -> None:
             item.setStringAttrib("machine", machine)
@@ -292,43 +261,13 @@ class FarmScheduler(Scheduler):
             return settings.string("hqueue_envunset").split()
         return ["PYTHONHOME", "PYTHONPATH"]
 
-    # -- the end of one item ----------------------------------------------------------------
-    def _judge(self, job: Job, code: int) -> tuple[pdg.workItemState | None, str]:
-        """What an exit code means; jobs and the farm retry for themselves."""
-        if code == 0:
-            return pdg.workItemState.CookedSuccess, ""
-        reason = self._reasons.pop(job.item.id, "")
-        if not reason:
-            machine = job.item.attribValue("machine")
-            reason = f"exit code {code}" + (f" on {machine}" if machine else "")
-        return pdg.workItemState.CookedFail, reason
-
-    def exited(self, message: Exited) -> pdg.workItemState | None:
-        """Decide what a job's end means. Its time is the machine's, without that in the queue."""
-        state = super().exited(message)
-        item = message.job.item
-        seconds = self._spans.get(item.id, Span()).seconds
-        if seconds is not None:
-            item.cookDuration = seconds
-        return state
-
-    def seconds(self) -> float | None:
-        """From the first job's start to the last one's end, where both are known."""
-        spans = self._spans.values()
-        starts = [one.started for one in spans if one.started is not None]
-        ends = [one.ended for one in spans if one.ended is not None]
-        return max(max(ends) - min(starts), 0.0) if starts and ends else None
+    def cancel(self) -> None:
+        """End the submission."""
+        self.farm.cancel()
 
     def local_path(self, path: str) -> str:
         """A path that a farm machine wrote, as this machine sees it."""
         return self._mounts.here(path)
-
-    # -- time -------------------------------------------------------------------------------
-    def stop_all(self, *, at_once: bool = False) -> None:
-        """Cancel the submission; the jobs' ends still arrive as messages."""
-        for job in self.running:
-            job.cancelled = True
-        self.farm.cancel()
 
     def __enter__(self) -> Self:
         self.farm.__enter__()
