@@ -16,9 +16,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "python3.11libs"))
 
-from nvdiffrec_tops.houfiles import HouFileError, sections  # noqa: E402
-from nvdiffrec_tops.houfiles.assets import ASSETS, WRITTEN, Asset, library  # noqa: E402
-from nvdiffrec_tops.houfiles.expanded import encode_expanded  # noqa: E402
+from houfiles import HouFileError  # noqa: E402
+from houfiles.libraries import sections  # noqa: E402
+from houfiles.libraries.expanded import encode_expanded  # noqa: E402
+from nvdiffrec_tops.assets.shipped import ASSETS, WRITTEN, Asset, library  # noqa: E402
 
 
 def written(folder: Path, asset: Asset) -> dict[str, bytes]:

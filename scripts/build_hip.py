@@ -15,7 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "python3.11libs"))
 
-from nvdiffrec_tops.houfiles.build import build  # noqa: E402
+from houfiles.build import build  # noqa: E402
 from nvdiffrec_tops.scenes.shipped import SCENES  # noqa: E402
 
 

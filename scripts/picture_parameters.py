@@ -30,14 +30,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "python3.11libs"))
 
-from nvdiffrec_tops.houfiles import HouFileError, parameterpage, sections  # noqa: E402
-from nvdiffrec_tops.houfiles.assets import ASSETS, Asset  # noqa: E402
-from nvdiffrec_tops.houfiles.dialogscript import (  # noqa: E402
-    Folder,
-    Interface,
-    ParmTemplate,
-    decode,
-)
+from houfiles import HouFileError, parameterpage  # noqa: E402
+from houfiles.dialogscript import Folder, Interface, ParmTemplate, decode  # noqa: E402
+from houfiles.libraries import sections  # noqa: E402
+from nvdiffrec_tops.assets.shipped import ASSETS, Asset  # noqa: E402
 
 BEGIN, END = "<!-- parameters -->", "<!-- end of parameters -->"
 _ENTRY = re.compile(r"^ *\S.*:\n +#id: (\S+)\n +(\S.*)\n", re.MULTILINE)

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from nvdiffrec_tops import engines
-from nvdiffrec_tops.houfiles.assets import ASSETS
+from nvdiffrec_tops.assets.shipped import ASSETS
 
 SCRIPT = "scripts/picture_parameters.py"
 PAGES = [f"docs/nodes/{name}.md" for name in ASSETS]
@@ -28,7 +28,13 @@ def run(root: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.fixture
 def copy(root: Path, tmp_path: Path) -> Path:
     """What the script reads and writes, to be changed at will."""
-    for name in ("otls", "docs", "scripts", "python3.11libs/nvdiffrec_tops/houfiles"):
+    for name in (
+        "otls",
+        "docs",
+        "scripts",
+        "python3.11libs/houfiles",
+        "python3.11libs/nvdiffrec_tops/assets",
+    ):
         ignored = shutil.ignore_patterns("__pycache__")
         shutil.copytree(root / name, tmp_path / name, ignore=ignored)
     package = "python3.11libs/nvdiffrec_tops/__init__.py"

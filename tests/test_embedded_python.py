@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from nvdiffrec_tops.houfiles import assets
-from nvdiffrec_tops.houfiles.expanded import read_expanded
+from houfiles.libraries.expanded import read_expanded
+from nvdiffrec_tops.assets import shipped
 
 ROOT = Path(__file__).resolve().parents[1]
 # The names that Houdini binds for each snippet of a Python Processor.
@@ -28,7 +28,7 @@ BOUND = {
 
 def snippets() -> Iterator[tuple[str, tuple[str, ...], str]]:
     """Name, bound names and text of every piece of Python that is not a file of its own."""
-    for name, asset in assets.ASSETS.items():
+    for name, asset in shipped.ASSETS.items():
         definition = read_expanded(ROOT / "otls" / asset.library).definition(asset.type)
         for parm in definition.interface.parms:
             callback = parm.tags.get("script_callback", "")
@@ -74,7 +74,7 @@ def extracted(tmp_path_factory: pytest.TempPathFactory) -> Path:
         parts.append(f"\n\ndef {name}({arguments}) -> Any:\n{body}\n")
     parts.append("\n\nVERSION = hou.applicationVersionString()\n")
     (folder / "snippets.py").write_text("".join(parts), encoding="utf-8")
-    for name, asset in assets.ASSETS.items():
+    for name, asset in shipped.ASSETS.items():
         definition = read_expanded(ROOT / "otls" / asset.library).definition(asset.type)
         path = folder / f"module_{name}.py"
         path.write_text(definition.text("PythonModule"), encoding="utf-8")

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("pdoc", reason="pdoc comes with the extra dev")
 
-INTERFACE = ["nvdiffrec_tops.cooking", "nvdiffrec_tops.results", "nvdiffrec_contract"]
+INTERFACE = ["nvdiffrec_tops.cook.scene", "nvdiffrec_tops.results", "nvdiffrec_contract"]
 
 
 def built(root: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -28,7 +28,7 @@ def test_the_interface_has_pages_with_its_arguments(root: Path, tmp_path: Path) 
     assert done.returncode == 0, done.stderr
     for name in INTERFACE:
         assert (tmp_path / "api" / f"{name.replace('.', '/')}.html").is_file()
-    page = (tmp_path / "api" / "nvdiffrec_tops" / "cooking.html").read_text(encoding="utf-8")
+    page = (tmp_path / "api" / "nvdiffrec_tops" / "cook" / "scene.html").read_text(encoding="utf-8")
     for said in ("cook_scene", "CookProblem", "on_progress", "Arguments:", "Raises:"):
         assert said in page
 

@@ -17,17 +17,17 @@ from typing import TYPE_CHECKING, Any
 from nvdiffrec_contract import VERSION
 
 if TYPE_CHECKING:
-    from .cooking import CookedItem, CookedScene, CookProblem, CookProgress, cook_scene
+    from .cook.scene import CookedItem, CookedScene, CookProblem, CookProgress, cook_scene
     from .results import OutputFile, ResultProblem, TrainingResult, read_result
 
 __version__ = VERSION
 
 _PLACES = {
-    "cook_scene": "cooking",
-    "CookedItem": "cooking",
-    "CookedScene": "cooking",
-    "CookProblem": "cooking",
-    "CookProgress": "cooking",
+    "cook_scene": "cook.scene",
+    "CookedItem": "cook.scene",
+    "CookedScene": "cook.scene",
+    "CookProblem": "cook.scene",
+    "CookProgress": "cook.scene",
     "read_result": "results",
     "OutputFile": "results",
     "ResultProblem": "results",

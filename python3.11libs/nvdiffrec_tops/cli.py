@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
 
 _COMMANDS = {
     "cook": (
-        "headless.command",
+        "cook.command",
         "cook a TOP network of a scene without Houdini",
         "Cook a TOP network of a .hip scene on this machine, without Houdini.",
     ),
@@ -46,12 +46,12 @@ _COMMANDS = {
         "Examine what a training needs, say what is wrong, and how to mend it.",
     ),
     "submit": (
-        "headless.farmcommand:submit",
+        "cook.farm.command:submit",
         "hand the work items of a scene to an HQueue farm",
         "Hand the work items of a .hip scene to an HQueue farm, without Houdini.",
     ),
     "follow": (
-        "headless.farmcommand:follow",
+        "cook.farm.command:follow",
         "show how far a submission is, until it has ended",
         "Follow a submission, from this process or an earlier one, until all its jobs have ended.",
     ),
@@ -84,11 +84,12 @@ _COMMANDS = {
 
 def _mistakes() -> tuple[type[Exception], ...]:
     """Errors that tell an artist what to mend; they are shown without a traceback."""
-    from .cookcommand import CookCommandError
+    from houfiles import HouFileError
+    from topcook.parameters.expressions import ExpressionError
+    from topcook.pdg import CookError
+
+    from .cook.options import CookCommandError
     from .environment import EnvironmentProblem
-    from .expressions import ExpressionError
-    from .headless.pdg import CookError
-    from .houfiles import HouFileError
     from .hqueue.problem import HQueueProblem
 
     return (

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nvdiffrec_tops.houfiles.build import build
-from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription, Token
+from houfiles.build import build
+from houfiles.describe import NodeDescription, SceneDescription, Token
 from nvdiffrec_tops.job import result, trainer
 
 LIBRARIES = Path(__file__).resolve().parents[2] / "python3.11libs"

@@ -18,9 +18,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-from nvdiffrec_tops.cookcommand import Override
-from nvdiffrec_tops.headless.command import generate_all
-from nvdiffrec_tops.headless.network import open_network
+from nvdiffrec_tops.cook.command import generate_all
+from nvdiffrec_tops.cook.options import Override
+from topcook.network.opening import open_network
 
 ROOT = Path(__file__).resolve().parents[2]
 CHAINS = {

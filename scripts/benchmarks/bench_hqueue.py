@@ -18,15 +18,15 @@ import time
 from pathlib import Path
 from typing import Any
 
-from nvdiffrec_tops.headless.cook import Cook, Watcher
-from nvdiffrec_tops.headless.farmscheduler import FarmScheduler, FarmSetup
-from nvdiffrec_tops.headless.network import open_network
-from nvdiffrec_tops.houfiles.build import build
-from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription
+from houfiles.build import build
+from houfiles.describe import NodeDescription, SceneDescription
+from nvdiffrec_tops.cook.farm.scheduler import FarmScheduler, FarmSetup
 from nvdiffrec_tops.hqueue.jobspec import FarmOptions
 from nvdiffrec_tops.hqueue.paths import SharedFolders
 from nvdiffrec_tops.hqueue.server import Server
 from nvdiffrec_tops.job.farm import DONE, STARTED
+from topcook.cook import Cook, Watcher
+from topcook.network.opening import open_network
 
 ROOT = Path(__file__).resolve().parents[2]
 STANDIN = ROOT / "tests" / "nvdiffrec_tops" / "hqueue"

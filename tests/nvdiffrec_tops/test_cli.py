@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from nvdiffrec_tops import cli
-from nvdiffrec_tops.headless import command
+from nvdiffrec_tops.cook import command
 
 
 def test_module_and_help() -> None:

@@ -16,15 +16,15 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import hou
 
-from nvdiffrec_tops import cookcommand, cookreport
-from nvdiffrec_tops.cookcommand import INTERRUPTED, CookCommandError, Override
-from nvdiffrec_tops.cookreport import Ending, ReportedNode
+from nvdiffrec_tops.cook import options, reporting
+from nvdiffrec_tops.cook.options import INTERRUPTED, CookCommandError, Override
+from nvdiffrec_tops.cook.reporting import Ending, ReportedNode
 from nvdiffrec_tops.houdini import batchscene
 from nvdiffrec_tops.houdini.batchcook import BatchCook
 from nvdiffrec_tops.houdini.batchscene import BatchError
 
 if TYPE_CHECKING:
-    from nvdiffrec_tops.headless import pdg
+    from topcook import pdg
 
 FAILED = 1
 _BROKEN = ("CookedFail", "CookedCancel")
@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="batch_cook.py", description="Cook a TOP network of a scene with Houdini (hython)."
     )
-    cookcommand.add_arguments(parser)
+    options.add_arguments(parser)
     arguments = parser.parse_args(argv)
     try:
         return run(arguments, sys.stdout, sys.stderr)
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         BatchError: the scene, a node or a parameter does not exist.
         CookCommandError: the report cannot be written.
     """
-    cookcommand.check(arguments)
+    options.check(arguments)
     overrides = [Override.parse(text) for text in arguments.overrides]
     words = stderr if arguments.json else stdout
     for note in batchscene.load_scene(arguments.scene):
@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     items = [item for node in cook.context.graph.nodes() for item in node.workItems]
     if arguments.dry_run:
         for item in items if not arguments.json else ():
-            for line in cookreport.planned(item, item.command):
+            for line in reporting.planned(item, item.command):
                 words.write(line + "\n")
         for error in document["errors"]:
             stderr.write(f"error: {error}\n")
@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
     if arguments.json and arguments.dry_run:
         # As in the cook without Houdini: a dry run gives the items as Houdini saves them.
         shown = [json.loads(item.saveJSONString()) for item in items]
-    cookcommand.give_report(arguments, document, stdout, shown=shown)
+    options.give_report(arguments, document, stdout, shown=shown)
     if document["stopped"]:
         return INTERRUPTED
     return 0 if document["successful"] else FAILED
@@ -119,9 +119,9 @@ def report(
     needed = [item for node in nodes if _is_wanted(node, wanted) for item in node.workItems]
     good = not errors and not _broken(items)
     if not generate_only:
-        good = good and cookreport.successful(needed)
+        good = good and reporting.successful(needed)
     stopped = cook.stopped or any(item.state.name == "CookedCancel" for item in items)
-    return cookreport.report(reported, Ending(good and not stopped, stopped, seconds, errors))
+    return reporting.report(reported, Ending(good and not stopped, stopped, seconds, errors))
 
 
 def _broken(items: Sequence[pdg.WorkItem]) -> bool:
@@ -166,7 +166,7 @@ def summary(document: dict[str, Any]) -> list[str]:
             lines.append(f"NOT COOKED {item['name']} ({item['stateName']}): {item['cause']}")
             if item["log"]:
                 lines += [f"  log: {item['log']}"]
-                lines += [f"  | {line}" for line in cookreport.tail(item["log"])]
+                lines += [f"  | {line}" for line in reporting.tail(item["log"])]
     lines += [f"error: {one}" for one in document["errors"]]
     word = "finished" if document["successful"] else "FAILED"
     word = "stopped" if document["stopped"] else word

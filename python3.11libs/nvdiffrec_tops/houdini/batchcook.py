@@ -12,8 +12,8 @@ from typing import Any, TextIO, cast
 
 import hou
 
-from nvdiffrec_tops.cookcommand import INTERRUPTED
-from nvdiffrec_tops.cookstop import StopSignals
+from nvdiffrec_tops.cook.options import INTERRUPTED
+from nvdiffrec_tops.cook.stopsignals import StopSignals
 from nvdiffrec_tops.houdini.batchscene import BatchError
 
 _COUNTING_SECONDS = 2.0

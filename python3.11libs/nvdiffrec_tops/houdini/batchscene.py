@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import hou
 
-from nvdiffrec_tops.cookcommand import Override
+from nvdiffrec_tops.cook.options import Override
 
 PACKAGE = Path(__file__).resolve().parents[3]
 NAMESPACE = "kartaverse::"

@@ -6,7 +6,7 @@ from typing import cast
 
 import hou
 
-from nvdiffrec_tops.houfiles.describe import NodeDescription, Scalar, SceneDescription, Token
+from houfiles.describe import NodeDescription, Scalar, SceneDescription, Token
 
 
 def build(scene: SceneDescription, target: str) -> list[str]:

@@ -14,7 +14,7 @@ _MISTAKES = (
     ("nvdiffrec_tops.attributes", "AttributesError"),
     ("nvdiffrec_tops.environment.description", "EnvironmentProblem"),
     ("nvdiffrec_tops.houdini.parameters", "ParameterError"),
-    ("nvdiffrec_tops.houfiles", "HouFileError"),
+    ("houfiles", "HouFileError"),
     ("nvdiffrec_tops.presets", "PresetError"),
     ("nvdiffrec_tops.training", "TrainingError"),
 )

@@ -3,10 +3,10 @@
 The processor is a node inside the asset; the parameters are the asset's own. They are evaluated
 with a work item made active, so that ``@attribute`` in a parameter means that item's.
 
-The processor has spare parameters that follow these (``houfiles.linkedparms``), so that PDG notices
-a change. They are not what is read: whether ``chs("../parm")`` on the processor evaluates the
-asset's ``@attribute`` for the active item is not documented, and reading the asset's parameter is
-right either way.
+The processor has spare parameters that follow these (``nvdiffrec_tops.assets.linkedparms``), so
+that PDG notices a change. They are not what is read: whether ``chs("../parm")`` on the processor
+evaluates the asset's ``@attribute`` for the active item is not documented, and reading the asset's
+parameter is right either way.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import hou
 
-    from nvdiffrec_tops.headless import pdg
+    from topcook import pdg
 
 
 class ParameterError(LookupError):

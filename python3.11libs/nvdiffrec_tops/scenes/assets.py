@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
-from nvdiffrec_tops.houfiles import assets as shipped
-from nvdiffrec_tops.houfiles.describe import (
+from houfiles.describe import (
     AssetDescription,
     NodeDescription,
     NoteDescription,
@@ -15,7 +14,8 @@ from nvdiffrec_tops.houfiles.describe import (
     Token,
     Value,
 )
-from nvdiffrec_tops.houfiles.expanded import read_expanded
+from houfiles.libraries.expanded import read_expanded
+from nvdiffrec_tops.assets import shipped
 from nvdiffrec_tops.scenes import stock
 
 OTLS = Path(__file__).resolve().parents[3] / "otls"

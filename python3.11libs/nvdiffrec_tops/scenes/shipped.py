@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from nvdiffrec_tops.houfiles.describe import SceneDescription
+from houfiles.describe import SceneDescription
 from nvdiffrec_tops.scenes import assets, stock
 
 SCENES: Mapping[str, Callable[[], SceneDescription]] = {

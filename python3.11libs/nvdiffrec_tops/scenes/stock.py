@@ -9,14 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from houfiles.describe import NodeDescription, NoteDescription, SceneDescription, Token, Value
 from nvdiffrec_tops import engines
-from nvdiffrec_tops.houfiles.describe import (
-    NodeDescription,
-    NoteDescription,
-    SceneDescription,
-    Token,
-    Value,
-)
 from nvdiffrec_tops.job.commandline import ESCAPED, escape_all
 
 NAME = "TOPs_nvdiffrec_Static_Stock"

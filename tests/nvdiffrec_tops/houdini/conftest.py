@@ -13,15 +13,16 @@ from typing import Any, ClassVar
 
 import pytest
 
-from nvdiffrec_tops.cookcommand import Override
-from nvdiffrec_tops.headless import hou as stand_in
-from nvdiffrec_tops.headless import pdg, serialise
-from nvdiffrec_tops.headless.command import generate_all
-from nvdiffrec_tops.headless.cook import Cook, Watcher
-from nvdiffrec_tops.headless.localscheduler import LocalScheduler
-from nvdiffrec_tops.headless.network import Network, open_network
-from nvdiffrec_tops.headless.wiring import upstream
-from nvdiffrec_tops.houfiles import HouFileError, Node, Scene, load
+from houfiles import HouFileError, Node, Scene, load
+from nvdiffrec_tops.cook.command import generate_all
+from nvdiffrec_tops.cook.options import Override
+from topcook import hou as stand_in
+from topcook import pdg
+from topcook.cook import Cook, Watcher
+from topcook.jobs import serialise
+from topcook.network.opening import Network, open_network
+from topcook.network.wiring import upstream
+from topcook.schedulers.local import LocalScheduler
 
 
 class OperationFailed(stand_in.Error):

@@ -14,11 +14,11 @@ from typing import Any
 
 import pytest
 
+from houfiles.build import build
+from houfiles.describe import NodeDescription, SceneDescription, Token
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.cookcommand import INTERRUPTED, Override
-from nvdiffrec_tops.headless import pdg
-from nvdiffrec_tops.houfiles.build import build
-from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription, Token
+from nvdiffrec_tops.cook.options import INTERRUPTED, Override
+from topcook import pdg
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription, Token, Value
+from houfiles.describe import NodeDescription, SceneDescription, Token, Value
 from nvdiffrec_tops.scenes.shipped import SCENES
 
 

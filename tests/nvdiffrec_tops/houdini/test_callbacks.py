@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from houfiles import HouFileError
 from nvdiffrec_contract import layout
 from nvdiffrec_tops import doctor, environment, presets
 from nvdiffrec_tops.attributes import AttributesError
 from nvdiffrec_tops.doctor import Finding
 from nvdiffrec_tops.environment import EnvironmentProblem
-from nvdiffrec_tops.houfiles import HouFileError
 
 
 def _finding(severity: str, title: str, cure: str = "") -> Finding:

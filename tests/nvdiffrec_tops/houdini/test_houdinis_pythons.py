@@ -11,12 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from nvdiffrec_tops.houfiles import assets
-from nvdiffrec_tops.houfiles.expanded import read_expanded
+from houfiles.libraries.expanded import read_expanded
+from nvdiffrec_tops.assets import shipped
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 VERSIONS = ("3.11", "3.13")  # of Houdini 20.5 and 21, and of Houdini 22
 PROVIDED = {"hou", "pdg"}  # by Houdini
+OURS = {"diffrec", "houfiles", "nvdiffrec_contract", "nvdiffrec_tops", "topcook"}
 ROOT = Path(__file__).resolve().parents[3]
 SOURCES = ROOT / "python3.11libs"
 
@@ -88,7 +89,7 @@ def _reached() -> dict[str, set[str]]:
         foreign = found[name] = set()
         waiting.append(name.rpartition(".")[0])
         for stem, *names in _imports(files[name]):
-            if stem.split(".")[0] in ("nvdiffrec_tops", "diffrec"):
+            if stem.split(".")[0] in OURS:
                 waiting += [stem, *(f"{stem}.{one}" for one in names)]
             else:
                 foreign.add(stem.split(".")[0])
@@ -110,12 +111,13 @@ def test_every_module_that_houdini_can_load_loads(bare: Run) -> None:
 import importlib
 for name in json.loads(sys.argv[3]):
     importlib.import_module(name)
-own = {name for name in sys.modules if name.split(".")[0] in ("nvdiffrec_tops", "diffrec")}
+ours = set(json.loads(sys.argv[4]))
+own = {name for name in sys.modules if name.split(".")[0] in ours}
 files = [sys.modules[name].__file__ for name in own]
-allowed = set(sys.stdlib_module_names) | {"nvdiffrec_tops", "diffrec", "hou", "pdg", "__main__"}
+allowed = set(sys.stdlib_module_names) | ours | {"hou", "pdg", "__main__"}
 print(json.dumps([files, sorted({name.split(".")[0] for name in sys.modules} - allowed)]))
 """
-    done = bare(code, json.dumps(sorted(ours)))
+    done = bare(code, json.dumps(sorted(ours)), json.dumps(sorted(OURS)))
     assert done.returncode == 0, done.stderr
     files, others = json.loads(done.stdout)
     assert others == [] and "Warning" not in done.stderr
@@ -131,7 +133,7 @@ def test_no_module_that_houdini_can_load_imports_anybody_elses_package() -> None
 
 def test_the_modules_of_the_assets_their_menus_and_the_shelf(bare: Run) -> None:
     modules, menus = {}, []
-    for name, asset in assets.ASSETS.items():
+    for name, asset in shipped.ASSETS.items():
         definition = read_expanded(ROOT / "otls" / asset.library).definition(asset.type)
         modules[name] = definition.text("PythonModule")
         menus += [one.menu.script for one in definition.interface.parms if one.menu]
@@ -157,7 +159,7 @@ def test_the_shipped_scene_makes_its_work_items(bare: Run, root: Path) -> None:
     """The snippets of the shipped assets run as in a cook, and say what they say on any Python."""
     code = """
 del sys.modules["hou"], sys.modules["pdg"]
-from nvdiffrec_tops.headless.command import add_arguments, main
+from nvdiffrec_tops.cook.command import add_arguments, main
 import argparse
 parser = argparse.ArgumentParser()
 add_arguments(parser)

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from houfiles.build import build
+from houfiles.describe import NodeDescription, SceneDescription
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.houfiles.build import build
-from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription
 from nvdiffrec_tops.hqueue.server import Server
 
 if TYPE_CHECKING:

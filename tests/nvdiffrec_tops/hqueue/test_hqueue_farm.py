@@ -15,19 +15,19 @@ from typing import Any
 import pytest
 
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.cookcommand import CookCommandError
-from nvdiffrec_tops.headless import pdg
-from nvdiffrec_tops.headless.cook import Cook, CookResult, Watcher
-from nvdiffrec_tops.headless.farmcommand import submit_scene
-from nvdiffrec_tops.headless.farmscheduler import FarmScheduler, FarmSetup
-from nvdiffrec_tops.headless.network import open_network
-from nvdiffrec_tops.headless.report import cause
+from nvdiffrec_tops.cook.console import cause
+from nvdiffrec_tops.cook.farm.command import submit_scene
+from nvdiffrec_tops.cook.farm.scheduler import FarmScheduler, FarmSetup
+from nvdiffrec_tops.cook.options import CookCommandError
 from nvdiffrec_tops.hqueue import record
 from nvdiffrec_tops.hqueue.jobspec import FarmOptions
 from nvdiffrec_tops.hqueue.paths import SharedFolders
 from nvdiffrec_tops.hqueue.problem import HQueueProblem
 from nvdiffrec_tops.hqueue.server import Server
 from nvdiffrec_tops.hqueue.task import Pace
+from topcook import pdg
+from topcook.cook import Cook, CookResult, Watcher
+from topcook.network.opening import open_network
 
 LIMIT = 20.0
 PACE = Pace(interval=0.05, settle=0.5, goodbye=3.0)

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nvdiffrec_tops.command import JOB_SCRIPT
-from nvdiffrec_tops.headless.farmcommand import follow
+from nvdiffrec_tops.cook.farm.command import follow
 from nvdiffrec_tops.hqueue import command, record
 from nvdiffrec_tops.hqueue.problem import HQueueProblem
 
@@ -108,7 +108,7 @@ def test_a_scene_in_the_toolkit_keeps_its_submissions_in_a_shared_folder(
 ) -> None:
     farm = standin(1)
     path = scene("true")
-    monkeypatch.setattr("nvdiffrec_tops.headless.farmscheduler._TOOLKIT", path.parents[0])
+    monkeypatch.setattr("nvdiffrec_tops.cook.farm.scheduler._TOOLKIT", path.parents[0])
     before = snapshot(path.parent)
     (tmp_path / "jobs").mkdir()
     words = ("submit", str(path), "--server", farm.address, "--share")
@@ -146,7 +146,7 @@ def test_a_submission_of_nothing_leaves_nothing(
     farm = standin(1)
     before = snapshot(tmp_path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("nvdiffrec_tops.headless.cook.Cook._cached", lambda *_given: True)
+        patch.setattr("topcook.cook.Cook._cached", lambda *_given: True)
         words = ("submit", str(path), "--server", farm.address, "--share", "/")
         assert "nothing to send" in run(*words)[1]
     assert snapshot(tmp_path) == before

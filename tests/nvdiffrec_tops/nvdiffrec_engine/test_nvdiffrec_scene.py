@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from houfiles.build import build
+from houfiles.describe import NodeDescription, SceneDescription, Token
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.houfiles.build import build
-from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription, Token
 from nvdiffrec_tops.scenes import assets, stock
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from nvdiffrec_tops.cookcommand import Override
-from nvdiffrec_tops.headless import pdg
-from nvdiffrec_tops.headless.command import generate_all
-from nvdiffrec_tops.headless.network import open_network
-from nvdiffrec_tops.houfiles.build import build
-from nvdiffrec_tops.houfiles.describe import NodeDescription, SceneDescription, Token, Value
+from houfiles.build import build
+from houfiles.describe import NodeDescription, SceneDescription, Token, Value
+from nvdiffrec_tops.cook.command import generate_all
+from nvdiffrec_tops.cook.options import Override
+from topcook import pdg
+from topcook.network.opening import open_network
 
 Generate = Callable[..., dict[str, list[pdg.WorkItem]]]
 

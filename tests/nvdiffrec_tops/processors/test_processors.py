@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
+from houfiles.describe import NodeDescription, Token
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.headless import hou, pdg
-from nvdiffrec_tops.houfiles.describe import NodeDescription, Token
 from nvdiffrec_tops.job import commandline
+from topcook import hou, pdg
 
 Generate = Callable[..., dict[str, list[pdg.WorkItem]]]
 Ours = Callable[..., NodeDescription]

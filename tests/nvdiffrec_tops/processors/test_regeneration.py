@@ -13,16 +13,17 @@ from typing import Any
 
 import pytest
 
-from nvdiffrec_tops.headless import assets as found_assets
-from nvdiffrec_tops.headless import hou, pdg
-from nvdiffrec_tops.headless.assets import ROOT
-from nvdiffrec_tops.headless.generation import Generation, renew
-from nvdiffrec_tops.headless.network import open_network
-from nvdiffrec_tops.houfiles import dialogscript, linkedparms
-from nvdiffrec_tops.houfiles.assets import ASSETS, Asset
-from nvdiffrec_tops.houfiles.describe import NodeDescription
-from nvdiffrec_tops.houfiles.dialogscript import ParmTemplate
-from nvdiffrec_tops.houfiles.expanded import read_expanded
+from houfiles import dialogscript
+from houfiles.describe import NodeDescription
+from houfiles.dialogscript import ParmTemplate
+from houfiles.libraries.expanded import read_expanded
+from nvdiffrec_tops.assets import linkedparms
+from nvdiffrec_tops.assets.shipped import ASSETS, Asset
+from topcook import hou, pdg
+from topcook.generation import Generation, renew
+from topcook.network import assets as found_assets
+from topcook.network.assets import ROOT
+from topcook.network.opening import open_network
 
 CHAIN = ("nvdiffrec_attributes", "nvdiffrec_environment", "nvdiffrec_train", "nvdiffrec_static")
 Reason = pdg.regenerateReason

@@ -14,15 +14,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from houfiles import load
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.cookcommand import Override
-from nvdiffrec_tops.expressions import Scope, expand
-from nvdiffrec_tops.headless.command import generate_all
-from nvdiffrec_tops.headless.network import open_network
-from nvdiffrec_tops.houfiles import load
+from nvdiffrec_tops.cook.command import generate_all
+from nvdiffrec_tops.cook.options import Override
 from nvdiffrec_tops.job import commandline
 from nvdiffrec_tops.scenes import stock
 from nvdiffrec_tops.scenes.shipped import SCENES
+from topcook.network.opening import open_network
+from topcook.parameters.expressions import Scope, expand
 
 HOSTILE = [
     'a" --python "evil.sh',

@@ -12,16 +12,17 @@ from typing import Any
 import pytest
 
 from diffrec.sample import CONFIGURATION, write_sample
+from houfiles import load
+from houfiles.build import build
+from houfiles.libraries.expanded import read_expanded
+from nvdiffrec_tops.assets import shipped
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.headless import pdg
-from nvdiffrec_tops.headless.command import generate_all
-from nvdiffrec_tops.headless.network import open_network
-from nvdiffrec_tops.headless.pdg.workitem import COMMAND_ATTRIBUTE
-from nvdiffrec_tops.houfiles import assets, load
-from nvdiffrec_tops.houfiles.build import build
-from nvdiffrec_tops.houfiles.expanded import read_expanded
+from nvdiffrec_tops.cook.command import generate_all
 from nvdiffrec_tops.scenes import stock
 from nvdiffrec_tops.scenes.shipped import SCENES
+from topcook import pdg
+from topcook.network.opening import open_network
+from topcook.pdg.workitem import COMMAND_ATTRIBUTE
 
 NODES = {
     "TOPs_nvdiffrec_Static": ["attributes", "environment", "train", "waitforall1"],
@@ -113,7 +114,7 @@ def _compared(item: pdg.WorkItem) -> dict[str, Any]:
 
 def test_scenes_name_the_libraries_of_their_assets(root: Path) -> None:
     scene = load(root / "hip" / "TOPs_nvdiffrec_Static.hip")
-    used = [assets.ASSETS[f"nvdiffrec_{one}"] for one in ("attributes", "environment", "train")]
+    used = [shipped.ASSETS[f"nvdiffrec_{one}"] for one in ("attributes", "environment", "train")]
     ours = [row for row in scene.fallbacks if row[0].startswith("kartaverse")]
     assert ours == [
         (one.section, f"{folder}otls/{one.library}")
@@ -121,9 +122,9 @@ def test_scenes_name_the_libraries_of_their_assets(root: Path) -> None:
         for folder in ("/opt/tops-nvdiffrec/", "")
     ]
     for asset in used:
-        shipped = read_expanded(root / "otls" / asset.library).definition(asset.type)
+        definition = read_expanded(root / "otls" / asset.library).definition(asset.type)
         held = scene.library.definition(asset.section)
-        assert held is not None and held.text("DialogScript") == shipped.dialog_script
+        assert held is not None and held.text("DialogScript") == definition.dialog_script
     instances = [node for node in scene.walk() if node.type.startswith("kartaverse::")]
     assert len(instances) == 3
     for node in instances:

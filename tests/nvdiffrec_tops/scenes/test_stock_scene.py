@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from houfiles import dialogscript, loads
+from houfiles.build import build, parm_values
+from houfiles.scene import Node
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.houfiles import dialogscript, loads
-from nvdiffrec_tops.houfiles.build import build, parm_values
-from nvdiffrec_tops.houfiles.scene import Node
 from nvdiffrec_tops.job import commandline
 from nvdiffrec_tops.scenes import stock
 

@@ -10,7 +10,7 @@ from nvdiffrec_tops.houdini.parameters import AssetParameters
 from nvdiffrec_tops.houdini.processors.words import told_to_the_artist
 
 if TYPE_CHECKING:
-    from nvdiffrec_tops.headless import pdg
+    from topcook import pdg
 
 
 def on_generate(

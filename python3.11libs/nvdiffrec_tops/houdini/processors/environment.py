@@ -16,7 +16,7 @@ from nvdiffrec_tops.houdini.processors.attributes import item_name, text_of
 from nvdiffrec_tops.houdini.processors.words import node_error, told_to_the_artist
 
 if TYPE_CHECKING:
-    from nvdiffrec_tops.headless import pdg
+    from topcook import pdg
 
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 

@@ -13,7 +13,7 @@ from nvdiffrec_tops.houdini.processors.words import told_to_the_artist
 from nvdiffrec_tops.training import plan
 
 if TYPE_CHECKING:
-    from nvdiffrec_tops.headless import pdg
+    from topcook import pdg
 
 on_add_internal_dependencies = train.on_add_internal_dependencies
 

@@ -14,7 +14,7 @@ from nvdiffrec_tops.job import result
 from nvdiffrec_tops.training import TrainingPlan, TrainingSettings, plan
 
 if TYPE_CHECKING:
-    from nvdiffrec_tops.headless import pdg
+    from topcook import pdg
 
 _NAMES = (
     attributes.ENVIRONMENT,

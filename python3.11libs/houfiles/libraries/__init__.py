@@ -1,0 +1,1 @@
+"""Asset libraries, in binary and in expanded form."""

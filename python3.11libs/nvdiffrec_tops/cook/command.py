@@ -1,0 +1,163 @@
+"""``nvdiffrec-tops cook``: the command line of the headless cook."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from typing import TextIO
+
+from topcook import pdg
+from topcook.cook import Cook, CookResult, Watcher
+from topcook.generation import Generation
+from topcook.jobs import serialise
+from topcook.network.opening import Network, open_network
+from topcook.schedulers.local import LocalScheduler
+
+from . import options, reporting
+from .console import report, reported, summary
+from .farm import flags
+from .farm.scheduler import FarmScheduler
+from .options import Override
+from .reporting import Ending
+from .stopsignals import StopSignals
+from .view import View, open_view
+
+GRACE_SECONDS = 10.0
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of a cook without Houdini."""
+    options.add_arguments(parser)
+    parser.add_argument(
+        "--local",
+        action="store_true",
+        help="cook on this machine although the scene's scheduler is a farm's",
+    )
+    parser.add_argument(
+        "--allow-scene-python",
+        action="store_true",
+        help="run the code of the scene's Python Script nodes, in processes of their own and with "
+        "your rights; read it first. Without this option a scene that has such a node is refused",
+    )
+    flags.add_share(parser)
+
+
+def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
+    """Cook, or show what would be cooked. Returns the exit code. Raises CookError, HouFileError."""
+    options.check(arguments)
+    network = open_network(
+        arguments.scene,
+        top=arguments.top,
+        ends=arguments.node,
+        all_ends=arguments.all_ends,
+        overrides=[Override.parse(text) for text in arguments.overrides],
+        allow_unknown=arguments.allow_unknown_parms,
+        local=arguments.local,
+        scene_python=arguments.allow_scene_python,
+    )
+    words = stderr if arguments.json else stdout
+    if arguments.dry_run:
+        return _dry_run(network, arguments, stdout, stderr)
+    view = open_view(network.context.graph, words)
+    network.surroundings.warn = once(view)
+    for note in network.notes:
+        view.say(note)
+    if network.scheduler_type == "hqueuescheduler":
+        setup = flags.setup(network, arguments, view.say)
+        with FarmScheduler(network.scheduler, setup, on_line=view.line) as farm:
+            return cook_and_tell(network, farm, view, arguments, stdout, words)
+    scheduler = LocalScheduler(
+        network.scheduler,
+        jobs=arguments.jobs,
+        grace=GRACE_SECONDS if arguments.grace is None else arguments.grace,
+        on_line=view.line,
+    )
+    return cook_and_tell(network, scheduler, view, arguments, stdout, words)
+
+
+def cook_and_tell(
+    network: Network,
+    scheduler: LocalScheduler,
+    view: View,
+    arguments: argparse.Namespace,
+    stdout: TextIO,
+    words: TextIO,
+) -> int:
+    """Cook with a scheduler, then say what came of it. Returns the exit code."""
+    watcher = Watcher(
+        started=view.started,
+        ended=view.ended,
+        generated=view.generated,
+        warning=network.surroundings.warn,
+    )
+    cook = Cook(network.context, scheduler, watcher, force=arguments.force)
+    with StopSignals(cook.request_stop), view:
+        result = cook.run()
+    return tell(result, arguments, stdout, words)
+
+
+def tell(result: CookResult, arguments: argparse.Namespace, stdout: TextIO, words: TextIO) -> int:
+    """The end of a cook: a summary, the reports that were asked for, the exit code."""
+    for line in summary(result):
+        words.write(line + "\n")
+    options.give_report(arguments, report(result), stdout)
+    if result.stopped:
+        return options.INTERRUPTED
+    return 0 if result.successful else 1
+
+
+def once(view: View) -> Callable[[str], None]:
+    """Show each warning once, however many items it concerns."""
+    shown: set[str] = set()
+
+    def warn(message: str) -> None:
+        if message not in shown:
+            shown.add(message)
+            view.say(f"warning: {message}")
+
+    return warn
+
+
+def generate_all(network: Network, warn: Callable[[str], None]) -> list[pdg.WorkItem]:
+    """Every work item of a network, without running any.
+
+    Items that are generated during a cook are made as if everything upstream had succeeded.
+    """
+    network.surroundings.warn = warn
+    LocalScheduler(network.scheduler)
+    generation = Generation(network.context.graph, lambda _items: None)
+    generation.static()
+    generation.dynamic(assume_cooked=True)
+    errors = [one for node in network.context.graph.nodes() for one in node.cookErrors]
+    if errors:
+        raise pdg.CookError("\n".join(errors))
+    return network.context.graph.workItems()
+
+
+def _dry_run(
+    network: Network, arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO
+) -> int:
+    view = View(network.context.graph, stderr)
+    for note in network.notes:
+        view.say(note)
+    items = generate_all(network, once(view))
+    if arguments.report is not None:
+        ending = Ending(successful=True, stopped=False, seconds=0.0)
+        document = reporting.report(reported(network.context.graph), ending)
+        options.write_report(arguments.report, document)
+    if arguments.json:
+        scheduler = network.scheduler.path.rsplit("/", 1)[-1]
+        json.dump([serialise.full(item, scheduler) for item in items], stdout, indent=1)
+        stdout.write("\n")
+        return 0
+    for item in items:
+        command = item.platformCommand(pdg.curPlatform()) if item.hasCommand else ""
+        for line in reporting.planned(item, command):
+            stdout.write(line + "\n")
+    return 0
+
+
+def main(arguments: argparse.Namespace) -> int:
+    return run(arguments, sys.stdout, sys.stderr)

@@ -1,0 +1,103 @@
+"""The end of a cook: a summary for people, a report for programs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from nvdiffrec_contract import layout
+from topcook import pdg
+from topcook.cook import CookResult
+
+from ..job import result as training
+from . import reporting
+from .reporting import Ending, ReportedNode, duration, explained, tail
+from .view import STATE_WORDS
+
+_SHOWN_OUTPUTS = 8
+
+
+def cause(item: pdg.WorkItem) -> str:
+    """Why an item is not cooked, in one sentence."""
+    if item.failure:
+        return ". ".join([item.failure, *explained(item.logPath)])
+    failed = [one.name for one in item.dependencies if not one.isSuccessful]
+    if failed:
+        return f"it waits for {', '.join(failed[:3])}" + (" and others" if len(failed) > 3 else "")
+    return STATE_WORDS.get(item.state, item.state.name)
+
+
+def summary(result: CookResult) -> list[str]:
+    """States per node, outputs per item, and each failure with its log's last lines."""
+    out: list[str] = []
+    for node in result.graph.nodes():
+        counts = Counter(STATE_WORDS[item.state].split(",")[0] for item in node.workItems)
+        shown = ", ".join(f"{number} {word}" for word, number in counts.items())
+        out.append(f"{node.name}: {shown or ('no items' if node.isGenerated else 'not generated')}")
+        for item in node.workItems:
+            if not item.isPartition:
+                out.extend(f"  {line}" for line in _outputs(item))
+            for message in item.messagesOf(pdg.workItemLogType.Warning):
+                out.append(f"  {item.name}: warning: {message}")
+    for error in result.errors:
+        out.append(f"error: {error}")
+    for item in result.graph.workItems():
+        if item.state is pdg.workItemState.CookedFail:
+            out.append(f"FAILED {item.name}: {cause(item)}")
+            if item.logPath is not None:
+                out.append(f"  log: {item.logPath}")
+            out.extend(f"  | {line}" for line in tail(item.logPath))
+    blocked = [item for item in result.graph.workItems() if not item.isCooked]
+    for item in blocked[:10]:
+        out.append(f"not cooked {item.name}: {cause(item)}")
+    if len(blocked) > 10:
+        out.append(f"and {len(blocked) - 10} more that are not cooked")
+    word = "stopped" if result.stopped else "finished" if result.successful else "FAILED"
+    out.append(f"Cook {word} after {duration(result.seconds)}")
+    return out
+
+
+def _outputs(item: pdg.WorkItem) -> list[str]:
+    """What an item made: a training by its figures, anything else by its first files."""
+    files = item.outputFiles
+    for folder in dict.fromkeys(p for file in files for p in list(Path(file.path).parents)[:2]):
+        if (folder / training.NAME).is_file():
+            return [f"{item.name}: {line}" for line in _training(folder.resolve())]
+    lines = [f"{item.name} -> {file.path} ({file.tag})" for file in files[:_SHOWN_OUTPUTS]]
+    if len(files) > _SHOWN_OUTPUTS:
+        lines.append(f"{item.name} -> and {len(files) - _SHOWN_OUTPUTS} more")
+    return lines
+
+
+def _training(folder: Path) -> list[str]:
+    """Where a training's results are, and how good they are."""
+    lines = [f"results in {folder}"]
+    document = training.read(str(folder))
+    metrics = document.get("metrics", {}) if document else {}
+    first, final = metrics.get("psnr_pass1"), metrics.get("psnr")
+    if final is not None:
+        before = "" if first is None else f", {first:.2f} dB after the first pass"
+        lines.append(f"held-out views: PSNR {final:.2f} dB{before}")
+    sheet = folder / layout.CONTACT_SHEET
+    if sheet.is_file():
+        lines.append(f"contact sheet {sheet}")
+    return lines
+
+
+def report(result: CookResult) -> dict[str, Any]:
+    """The JSON report of a cook."""
+    ending = Ending(result.successful, result.stopped, result.seconds, result.errors)
+    return reporting.report(reported(result.graph), ending, why=cause, warnings=_warnings)
+
+
+def reported(graph: pdg.Graph) -> list[ReportedNode]:
+    """The graph's nodes with what is said about them."""
+    return [
+        ReportedNode(node, node.typeName, node.isGenerated, list(node.cookErrors))
+        for node in graph.nodes()
+    ]
+
+
+def _warnings(item: pdg.WorkItem) -> list[str]:
+    return item.messagesOf(pdg.workItemLogType.Warning)

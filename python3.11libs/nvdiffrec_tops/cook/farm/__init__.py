@@ -1,0 +1,1 @@
+"""Cooks of which the jobs are those of an HQueue farm."""

@@ -1,0 +1,1 @@
+"""From a scene to a graph that can be cooked."""

@@ -1,0 +1,25 @@
+"""Wait for All: one partition that holds every upstream item."""
+
+from __future__ import annotations
+
+from .. import pdg
+from ..parameters.evaluation import NodeParameters
+from ..parameters.table import layout, table
+from .base import NodeType
+from .partition import ADVANCED, MERGE, REFUSED, Groups, Partitioner
+
+PARAMETERS = table(
+    layout("attributes", "attributes_1", "sepparm", "sepparm2"),
+    MERGE,
+    ADVANCED,
+)
+
+
+class WaitForAll(Partitioner):
+    def groups(
+        self, parameters: NodeParameters, items: list[pdg.WorkItem], everywhere: list[pdg.WorkItem]
+    ) -> Groups:
+        return {0: items} if items else {}
+
+
+TYPE = NodeType("waitforall", PARAMETERS, pdg.nodeType.Partitioner, WaitForAll, REFUSED)
