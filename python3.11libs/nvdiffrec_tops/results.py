@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from nvdiffrec_contract import failurefile, layout
 from nvdiffrec_contract.failure import Failure
@@ -174,6 +174,6 @@ def _list(value: Any) -> list[Any]:
     return value if isinstance(value, list) else []
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     """A figure that is finite; a file may hold anything."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e15
