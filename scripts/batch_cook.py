@@ -1,7 +1,9 @@
 #!/usr/bin/env python3
-"""hython scripts/batch_cook.py SCENE.hip [--top PATH] [--set NODE.PARM=VALUE]... [--report FILE]
+"""Cooks a TOP network with Houdini.
 
-Cooks a TOP network with Houdini. Options and report are those of nvdiffrec-tops cook.
+    hython scripts/batch_cook.py SCENE.hip [--top PATH] [--set NODE.PARM=VALUE]... [--report FILE]
+
+Options and report are those of nvdiffrec-tops cook.
 """
 
 from __future__ import annotations

@@ -12,8 +12,6 @@ from nvdiffrec_contract import failurefile
 from nvdiffrec_contract.errors import UserError
 
 if TYPE_CHECKING:
-    import torch
-
     from diffrec.commandline import Command
     from diffrec.interrupt import StopRequest
     from diffrec.warmup import WarmUp
@@ -60,6 +58,7 @@ def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
 
     from diffrec import memory
     from diffrec.ranks import joined, share_cores
+    from diffrec.runtime.device import choose_device, device_name
 
     if number is not None:
         share_cores()
@@ -95,43 +94,6 @@ def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
             raise
         return _failed(memory.exhausted(config, device, processes=processes), config.output_folder)
     return 0
-
-
-def choose_device(name: str, number: int | None = None) -> torch.device:
-    """The torch device for auto, cpu or cuda; an error where CUDA is asked for and absent.
-
-    `number`: of this process among several on one machine; each takes a GPU of its own.
-    """
-    import torch
-
-    from nvdiffrec_contract.errors import ConfigError
-
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.startswith("cuda") and not torch.cuda.is_available():
-        raise ConfigError(
-            f"--device {name}: this PyTorch sees no CUDA device. Install the CUDA build of torch "
-            "and check the driver with nvidia-smi, or use --device cpu"
-        )
-    if name.startswith("cuda") and number is not None:
-        if number >= torch.cuda.device_count():
-            raise ConfigError(
-                f"process {number + 1} finds no GPU of its own: PyTorch sees "
-                f"{torch.cuda.device_count()}. Start as many processes as there are GPUs "
-                "(torchrun --nproc-per-node)"
-            )
-        torch.cuda.set_device(number)
-        return torch.device("cuda", number)
-    return torch.device(name)
-
-
-def device_name(device: torch.device) -> str:
-    """How the log names a device."""
-    import torch
-
-    if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
-    return f"the CPU ({torch.get_num_threads()} threads)"
 
 
 def _failed(error: UserError, folder: Path | None) -> int:

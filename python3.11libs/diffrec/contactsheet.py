@@ -51,7 +51,7 @@ class Row(Protocol):
 
     @property
     def channels(self) -> Mapping[str, Tensor]:
-        """Material channels by name: kd, ks, normal, …"""
+        """Material channels by name: kd, ks, normal and others."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+from diffrec.training.progress import Progress
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.files import replace_file
 
@@ -48,12 +49,12 @@ class MetricsTable:
         self._last = _epoch(self._rows[-1]) if self._rows else -1
         self._write()
 
-    def add(
-        self, pass_number: int, iteration: int, image_loss: float, regularizer: float, rate: float
-    ) -> None:
+    def add(self, progress: Progress) -> None:
         """The next row. Rows of this epoch and later ones are replaced by it."""
-        epoch = (pass_number - 1) * (self._iterations + 1) + iteration
-        row = f"{epoch},{pass_number},{iteration},{image_loss:.6f},{regularizer:.6f},{rate:.5f},nan"
+        number, iteration = progress.pass_number, progress.iteration
+        epoch = (number - 1) * (self._iterations + 1) + iteration
+        means = f"{progress.image_loss:.6f},{progress.regularizer_loss:.6f}"
+        row = f"{epoch},{number},{iteration},{means},{progress.learning_rate:.5f},nan"
         behind = epoch > self._last
         if not behind:
             self._rows = [one for one in self._rows if _epoch(one) < epoch]

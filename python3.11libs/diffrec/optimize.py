@@ -15,9 +15,9 @@ from diffrec.data.views import RandomViews, ShuffledIndices, ViewBatch, Views, s
 from diffrec.geometry.mesh import EmptyMeshError
 from diffrec.iteration import Iteration, PassPlan, Scene
 from diffrec.log import iteration_line
-from diffrec.metricstable import MetricsTable
 from diffrec.ranks import ALONE, Ranks
 from diffrec.recorder import LOG_INTERVAL, Recorder
+from diffrec.training.progress import OnProgress, Progress
 from nvdiffrec_contract.configuration import Config
 
 
@@ -37,14 +37,14 @@ def train_pass(
     log: Callable[[str], None],
     picture: Callable[[int, PassPlan], None],
     recorder: Recorder | None = None,
-    table: MetricsTable | None = None,
+    on_progress: OnProgress | None = None,
     ranks: Ranks = ALONE,
 ) -> None:
     """Run iterations 0 to `config.iter`; the scene is changed in place.
 
     `picture(number, plan)` is called every `save_interval` iterations with the picture's number.
     `recorder`: saves, resumes and guards the pass; it raises what its methods raise.
-    `table`: gets a row with every line of the log.
+    `on_progress`: called with every line of the log.
     `ranks`: the processes that share each batch.
     """
     optimizers = _optimizers(config, plan, scene)
@@ -108,8 +108,12 @@ def train_pass(
                     (config.iter - number) * seconds,
                 )
             )
-            if table is not None:
-                table.add(plan.index + 1, number, image_mean, regulariser_mean, rate)
+            if on_progress is not None:
+                on_progress(
+                    Progress(
+                        plan.index + 1, number, config.iter, image_mean, regulariser_mean, rate
+                    )
+                )
             spent, done = 0.0, 0
         following = number + 1 if recorder is None else recorder.after(number, image_mean)
         if following <= number:

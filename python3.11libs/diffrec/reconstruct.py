@@ -36,6 +36,7 @@ from diffrec.ranks import ALONE, Ranks
 from diffrec.recorder import Recorder, TextureStart
 from diffrec.reference import load_reference_mesh
 from diffrec.shading.light import EnvironmentLight
+from diffrec.training.progress import OnProgress, Progress
 from diffrec.validate import Pictures, ValidationResult, progress_picture, validate
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.configuration import Config
@@ -67,12 +68,14 @@ def reconstruct(
     restart: bool = False,
     stop: StopRequest | None = None,
     ranks: Ranks = ALONE,
+    on_progress: OnProgress | None = None,
 ) -> Reconstruction:
     """Recover mesh, material and light; everything is written below `folder`.
 
     A run that was ended before its end goes on from the checkpoint in `folder`, unless `restart`.
     `stop`: where requests to end come from. `ranks`: the processes that share the work; the first
-    of them alone writes, and has the figures of the result.
+    of them alone writes, and has the figures of the result. `on_progress`: called with every line
+    of the log about an iteration.
     Raises what the readers raise for bad input (all with a sentence for the artist),
     `diffrec.geometry.dmtet.EmptyMeshError` when the surface vanishes, `DivergedError` when a pass
     never gets going, and `Interrupted` when asked to end, with the state saved.
@@ -84,17 +87,23 @@ def reconstruct(
     try:
         if not restart and recorder.resume():
             try:
-                return _reconstruct(config, device, folder, log, recorder, ranks)
+                return _reconstruct(config, device, folder, log, recorder, ranks, on_progress)
             except UnusableCheckpoint as problem:
                 recorder.ignore(problem)
-        return _reconstruct(config, device, folder, log, recorder, ranks)
+        return _reconstruct(config, device, folder, log, recorder, ranks, on_progress)
     except Interrupted:
         recorder.interrupted()
         raise
 
 
 def _reconstruct(
-    config: Config, device: torch.device, folder: Path, log: Log, recorder: Recorder, ranks: Ranks
+    config: Config,
+    device: torch.device,
+    folder: Path,
+    log: Log,
+    recorder: Recorder,
+    ranks: Ranks,
+    on_progress: OnProgress | None,
 ) -> Reconstruction:
     torch.manual_seed(config.diffrec.seed)
     training, held_out = load_views(config, device, log)
@@ -106,7 +115,9 @@ def _reconstruct(
     if ranks.leads:
         table = MetricsTable(folder, config.iter, log)
         table.begin(resumed=recorder.resuming)
-    run = _Run(config, device, folder, training, held_out, light, log, recorder, table, ranks)
+    run = _Run(
+        config, device, folder, training, held_out, light, log, recorder, table, ranks, on_progress
+    )
     start = recorder.textures_resumed(device)
     if start is not None:
         mesh, material, first = run.resumed(start)
@@ -150,6 +161,7 @@ class _Run:
     recorder: Recorder
     table: MetricsTable | None
     ranks: Ranks
+    on_progress: OnProgress | None
 
     def first_pass(self) -> tuple[Mesh, TextureMaterial, ValidationResult | None]:
         """Topology, neural material and light; then UVs and baked textures."""
@@ -319,9 +331,15 @@ class _Run:
                 log=self.log,
                 picture=picture,
                 recorder=self.recorder,
-                table=self.table,
+                on_progress=self._told_progress,
                 ranks=self.ranks,
             )
+
+    def _told_progress(self, progress: Progress) -> None:
+        if self.table is not None:
+            self.table.add(progress)
+        if self.on_progress is not None:
+            self.on_progress(progress)
 
     def _validate(
         self, scene: Scene, name: str, writer: imagefiles.PictureWriter | None = None

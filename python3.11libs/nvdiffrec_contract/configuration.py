@@ -487,9 +487,7 @@ def load_config(path: str | Path | None, flags: Mapping[str, Any] | None = None)
     except JsonError as error:
         raise ConfigError(str(error)) from None
     _known(values, (frozenset(FIELDS) - {"config"}) | {SECTION}, source)
-    nested = values.pop(SECTION, {})
-    if not isinstance(nested, dict):
-        raise ConfigError(f'{source}: "{SECTION}": found {shown(nested)}; allowed: an object {{…}}')
+    nested = _nested(values, source)
     return from_mapping({**flags, **values, "config": source, SECTION: {**nested, **ours}}, source)
 
 
@@ -501,7 +499,7 @@ def from_mapping(values: Mapping[str, Any], source: str) -> Config:
     """
     _known(values, frozenset(FIELDS) | {SECTION}, source)
     values = dict(values)
-    nested = values.pop(SECTION, {})
+    nested = _nested(values, source)
     _known(nested, EXTENSIONS, source, inside=f"{SECTION}.")
     try:
         extensions = Extensions(**nested)
@@ -511,6 +509,14 @@ def from_mapping(values: Mapping[str, Any], source: str) -> Config:
         return Config(**values, diffrec=extensions)
     except FieldError as error:
         raise ConfigError(f"{source}: {error}") from None
+
+
+def _nested(values: dict[str, Any], source: str) -> Mapping[str, Any]:
+    """The object of our own fields, taken out of ``values``."""
+    nested = values.pop(SECTION, {})
+    if not isinstance(nested, Mapping):
+        raise ConfigError(f'{source}: "{SECTION}": found {shown(nested)}; allowed: an object {{…}}')
+    return nested
 
 
 def _known(

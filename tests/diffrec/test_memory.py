@@ -201,8 +201,8 @@ def test_a_full_gpu_is_told_in_one_sentence(
 ) -> None:
     """No traceback, whatever PyTorch calls it; other errors stay what they are."""
     _Card(monkeypatch, free=1 * GIB, own=20 * GIB)
-    monkeypatch.setattr(cli, "choose_device", lambda *_: torch.device("cuda", 0))
-    monkeypatch.setattr(cli, "device_name", lambda _device: "a card")
+    monkeypatch.setattr("diffrec.runtime.device.choose_device", lambda *_: torch.device("cuda", 0))
+    monkeypatch.setattr("diffrec.runtime.device.device_name", lambda _device: "a card")
     monkeypatch.setattr("diffrec.warmup.WarmUp.compile_kernels", lambda *_: None)
     monkeypatch.setattr("diffrec.warmup.WarmUp.compile_charting", lambda _self: None)
     monkeypatch.chdir(tmp_path)

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from diffrec import Progress
 from diffrec.metricstable import HEADER, NAME, MetricsTable
 
 ITERATIONS = 40
@@ -31,13 +32,17 @@ def table(folder: Path, log: list[str] | None = None) -> MetricsTable:
     return MetricsTable(folder, ITERATIONS, (log if log is not None else []).append)
 
 
+def progress(number: int, iteration: int, loss: float) -> Progress:
+    return Progress(number, iteration, ITERATIONS, loss, 0.25, 0.03)
+
+
 def test_two_passes_with_their_validation(tmp_path: Path) -> None:
     made = table(tmp_path)
     made.begin(resumed=False)
     assert (tmp_path / NAME).read_text() == HEADER + "\n"
     for number in (1, 2):
         for iteration in (0, 20, 40):
-            made.add(number, iteration, 0.5 / (1 + iteration), 0.25, 0.03)
+            made.add(progress(number, iteration, 0.5 / (1 + iteration)))
         made.validated(20.0 + number)
     found = rows(tmp_path)
     assert [row["epoch"] for row in found] == [0, 20, 40, 41, 61, 81]
@@ -58,13 +63,13 @@ def test_a_file_cut_off_anywhere_goes_on_without_a_row_twice(
     made = table(folder)
     made.begin(resumed=False)
     for number in range(ended + 1):
-        made.add(1, number, 0.1, 0.2, 0.03)
+        made.add(progress(1, number, 0.1))
     path = folder / NAME
     path.write_bytes(path.read_bytes()[: len(HEADER) + 1 + cut])
     again = table(folder)
     again.begin(resumed=True)
     for number in range(min(first, ended), 10):
-        again.add(1, number, 0.3, 0.2, 0.03)
+        again.add(progress(1, number, 0.3))
     found = rows(folder)
     assert [row["epoch"] for row in found][-1] == 9
     assert {row["image_loss"] for row in found if row["epoch"] >= min(first, ended)} == {0.3}
@@ -74,7 +79,7 @@ def test_going_back_takes_out_what_is_done_again(tmp_path: Path) -> None:
     made = table(tmp_path)
     made.begin(resumed=False)
     for iteration in (0, 10, 20, 10):
-        made.add(1, iteration, 0.1 * iteration, 0.0, 0.01)
+        made.add(progress(1, iteration, 0.1 * iteration))
     assert [row["iteration"] for row in rows(tmp_path)] == [0, 10]
 
 
@@ -90,7 +95,7 @@ def test_a_foreign_file_is_no_table(tmp_path_factory: pytest.TempPathFactory, da
     (folder / NAME).write_bytes(data)
     made = table(folder)
     made.begin(resumed=True)
-    made.add(1, 10, 0.1, 0.2, 0.3)
+    made.add(progress(1, 10, 0.1))
     assert [row["epoch"] for row in rows(folder)] == [10]
 
 
@@ -99,6 +104,6 @@ def test_a_table_that_cannot_be_written_is_told_once_and_ends_nothing(tmp_path: 
     log: list[str] = []
     made = table(tmp_path, log)
     made.begin(resumed=True)
-    made.add(1, 0, 0.1, 0.2, 0.3)
+    made.add(progress(1, 0, 0.1))
     made.validated(20.0)
     assert len(log) == 1 and log[0].startswith("Warning: ") and NAME in log[0]

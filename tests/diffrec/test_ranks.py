@@ -14,9 +14,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffrec import checkpoint, cli
+from diffrec import checkpoint
 from diffrec.errors import DiffrecError
 from diffrec.ranks import ALONE, Ranks, joined, local_rank, share_cores
+from diffrec.runtime.device import choose_device
 from diffrec.sample.scene import write_sample
 from nvdiffrec_contract.configuration import Config, Extensions
 from nvdiffrec_contract.errors import ConfigError
@@ -197,4 +198,4 @@ def test_a_process_without_a_gpu_of_its_own_says_so(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     with pytest.raises(ConfigError, match="process 2 finds no GPU of its own: PyTorch sees 1"):
-        cli.choose_device("cuda", 1)
+        choose_device("cuda", 1)

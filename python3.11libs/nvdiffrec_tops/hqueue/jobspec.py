@@ -114,9 +114,9 @@ def resources(wanted: Mapping[str, int]) -> dict[str, Any]:
 
 
 def plain(text: str) -> str:
-    """Text that is shown, never run: one line of at most 200 letters.
+    r"""Text that is shown, never run: one line of at most 200 letters.
 
-    Line ends and other letters that cannot be seen appear as their escapes (``\\n``, ``\\u202e``).
+    Line ends and other letters that cannot be seen appear as their escapes (``\n``, ``\u202e``).
     """
     shown = "".join(
         c if c.isprintable() or unicodedata.category(c) == "Zs" else _escaped(c) for c in text

@@ -78,7 +78,8 @@ class Server:
         now: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        """
+        """Remember the address; nothing is asked yet.
+
         Args:
             address: ``http://host:5000``, ``host:5000`` or ``host``; https as well.
             timeout: seconds for a request and the whole of its answer.
@@ -87,6 +88,8 @@ class Server:
             requests_per_second: on the average; after a rest twice as many at once.
             on_trouble: told in a sentence when a request is to be tried again, and when the
                 server answers again.
+            now: tells the time in seconds.
+            sleep: waits for a number of seconds.
 
         Raises:
             HQueueProblem: the address is none.

@@ -53,6 +53,7 @@ def judge(lock: str, *, private: bool = False, quiet: float = QUIET) -> Verdict 
     """Whether ``lock`` is stale; None when there is no such lock (any more).
 
     Args:
+        lock: the path of the lock.
         private: the folder is used by this machine alone, whatever disk it lies on.
         quiet: seconds without a change after which other machines are out of the question.
     """

@@ -360,9 +360,10 @@ def recognise(lines: Sequence[str]) -> Failure | None:
 
 
 def ended(code: int, lines: Sequence[str], log: str) -> Failure:
-    """The failure of a trainer that ended with ``code`` (negative: by that signal).
+    """The failure of a trainer that has ended.
 
     Args:
+        code: its exit code; negative: it was ended by that signal.
         lines: the end of its log, oldest first.
         log: where the whole log can be read.
     """

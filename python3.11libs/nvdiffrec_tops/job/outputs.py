@@ -53,11 +53,14 @@ def replace_set(
     """Move ``new`` (paths below ``new_folder``) into ``output`` and write ``result`` there.
 
     Args:
+        output: the output folder.
         run_folder: on the same disk as ``output``; takes the second names of the old files.
         new_folder: below ``run_folder``.
+        new: the files to move, as paths below ``new_folder``.
         previous: path to SHA-256 of the files that an earlier job made. Those that are not in
             ``new`` are removed. A file that is not listed, or was changed since, is not ours: it
             is kept under another name beside the new one, or left where it is.
+        result: the result file, as plain data.
         note: takes a sentence about each file that is kept aside.
 
     Raises:

@@ -44,7 +44,9 @@ def finish(folder: str, made: str, names: Sequence[str], facts: Mapping[str, Any
     """Write down that the training of a run folder is finished.
 
     Args:
-        made: folder of its files, below ``folder``; ``names``: their paths below it.
+        folder: the run folder.
+        made: folder of its files, below ``folder``.
+        names: the files, as paths below ``made``.
         facts: what the result file is to say of the training, as plain data.
 
     Raises:

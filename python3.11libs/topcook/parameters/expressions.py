@@ -50,9 +50,9 @@ def number_text(value: float) -> str:
 
 
 def expand(text: str, scope: Scope) -> str:
-    """Evaluate a string parameter: variables, then back-ticked expressions, in one pass.
+    r"""Evaluate a string parameter: variables, then back-ticked expressions, in one pass.
 
-    ``\\$`` and ``\\``` stand for the plain characters; every other backslash is kept (Windows
+    ``\$`` and ``\``` stand for the plain characters; every other backslash is kept (Windows
     paths). Raises ExpressionError on an undefined variable or an unsupported expression.
     """
     if len(text) > _MAX_LENGTH:

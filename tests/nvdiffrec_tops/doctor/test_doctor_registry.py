@@ -88,3 +88,21 @@ def test_the_worst_first() -> None:
     names = ["ok", "error", "note", "skipped", "warning", "error"]
     findings = [Finding(str(i), name, "", "") for i, name in enumerate(names)]
     assert [one.check for one in worst_first(findings)] == ["1", "5", "4", "2", "3", "0"]
+
+
+TOY = """
+from nvdiffrec_tops.doctor.check import Check
+
+CHECK = Check("toy", "A toy", "data", lambda context: [CHECK.warning("a toy is here", "tidy up")])
+"""
+
+
+def test_one_more_file_is_one_more_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "toy.py").write_text(TOY)
+    monkeypatch.setattr(checks, "__path__", [*checks.__path__, str(tmp_path)])
+    all_checks.cache_clear()
+    try:
+        found = {one.check: one for one in examined(Context(None))}
+    finally:
+        all_checks.cache_clear()
+    assert (found["toy"].severity, found["toy"].evidence) == ("warning", "a toy is here")

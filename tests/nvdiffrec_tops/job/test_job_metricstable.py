@@ -10,6 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from diffrec import Progress
 from diffrec import metricstable as trainers
 from diffrec.log import iteration_line
 from nvdiffrec_tops.job import metricstable
@@ -34,7 +35,7 @@ class Told:
 
     def add(self, number: int, iteration: int, loss: float) -> None:
         self.lines.append(iteration_line(iteration, loss, loss / 2, 0.02, 0.01, 1.0))
-        self.table.add(number, iteration, loss, loss / 2, 0.02)
+        self.table.add(Progress(number, iteration, ITERATIONS, loss, loss / 2, 0.02))
 
     def validated(self, psnr: float) -> None:
         self.lines += ["Running validation", "MSE,      PSNR", f"0.00100000, {psnr:.3f}"]

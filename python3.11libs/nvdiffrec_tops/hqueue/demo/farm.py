@@ -54,7 +54,8 @@ class DemoFarm:
         environment: Mapping[str, str],
         resources: Mapping[str, int],
     ) -> None:
-        """
+        """Make the machines' folders.
+
         Args:
             root: a folder of the farm's own; each machine works in a folder below it.
             clients: the machines.

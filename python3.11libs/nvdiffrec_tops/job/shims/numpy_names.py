@@ -1,4 +1,4 @@
-"""Names that NumPy had when the checkout was written: ``np.bool``, ``np.float_``, ``np.Inf`` …
+"""Names that NumPy had when the checkout was written, such as ``np.bool`` and ``np.float_``.
 
 NumPy 1.24 dropped the aliases of Python's own types, NumPy 2.0 further names. Each is replaced by
 what NumPy's own release notes name in its place.
