@@ -45,12 +45,13 @@ def measure(sample: Path, size: int, iterations: int, device_name: str) -> dict[
     from diffrec.data.load import load_views
     from diffrec.geometry.dmtet import DMTetGeometry
     from diffrec.geometry.vertices import VertexGeometry
-    from diffrec.iteration import PassPlan, Scene
     from diffrec.materials import NeuralMaterial, TextureMaterial
     from diffrec.ops.fixedlengths import Sizes
-    from diffrec.optimize import train_pass
-    from diffrec.reference import load_reference_mesh
+    from diffrec.scene import Scene
     from diffrec.shading.light import EnvironmentLight
+    from diffrec.textured_mesh import load_reference_mesh
+    from diffrec.training.iteration import PassPlan
+    from diffrec.training.loop import train_pass
     from nvdiffrec_contract.configuration import load_config
 
     device = torch.device(device_name)

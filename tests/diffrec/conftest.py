@@ -18,14 +18,15 @@ from diffrec import cameras
 from diffrec.data.views import ViewBatch
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.vertices import VertexGeometry
-from diffrec.iteration import PassPlan, Scene
 from diffrec.materials import NeuralMaterial, Surface, TextureMaterial
 from diffrec.ops.backends import use_backend
 from diffrec.ops.fixedlengths import Sizes
 from diffrec.ops.hashgrid import HashGridLayout
-from diffrec.reference import load_reference_mesh
 from diffrec.sample.scene import write_sample
+from diffrec.scene import Scene
 from diffrec.shading.light import EnvironmentLight
+from diffrec.textured_mesh import load_reference_mesh
+from diffrec.training.iteration import PassPlan
 from nvdiffrec_contract.configuration import Config, Extensions
 
 CPU = torch.device("cpu")

@@ -24,7 +24,7 @@ from diffrec.colour import linear_to_srgb
 from diffrec.export.result import write_result
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials import TextureMaterial
-from diffrec.metrics import read_metrics
+from diffrec.measure.metrics import read_metrics
 from diffrec.render import RenderOptions, render
 from diffrec.sample.scene import write_sample
 from diffrec.shading.light import EnvironmentLight, latlong_directions

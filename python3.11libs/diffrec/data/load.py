@@ -12,8 +12,8 @@ from diffrec.data.llff import load_llff
 from diffrec.data.nerf_synthetic import load_nerf_synthetic
 from diffrec.data.reference_mesh import ReferenceMeshViews, ReferenceScene
 from diffrec.data.views import Views
-from diffrec.reference import load_reference_mesh
 from diffrec.shading.light import EnvironmentLight
+from diffrec.textured_mesh import load_reference_mesh
 from nvdiffrec_contract.configuration import Config
 from nvdiffrec_contract.errors import ConfigError
 

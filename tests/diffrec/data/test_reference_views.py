@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from diffrec.data.reference_mesh import ReferenceMeshViews, ReferenceScene
-from diffrec.reference import load_reference_mesh
 from diffrec.shading.light import EnvironmentLight
+from diffrec.textured_mesh import load_reference_mesh
 
 SHAPE = "mtllib a.mtl\nusemtl m\nv -1 -1 0\nv 1 -1 0\nv 0 1 0.4\nv 0 0 -1\nf 1 2 3\nf 3 2 4\n"
 
