@@ -91,8 +91,8 @@ def train(
 def _configuration(
     given: str | Path | Mapping[str, Any] | Config, device: str | None, seed: int | None
 ) -> Config:
-    own = {"device": device, "seed": seed}
-    own = {name: value for name, value in own.items() if value is not None}
+    asked: dict[str, Any] = {"device": device, "seed": seed}
+    own = {name: value for name, value in asked.items() if value is not None}
     if isinstance(given, Config):
         return replace(given, diffrec=replace(given.diffrec, **own))
     if not isinstance(given, Mapping):

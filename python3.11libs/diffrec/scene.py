@@ -12,7 +12,8 @@ from diffrec.geometry.mesh import Mesh
 from diffrec.materials import Material
 from diffrec.ops.fixedlengths import FixedLengths
 from diffrec.render import RenderOptions
-from diffrec.shading.light import EnvironmentLight, PrefilteredLight
+from diffrec.shading.light import EnvironmentLight
+from diffrec.shading.models import Lighting
 from nvdiffrec_contract.configuration import Config
 
 
@@ -36,11 +37,14 @@ class Scene:
     geometry: Geometry
     material: Material
     light: EnvironmentLight
-    fixed_light: PrefilteredLight | None = None  # of a light that does not learn
+    shading: str = "split_sum"  # the model, as in the configuration
+    fixed_light: Lighting | None = None  # of a light that does not learn
 
-    def prefiltered(self) -> PrefilteredLight:
+    def lighting(self) -> Lighting:
         """The light ready for shading; kept when it does not learn."""
-        return self.fixed_light if self.fixed_light is not None else self.light.prefiltered()
+        if self.fixed_light is not None:
+            return self.fixed_light
+        return Lighting.of(self.light, self.shading)
 
     def parameters(self) -> list[nn.Parameter]:
         """Everything that may be trained."""

@@ -28,6 +28,7 @@ from diffrec.measure.metrics import read_metrics
 from diffrec.render import RenderOptions, render
 from diffrec.sample.scene import write_sample
 from diffrec.shading.light import EnvironmentLight, latlong_directions
+from diffrec.shading.models import Lighting
 from nvdiffrec_tops.job.progress import ProgressParser
 
 SIZE = 64
@@ -247,7 +248,7 @@ def ball(tmp_path_factory: pytest.TempPathFactory) -> Ball:
         ours = render(
             mesh,
             material,
-            light.prefiltered(),
+            Lighting.of(light),
             clip[None],
             pose[None],
             cameras.camera_position(pose)[None],

@@ -17,7 +17,8 @@ from diffrec.measure import metrics
 from diffrec.measure.quality import Quality
 from diffrec.render import render
 from diffrec.scene import Scene, render_options
-from diffrec.shading.light import EnvironmentLight, PrefilteredLight
+from diffrec.shading.light import EnvironmentLight
+from diffrec.shading.models import Lighting
 from nvdiffrec_contract.configuration import Config
 
 
@@ -40,7 +41,7 @@ class Pictures:
         with torch.no_grad():
             mesh = scene.geometry.mesh()
             self._mesh = mesh if mesh.normals is not None else mesh.with_normals()
-            self._light = scene.prefiltered()
+            self._light = scene.lighting()
 
     def view(self, batch: ViewBatch, *, every_channel: bool = False) -> ViewPictures:
         """Pictures of a batch of one view; all material channels when asked for."""
@@ -53,7 +54,7 @@ class Pictures:
             wanted |= {"kd", "ks", "normal"}
         with torch.no_grad():
 
-            def rendered_with(lit_by: PrefilteredLight, channels: list[str]) -> dict[str, Tensor]:
+            def rendered_with(lit_by: Lighting, channels: list[str]) -> dict[str, Tensor]:
                 result = render(
                     self._mesh,
                     self._scene.material,
@@ -82,7 +83,9 @@ class Pictures:
                     channels["latlong"] = self.probe(resolution)
                 elif "relight" in entry:
                     device = self._scene.light.base.device
-                    other = _light_from(str(entry["relight"]), config.diffrec.light_res, device)
+                    other = _light_from(
+                        str(entry["relight"]), config.diffrec.light_res, device, self._scene.shading
+                    )
                     relit = rendered_with(other, [])["color"]
                     channels["relight"] = linear_to_srgb(relit[0, ..., :3]).clamp(0, 1)
         reference = None
@@ -105,12 +108,12 @@ class Pictures:
 
 
 @functools.lru_cache(maxsize=8)
-def _light_from(path: str, resolution: int, device: torch.device) -> PrefilteredLight:
+def _light_from(path: str, resolution: int, device: torch.device, shading: str) -> Lighting:
     """The environment of a display column, read and filtered once for all pictures of a run."""
     panorama = imagefiles.read_hdr(Path(path)).to(device)
     light = EnvironmentLight.from_latlong(panorama, resolution=resolution)
     with torch.no_grad():
-        return light.prefiltered()
+        return Lighting.of(light, shading)
 
 
 def background_of(

@@ -18,7 +18,8 @@ from diffrec.ops.cubefilter import SMALLEST
 from diffrec.ops.hashgrid import HashGridLayout
 from diffrec.runtime.processor_cores import step_back
 from diffrec.shading.light import EnvironmentLight
-from diffrec.shading.split_sum import VisiblePoints, shade_points
+from diffrec.shading.models import Lighting
+from diffrec.shading.points import VisiblePoints
 
 _POINTS = 4
 
@@ -27,11 +28,9 @@ def shading() -> None:
     """From a point's attributes to its colour."""
     inputs = [torch.rand(_POINTS, 3, requires_grad=True) for _ in range(5)]
     position, normal, tangent, kd, ks = inputs
-    light = EnvironmentLight(SMALLEST).prefiltered()
-    color, _ = shade_points(
+    color, _ = Lighting.of(EnvironmentLight(SMALLEST)).shade(
         VisiblePoints(position, normal, tangent, torch.arange(_POINTS), _POINTS),
         MaterialSample(kd, ks, normal),
-        light,
         torch.full((1, 3), 2.0),
     )
     torch.autograd.backward(color.sum())

@@ -7,9 +7,6 @@ learning rates, stands in tensors on the device. So an iteration is always the s
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 from torch.profiler import record_function
@@ -20,42 +17,14 @@ from diffrec.losses.ssim import with_dissimilarity
 from diffrec.losses.variation import light_variation
 from diffrec.materials import Surface
 from diffrec.ops.fixedlengths import FixedLengths, Sizes
-from diffrec.ops.topology import EdgeTopology
 from diffrec.render import Rendered, render
 from diffrec.runtime.ranks import ALONE, Ranks
 from diffrec.scene import Scene, render_options
 from diffrec.training.adam import Adam
+from diffrec.training.passes import Pass
 from nvdiffrec_contract.configuration import Config
 
 LIGHT_GRADIENT_SCALE = 64.0
-
-
-@dataclass(frozen=True)
-class PassPlan:
-    """What differs between the passes.
-
-    `index`: counts the passes that run, from 0; `name`: the stem of its progress pictures;
-    `regulariser(weight)`: the shape term; `weight(progress)`: its weight for progress in [0, 1];
-    `warm_up`: iterations until the learning rate is reached; `final_rate`: to what share it falls
-    by the end; `betas`: Adam's, for the shape; `topology`: the edges of a mesh whose triangles
-    never change; `damage()`: what has become of such a mesh, see `VertexGeometry`; `most`: the
-    longest lists of its mesh, None where the geometry takes no `FixedLengths` and has to wait for
-    CUDA; `begin(progress)`: called before every iteration; `textures()`: a term of the textures.
-    """
-
-    index: int
-    name: str
-    regulariser: Callable[[Tensor], Tensor]
-    weight: Callable[[float], float]
-    train_light: bool
-    warm_up: int = 0
-    betas: tuple[float, float] = (0.9, 0.999)
-    topology: EdgeTopology | None = None
-    final_rate: float = 1.0
-    damage: Callable[[], Tensor] | None = None
-    most: Sizes | None = None
-    begin: Callable[[float], None] | None = None
-    textures: Callable[[], Tensor] | None = None
 
 
 class Iteration:
@@ -67,7 +36,7 @@ class Iteration:
     def __init__(
         self,
         config: Config,
-        plan: PassPlan,
+        current: Pass,
         scene: Scene,
         optimizers: list[Adam],
         noise: torch.Generator,
@@ -77,7 +46,7 @@ class Iteration:
         self.scene = scene
         self.noise = noise
         self.sizes = Sizes(0)  # of the lists of the last iteration
-        self._plan = plan
+        self._pass = current
         self._optimizers = optimizers
         self._ranks = ranks
         self._photograph_loss = with_dissimilarity(
@@ -90,10 +59,9 @@ class Iteration:
 
     def begin(self, number: int) -> None:
         """Make ready for iteration `number`."""
-        self._weight.fill_(self._plan.weight(number / self.config.iter))
+        self._weight.fill_(self._pass.weight(number / self.config.iter))
         self._ramp.fill_(losses.ramp(number))
-        if self._plan.begin is not None:
-            self._plan.begin(number / self.config.iter)
+        self._pass.begin(number / self.config.iter)
         for optimizer in self._optimizers:
             optimizer.begin(number)
         self._count += 1
@@ -143,7 +111,7 @@ class Iteration:
         """The image term and the regularisers, two scalars."""
         if batch.image is None:
             raise ValueError("training views need pictures")
-        config, plan, scene, ranks = self.config, self._plan, self.scene, self._ranks
+        config, current, scene, ranks = self.config, self._pass, self.scene, self._ranks
         noise, device = self.noise, scene.light.base.device
         height, width = batch.image.shape[1:3]
         background = torch.rand((config.batch, height, width, 3), generator=noise, device=device)
@@ -157,7 +125,7 @@ class Iteration:
         with record_function("geometry"):
             mesh = scene.geometry.mesh(lengths)
         with record_function("light"):
-            light = scene.prefiltered()
+            light = scene.lighting()
         rendered = render(
             mesh,
             scene.material,
@@ -168,7 +136,7 @@ class Iteration:
             (height, width),
             background=background,
             options=render_options(config),
-            topology=plan.topology,
+            topology=current.topology,
             beside=beside,
             lengths=lengths,
         )
@@ -180,18 +148,18 @@ class Iteration:
         with record_function("loss"):
             image_term = self._photograph_loss(rendered.image, batch.image, background)
         with record_function("regularisers"):
-            regulariser_term = plan.regulariser(self._weight)
+            regulariser_term = current.shape_term(self._weight)
             pixels_per_view = height * width * config.spp**2
             material_term = _material_terms(rendered, pixels_per_view) * self._ramp
             regulariser_term = regulariser_term + material_term
-            if plan.train_light:
+            if current.train_light:
                 white = losses.light_white_balance(scene.light.base)
                 regulariser_term = regulariser_term + white
                 if config.diffrec.light_tv:
                     noise_term = light_variation(scene.light.base) * config.diffrec.light_tv
                     regulariser_term = regulariser_term + noise_term
-            if plan.textures is not None:
-                regulariser_term = regulariser_term + plan.textures()
+            if (texture_term := current.texture_term()) is not None:
+                regulariser_term = regulariser_term + texture_term
         return image_term, regulariser_term
 
 

@@ -16,9 +16,10 @@ from diffrec.runtime.ranks import ALONE, Ranks
 from diffrec.scene import Scene
 from diffrec.training.adam import Adam
 from diffrec.training.checkpoint import LoopState
-from diffrec.training.iteration import Iteration, PassPlan
+from diffrec.training.iteration import Iteration
 from diffrec.training.log import iteration_line
-from diffrec.training.session import LOG_INTERVAL, Recorder
+from diffrec.training.passes import Pass
+from diffrec.training.session import LOG_INTERVAL, Session
 from nvdiffrec_contract.configuration import Config
 
 
@@ -31,41 +32,41 @@ def learning_rate_factor(iteration: int, warm_up: int) -> float:
 
 def train_pass(
     config: Config,
-    plan: PassPlan,
+    current: Pass,
     scene: Scene,
     views: Views,
     *,
     log: Callable[[str], None],
-    picture: Callable[[int, PassPlan], None],
-    recorder: Recorder | None = None,
+    picture: Callable[[int], None],
+    session: Session | None = None,
     on_progress: OnProgress | None = None,
     ranks: Ranks = ALONE,
 ) -> None:
     """Run iterations 0 to `config.iter`; the scene is changed in place.
 
-    `picture(number, plan)` is called every `save_interval` iterations with the picture's number.
-    `recorder`: saves, resumes and guards the pass; it raises what its methods raise.
+    `picture(number)` is called every `save_interval` iterations with the picture's number.
+    `session`: saves, resumes and guards the pass; it raises what its methods raise.
     `on_progress`: called with every line of the log.
     `ranks`: the processes that share each batch.
     """
-    optimizers = _optimizers(config, plan, scene)
+    optimizers = _optimizers(config, current, scene)
     device = scene.light.base.device
-    generator = torch.Generator().manual_seed(config.diffrec.seed + plan.index)
-    noise = torch.Generator(device).manual_seed(config.diffrec.seed + plan.index)
+    generator = torch.Generator().manual_seed(config.diffrec.seed + current.index)
+    noise = torch.Generator(device).manual_seed(config.diffrec.seed + current.index)
     order = shuffled_indices(len(views), config.batch, generator)
     number = 0
-    iteration = Iteration(config, plan, scene, optimizers, noise, ranks)
-    if recorder is not None:
-        state = _state(plan, scene, views, optimizers, order, noise, iteration)
-        number = recorder.begin(state, scene.geometry.mesh, plan.damage)
+    iteration = Iteration(config, current, scene, optimizers, noise, ranks)
+    if session is not None:
+        state = _state(current, scene, views, optimizers, order, noise, iteration)
+        number = session.begin(current, state, scene.geometry.mesh)
     if ranks.count > 1:
         ranks.same(scene.parameters())
     scene.fixed_light = None
-    if not plan.train_light:
+    if not current.train_light:
         with torch.no_grad():
-            scene.fixed_light = scene.light.prefiltered()
+            scene.fixed_light = scene.lighting()
 
-    worker = _worker(config, plan, iteration, views, ranks, log)
+    worker = _worker(config, current, iteration, views, ranks, log)
     spent, done = 0.0, 0  # seconds and iterations since the last line of the log
     while number <= config.iter:
         began = time.perf_counter()
@@ -73,7 +74,7 @@ def train_pass(
             # The iterations before it are not to pass for a part of the picture.
             iteration.finish()
             spent += time.perf_counter() - began
-            picture(number // config.save_interval, plan)
+            picture(number // config.save_interval)
             began = time.perf_counter()
         with record_function("views"):
             batch = views.batch(next(order), ranks.part(config.batch))
@@ -84,9 +85,9 @@ def train_pass(
             if reading:
                 worker.check()
         except EmptyMeshError as error:
-            if recorder is None:
+            if session is None:
                 raise
-            number = recorder.failed(number, error)
+            number = session.failed(number, error)
             iteration.forget()
             spent, done = 0.0, 0
             continue
@@ -112,17 +113,17 @@ def train_pass(
             if on_progress is not None:
                 on_progress(
                     Progress(
-                        plan.index + 1, number, config.iter, image_mean, regulariser_mean, rate
+                        current.index + 1, number, config.iter, image_mean, regulariser_mean, rate
                     )
                 )
             spent, done = 0.0, 0
-        following = number + 1 if recorder is None else recorder.after(number, image_mean)
+        following = number + 1 if session is None else session.after(number, image_mean)
         if following <= number:
             iteration.forget()
             spent, done = 0.0, 0
         number = following
-    if recorder is not None:
-        recorder.end()
+    if session is not None:
+        session.end()
 
 
 class _Worker(Protocol):
@@ -150,7 +151,7 @@ class _Plain:
 
 def _worker(
     config: Config,
-    plan: PassPlan,
+    current: Pass,
     iteration: Iteration,
     views: Views,
     ranks: Ranks,
@@ -160,18 +161,18 @@ def _worker(
     own = config.diffrec
     foreign = (own.raster_backend, own.field_backend) != ("own", "own")
     on_gpu = iteration.scene.light.base.is_cuda
-    if plan.most is None or config.layers > 1 or foreign or not on_gpu:
+    if current.most is None or config.layers > 1 or foreign or not on_gpu:
         return _Plain(iteration)
     from diffrec.training.cuda_graph import RecordedIteration
 
     height, width = views.resolution
     part = ranks.part(config.batch)
     pixels = (part.stop - part.start) * height * width * config.spp**2
-    return RecordedIteration(iteration, plan.most._replace(pixels=pixels), log)
+    return RecordedIteration(iteration, current.most._replace(pixels=pixels), log)
 
 
 def _state(
-    plan: PassPlan,
+    current: Pass,
     scene: Scene,
     views: Views,
     optimizers: list[Adam],
@@ -184,7 +185,7 @@ def _state(
     if isinstance(views, RandomViews):
         generators["views"] = views.generator
     return LoopState(
-        pass_number=plan.index + 1,
+        pass_number=current.index + 1,
         tensors={
             "geometry": [p.detach() for p in scene.geometry.parameters()],
             "material": [p.detach() for p in scene.material.parameters()],
@@ -197,20 +198,20 @@ def _state(
     )
 
 
-def _optimizers(config: Config, plan: PassPlan, scene: Scene) -> list[Adam]:
-    rate_positions, rate_material = config.learning_rates(plan.index)
+def _optimizers(config: Config, current: Pass, scene: Scene) -> list[Adam]:
+    rate_positions, rate_material = config.learning_rates(current.index)
 
     def schedule(iteration: int) -> float:
-        ending = float(plan.final_rate ** min(iteration / config.iter, 1.0))
-        return learning_rate_factor(iteration, plan.warm_up) * ending
+        ending = float(current.final_rate ** min(iteration / config.iter, 1.0))
+        return learning_rate_factor(iteration, current.warm_up) * ending
 
     result: list[Adam] = []
     shape = [p for p in scene.geometry.parameters() if p.requires_grad]
     if shape:
-        result.append(Adam(shape, rate_positions, schedule, plan.betas))
+        result.append(Adam(shape, rate_positions, schedule, current.betas))
     surface = [p for p in scene.material.parameters() if p.requires_grad]
     if surface:
         result.append(Adam(surface, rate_material, schedule))
-    if plan.train_light:
+    if current.train_light:
         result.append(Adam([scene.light.base], rate_material, schedule))
     return result

@@ -18,7 +18,6 @@ from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.flexicubes import FlexiCubesGeometry
 from diffrec.geometry.mesh import Mesh
 from diffrec.geometry.vertices import VertexGeometry
-from diffrec.losses.variation import TextureVariation
 from diffrec.materials import NeuralMaterial, TextureMaterial, tinycudann_field
 from diffrec.materials.bake import bake
 from diffrec.materials.tinycudann_field import TinyCudaNNMaterial
@@ -26,9 +25,7 @@ from diffrec.measure import contact_sheet
 from diffrec.measure.metrics_table import MetricsTable
 from diffrec.measure.validation import Pictures, ValidationResult, progress_picture, validate
 from diffrec.ops import nvdiffrast
-from diffrec.ops.fixedlengths import Sizes
 from diffrec.ops.hashgrid import HashGridLayout
-from diffrec.ops.topology import edge_topology
 from diffrec.progress import OnProgress, Progress
 from diffrec.runtime import gpu_memory
 from diffrec.runtime.ranks import ALONE, Ranks
@@ -37,9 +34,10 @@ from diffrec.scene import Scene
 from diffrec.shading.light import EnvironmentLight
 from diffrec.textured_mesh import load_reference_mesh
 from diffrec.training.checkpoint import UnusableCheckpoint
-from diffrec.training.iteration import PassPlan
 from diffrec.training.loop import train_pass
-from diffrec.training.session import Recorder, TextureStart
+from diffrec.training.passes import Pass, TexturePass, TopologyPass
+from diffrec.training.resumption import TextureStart
+from diffrec.training.session import Session
 from diffrec.training.visual_hull import hull_field
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.configuration import Config
@@ -47,9 +45,7 @@ from nvdiffrec_contract.errors import ConfigError
 
 Log = Callable[[str], None]
 
-WARM_UP_ITERATIONS = 100  # of the pass over textures
 WORSE = 1.0  # dB of PSNR that a pass over textures may lose without a word
-FLEXICUBES_BETAS = (0.7, 0.9)
 
 
 @dataclass(frozen=True)
@@ -86,16 +82,16 @@ def reconstruct(
     require_packages(config, device)
     folder.mkdir(parents=True, exist_ok=True)
     ranks.check(config.batch)
-    recorder = Recorder(config, folder, log, stop or StopRequest(), ranks)
+    session = Session(config, folder, log, stop or StopRequest(), ranks)
     try:
-        if not restart and recorder.resume():
+        if not restart and session.resume():
             try:
-                return _reconstruct(config, device, folder, log, recorder, ranks, on_progress)
+                return _reconstruct(config, device, folder, log, session, ranks, on_progress)
             except UnusableCheckpoint as problem:
-                recorder.ignore(problem)
-        return _reconstruct(config, device, folder, log, recorder, ranks, on_progress)
+                session.resumption.ignore(problem)
+        return _reconstruct(config, device, folder, log, session, ranks, on_progress)
     except Interrupted:
-        recorder.interrupted()
+        session.interrupted()
         raise
 
 
@@ -104,7 +100,7 @@ def _reconstruct(
     device: torch.device,
     folder: Path,
     log: Log,
-    recorder: Recorder,
+    session: Session,
     ranks: Ranks,
     on_progress: OnProgress | None,
 ) -> Reconstruction:
@@ -117,11 +113,11 @@ def _reconstruct(
     table = None
     if ranks.leads:
         table = MetricsTable(folder, config.iter, log)
-        table.begin(resumed=recorder.resuming)
+        table.begin(resumed=session.resumption.pending)
     run = _Run(
-        config, device, folder, training, held_out, light, log, recorder, table, ranks, on_progress
+        config, device, folder, training, held_out, light, log, session, table, ranks, on_progress
     )
-    start = recorder.textures_resumed(device)
+    start = session.resumption.textures(device)
     if start is not None:
         mesh, material, first = run.resumed(start)
     elif config.base_mesh is None:
@@ -130,7 +126,7 @@ def _reconstruct(
         mesh, material = run.from_base_mesh()
         first = None
     result = run.second_pass(mesh, material, first)
-    recorder.finished()
+    session.finished()
     return result
 
 
@@ -161,7 +157,7 @@ class _Run:
     held_out: Views | None
     light: EnvironmentLight
     log: Log
-    recorder: Recorder
+    session: Session
     table: MetricsTable | None
     ranks: Ranks
     on_progress: OnProgress | None
@@ -182,18 +178,8 @@ class _Run:
         own = config.diffrec.field_backend == "own"
         field = NeuralMaterial if own else TinyCudaNNMaterial
         material = field(config, geometry.box(), layout=layout).to(self.device)
-        scene = Scene(geometry, material, self.light)
-        plan = PassPlan(
-            0,
-            "img_dmtet_pass1",
-            geometry.regulariser,
-            geometry.weight,
-            train_light=config.learn_light,
-            betas=FLEXICUBES_BETAS if config.isosurface == "flexicubes" else (0.9, 0.999),
-            most=geometry.most() if isinstance(geometry, DMTetGeometry) else None,
-            begin=material.begin if isinstance(material, NeuralMaterial) else None,
-        )
-        self._train(plan, scene)
+        scene = Scene(geometry, material, self.light, config.diffrec.shading)
+        self._train(TopologyPass(config, geometry, material), scene)
 
         def outcome() -> tuple[Mesh, tuple[Tensor, Tensor, Tensor], ValidationResult | None]:
             with torch.no_grad():
@@ -264,28 +250,12 @@ class _Run:
             for texture in (material.kd, material.ks, material.normal)
         )
         figures = None if first is None else (first.mse, first.psnr)
-        self.recorder.start_of_textures(TextureStart(mesh, sizes, figures))
+        self.session.start_of_textures(TextureStart(mesh, sizes, figures))
         material.raster_backend = config.diffrec.raster_backend
         geometry = VertexGeometry(mesh, laplace=config.laplace, locked=config.lock_pos)
         geometry = geometry.to(self.device)
-        scene = Scene(geometry, material, self.light)
-        textures = None
-        if config.diffrec.texture_tv:
-            textures = TextureVariation(material, mesh, config.diffrec.texture_tv)
-        plan = PassPlan(
-            0 if config.base_mesh else 1,
-            "img_mesh_pass",
-            lambda weight: geometry.regulariser() * weight,
-            lambda progress: config.laplace_scale * (1.0 - progress),
-            train_light=config.learn_light and not config.lock_light,
-            warm_up=WARM_UP_ITERATIONS,
-            topology=edge_topology(mesh.triangles),
-            final_rate=config.diffrec.final_rate,
-            damage=geometry.damage,
-            most=Sizes(0),
-            textures=textures,
-        )
-        self._train(plan, scene)
+        scene = Scene(geometry, material, self.light, config.diffrec.shading)
+        self._train(TexturePass(config, mesh, geometry, material), scene)
         if not self.ranks.leads:
             return Reconstruction(self.folder, first, None, mesh.triangles.shape[0])
         with imagefiles.PictureWriter() as writer:
@@ -315,25 +285,25 @@ class _Run:
         )
         return charted.mesh
 
-    def _train(self, plan: PassPlan, scene: Scene) -> None:
+    def _train(self, current: Pass, scene: Scene) -> None:
         shown = self.held_out or self.training
 
-        def picture(number: int, plan: PassPlan) -> None:
+        def picture(number: int) -> None:
             if not self.ranks.leads:
                 return
             view = shown.batch([number % len(shown)])
             image = progress_picture(self.config, scene, view)
-            writer.write_png(self.folder / f"{plan.name}_{number:06d}.png", image)
+            writer.write_png(self.folder / f"{current.picture}_{number:06d}.png", image)
 
         with imagefiles.PictureWriter(threads=1) as writer:
             train_pass(
                 self.config,
-                plan,
+                current,
                 scene,
                 self.training,
                 log=self.log,
                 picture=picture,
-                recorder=self.recorder,
+                session=self.session,
                 on_progress=self._told_progress,
                 ranks=self.ranks,
             )

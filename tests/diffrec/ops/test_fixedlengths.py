@@ -14,12 +14,13 @@ from diffrec.data.views import ViewBatch
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.ops.fixedlengths import FixedLengths, Sizes, covered_within
 from diffrec.scene import Scene
-from diffrec.training.iteration import Iteration, PassPlan
+from diffrec.training.iteration import Iteration
+from diffrec.training.passes import Pass
 from nvdiffrec_contract.configuration import Config
 
 CPU = torch.device("cpu")
 
-Made = tuple[PassPlan, Scene]
+Made = tuple[Pass, Scene]
 Make = Callable[[Config], Made]
 
 

@@ -16,6 +16,7 @@ from diffrec.materials import TextureMaterial
 from diffrec.ops.nvdiffrast import NvdiffrastRaster
 from diffrec.render import RenderOptions, render
 from diffrec.shading.light import EnvironmentLight
+from diffrec.shading.models import Lighting
 from diffrec.textured_mesh import load_reference_mesh
 from diffrec.training.run import Reconstruction, reconstruct
 from nvdiffrec_contract.configuration import Config, Extensions
@@ -39,7 +40,7 @@ def pictures(sample: Path, raster_backend: str, layers: int, spp: int) -> dict[s
     rendered = render(
         mesh,
         material,
-        light.prefiltered(),
+        Lighting.of(light),
         projection @ camera,
         camera,
         cameras.camera_position(camera),

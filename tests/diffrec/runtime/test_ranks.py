@@ -34,7 +34,7 @@ from diffrec import cli
 from diffrec.training import session
 from diffrec.training.iteration import Iteration
 name, at = sys.argv[1], int(sys.argv[2])
-end, begin, count = session.Recorder.end, Iteration.begin, [0]
+end, begin, count = session.Session.end, Iteration.begin, [0]
 def ended(self):
     path = f"{name}-{self._state.pass_number}-{self._ranks.rank}.pt"
     torch.save([tensor.clone() for tensor in self._state.all_tensors()], path)
@@ -44,7 +44,7 @@ def counted(self, number):
     if count[0] == at and os.environ.get("RANK") == "1":  # the signal reaches one of them first
         os.kill(os.getpid(), signal.SIGTERM)
     begin(self, number)
-session.Recorder.end = ended
+session.Session.end = ended
 Iteration.begin = counted
 sys.exit(cli.main(["--config", name + ".json"]))
 """

@@ -31,7 +31,7 @@ from diffrec.training.adam import Adam
 from diffrec.training.checkpoint import LoopState, UnusableCheckpoint
 from diffrec.training.iteration import Iteration
 from diffrec.training.run import reconstruct
-from diffrec.training.session import Recorder
+from diffrec.training.session import Session
 from nvdiffrec_contract.configuration import Config, Extensions, load_config
 
 pytestmark = pytest.mark.usefixtures("read_once")
@@ -494,7 +494,7 @@ def test_checkpoints_keep_their_distance(
 ) -> None:
     """Both the seconds between them and their share of the time, on a clock of our own."""
     clock = [1000.0]
-    monkeypatch.setattr("diffrec.training.session.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("diffrec.training.saving.time.monotonic", lambda: clock[0])
     saved: list[float] = []
     begin, write = Iteration.begin, checkpoint.write
 
@@ -578,5 +578,5 @@ def test_the_checkpoint_stays_at_the_end_where_its_starter_wants_it(
     monkeypatch.setenv("DIFFREC_KEEP_CHECKPOINT", value)
     path = tmp_path / checkpoint.NAME
     path.touch()
-    Recorder(Config(), tmp_path, lambda _line: None, StopRequest()).finished()
+    Session(Config(), tmp_path, lambda _line: None, StopRequest()).finished()
     assert path.exists() is kept

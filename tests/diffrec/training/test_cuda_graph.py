@@ -23,11 +23,12 @@ from diffrec.ops.fixedlengths import FixedLengths, Sizes
 from diffrec.scene import Scene
 from diffrec.training.adam import Adam
 from diffrec.training.cuda_graph import PLAIN_ITERATIONS, RecordedIteration, _with_spare
-from diffrec.training.iteration import Iteration, PassPlan
+from diffrec.training.iteration import Iteration
+from diffrec.training.passes import Pass
 from diffrec.training.run import reconstruct
 from nvdiffrec_contract.configuration import Config, Extensions
 
-Made = tuple[PassPlan, Scene]
+Made = tuple[Pass, Scene]
 Make = Callable[[Config], Made]
 
 
@@ -84,7 +85,7 @@ def learner(config: Config, made: Made) -> tuple[Iteration, list[Tensor]]:
     return Iteration(config, plan, scene, [adam], noise), [p.detach() for p in trained]
 
 
-def most(config: Config, plan: PassPlan) -> Sizes:
+def most(config: Config, plan: Pass) -> Sizes:
     assert plan.most is not None
     height, width = config.train_res
     return plan.most._replace(pixels=config.batch * height * width)

@@ -338,16 +338,16 @@ def test_a_surface_that_vanishes_in_the_last_step_is_noticed(
 
         return change
 
-    prefiltered = Scene.prefiltered
+    lighting = Scene.lighting
 
     def last(scene: Any) -> Any:
         if isinstance(scene.geometry, DMTetGeometry):
             after.append(1)
             if len(after) == 41:  # the last iteration has its mesh, and this is its step
                 handle.append(scene.light.base.register_hook(vanish(scene.geometry.sdf)))
-        return prefiltered(scene)
+        return lighting(scene)
 
-    monkeypatch.setattr(Scene, "prefiltered", last)
+    monkeypatch.setattr(Scene, "lighting", last)
     result, lines = run()
     assert any("iteration 40: the mesh has vanished; going back" in line for line in lines)
     assert result.final is not None
