@@ -17,7 +17,7 @@ from __future__ import annotations
 import os
 
 from diffrec.interface import Result, train
-from diffrec.training.progress import Progress
+from diffrec.progress import Progress
 from nvdiffrec_contract import VERSION
 
 # PyTorch and Numba each bring an OpenMP; threads that spin while they wait would take each other's

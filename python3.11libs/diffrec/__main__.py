@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from diffrec.cli import main
-from diffrec.ending import end_process
+from diffrec.runtime.process_end import end_process
 
 if __name__ == "__main__":
     end_process(main())

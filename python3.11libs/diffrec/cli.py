@@ -13,14 +13,14 @@ from nvdiffrec_contract.errors import UserError
 
 if TYPE_CHECKING:
     from diffrec.commandline import Command
-    from diffrec.interrupt import StopRequest
-    from diffrec.warmup import WarmUp
+    from diffrec.runtime.compilation_ahead import WarmUp
+    from diffrec.runtime.signals import StopRequest
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Train one configuration; 0 on success, 1 for a mistake that the message names, 128 + its
     number for a signal, after which the same command goes on."""
-    from diffrec.interrupt import Interrupted, StopRequest
+    from diffrec.runtime.signals import Interrupted, StopRequest
 
     stop = StopRequest()
     try:
@@ -38,7 +38,7 @@ def _main(argv: Sequence[str], stop: StopRequest) -> int:
     except UserError as error:
         return _failed(error, None)
 
-    from diffrec.warmup import WarmUp
+    from diffrec.runtime.compilation_ahead import WarmUp
 
     with WarmUp() as warm:
         return _trained(asked, stop, warm)
@@ -46,7 +46,7 @@ def _main(argv: Sequence[str], stop: StopRequest) -> int:
 
 def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
     from diffrec.commandline import print_flags
-    from diffrec.localrank import local_rank
+    from diffrec.runtime.local_rank import local_rank
 
     config = asked.config
     number = local_rank()
@@ -56,14 +56,14 @@ def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
 
     import torch  # seconds to load: not for --help or a mistyped flag
 
-    from diffrec import memory
-    from diffrec.ranks import joined, share_cores
+    from diffrec.runtime import gpu_memory
     from diffrec.runtime.device import choose_device, device_name
+    from diffrec.runtime.ranks import joined, share_cores
 
     if number is not None:
         share_cores()
 
-    from diffrec.reconstruct import reconstruct
+    from diffrec.training.run import reconstruct
 
     device, processes = torch.device("cpu"), 1
     try:
@@ -80,19 +80,21 @@ def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
             processes = ranks.count
             if processes > 1:
                 log(f"{processes} processes share each batch")
-            memory.foresee(config, device, log, processes=processes)
+            gpu_memory.foresee(config, device, log, processes=processes)
             folder = config.output_folder
             if ranks.leads:
                 failurefile.place(folder, os.environ).unlink(missing_ok=True)
             reconstruct(config, device, folder, log, restart=asked.restart, stop=stop, ranks=ranks)
-            if line := memory.used(config, device, processes=processes):
+            if line := gpu_memory.used(config, device, processes=processes):
                 log(line)
     except UserError as error:
         return _failed(error, config.output_folder)
     except RuntimeError as error:
-        if not memory.is_exhausted(error):
+        if not gpu_memory.is_exhausted(error):
             raise
-        return _failed(memory.exhausted(config, device, processes=processes), config.output_folder)
+        return _failed(
+            gpu_memory.exhausted(config, device, processes=processes), config.output_folder
+        )
     return 0
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from diffrec.training.progress import OnProgress
+from diffrec.progress import OnProgress
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.configuration import Config, from_mapping, load_config
 
@@ -65,25 +65,25 @@ def train(
     config = _configuration(configuration, device, seed)
     path = config.output_folder if folder is None else Path(folder)
     say = log or _say_nothing
-    from diffrec.warmup import WarmUp
+    from diffrec.runtime.compilation_ahead import WarmUp
 
     with WarmUp() as warm:
         warm.wake_gpu(config.diffrec.device)
         warm.compile_charting()
 
-        from diffrec import memory
-        from diffrec.reconstruct import reconstruct
+        from diffrec.runtime import gpu_memory
         from diffrec.runtime.device import choose_device
+        from diffrec.training.run import reconstruct
 
         chosen = choose_device(config.diffrec.device)
         warm.compile_kernels(chosen)
-        memory.foresee(config, chosen, say)
+        gpu_memory.foresee(config, chosen, say)
         try:
             made = reconstruct(config, chosen, path, say, restart=restart, on_progress=on_progress)
         except RuntimeError as error:
-            if not memory.is_exhausted(error):
+            if not gpu_memory.is_exhausted(error):
                 raise
-            raise memory.exhausted(config, chosen) from error
+            raise gpu_memory.exhausted(config, chosen) from error
     psnr = None if made.final is None else made.final.psnr
     return Result(path, psnr, path / layout.FINAL / "mesh.obj")
 
@@ -91,8 +91,8 @@ def train(
 def _configuration(
     given: str | Path | Mapping[str, Any] | Config, device: str | None, seed: int | None
 ) -> Config:
-    own = {"device": device, "seed": seed}
-    own = {name: value for name, value in own.items() if value is not None}
+    asked: dict[str, Any] = {"device": device, "seed": seed}
+    own = {name: value for name, value in asked.items() if value is not None}
     if isinstance(given, Config):
         return replace(given, diffrec=replace(given.diffrec, **own))
     if not isinstance(given, Mapping):

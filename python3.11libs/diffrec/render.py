@@ -23,8 +23,8 @@ from diffrec.ops.raster import Attributes, Raster
 from diffrec.ops.rasterize import covered_pixels, rasterize
 from diffrec.ops.surface import attributes_at_pixels
 from diffrec.ops.topology import EdgeTopology, edge_topology
-from diffrec.shading.light import PrefilteredLight
-from diffrec.shading.split_sum import VisiblePoints, shade_points
+from diffrec.shading.models import Lighting
+from diffrec.shading.points import VisiblePoints
 
 CHANNELS = ("kd", "ks", "normal")
 
@@ -77,7 +77,7 @@ def project(positions: Tensor, clip_from_world: Tensor) -> Tensor:
 def render(
     mesh: Mesh,
     material: Material,
-    light: PrefilteredLight,
+    light: Lighting,
     clip_from_world: Tensor,
     camera_from_world: Tensor,
     camera_position: Tensor,
@@ -132,10 +132,9 @@ def render(
                 other = beside(geometry.surface)
                 sample, kd_beside = material.sample_and_albedo(geometry.surface, other)
         with record_function("shade"):
-            color, normal = shade_points(
+            color, normal = light.shade(
                 geometry.points(pixels, height * width),
                 sample,
-                light,
                 camera_position,
                 camera_from_world if options.camera_space_light else None,
                 wants_normal="normal" in channels,

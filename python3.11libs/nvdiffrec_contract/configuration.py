@@ -26,6 +26,7 @@ from nvdiffrec_contract.wording import nearest, shortened, shown
 BACKGROUNDS = ("black", "white", "checker", "reference")
 LOSSES = ("logl1", "logl2", "mse", "smape", "relmse")
 ISOSURFACES = ("dmtet", "flexicubes")
+SHADING_MODELS = ("split_sum",)
 
 SECTION = "diffrec"
 """The object that holds the fields of the diffrec trainer alone."""
@@ -110,6 +111,11 @@ class Extensions:
         check.number(1e-6, 1.0),
         "share to which the second pass's learning rates fall, beside nvdiffrec's own decay; 1 "
         "leaves that alone",
+    )
+    shading: str = _row(
+        "split_sum",
+        check.choice(*SHADING_MODELS),
+        "how surfaces are shaded under the light: split_sum, as nvdiffrec, without shadows",
     )
     dssim: float = _row(
         0.0,

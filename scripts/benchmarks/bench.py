@@ -45,12 +45,12 @@ def measure(sample: Path, size: int, iterations: int, device_name: str) -> dict[
     from diffrec.data.load import load_views
     from diffrec.geometry.dmtet import DMTetGeometry
     from diffrec.geometry.vertices import VertexGeometry
-    from diffrec.iteration import PassPlan, Scene
     from diffrec.materials import NeuralMaterial, TextureMaterial
-    from diffrec.ops.fixedlengths import Sizes
-    from diffrec.optimize import train_pass
-    from diffrec.reference import load_reference_mesh
+    from diffrec.scene import Scene
     from diffrec.shading.light import EnvironmentLight
+    from diffrec.textured_mesh import load_reference_mesh
+    from diffrec.training.loop import train_pass
+    from diffrec.training.passes import Pass, TexturePass, TopologyPass
     from nvdiffrec_contract.configuration import load_config
 
     device = torch.device(device_name)
@@ -69,27 +69,20 @@ def measure(sample: Path, size: int, iterations: int, device_name: str) -> dict[
 
     grid = DMTetGeometry(config.dmtet_grid, config.mesh_scale, device=device)
     field = NeuralMaterial(config, grid.box()).to(device)
-    first = (
-        PassPlan(0, "", grid.regulariser, grid.weight, train_light=True, most=grid.most()),
-        Scene(grid, field, light),
-    )
+    first = (TopologyPass(config, grid, field), Scene(grid, field, light))
     known = load_reference_mesh(Path(str(config.ref_mesh)), None, device).mesh
     free = VertexGeometry(known).to(device)
     textures = TextureMaterial.random(config).to(device)
-    second = (
-        PassPlan(
-            1, "", lambda _: free.regulariser(), lambda _: 1.0, train_light=True, most=Sizes(0)
-        ),
-        Scene(free, textures, light),
-    )
+    second = (TexturePass(config, known, free, textures), Scene(free, textures, light))
+    todo: list[tuple[tuple[Pass, Scene], int]] = [(first, WARM_UP_ITERATIONS), (second, iterations)]
     passes = []
-    for (plan, scene), warm_up in ((first, WARM_UP_ITERATIONS), (second, iterations)):
+    for (current, scene), warm_up in todo:
 
-        def train(count: int, plan: PassPlan = plan, scene: Scene = scene) -> float:
+        def train(count: int, current: Pass = current, scene: Scene = scene) -> float:
             shortened = dataclasses.replace(config, iter=count - 1)
             began = time.perf_counter()
             train_pass(
-                shortened, plan, scene, views, log=lambda line: None, picture=lambda *_: None
+                shortened, current, scene, views, log=lambda line: None, picture=lambda *_: None
             )
             if device.type == "cuda":
                 torch.cuda.synchronize(device)

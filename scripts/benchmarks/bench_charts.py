@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from diffrec.cores import usable_cores
+from diffrec.charting.charts import chart
+from diffrec.charting.quality import measure_charts
 from diffrec.export.obj import load_obj
-from diffrec.geometry.chartquality import measure_charts
-from diffrec.geometry.charts import chart
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.mesh import Mesh
+from diffrec.runtime.processor_cores import usable_cores
 
 WHOLE = """
 import sys, time, numpy as np, xatlas

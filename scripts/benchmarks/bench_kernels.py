@@ -137,7 +137,7 @@ class Watch:
 @contextlib.contextmanager
 def watched(watch: Watch) -> Iterator[None]:
     """Every iteration of this process passes by `watch`, as long as the context lasts."""
-    from diffrec.iteration import Iteration
+    from diffrec.training.iteration import Iteration
 
     begin, work = Iteration.begin, Iteration.work
 

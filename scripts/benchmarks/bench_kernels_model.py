@@ -76,7 +76,7 @@ class Extent:
 
 
 def extent(iteration: Any, views: int, frame: int) -> Extent:
-    """Of an iteration (`diffrec.iteration.Iteration`) that has worked. `frame`: its samples."""
+    """Of a `diffrec.training.iteration.Iteration` that has worked. `frame`: its samples."""
     scene, sizes = iteration.scene, iteration.sizes
     material, geometry = scene.material, scene.geometry
     textured = hasattr(material, "kd")

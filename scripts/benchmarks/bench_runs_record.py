@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from diffrec.metrics import MetricsFileError, read_metrics
+from diffrec.measure.metrics import MetricsFileError, read_metrics
 
 _ITERATION = re.compile(r"iter= *(\d+),.* time=([0-9.]+) ms")
 _CHARTING = re.compile(r"Texture coordinates: .*? in ([0-9.]+) s")

@@ -18,14 +18,14 @@ from diffrec import cameras
 from diffrec.data.views import ViewBatch
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.vertices import VertexGeometry
-from diffrec.iteration import PassPlan, Scene
 from diffrec.materials import NeuralMaterial, Surface, TextureMaterial
 from diffrec.ops.backends import use_backend
-from diffrec.ops.fixedlengths import Sizes
 from diffrec.ops.hashgrid import HashGridLayout
-from diffrec.reference import load_reference_mesh
 from diffrec.sample.scene import write_sample
+from diffrec.scene import Scene
 from diffrec.shading.light import EnvironmentLight
+from diffrec.textured_mesh import load_reference_mesh
+from diffrec.training.passes import Pass, TexturePass, TopologyPass
 from nvdiffrec_contract.configuration import Config, Extensions
 
 CPU = torch.device("cpu")
@@ -74,27 +74,25 @@ def small_config(sample: Path) -> Config:
     )
 
 
-def _first_pass(config: Config) -> tuple[PassPlan, Scene]:
+def _first_pass(config: Config) -> tuple[Pass, Scene]:
     grid = DMTetGeometry(config.dmtet_grid, config.mesh_scale)
     with torch.no_grad():
         grid.sdf.copy_(grid.grid_vertices.norm(dim=1) - 0.55)
     layout = HashGridLayout.geometric(levels=4, log2_entries=10)
     field = NeuralMaterial(config, grid.box(), layout=layout, seed=1)
-    plan = PassPlan(0, "", grid.regulariser, grid.weight, train_light=True, most=grid.most())
-    return plan, Scene(grid, field, EnvironmentLight(16))
+    return TopologyPass(config, grid, field), Scene(grid, field, EnvironmentLight(16))
 
 
-def _second_pass(config: Config) -> tuple[PassPlan, Scene]:
-    free = VertexGeometry(load_reference_mesh(Path(str(config.ref_mesh)), None, CPU).mesh)
+def _second_pass(config: Config) -> tuple[Pass, Scene]:
+    mesh = load_reference_mesh(Path(str(config.ref_mesh)), None, CPU).mesh
+    free = VertexGeometry(mesh)
     textures = TextureMaterial.random(config, resolution=(64, 64))
-    plan = PassPlan(
-        1, "", lambda w: free.regulariser() * w, lambda _: 1.0, train_light=True, most=Sizes(0)
-    )
-    return plan, Scene(free, textures, EnvironmentLight(16))
+    second = TexturePass(dataclasses.replace(config, laplace_scale=1.0), mesh, free, textures)
+    return second, Scene(free, textures, EnvironmentLight(16))
 
 
 @pytest.fixture
-def small_passes() -> list[Callable[[Config], tuple[PassPlan, Scene]]]:
+def small_passes() -> list[Callable[[Config], tuple[Pass, Scene]]]:
     """Makers of a small first pass, well on its way, and of a second one."""
     return [_first_pass, _second_pass]
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import torch
 
-from diffrec.iteration import Iteration
 from diffrec.ops.hashgrid import HashGridLayout
-from diffrec.warmup import warp_files
+from diffrec.runtime.compilation_ahead import warp_files
+from diffrec.training.iteration import Iteration
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts" / "benchmarks"

@@ -24,10 +24,11 @@ from diffrec.colour import linear_to_srgb
 from diffrec.export.result import write_result
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials import TextureMaterial
-from diffrec.metrics import read_metrics
+from diffrec.measure.metrics import read_metrics
 from diffrec.render import RenderOptions, render
 from diffrec.sample.scene import write_sample
 from diffrec.shading.light import EnvironmentLight, latlong_directions
+from diffrec.shading.models import Lighting
 from nvdiffrec_tops.job.progress import ProgressParser
 
 SIZE = 64
@@ -247,7 +248,7 @@ def ball(tmp_path_factory: pytest.TempPathFactory) -> Ball:
         ours = render(
             mesh,
             material,
-            light.prefiltered(),
+            Lighting.of(light),
             clip[None],
             pose[None],
             cameras.camera_position(pose)[None],

@@ -12,7 +12,7 @@ import pytest
 
 import diffrec
 from diffrec import Progress, train
-from diffrec.metrics import read_metrics
+from diffrec.measure.metrics import read_metrics
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.errors import ConfigError, UserError
 

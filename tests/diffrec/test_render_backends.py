@@ -10,6 +10,7 @@ from diffrec.materials import TextureMaterial
 from diffrec.ops.backends import use_backend
 from diffrec.render import RenderOptions, render
 from diffrec.shading.light import EnvironmentLight
+from diffrec.shading.models import Lighting
 
 
 def scene() -> tuple[Mesh, TextureMaterial, EnvironmentLight]:
@@ -55,7 +56,7 @@ def test_whole_pictures_agree(turning: bool, layers: int) -> None:
         rendered = use_backend(backend)(render)(
             oriented,
             material,
-            light.prefiltered(),
+            Lighting.of(light),
             clip @ camera_from_world,
             camera_from_world,
             world_from_camera[:, :3, 3],

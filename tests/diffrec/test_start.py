@@ -30,7 +30,7 @@ def loaded(folder: Path, program: str, *arguments: str) -> list[str]:
 def test_the_trainer_is_loaded_without_what_it_does_not_need_yet(tmp_path: Path) -> None:
     program = (
         "import json, sys, torch\n"
-        "import diffrec.cli, diffrec.reconstruct, diffrec.runtime.device\n"
+        "import diffrec.cli, diffrec.training.run, diffrec.runtime.device\n"
         "diffrec.runtime.device.choose_device('auto')\n"
         f"print(json.dumps([name for name in {HEAVY!r} if name in sys.modules]))"
     )

@@ -12,8 +12,9 @@ from diffrec.data.llff import load_llff
 from diffrec.data.nerf_synthetic import load_nerf_synthetic
 from diffrec.data.reference_mesh import ReferenceMeshViews, ReferenceScene
 from diffrec.data.views import Views
-from diffrec.reference import load_reference_mesh
 from diffrec.shading.light import EnvironmentLight
+from diffrec.shading.models import Lighting
+from diffrec.textured_mesh import load_reference_mesh
 from nvdiffrec_contract.configuration import Config
 from nvdiffrec_contract.errors import ConfigError
 
@@ -55,7 +56,8 @@ def _reference_views(
     if config.envmap is None:
         raise ConfigError("envmap is missing: a reference mesh needs a .hdr panorama to be lit by")
     with torch.no_grad():
-        lit = known_light(config, Path(config.envmap), device).prefiltered()
+        light = known_light(config, Path(config.envmap), device)
+        lit = Lighting.of(light, config.diffrec.shading)
     log(
         f"DatasetMesh: ref mesh has {reference.mesh.triangles.shape[0]} triangles and "
         f"{reference.mesh.positions.shape[0]} vertices"

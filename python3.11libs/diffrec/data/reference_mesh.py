@@ -15,7 +15,7 @@ from diffrec.geometry.mesh import Mesh
 from diffrec.materials import Material
 from diffrec.ops.topology import EdgeTopology, edge_topology
 from diffrec.render import RenderOptions, render
-from diffrec.shading.light import PrefilteredLight
+from diffrec.shading.models import Lighting
 
 MOST_AHEAD = 8
 """Batches of training views that are rendered at once on a GPU, at most."""
@@ -52,7 +52,7 @@ class ReferenceScene:
 
     mesh: Mesh
     material: Material
-    light: PrefilteredLight
+    light: Lighting
 
 
 class ReferenceMeshViews:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from diffrec.materials.field import HIDDEN, OUTPUTS
 from diffrec.materials.surface import MaterialRange, MaterialSample, Surface
 from diffrec.ops.hashgrid import HashGridLayout
-from diffrec.optionalpackage import OptionalPackage
+from diffrec.optional_package import OptionalPackage
 
 PACKAGE = OptionalPackage(
     "field_backend",

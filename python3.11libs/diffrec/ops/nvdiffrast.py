@@ -21,7 +21,7 @@ from torch.nn import functional
 
 from diffrec.errors import DiffrecError
 from diffrec.ops.raster import Attributes, Raster
-from diffrec.optionalpackage import OptionalPackage
+from diffrec.optional_package import OptionalPackage
 
 PACKAGE = OptionalPackage(
     "raster_backend",

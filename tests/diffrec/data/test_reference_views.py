@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from diffrec.data.reference_mesh import ReferenceMeshViews, ReferenceScene
-from diffrec.reference import load_reference_mesh
 from diffrec.shading.light import EnvironmentLight
+from diffrec.shading.models import Lighting
+from diffrec.textured_mesh import load_reference_mesh
 
 SHAPE = "mtllib a.mtl\nusemtl m\nv -1 -1 0\nv 1 -1 0\nv 0 1 0.4\nv 0 0 -1\nf 1 2 3\nf 3 2 4\n"
 
@@ -25,7 +26,7 @@ def scene(tmp_path: Path, request: pytest.FixtureRequest) -> ReferenceScene:
     known = load_reference_mesh(tmp_path / "a.obj", None, device)
     light = EnvironmentLight(16).to(device)
     with torch.no_grad():
-        return ReferenceScene(known.mesh, known.material.to(device), light.prefiltered())
+        return ReferenceScene(known.mesh, known.material.to(device), Lighting.of(light))
 
 
 def views(scene: ReferenceScene, ahead: int | None, seed: int = 3) -> ReferenceMeshViews:

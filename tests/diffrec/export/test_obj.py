@@ -8,9 +8,9 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from diffrec.charting.charts import chart
 from diffrec.errors import DiffrecError
 from diffrec.export.obj import ObjError, load_obj, write_obj
-from diffrec.geometry.charts import chart
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.mesh import Mesh
 

@@ -17,8 +17,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from diffrec.charting.charts import chart
 from diffrec.export.obj import write_obj
-from diffrec.geometry.charts import chart
 from diffrec.geometry.mesh import Mesh
 from diffrec.shading.split_sum import perturbed_normal
 

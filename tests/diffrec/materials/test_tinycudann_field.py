@@ -12,14 +12,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-import diffrec.reconstruct as reconstruct_module
+import diffrec.training.run as reconstruct_module
 from diffrec.errors import DiffrecError
 from diffrec.materials.field import NeuralMaterial
 from diffrec.materials.surface import MaterialSample, Surface
 from diffrec.materials.tinycudann_field import PACKAGE, TinyCudaNNMaterial, encoding
 from diffrec.ops import nvdiffrast
 from diffrec.ops.hashgrid import HashGridLayout, hashgrid
-from diffrec.reconstruct import reconstruct
+from diffrec.training.run import reconstruct
 from nvdiffrec_contract.configuration import Config, Extensions
 
 NEEDS = "needs CUDA and the package tinycudann, which is not part of this project"
@@ -225,7 +225,7 @@ def test_what_an_artist_reads_where_it_cannot_run(
     def broken(name: str) -> None:
         raise OSError("libcudart.so.12: cannot open shared object file")
 
-    monkeypatch.setattr("diffrec.optionalpackage.import_module", broken)
+    monkeypatch.setattr("diffrec.optional_package.import_module", broken)
     with pytest.raises(DiffrecError, match=r"does not load with PyTorch .*libcudart"):
         package.require("cuda")
 

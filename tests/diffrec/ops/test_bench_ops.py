@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils import cpp_extension
 
-from diffrec import optionalpackage
+from diffrec import optional_package as optionalpackage
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts" / "benchmarks"
 

@@ -12,13 +12,15 @@ from torch import Tensor
 
 from diffrec.data.views import ViewBatch
 from diffrec.geometry.dmtet import DMTetGeometry
-from diffrec.iteration import Iteration, PassPlan, Scene
 from diffrec.ops.fixedlengths import FixedLengths, Sizes, covered_within
+from diffrec.scene import Scene
+from diffrec.training.iteration import Iteration
+from diffrec.training.passes import Pass
 from nvdiffrec_contract.configuration import Config
 
 CPU = torch.device("cpu")
 
-Made = tuple[PassPlan, Scene]
+Made = tuple[Pass, Scene]
 Make = Callable[[Config], Made]
 
 

@@ -18,7 +18,7 @@ OPERATIONS = [
     for module in pkgutil.walk_packages(diffrec.ops.__path__, "diffrec.ops.")
     if not re.search(r"\.(numba|warp)(_|\.|$)", module.name)
 ]
-USERS = ["diffrec.render", "diffrec.optimize", "diffrec.materials", "diffrec.shading.light"]
+USERS = ["diffrec.render", "diffrec.training.loop", "diffrec.materials", "diffrec.shading.light"]
 
 
 def test_operations_are_imported_without_compilers() -> None:

@@ -9,15 +9,16 @@ import pytest
 import torch
 from torch import Tensor
 
-import diffrec.reconstruct as reconstruct_module
+import diffrec.training.run as reconstruct_module
 from diffrec import cameras
 from diffrec.errors import DiffrecError
 from diffrec.materials import TextureMaterial
 from diffrec.ops.nvdiffrast import NvdiffrastRaster
-from diffrec.reconstruct import Reconstruction, reconstruct
-from diffrec.reference import load_reference_mesh
 from diffrec.render import RenderOptions, render
 from diffrec.shading.light import EnvironmentLight
+from diffrec.shading.models import Lighting
+from diffrec.textured_mesh import load_reference_mesh
+from diffrec.training.run import Reconstruction, reconstruct
 from nvdiffrec_contract.configuration import Config, Extensions
 from nvdiffrec_contract.errors import ConfigError
 
@@ -39,7 +40,7 @@ def pictures(sample: Path, raster_backend: str, layers: int, spp: int) -> dict[s
     rendered = render(
         mesh,
         material,
-        light.prefiltered(),
+        Lighting.of(light),
         projection @ camera,
         camera,
         cameras.camera_position(camera),

@@ -13,10 +13,10 @@ from diffrec.materials import MaterialSample
 from diffrec.ops import cubemap
 from diffrec.ops.backends import use_backend
 from diffrec.shading.light import PrefilteredLight
+from diffrec.shading.points import VisiblePoints
 from diffrec.shading.split_sum import (
-    VisiblePoints,
     constants,
-    shade_points,
+    shade,
     warp_normal,
 )
 from diffrec.shading.split_sum import warp as warp_shade
@@ -89,7 +89,7 @@ def shaded(
     like = leaves.position
     pixels = pixels.to(like.device)[: len(like)]
     specular = [leaves.fine, leaves.middle, leaves.coarse][3 - levels :]
-    return use_backend(backend)(shade_points)(
+    return use_backend(backend)(shade)(
         VisiblePoints(like, leaves.normal, leaves.tangent if mapped else None, pixels, PER_VIEW),
         MaterialSample(leaves.kd, leaves.ks, leaves.tangent_normal),
         PrefilteredLight(specular, leaves.irradiance, least_roughness),
@@ -361,7 +361,7 @@ def test_a_light_that_is_already_packed_is_taken_as_it_is() -> None:
     camera, _, pixels = cameras()
 
     def shaded_by(light: PrefilteredLight) -> Tensor:
-        return use_backend("warp")(shade_points)(
+        return use_backend("warp")(shade)(
             VisiblePoints(leaves.position, leaves.normal, None, pixels, PER_VIEW),
             MaterialSample(leaves.kd, leaves.ks, leaves.tangent_normal),
             light,
@@ -380,7 +380,7 @@ def test_cameras_that_move_take_the_formulas() -> None:
     leaves = random_leaves(16)
     _, matrix, pixels = cameras()
     camera = torch.randn(VIEWS, 3, generator=torch.Generator().manual_seed(1)).requires_grad_()
-    color, _ = use_backend("warp")(shade_points)(
+    color, _ = use_backend("warp")(shade)(
         VisiblePoints(leaves.position, leaves.normal, None, pixels, PER_VIEW),
         MaterialSample(leaves.kd, leaves.ks, leaves.tangent_normal),
         PrefilteredLight([leaves.coarse], leaves.irradiance),

@@ -11,8 +11,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from diffrec import Progress
-from diffrec import metricstable as trainers
-from diffrec.log import iteration_line
+from diffrec.measure import metrics_table as trainers
+from diffrec.training.log import iteration_line
 from nvdiffrec_tops.job import metricstable
 from nvdiffrec_tops.job.metricstable import LIVE, NAME, MetricsTable
 from nvdiffrec_tops.job.progress import ProgressParser

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffrec import background
+from diffrec import side_work
 
 _starting = threading.Lock()  # two threads must not start Warp at once
 
@@ -73,8 +73,8 @@ def launch(
     stream, so it is ordered with the surrounding PyTorch work and nothing waits.
     """
     wp = start_warp()
-    if background.anything_pending():
-        background.wait_for(kernel.module.name)
+    if side_work.anything_pending():
+        side_work.wait_for(kernel.module.name)
     # Descriptors in place of Warp's array objects: making those costs more than many a kernel.
     arrays = [
         wp.from_torch(x.detach() if x.requires_grad else x, requires_grad=False, return_ctype=True)

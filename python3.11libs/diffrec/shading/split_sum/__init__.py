@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
 from diffrec.materials.surface import MaterialSample
 from diffrec.ops.backends import Operation
-from diffrec.shading.light import PrefilteredLight
+from diffrec.shading.light import EnvironmentLight, PrefilteredLight
+from diffrec.shading.points import VisiblePoints
 from diffrec.shading.split_sum import reference
 
 _operation = Operation(__name__)
 
 
-@dataclass(frozen=True)
-class VisiblePoints:
-    """P surface points and the pixels that see them.
-
-    `position`, `normal`: [P, 3], interpolated, world; `tangent`: [P, 3] or None; `pixels`: [P]
-    int64, flat index into B views of `pixels_per_view` each.
-    """
-
-    position: Tensor
-    normal: Tensor
-    tangent: Tensor | None
-    pixels: Tensor
-    pixels_per_view: int
+def prepare(light: EnvironmentLight) -> PrefilteredLight:
+    """The light, filtered for every roughness."""
+    return light.prefiltered()
 
 
-def shade_points(
+def shade(
     points: VisiblePoints,
     sample: MaterialSample,
     light: PrefilteredLight,

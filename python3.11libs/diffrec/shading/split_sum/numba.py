@@ -21,7 +21,8 @@ from torch import Tensor
 from diffrec.materials.surface import MaterialSample
 from diffrec.ops.texture_cube import texture_cube
 from diffrec.shading.light import PrefilteredLight
-from diffrec.shading.split_sum import VisiblePoints, brdf_table, constants
+from diffrec.shading.points import VisiblePoints
+from diffrec.shading.split_sum import brdf_table, constants
 
 TURNS = False  # a light that turns with the camera is left to the formulas
 
@@ -41,7 +42,7 @@ def shade(
     camera_from_world: None,
     wants_normal: bool,
 ) -> tuple[Tensor, Tensor | None]:
-    """As `shade_points`."""
+    """As `shade` beside this module."""
     view = torch.div(points.pixels, points.pixels_per_view, rounding_mode="floor")
     normal, mirror, cosine, level = Directions.apply(  # type: ignore[no-untyped-call]
         sample.normal,

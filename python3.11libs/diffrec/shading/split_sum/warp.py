@@ -24,7 +24,8 @@ from diffrec.materials.surface import MaterialSample
 from diffrec.ops import cubemap
 from diffrec.ops.warp import bounds, launch, start_warp
 from diffrec.shading.light import PrefilteredLight
-from diffrec.shading.split_sum import VisiblePoints, brdf_table, constants
+from diffrec.shading.points import VisiblePoints
+from diffrec.shading.split_sum import brdf_table, constants
 from diffrec.shading.split_sum.warp_cube import (
     add_taps,
     fetch,
@@ -63,7 +64,7 @@ def shade(
     camera_from_world: Tensor | None,
     wants_normal: bool,
 ) -> tuple[Tensor, Tensor | None]:
-    """As `shade_points`."""
+    """As `shade` beside this module."""
     packed = light.packed
     if packed is None:
         packed = torch.cat([level.reshape(-1, 3) for level in light.specular])

@@ -1,0 +1,60 @@
+"""Work that is done beside the run, which waits for it where it needs it.
+
+What is announced only makes ready: it may neither change nor break a run. What goes wrong there is
+left out silently, and the run does for itself what it then finds undone.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from concurrent.futures import Future
+from typing import TypeVar
+
+T = TypeVar("T")
+
+CHARTING = "charting"  # the kernels of `diffrec.charting.charts`
+# Kernels of Warp go by the name of their Python module.
+
+# By what is prepared; empty most of the time, so that asking costs next to nothing.
+_pending: dict[str, threading.Event] = {}
+
+
+def announce(names: Iterable[str]) -> None:
+    """These are being prepared from now on."""
+    for name in names:
+        _pending[name] = threading.Event()
+
+
+def done(name: str) -> None:
+    """This is prepared, or never will be: who waits goes on."""
+    event = _pending.pop(name, None)
+    if event is not None:
+        event.set()
+
+
+def wait_for(name: str, timeout: float | None = None) -> None:
+    """Return when `name` is not being prepared (any more), or after `timeout` seconds."""
+    event = _pending.get(name)
+    if event is not None:
+        event.wait(timeout)
+
+
+def anything_pending() -> bool:
+    """Whether anything at all is being prepared."""
+    return bool(_pending)
+
+
+def beside(work: Callable[[], T]) -> Callable[[], T]:
+    """Begin `work` on a thread of its own; what is returned waits, and gives its result or raises
+    its error. A run that ends before does not wait for it."""
+    outcome: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            outcome.set_result(work())
+        except BaseException as error:
+            outcome.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return outcome.result

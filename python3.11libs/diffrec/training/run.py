@@ -1,0 +1,336 @@
+"""The whole method: two passes with charting and baking between them, and every output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from diffrec import imagefiles, side_work
+from diffrec.charting.charts import Charted, chart
+from diffrec.data.load import known_light, load_views
+from diffrec.data.views import ImageViews, Views
+from diffrec.export.result import write_result
+from diffrec.geometry.dmtet import DMTetGeometry
+from diffrec.geometry.flexicubes import FlexiCubesGeometry
+from diffrec.geometry.mesh import Mesh
+from diffrec.geometry.vertices import VertexGeometry
+from diffrec.materials import NeuralMaterial, TextureMaterial, tinycudann_field
+from diffrec.materials.bake import bake
+from diffrec.materials.tinycudann_field import TinyCudaNNMaterial
+from diffrec.measure import contact_sheet
+from diffrec.measure.metrics_table import MetricsTable
+from diffrec.measure.validation import Pictures, ValidationResult, progress_picture, validate
+from diffrec.ops import nvdiffrast
+from diffrec.ops.hashgrid import HashGridLayout
+from diffrec.progress import OnProgress, Progress
+from diffrec.runtime import gpu_memory
+from diffrec.runtime.ranks import ALONE, Ranks
+from diffrec.runtime.signals import Interrupted, StopRequest
+from diffrec.scene import Scene
+from diffrec.shading.light import EnvironmentLight
+from diffrec.textured_mesh import load_reference_mesh
+from diffrec.training.checkpoint import UnusableCheckpoint
+from diffrec.training.loop import train_pass
+from diffrec.training.passes import Pass, TexturePass, TopologyPass
+from diffrec.training.resumption import TextureStart
+from diffrec.training.session import Session
+from diffrec.training.visual_hull import hull_field
+from nvdiffrec_contract import layout
+from nvdiffrec_contract.configuration import Config
+from nvdiffrec_contract.errors import ConfigError
+
+Log = Callable[[str], None]
+
+WORSE = 1.0  # dB of PSNR that a pass over textures may lose without a word
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What a run ended with."""
+
+    folder: Path
+    first_pass: ValidationResult | None
+    final: ValidationResult | None
+    faces: int
+
+
+def reconstruct(
+    config: Config,
+    device: torch.device,
+    folder: Path,
+    log: Log,
+    *,
+    restart: bool = False,
+    stop: StopRequest | None = None,
+    ranks: Ranks = ALONE,
+    on_progress: OnProgress | None = None,
+) -> Reconstruction:
+    """Recover mesh, material and light; everything is written below `folder`.
+
+    A run that was ended before its end goes on from the checkpoint in `folder`, unless `restart`.
+    `stop`: where requests to end come from. `ranks`: the processes that share the work; the first
+    of them alone writes, and has the figures of the result. `on_progress`: called with every line
+    of the log about an iteration.
+    Raises what the readers raise for bad input (all with a sentence for the artist),
+    `diffrec.geometry.dmtet.EmptyMeshError` when the surface vanishes, `DivergedError` when a pass
+    never gets going, and `Interrupted` when asked to end, with the state saved.
+    """
+    require_packages(config, device)
+    folder.mkdir(parents=True, exist_ok=True)
+    ranks.check(config.batch)
+    session = Session(config, folder, log, stop or StopRequest(), ranks)
+    try:
+        if not restart and session.resume():
+            try:
+                return _reconstruct(config, device, folder, log, session, ranks, on_progress)
+            except UnusableCheckpoint as problem:
+                session.resumption.ignore(problem)
+        return _reconstruct(config, device, folder, log, session, ranks, on_progress)
+    except Interrupted:
+        session.interrupted()
+        raise
+
+
+def _reconstruct(
+    config: Config,
+    device: torch.device,
+    folder: Path,
+    log: Log,
+    session: Session,
+    ranks: Ranks,
+    on_progress: OnProgress | None,
+) -> Reconstruction:
+    torch.manual_seed(config.diffrec.seed)
+    training, held_out = load_views(config, device, log)
+    if device.type == "cuda" and isinstance(training, ImageViews):
+        stored = torch.cuda.memory_allocated(device)
+        gpu_memory.foresee(config, device, log, processes=ranks.count, photographs=stored)
+    light = _starting_light(config, device)
+    table = None
+    if ranks.leads:
+        table = MetricsTable(folder, config.iter, log)
+        table.begin(resumed=session.resumption.pending)
+    run = _Run(
+        config, device, folder, training, held_out, light, log, session, table, ranks, on_progress
+    )
+    start = session.resumption.textures(device)
+    if start is not None:
+        mesh, material, first = run.resumed(start)
+    elif config.base_mesh is None:
+        mesh, material, first = run.first_pass()
+    else:
+        mesh, material = run.from_base_mesh()
+        first = None
+    result = run.second_pass(mesh, material, first)
+    session.finished()
+    return result
+
+
+def require_packages(config: Config, device: torch.device) -> None:
+    """Raise DiffrecError unless what the configuration asks for instead of our own is there."""
+    if config.diffrec.raster_backend != "own":
+        nvdiffrast.PACKAGE.require(device)
+    if config.diffrec.field_backend != "own":
+        tinycudann_field.PACKAGE.require(device)
+
+
+def _starting_light(config: Config, device: torch.device) -> EnvironmentLight:
+    if config.learn_light:
+        light = EnvironmentLight(config.diffrec.light_res, least_roughness=config.min_roughness)
+    elif config.envmap is not None:
+        light = known_light(config, Path(config.envmap), device)
+    else:
+        raise ConfigError("learn_light is false, so envmap must name the light: a .hdr panorama")
+    return light.to(device)
+
+
+@dataclass
+class _Run:
+    config: Config
+    device: torch.device
+    folder: Path
+    training: Views
+    held_out: Views | None
+    light: EnvironmentLight
+    log: Log
+    session: Session
+    table: MetricsTable | None
+    ranks: Ranks
+    on_progress: OnProgress | None
+
+    def first_pass(self) -> tuple[Mesh, TextureMaterial, ValidationResult | None]:
+        """Topology, neural material and light; then UVs and baked textures."""
+        config = self.config
+        kind = FlexiCubesGeometry if config.isosurface == "flexicubes" else DMTetGeometry
+        geometry = kind(
+            config.dmtet_grid,
+            config.mesh_scale,
+            sdf_weight=config.sdf_regularizer,
+            seed=config.diffrec.seed,
+            device=self.device,
+        )
+        self._start(geometry)
+        layout = HashGridLayout.geometric(log2_entries=config.diffrec.hashgrid_size_log2)
+        own = config.diffrec.field_backend == "own"
+        field = NeuralMaterial if own else TinyCudaNNMaterial
+        material = field(config, geometry.box(), layout=layout).to(self.device)
+        scene = Scene(geometry, material, self.light, config.diffrec.shading)
+        self._train(TopologyPass(config, geometry, material), scene)
+
+        def outcome() -> tuple[Mesh, tuple[Tensor, Tensor, Tensor], ValidationResult | None]:
+            with torch.no_grad():
+                surface = geometry.mesh().with_normals().detach()
+            # Where the GPU validates, the processor charts meanwhile.
+            on_gpu = self.device.type == "cuda"
+            charting = side_work.beside(lambda: self._chart(surface)) if on_gpu else None
+            validation = self._validate(scene, "dmtet_validate")
+            self.log(
+                f"Base mesh has {surface.triangles.shape[0]} triangles and "
+                f"{surface.positions.shape[0]} vertices."
+            )
+            mesh = self._told(self._chart(surface) if charting is None else charting())
+            return mesh, bake(material, mesh, config.texture_res), validation
+
+        mesh, (kd, ks, normal), validation = self.ranks.of_first(outcome)
+        mesh = mesh.to(self.device)
+        textures = TextureMaterial(kd, ks, normal, config).to(self.device)
+        if self.ranks.leads:
+            write_result(self.folder / "dmtet_mesh", mesh, textures, self.light, self.log)
+        return mesh, textures, validation
+
+    def _start(self, geometry: DMTetGeometry | FlexiCubesGeometry) -> None:
+        """Begin with the visual hull where that is asked for."""
+        start = self.config.diffrec.start
+        photographs = isinstance(self.training, ImageViews)
+        if start == "random" or (start == "auto" and not photographs):
+            return
+        with torch.no_grad():
+            spacing = self.config.mesh_scale / self.config.dmtet_grid
+            field = hull_field(geometry.vertices(), self.training, spacing)
+            inside = float((field < 0).float().mean())
+            if not 0 < inside < 1:
+                self.log("The masks' visual hull is empty or everything: starting with noise")
+                return
+            geometry.sdf.copy_(field)
+        self.log(f"Starting with the visual hull: {100 * inside:.1f}% of the grid is inside")
+
+    def from_base_mesh(self) -> tuple[Mesh, TextureMaterial]:
+        """The starting point of a run that knows the shape: base_mesh and its textures."""
+        config = self.config
+        assert config.base_mesh is not None
+        base = load_reference_mesh(Path(config.base_mesh), None, self.device)
+        mesh = base.mesh
+        if mesh.texcoords is None:
+            bare = mesh
+            mesh = self.ranks.of_first(lambda: self._told(self._chart(bare))).to(self.device)
+        if config.random_textures:
+            material = TextureMaterial.random(config, seed=config.diffrec.seed)
+        else:
+            material = base.material
+        return mesh, material.to(self.device)
+
+    def resumed(self, start: TextureStart) -> tuple[Mesh, TextureMaterial, ValidationResult | None]:
+        """The starting point of a run that goes on in its pass over textures."""
+        kd, ks, normal = (torch.zeros(*size, 3) for size in start.textures)
+        material = TextureMaterial(kd, ks, normal, self.config).to(self.device)
+        first = None if start.first is None else ValidationResult(*start.first)
+        return start.mesh, material, first
+
+    def second_pass(
+        self, mesh: Mesh, material: TextureMaterial, first: ValidationResult | None
+    ) -> Reconstruction:
+        """Vertex positions and textures on the fixed topology."""
+        config = self.config
+        sizes = tuple(
+            (texture.shape[0], texture.shape[1])
+            for texture in (material.kd, material.ks, material.normal)
+        )
+        figures = None if first is None else (first.mse, first.psnr)
+        self.session.start_of_textures(TextureStart(mesh, sizes, figures))
+        material.raster_backend = config.diffrec.raster_backend
+        geometry = VertexGeometry(mesh, laplace=config.laplace, locked=config.lock_pos)
+        geometry = geometry.to(self.device)
+        scene = Scene(geometry, material, self.light, config.diffrec.shading)
+        self._train(TexturePass(config, mesh, geometry, material), scene)
+        if not self.ranks.leads:
+            return Reconstruction(self.folder, first, None, mesh.triangles.shape[0])
+        with imagefiles.PictureWriter() as writer:
+            validation = self._validate(scene, "validate", writer)
+            if first is not None and validation is not None:
+                lost = first.psnr - validation.psnr
+                if lost > WORSE:
+                    self.log(
+                        f"Warning: the second pass lost {lost:.1f} dB; a lower learning_rate of "
+                        "the second pass may keep what the first one found"
+                    )
+            with torch.no_grad():
+                final = geometry.mesh().detach()
+            write_result(self.folder / "mesh", final, material, self.light, self.log, writer)
+            self._contact_sheet(scene, writer)
+        return Reconstruction(self.folder, first, validation, final.triangles.shape[0])
+
+    def _chart(self, mesh: Mesh) -> Charted:
+        own = self.config.diffrec
+        return chart(mesh, self.config.texture_res, method=own.uv_method, timeout=own.uv_timeout)
+
+    def _told(self, charted: Charted) -> Mesh:
+        note = f" ({charted.note})" if charted.note else ""
+        self.log(
+            f"Texture coordinates: {charted.method}, {charted.charts} charts in "
+            f"{charted.seconds:.1f} s{note}"
+        )
+        return charted.mesh
+
+    def _train(self, current: Pass, scene: Scene) -> None:
+        shown = self.held_out or self.training
+
+        def picture(number: int) -> None:
+            if not self.ranks.leads:
+                return
+            view = shown.batch([number % len(shown)])
+            image = progress_picture(self.config, scene, view)
+            writer.write_png(self.folder / f"{current.picture}_{number:06d}.png", image)
+
+        with imagefiles.PictureWriter(threads=1) as writer:
+            train_pass(
+                self.config,
+                current,
+                scene,
+                self.training,
+                log=self.log,
+                picture=picture,
+                session=self.session,
+                on_progress=self._told_progress,
+                ranks=self.ranks,
+            )
+
+    def _told_progress(self, progress: Progress) -> None:
+        if self.table is not None:
+            self.table.add(progress)
+        if self.on_progress is not None:
+            self.on_progress(progress)
+
+    def _validate(
+        self, scene: Scene, name: str, writer: imagefiles.PictureWriter | None = None
+    ) -> ValidationResult | None:
+        if not self.config.validate or self.held_out is None:
+            return None
+        found = validate(self.config, scene, self.held_out, self.folder / name, self.log, writer)
+        if self.table is not None:
+            self.table.validated(found.psnr)
+        return found
+
+    def _contact_sheet(self, scene: Scene, writer: imagefiles.PictureWriter) -> None:
+        views = self.held_out or self.training
+        pictures = Pictures(self.config, scene)
+        count = min(4, len(views))
+        rows = [
+            pictures.view(views.batch([i * len(views) // count]), every_channel=True)
+            for i in range(count)
+        ]
+        path = self.folder / layout.CONTACT_SHEET
+        contact_sheet.write(path, rows, pictures.probe((256, 512)), writer)
