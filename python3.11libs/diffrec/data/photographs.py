@@ -12,9 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diffrec.data.views import DataError
+from diffrec.data import DataError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 MAX_FILE_BYTES = 1 << 30
 
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -23,24 +22,6 @@ SRGB_TO_LINEAR = np.where(_STEP <= 0.04045, _STEP / 12.92, ((_STEP + 0.055) / 1.
     np.float32
 )
 """8-bit sRGB to linear, IEC 61966-2-1."""
-
-
-def list_pictures(folder: Path) -> list[Path]:
-    """Picture files of a folder, in sorted name order; hidden files are left out.
-
-    Raises:
-        DataError: the folder is missing or holds no pictures.
-    """
-    if not folder.is_dir():
-        raise DataError(f"{folder}: this folder is missing; put the pictures there")
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
-    if not found:
-        raise DataError(f"{folder}: no pictures here; allowed are {', '.join(SUFFIXES)}")
-    return found
 
 
 def read_photograph(
@@ -80,16 +61,6 @@ def read_photograph(
         size = (min(largest[1], width), min(largest[0], height))
         rgba = cv2.resize(rgba, size, interpolation=cv2.INTER_AREA)
     return torch.from_numpy(np.ascontiguousarray(rgba, dtype=np.float32))
-
-
-def read_size(path: Path) -> tuple[int, int]:
-    """(height, width) of a picture, pixels.
-
-    Raises:
-        DataError: unreadable file.
-    """
-    pixels = _decode(path)
-    return int(pixels.shape[0]), int(pixels.shape[1])
 
 
 def _decode(path: Path) -> NDArray[Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffrec.data.reference_mesh import ReferenceMeshViews, ReferenceScene
+from diffrec.data.rendered import ReferenceMeshViews, ReferenceScene
 from diffrec.reference import load_reference_mesh
 from diffrec.shading.light import EnvironmentLight
 
