@@ -38,6 +38,8 @@ MOST = 1e12
 """Numbers above this are none."""
 FOCAL = (1e-3, 1e4)
 """Focal lengths, in heights of the picture: fields of view of 180 to 0.006 degrees."""
+LARGEST = 1e6
+"""Pictures of more pixels on a side than this are none."""
 LOOKED = 16
 """Photographs whose alpha is looked at."""
 
@@ -295,10 +297,10 @@ def _cameras(path: Path) -> tuple[list[Camera], tuple[float, float, float], int]
     near, far = rows[:, 15], rows[:, 16]
     rotation = poses[:, :, :3]
     with np.errstate(all="ignore"):
-        finite = (np.abs(rows[:, :15]) < MOST).all(axis=1)
+        finite: Any = (np.abs(rows[:, :15]) < MOST).all(axis=1)
         skew = np.abs(rotation.transpose(0, 2, 1) @ rotation - np.eye(3)).max(axis=(1, 2))
         mirrored = np.linalg.det(np.where(finite[:, None, None], rotation, 0)) < 0
-        lens = (height > 0) & (width > 0)
+        lens = (np.minimum(height, width) >= 1) & (np.maximum(height, width) <= LARGEST)
         lens &= (focal >= FOCAL[0] * height) & (focal <= FOCAL[1] * height)
         unknown = ~((near > 0) & (near < far) & (far < np.inf))
     cameras = []

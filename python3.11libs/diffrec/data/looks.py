@@ -31,7 +31,8 @@ def with_looks(found: Description, quick: bool) -> Description:
         read = picture_reader()
         for one in headers.sample(outlines, QUICK_DECODED if quick else DECODED):
             known = looks.get(one, Look())
-            looks[one] = decoded(one, found.coverage, read, known) if read else known
+            if read is not None and Path(one).is_file():
+                looks[one] = decoded(one, found.coverage, read, known)
     return dataclasses.replace(found, looks=looks)
 
 

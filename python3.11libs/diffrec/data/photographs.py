@@ -12,16 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from diffrec.colour import srgb_to_linear_array
 from diffrec.data import DataError
 
 MAX_FILE_BYTES = 1 << 30
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_STEP = np.arange(256) / 255.0
-SRGB_TO_LINEAR = np.where(_STEP <= 0.04045, _STEP / 12.92, ((_STEP + 0.055) / 1.055) ** 2.4).astype(
-    np.float32
-)
-"""8-bit sRGB to linear, IEC 61966-2-1."""
+SRGB_TO_LINEAR = srgb_to_linear_array(np.arange(256) / 255.0)
+"""8-bit sRGB to linear."""
 
 
 def read_photograph(
@@ -108,10 +106,7 @@ def _without_profile(data: bytes) -> bytes:
 def _linear(pixels: NDArray[Any]) -> NDArray[np.float32]:
     if pixels.dtype == np.uint8:
         return np.asarray(SRGB_TO_LINEAR[pixels], dtype=np.float32)
-    value = _unit(pixels)
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(
-        np.float32
-    )
+    return srgb_to_linear_array(_unit(pixels))
 
 
 def _unit(pixels: NDArray[Any]) -> NDArray[np.float32]:

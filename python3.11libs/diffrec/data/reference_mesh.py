@@ -119,4 +119,4 @@ def load(found: Description, config: Config, device: torch.device, log: Log) -> 
     """
     from diffrec.data.rendered import reference_views
 
-    return reference_views(Path(found.path), config, device, log)
+    return reference_views(config, Path(found.path), device, log)

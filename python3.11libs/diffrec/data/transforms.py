@@ -184,7 +184,7 @@ def _camera(values: dict[str, Any], picture: Size | None, where: str) -> Camera:
     if "fl_x" in values:
         focal = _number(values, "fl_x", where, low, high)
     else:
-        angle = values.get("camera_angle_x")
+        angle: Any = values.get("camera_angle_x")
         if not _is_number(angle) or not 0 < angle < math.pi:
             raise _Wrong(
                 f'{where}: "camera_angle_x": found {shown(angle)}; allowed: 0 to pi radians'
@@ -200,7 +200,7 @@ def _camera(values: dict[str, Any], picture: Size | None, where: str) -> Camera:
         _number(values, "cx", where, 0, width) if "cx" in values else 0.5 * width,
         _number(values, "cy", where, 0, height) if "cy" in values else 0.5 * height,
     )
-    rows = values.get("transform_matrix")
+    rows: Any = values.get("transform_matrix")
     good = isinstance(rows, list) and len(rows) == 4
     if not good or not all(
         isinstance(row, list) and len(row) == 4 and all(map(_is_number, row)) for row in rows
@@ -305,7 +305,7 @@ def _size_of(picture: Path) -> Size | None:
 
 
 def _number(values: dict[str, Any], name: str, where: str, low: float, high: float) -> float:
-    value = values.get(name)
+    value: Any = values.get(name)
     if not _is_number(value) or not low <= value <= high:
         raise _Wrong(
             f'{where}: "{name}": found {shown(value)}; allowed: {low:g} to {high:g} pixels'

@@ -54,4 +54,4 @@ def _some(what: str, paths: list[str], covered: dict[str, float]) -> str:
     return f"{len(paths)} of {len(covered)} masks {what}, first {paths[0]}"
 
 
-CHECK = Check("masks_filled", "Masks", "data", run, needs=("photographs",))
+CHECK = Check("masks_filled", "Masks", "data", run, needs=("data_present",))
