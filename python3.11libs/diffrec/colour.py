@@ -1,8 +1,12 @@
-"""Linear and sRGB-encoded colour (IEC 61966-2-1), elementwise on tensors of any shape."""
+"""Linear and sRGB-encoded colour (IEC 61966-2-1), elementwise on tensors and arrays."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -16,3 +20,9 @@ def srgb_to_linear(encoded: Tensor) -> Tensor:
     """The inverse of `linear_to_srgb`: x / 12.92 up to 0.04045, else ((x + 0.055) / 1.055)^2.4."""
     bright = ((encoded.clamp_min(0.04045) + 0.055) / 1.055).pow(2.4)
     return torch.where(encoded <= 0.04045, encoded / 12.92, bright)
+
+
+def srgb_to_linear_array(encoded: NDArray[Any]) -> NDArray[np.float32]:
+    """As `srgb_to_linear`, for an array in [0, 1]; computed in its precision."""
+    bright = ((encoded + 0.055) / 1.055) ** 2.4
+    return np.where(encoded <= 0.04045, encoded / 12.92, bright).astype(np.float32)

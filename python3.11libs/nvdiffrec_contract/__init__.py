@@ -4,6 +4,7 @@ Each fact that two of them need stands in one module of this package, and nowher
 
 * ``configuration``: every field of a training configuration, with default, allowed values and help
 * ``engines``: the names of the trainers
+* ``dataset``: what a data set holds, as each data format describes itself
 * ``layout``: the files of a result, and the PDG tag of each kind of file
 * ``failure``, ``failurefile``, ``errors``: what a failure is, how a failed training tells of it
   (``failure.json``), and the exceptions behind it

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 import diffrec.data.load as load_module
+import diffrec.data.rendered as rendered
 from diffrec import cameras
 from diffrec.data.views import ViewBatch
 from diffrec.geometry.dmtet import DMTetGeometry
@@ -44,7 +45,7 @@ _reference = cache(load_reference_mesh)
 @pytest.fixture
 def read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """The mesh that is photographed does not change, and reading it takes a third of a run."""
-    monkeypatch.setattr(load_module, "load_reference_mesh", _reference)
+    monkeypatch.setattr(rendered, "load_reference_mesh", _reference)
 
 
 @pytest.fixture

@@ -1,0 +1,133 @@
+"""The data that a configuration's ``ref_mesh`` may name. One module here is one format.
+
+A format is found by being in this folder. It has what :class:`DataFormat` lists. ``recognise`` and
+``describe`` run wherever Python does, without PyTorch: the doctor and the job ask for a
+description through ``python -m diffrec.data PATH``. ``load`` imports what it needs when it is
+called, and gets only data that were described without a reason to refuse them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pkgutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from diffrec.errors import DiffrecError
+from nvdiffrec_contract.dataset import SEVERITIES, Description, Problem
+from nvdiffrec_contract.failure import EXIT_USAGE
+
+if TYPE_CHECKING:
+    import torch
+
+    from diffrec.data.views import Views
+    from nvdiffrec_contract.configuration import Config
+
+SHARED = frozenset(
+    {"__main__", "headers", "load", "looks", "photographs", "rendered", "transforms", "views"}
+)
+"""The modules of this folder that are no format but serve several."""
+MOST_INSIDE = 1000
+"""Folders inside an unknown one that are looked at, at most."""
+
+Log = Callable[[str], None]
+
+
+class DataError(DiffrecError):
+    """A data set cannot be read; the message names the file and what to do."""
+
+    id = "data"
+    cure = "correct the photographs, masks or cameras as said, then cook again"
+    exit_code = EXIT_USAGE
+
+    @classmethod
+    def of(cls, problem: Problem) -> DataError:
+        """The error that a described problem is."""
+        return cls(problem.cause, problem.cure, file=problem.file)
+
+
+class DataFormat(Protocol):
+    """What the module of a format has."""
+
+    RANK: int
+    """Where several formats recognise a path, the one of the lowest rank is used."""
+    LABEL: str
+    """What it is, for an artist: ``photographs with masks (LLFF, NeRD)``."""
+    WANTED: str
+    """What makes a path one of this format: ``a folder with poses_bounds.npy (LLFF, NeRD)``."""
+
+    def recognise(self, path: Path) -> bool:
+        """Whether the file or folder is of this format; never raises."""
+
+    def describe(self, path: Path, quick: bool) -> Description:
+        """What it holds; what is wrong with it is a problem of the description, never an error.
+
+        With ``quick`` what takes longer than a second is left out.
+        """
+
+    def load(
+        self, found: Description, config: Config, device: torch.device, log: Log
+    ) -> tuple[Views, Views | None]:
+        """Training views, and the views to validate on (None where the data have none).
+
+        Raises:
+            DiffrecError: a file cannot be read after all.
+        """
+
+
+def formats() -> dict[str, DataFormat]:
+    """Every format by its name, in the order in which they are asked."""
+    found = {}
+    for module in pkgutil.iter_modules(__path__):
+        if module.name not in SHARED and not module.ispkg:
+            loaded: Any = importlib.import_module(f"{__name__}.{module.name}")
+            found[module.name] = cast(DataFormat, loaded)
+    return dict(sorted(found.items(), key=lambda item: (item[1].RANK, item[0])))
+
+
+def recognise(path: Path) -> str:
+    """The name of the format that reads a path; '' for none."""
+    return next((name for name, one in formats().items() if one.recognise(path)), "")
+
+
+def describe(path: Path, quick: bool = False) -> Description:
+    """What lies at a path: see :class:`nvdiffrec_contract.dataset.Description`. Never raises."""
+    try:
+        path = Path(os.path.abspath(path))
+        name = recognise(path)
+        found = formats()[name].describe(path, quick) if name else _unknown(path)
+    except (OSError, ValueError, MemoryError, RecursionError) as error:
+        problem = Problem("data", f"{path} cannot be read: {error}", "check the path")
+        return Description("", "", str(path), problems=(problem,))
+    problems = sorted(found.problems, key=lambda one: SEVERITIES.index(one.severity))
+    return Description(**{**vars(found), "problems": tuple(problems)})
+
+
+def _unknown(path: Path) -> Description:
+    *first, last = [one.WANTED for one in formats().values()]
+    wanted = " nor ".join((", ".join(first), last)) if first else last
+    problem = Problem(
+        "data",
+        f"{path} is neither {wanted}: nothing says where the cameras were",
+        "solve the cameras of the photographs (COLMAP, then LLFF's imgs2poses), or name a mesh",
+        file=str(path),
+    )
+    for inner in _folders(path):
+        if recognise(inner):
+            problem = Problem(
+                "data",
+                f"{path} holds no data, but {inner.name} in it does",
+                f'"ref_mesh": "{inner}"',
+                file=str(path),
+            )
+            break
+    return Description("", "", str(path), problems=(problem,))
+
+
+def _folders(path: Path) -> Iterator[Path]:
+    if path.is_dir():
+        for name in sorted(os.listdir(path))[:MOST_INSIDE]:
+            if (path / name).is_dir():
+                yield path / name

@@ -12,35 +12,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from diffrec.data.views import DataError
+from diffrec.colour import srgb_to_linear_array
+from diffrec.data import DataError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 MAX_FILE_BYTES = 1 << 30
 
 _PNG = b"\x89PNG\r\n\x1a\n"
-_STEP = np.arange(256) / 255.0
-SRGB_TO_LINEAR = np.where(_STEP <= 0.04045, _STEP / 12.92, ((_STEP + 0.055) / 1.055) ** 2.4).astype(
-    np.float32
-)
-"""8-bit sRGB to linear, IEC 61966-2-1."""
-
-
-def list_pictures(folder: Path) -> list[Path]:
-    """Picture files of a folder, in sorted name order; hidden files are left out.
-
-    Raises:
-        DataError: the folder is missing or holds no pictures.
-    """
-    if not folder.is_dir():
-        raise DataError(f"{folder}: this folder is missing; put the pictures there")
-    found = sorted(
-        path
-        for path in folder.iterdir()
-        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
-    )
-    if not found:
-        raise DataError(f"{folder}: no pictures here; allowed are {', '.join(SUFFIXES)}")
-    return found
+SRGB_TO_LINEAR = srgb_to_linear_array(np.arange(256) / 255.0)
+"""8-bit sRGB to linear."""
 
 
 def read_photograph(
@@ -80,16 +59,6 @@ def read_photograph(
         size = (min(largest[1], width), min(largest[0], height))
         rgba = cv2.resize(rgba, size, interpolation=cv2.INTER_AREA)
     return torch.from_numpy(np.ascontiguousarray(rgba, dtype=np.float32))
-
-
-def read_size(path: Path) -> tuple[int, int]:
-    """(height, width) of a picture, pixels.
-
-    Raises:
-        DataError: unreadable file.
-    """
-    pixels = _decode(path)
-    return int(pixels.shape[0]), int(pixels.shape[1])
 
 
 def _decode(path: Path) -> NDArray[Any]:
@@ -137,10 +106,7 @@ def _without_profile(data: bytes) -> bytes:
 def _linear(pixels: NDArray[Any]) -> NDArray[np.float32]:
     if pixels.dtype == np.uint8:
         return np.asarray(SRGB_TO_LINEAR[pixels], dtype=np.float32)
-    value = _unit(pixels)
-    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4).astype(
-        np.float32
-    )
+    return srgb_to_linear_array(_unit(pixels))
 
 
 def _unit(pixels: NDArray[Any]) -> NDArray[np.float32]:

@@ -1,182 +1,122 @@
-"""Views of a reference mesh, rendered on demand under a known environment."""
+"""An .obj file with its material: pictures of it are rendered under a known light."""
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+import math
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from nvdiffrec_contract.dataset import Description, MeshExtent, Problem
 
-from diffrec import cameras
-from diffrec.data.views import ViewBatch, sent
-from diffrec.geometry.mesh import Mesh
-from diffrec.materials import Material
-from diffrec.ops.topology import EdgeTopology, edge_topology
-from diffrec.render import RenderOptions, render
-from diffrec.shading.models import Lighting
+if TYPE_CHECKING:
+    import torch
 
-MOST_AHEAD = 8
-"""Batches of training views that are rendered at once on a GPU, at most."""
-PIXELS_AHEAD = 1 << 23
+    from diffrec.data import Log
+    from diffrec.data.views import Views
+    from nvdiffrec_contract.configuration import Config
 
+RANK = 90
+LABEL = "a reference mesh"
+WANTED = "an .obj file"
 
-@dataclass(frozen=True)
-class _Ahead:
-    """A batch that is waiting, and the generator's states that it was drawn from and left.
-
-    `ready`: what has to have happened on a GPU before its pictures are looked at.
-    """
-
-    before: Tensor
-    after: Tensor
-    batch: ViewBatch
-    ready: torch.cuda.Event | None = None
-
-    def taken(self) -> ViewBatch:
-        """The batch, for PyTorch's current stream."""
-        if self.ready is not None:
-            stream = torch.cuda.current_stream(self.batch.camera_position.device)
-            stream.wait_event(self.ready)
-            for field in fields(self.batch):
-                value = getattr(self.batch, field.name)
-                if value is not None:
-                    value.record_stream(stream)
-        return self.batch
+QUICK_BYTES = 16 << 20
+MOST_LINES = 4_000_000
+FARTHEST = 1e30
+"""Coordinates above this are none."""
 
 
-@dataclass(frozen=True)
-class ReferenceScene:
-    """What is photographed: a mesh with normals (and tangents), its material and its light."""
-
-    mesh: Mesh
-    material: Material
-    light: Lighting
+def recognise(path: Path) -> bool:
+    return path.suffix.lower() == ".obj" and path.is_file()
 
 
-class ReferenceMeshViews:
-    """Pictures of a reference mesh, linear and premultiplied, rendered when they are asked for.
-
-    Training views have random orientations (seeded by `seed`), validation views stand on a
-    turntable of `length` places. The coverage of a picture is antialiased. `generator` draws the
-    orientations; its state is that after the views that were handed out.
-    """
-
-    def __init__(
-        self,
-        scene: ReferenceScene,
-        resolution: tuple[int, int],
-        *,
-        near_far: tuple[float, float],
-        training: bool,
-        length: int,
-        seed: int,
-        spp: int = 1,
-        layers: int = 1,
-        ahead: int | None = None,
-    ) -> None:
-        """`ahead`: batches of training views rendered at once; None: as many as pay."""
-        self._scene = scene
-        self._training = training
-        self._length = length
-        self._near_far = near_far
-        self.generator = torch.Generator().manual_seed(seed)
-        self._options = RenderOptions(spp=spp, layers=layers)
-        self.resolution = resolution
-        self.names = [f"{i:06d}" for i in range(length)]
-        self._batches_ahead = ahead
-        self._ahead: deque[_Ahead] = deque()
-        self._topology: EdgeTopology | None = None
-        self._beside: torch.cuda.Stream | None = None
-
-    def __len__(self) -> int:
-        return self._length
-
-    def batch(self, indices: Sequence[int], part: slice | None = None) -> ViewBatch:
-        """Rendered views; the indices only count for the turntable.
-
-        All of them are drawn, `part` of them is rendered; it is the same one in every call.
-        """
-        part = part or slice(None)
-        if not self._training:
-            poses = [cameras.turntable_pose(i, self._length) for i in list(indices)[part]]
-            return self._rendered(poses)
-        if not self._is_ahead(len(range(len(indices))[part])):
-            self._look_ahead(len(indices), part)
-        chosen = self._ahead.popleft()
-        self.generator.set_state(chosen.after)
-        return chosen.taken()
-
-    def _is_ahead(self, views: int) -> bool:
-        """Whether the next batch is ready: of that size, and drawn from the generator's state."""
-        if not self._ahead:
-            return False
-        first = self._ahead[0]
-        return len(first.batch.camera_position) == views and torch.equal(
-            first.before, self.generator.get_state()
+def describe(path: Path, quick: bool) -> Description:
+    try:
+        read = not quick or path.stat().st_size <= QUICK_BYTES
+        mesh = extent(path) if read else None
+    except OSError as error:
+        problem = Problem(
+            "mesh",
+            f"{path} cannot be read: {error.strerror or error}",
+            "check its permissions",
+            file=str(path),
         )
-
-    def _look_ahead(self, drawn: int, part: slice) -> None:
-        """Render several batches at once: on a GPU that takes little longer than one.
-
-        Rendering waits for the GPU to count pixels. On a stream of its own it does not wait for the
-        iterations that are queued, which go on meanwhile.
-        """
-        device = self._scene.mesh.positions.device
-        height, width = self.resolution
-        views = len(range(drawn)[part])
-        pixels = views * height * width * self._options.spp**2
-        paying = max(1, min(MOST_AHEAD, PIXELS_AHEAD // pixels)) if device.type == "cuda" else 1
-        count = self._batches_ahead or paying
-        states, poses = [self.generator.get_state()], []
-        for _ in range(count):
-            poses += [cameras.random_pose(self.generator) for _ in range(drawn)][part]
-            states.append(self.generator.get_state())
-        ready = None
-        if device.type == "cuda":
-            if self._beside is None:
-                self._beside = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-                # The scene was made on the current stream, and does not change.
-                self._beside.wait_stream(torch.cuda.current_stream(device))
-            with torch.cuda.stream(self._beside):
-                rendered = self._rendered(poses)
-            ready = self._beside.record_event()
-        else:
-            rendered = self._rendered(poses)
-        self._ahead.clear()
-        for number in range(count):
-            part = slice(number * views, (number + 1) * views)
-            assert rendered.image is not None
-            batch = ViewBatch(
-                rendered.clip_from_world[part],
-                rendered.camera_from_world[part],
-                rendered.camera_position[part],
-                rendered.image[part],
+        return Description("reference_mesh", LABEL, str(path), problems=(problem,))
+    problems = []
+    if mesh is not None and not (mesh.vertices and mesh.faces):
+        problems.append(
+            Problem(
+                "mesh",
+                f"{path} has {mesh.vertices} vertices and {mesh.faces} faces",
+                "export it again as a polygon mesh",
+                refused=False,  # the trainer's reader has a more precise sentence
+                file=str(path),
             )
-            self._ahead.append(_Ahead(states[number], states[number + 1], batch, ready))
+        )
+    return Description(
+        "reference_mesh",
+        LABEL,
+        str(path),
+        mesh=mesh,
+        light=True,
+        nvdiffrec="train_res",
+        problems=tuple(problems),
+    )
 
-    def _rendered(self, poses: Sequence[Tensor]) -> ViewBatch:
-        device = self._scene.mesh.positions.device
-        camera_from_world = torch.stack(list(poses))
-        height, width = self.resolution
-        projection = cameras.perspective(cameras.ORBIT_FOVY, width / height, *self._near_far)
-        clip_from_world = sent(projection @ camera_from_world, device)
-        camera_position = sent(cameras.camera_position(camera_from_world), device)
-        camera_from_world = sent(camera_from_world, device)
-        if self._topology is None:
-            self._topology = edge_topology(self._scene.mesh.triangles)
-        with torch.no_grad():
-            rendered = render(
-                self._scene.mesh,
-                self._scene.material,
-                self._scene.light,
-                clip_from_world,
-                camera_from_world,
-                camera_position,
-                self.resolution,
-                options=self._options,
-                topology=self._topology,
-            )
-        image: Tensor = rendered.image
-        return ViewBatch(clip_from_world, camera_from_world, camera_position, image)
+
+def extent(path: Path) -> MeshExtent:
+    """Counts and extent, read line by line; lines that are no numbers are left to the trainer to
+    complain of, as is what follows after so many lines.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    low, high = [math.inf] * 3, [-math.inf] * 3
+    vertices = texcoords = faces = 0
+    radius = 0.0
+    libraries = []
+    with open(path, encoding="utf-8-sig", errors="replace") as stream:
+        for number, line in enumerate(stream):
+            if number > MOST_LINES:
+                break
+            words = line.split(None, 1)
+            keyword = words[0] if len(words) == 2 else ""
+            if keyword == "v":
+                try:
+                    point = [float(one) for one in line.split()[1:4]]
+                except ValueError:
+                    continue
+                if len(point) == 3 and all(abs(one) < FARTHEST for one in point):
+                    vertices += 1
+                    radius = max(radius, math.hypot(*point))
+                    low = [min(a, b) for a, b in zip(low, point)]
+                    high = [max(a, b) for a, b in zip(high, point)]
+            elif keyword == "vt":
+                texcoords += 1
+            elif keyword == "f":
+                faces += 1
+            elif keyword == "mtllib":
+                libraries.append(os.path.join(path.parent, *words[1].strip().split("/")))
+    if not vertices:
+        low = high = [0.0] * 3
+    return MeshExtent(
+        vertices,
+        texcoords,
+        faces,
+        (low[0], low[1], low[2]),
+        (high[0], high[1], high[2]),
+        radius,
+        tuple(libraries),
+    )
+
+
+def load(found: Description, config: Config, device: torch.device, log: Log) -> tuple[Views, Views]:
+    """Views from random sides to train on, and a turntable to validate on.
+
+    Raises:
+        ConfigError: the configuration names no light.
+        DiffrecError: the mesh, its material or the light cannot be read.
+    """
+    from diffrec.data.rendered import reference_views
+
+    return reference_views(config, Path(found.path), device, log)

@@ -15,20 +15,12 @@ import torch
 from torch import Tensor
 
 from diffrec import cameras
-from diffrec.errors import DiffrecError
+from diffrec.data import DataError
 from nvdiffrec_contract.configuration import Config
-from nvdiffrec_contract.failure import EXIT_USAGE
+from nvdiffrec_contract.dataset import Camera
 
 # Pictures up to this many bytes live on the training device, more of them in main memory.
 DEVICE_STORE_BYTES = 4 << 30
-
-
-class DataError(DiffrecError):
-    """A data set cannot be read; the message names the file and what to do."""
-
-    id = "data"
-    cure = "correct the photographs, masks or cameras as said, then cook again"
-    exit_code = EXIT_USAGE
 
 
 @dataclass(frozen=True)
@@ -176,6 +168,18 @@ class ImageViews:
                 'one size. Export them so, or set "diffrec": {"photo_res": [height, width]}'
             )
         return picture
+
+
+def projection(camera: Camera, near: float, far: float) -> Tensor:
+    """A described camera's OpenGL projection, camera space to clip space, [4, 4]."""
+    height, width = camera.size
+    (focal_x, focal_y), (x, y) = camera.focal, camera.centre
+    fovy = cameras.fovy_from_focal(focal_y, height)
+    matrix = cameras.perspective(fovy, width / height, near, far)
+    matrix[0, 0] *= focal_x / focal_y
+    matrix[0, 2] = 1 - 2 * x / width
+    matrix[1, 2] = 2 * y / height - 1
+    return matrix
 
 
 def sent(tensor: Tensor, device: torch.device) -> Tensor:

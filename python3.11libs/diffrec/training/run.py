@@ -11,7 +11,8 @@ from torch import Tensor
 
 from diffrec import imagefiles, side_work
 from diffrec.charting.charts import Charted, chart
-from diffrec.data.load import known_light, load_views
+from diffrec.data.load import load_views
+from diffrec.data.rendered import known_light
 from diffrec.data.views import ImageViews, Views
 from diffrec.export.result import write_result
 from diffrec.geometry.dmtet import DMTetGeometry

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from nvdiffrec_contract.dataset import Problem
 from nvdiffrec_contract.engines import NAMES as ENGINES
 from nvdiffrec_tops.doctor.finding import Finding
 
@@ -47,6 +48,10 @@ class Check:
     def skipped(self, why: str) -> list[Finding]:
         """There was nothing to look at."""
         return [Finding(self.id, "skipped", self.title, why)]
+
+    def told(self, problems: Iterable[Problem]) -> list[Finding]:
+        """What a data set's description says is wrong."""
+        return [Finding(self.id, one.severity, self.title, one.cause, one.cure) for one in problems]
 
     def note(self, evidence: str, cure: str = "") -> Finding:
         """Good to know; training works."""

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from nvdiffrec_contract.dataset import Description, Problem
 from nvdiffrec_tops import environment as environments
-from nvdiffrec_tops.doctor.dataset import Dataset, read_dataset
 from nvdiffrec_tops.doctor.inspection import LONG, QUICK, SLOW, Facts, InspectionError, inspect
-from nvdiffrec_tops.doctor.objfile import ObjFile, read_obj
 from nvdiffrec_tops.environment import Environment, EnvironmentProblem
+from nvdiffrec_tops.job import dataset
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import expand, parse_json
 
@@ -26,7 +26,6 @@ HEAVY = {
     "nvdiffrec": ("torch", "numpy", "nvdiffrast", "tinycudann", "imageio", "xatlas"),
 }
 """Sections that import packages, by engine."""
-QUICK_MESH = 16 << 20
 MAX_CONFIGURATION = 4 << 20
 
 
@@ -209,21 +208,26 @@ class Context:
         return self.existing(value) if isinstance(value, str) and value else None
 
     @cached_property
-    def dataset(self) -> Dataset | None:
-        """The data that ``ref_mesh`` names; None when it names nothing that exists."""
+    def dataset(self) -> Description | None:
+        """The data that ``ref_mesh`` names, as their format describes them; None when it names
+        nothing that exists. Of no kind, with a problem, where no Python can be asked."""
         path = self.resolved("ref_mesh")
-        return None if path is None else read_dataset(path)
-
-    @cached_property
-    def mesh(self) -> ObjFile | None:
-        """The reference mesh's counts and extent; None when there is none, or when it is too large
-        for a quick examination."""
-        dataset = self.dataset
-        if dataset is None or dataset.kind != "mesh":
+        if path is None:
             return None
-        if self.quick and os.path.getsize(dataset.path) > QUICK_MESH:
-            return None
-        return read_obj(dataset.path)
+        try:
+            pythons, variables = [self.place.python], self.variables
+        except (EnvironmentProblem, OSError):
+            pythons, variables = [], self.environ
+        try:
+            return dataset.describe(path, pythons, variables, quick=self.quick)
+        except dataset.NotDescribedError as error:
+            problem = Problem(
+                "data",
+                f"{path} could not be looked at: {error}",
+                "name an environment whose Python starts",
+                severity="warning",
+            )
+            return Description("", "", path, problems=(problem,))
 
     def existing(self, value: str) -> str | None:
         """The path as a training would find it; None when it does not exist."""

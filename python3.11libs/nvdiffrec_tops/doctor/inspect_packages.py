@@ -124,62 +124,12 @@ def diffrec(options: Dict[str, str]) -> Facts:
     return facts
 
 
-def pictures(options: Dict[str, str]) -> Facts:
-    """How much of each picture is covered: its brightness, or its alpha where there is one."""
-    with open(options["list"], encoding="utf-8") as stream:
-        asked = json.load(stream)
-    read = _picture_reader()
-    found: Facts = {}
-    for path, channel in asked:
-        try:
-            pixels = read(path)
-            if pixels is None:
-                raise ValueError("no picture that can be decoded")
-            if pixels.ndim == 2:
-                pixels = pixels[:, :, None]
-            top = 65535.0 if pixels.dtype.itemsize == 2 else 255.0
-            alpha = pixels.shape[2] in (2, 4)
-            colors = pixels[:, :, :-1] if alpha else pixels
-            uniform = colors.max() == colors.min()
-            if alpha and (channel == "alpha" or uniform):
-                value = pixels[:, :, -1]
-            else:
-                value = colors.mean(axis=2)
-            found[path] = {
-                "covered": float((value > 0.5 * top).mean()),
-                "touched": float((value > 0).mean()),
-                "size": [int(pixels.shape[1]), int(pixels.shape[0])],
-                "alpha": alpha,
-            }
-        except Exception as error:
-            found[path] = {"problem": _said(error)}
-    return {"pictures": found}
-
-
-def _picture_reader() -> Any:
-    """Whatever decodes pictures in this environment, as a function of a path."""
-    np = importlib.import_module("numpy")
-    try:
-        cv2 = importlib.import_module("cv2")
-        return lambda path: cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    except ImportError:
-        pass
-    try:
-        pil = importlib.import_module("PIL.Image")
-        return lambda path: np.asarray(pil.open(path))
-    except ImportError:
-        return importlib.import_module("imageio").imread
-
-
 def _said(error: BaseException) -> str:
     text = str(error).strip().splitlines()
     return type(error).__name__ + (": " + " ".join(text)[:600] if text else "")
 
 
-SECTIONS = {
-    "torch": torch, "tinycudann": tinycudann, "imageio": imageio, "diffrec": diffrec,
-    "pictures": pictures,
-}  # fmt: skip
+SECTIONS = {"torch": torch, "tinycudann": tinycudann, "imageio": imageio, "diffrec": diffrec}
 IMPORTS = {"nvdiffrast": "nvdiffrast.torch"}
 
 

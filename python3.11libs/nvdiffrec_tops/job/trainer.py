@@ -11,7 +11,8 @@ from typing import Any
 
 from nvdiffrec_contract.configuration import NAMES, PATHS
 from nvdiffrec_contract.wording import did_you_mean, shown
-from nvdiffrec_tops.job import trainer_checkout
+from nvdiffrec_tops.job import probe, trainer_checkout
+from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand, parse_json
 
 
@@ -89,11 +90,18 @@ def prepare(job: JobFile) -> Training:
             'name a mesh (.obj) or a folder of photographs in "ref_mesh"',
         )
     if job.engine == "nvdiffrec":
-        trainer_checkout.check(config, folders[0])
+        trainer_checkout.check(config, folders[0], _pythons(job))
         notes += trainer_checkout.without_preview(config, job.environment.set)
     for index, path in enumerate(job.inputs):
         inputs[f"inputs[{index}]"] = path
     return Training(config, asked, inputs, folders[0], script, tuple(notes))
+
+
+def _pythons(job: JobFile) -> list[str]:
+    try:
+        return [probe.interpreter(job.python)]
+    except JobError:
+        return []  # told when the training is to start
 
 
 def _configuration(job: JobFile, folders: list[str]) -> tuple[dict[str, Any], str | None]:

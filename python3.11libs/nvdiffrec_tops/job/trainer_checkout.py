@@ -10,10 +10,12 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nvdiffrec_contract.engines import NVDIFFREC
 from nvdiffrec_contract.wording import shown
+from nvdiffrec_tops.job import dataset
 from nvdiffrec_tops.job.failures import EXIT_ENVIRONMENT, JobError
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand
 from nvdiffrec_tops.job.shims.display_window import headless
@@ -27,7 +29,6 @@ _SIZES = ("train_res", "display_res", "texture_res")
 _LFS = b"version https://git-lfs"
 # Names that the run folder uses itself.
 _NOT_LINKED = ("out", "previous", "__pycache__")
-_PHOTOS = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr", ".hdr", ".bmp")
 
 
 def script_of(job: JobFile) -> str:
@@ -55,9 +56,10 @@ def script_of(job: JobFile) -> str:
     return os.path.abspath(script)
 
 
-def check(config: Mapping[str, Any], checkout: str) -> None:
+def check(config: Mapping[str, Any], checkout: str, pythons: Sequence[str] = ()) -> None:
     """Refuse what is known to fail minutes later: values of another type, a missing grid, data that
-    are only pointers, photographs without masks. ``config`` has absolute paths.
+    are only pointers, photographs without masks. ``config`` has absolute paths; ``pythons`` are
+    interpreters that may describe the data.
 
     Raises:
         JobError: the sentence names the file or folder.
@@ -71,7 +73,7 @@ def check(config: Mapping[str, Any], checkout: str) -> None:
             _refuse_pointer(str(config[name]))
     reference = config.get("ref_mesh")
     if isinstance(reference, str) and os.path.isdir(reference):
-        _check_views(reference)
+        _check_views(reference, pythons)
 
 
 def _check_values(config: Mapping[str, Any]) -> None:
@@ -106,13 +108,17 @@ def _check_grid(grid: Any, folder: str) -> None:
     _refuse_pointer(os.path.join(folder, f"{grid}{suffix}"))
 
 
-def _refuse_pointer(path: str) -> None:
+def is_pointer(path: str) -> bool:
+    """Whether a file is a Git LFS pointer in place of the file itself."""
     try:
         with open(path, "rb") as stream:
-            begins = stream.read(len(_LFS))
+            return stream.read(len(_LFS)) == _LFS
     except (OSError, ValueError):
-        return
-    if begins == _LFS:
+        return False
+
+
+def _refuse_pointer(path: str) -> None:
+    if is_pointer(path):
         raise JobError(
             "git-lfs",
             f"{path} is a Git LFS pointer, not the file itself",
@@ -121,30 +127,14 @@ def _refuse_pointer(path: str) -> None:
         )
 
 
-def _check_views(folder: str) -> None:
-    if os.path.isfile(os.path.join(folder, "transforms_train.json")):
-        return
-    if not os.path.isfile(os.path.join(folder, "poses_bounds.npy")):
-        raise JobFileError(
-            f'"ref_mesh" names the folder {folder}, which holds neither poses_bounds.npy nor '
-            "transforms_train.json: nothing says where the cameras were",
-            "name a folder of the LLFF, NeRD or NeRF synthetic form, or a mesh (.obj)",
-        )
-    images, masks = (
-        [one for one in _names(os.path.join(folder, name)) if one.lower().endswith(_PHOTOS)]
-        for name in ("images", "masks")
-    )
-    if not images:
-        raise JobFileError(
-            f"{folder} has no photographs in its folder images",
-            "put the photographs there, in the order of poses_bounds.npy",
-        )
-    if len(images) != len(masks):
-        raise JobFileError(
-            f"{folder} has {len(images)} photographs in images and {len(masks)} in masks; each "
-            "photograph needs its mask, matched by sorted names",
-            "add the missing masks (white is the object), or take out what has none",
-        )
+def _check_views(folder: str, pythons: Sequence[str]) -> None:
+    try:
+        found = dataset.describe(folder, pythons, os.environ, quick=True)
+    except dataset.NotDescribedError:
+        return  # the doctor says so, and the training will tell
+    problem = found.refusal(NVDIFFREC)
+    if problem is not None:
+        raise JobFileError(f'"ref_mesh": {problem.cause}', problem.cure)
 
 
 def _names(folder: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import pickle
 from pathlib import Path
 
@@ -15,10 +16,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from diffrec import cameras
-from diffrec.data.llff import load_llff, nearest_point_to_axes, read_poses
-from diffrec.data.views import DataError, ImageViews
+from diffrec.data import DataError, llff
+from diffrec.data.llff import nearest_point_to_axes
+from diffrec.data.load import load_views
+from diffrec.data.views import ImageViews
 from diffrec.sample.shape import Surface, sample_surface
 from nvdiffrec_contract.configuration import Config
+from nvdiffrec_contract.dataset import Problem
 
 SIZE = (48, 64)  # height, width
 FOCAL = 60.0
@@ -76,12 +80,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def load_llff(folder: Path, config: Config) -> tuple[ImageViews, ImageViews]:
+    """The views as a training gets them."""
+    given = dataclasses.replace(config, ref_mesh=str(folder))
+    training, validation = load_views(given, torch.device("cpu"), lambda line: None)
+    assert isinstance(training, ImageViews)
+    assert isinstance(validation, ImageViews)
+    return training, validation
+
+
 def _config(**ours: object) -> Config:
     return Config(diffrec=ours)  # type: ignore[arg-type]
 
 
 def test_what_is_read_is_what_was_drawn(folder: Path) -> None:
-    views, validation = load_llff(folder, _config(), "cpu")
+    views, validation = load_llff(folder, _config())
     assert views.resolution == SIZE
     assert validation.names == views.names, "nothing is held out: the training views are validated"
     batch = views.batch([3, 0])
@@ -108,8 +121,8 @@ def test_what_is_read_is_what_was_drawn(folder: Path) -> None:
 
 
 def test_reduced_photographs_keep_their_camera(folder: Path) -> None:
-    full, _ = load_llff(folder, _config(), "cpu")
-    small, _ = load_llff(folder, _config(photo_res=[24, 32]), "cpu")
+    full, _ = load_llff(folder, _config())
+    small, _ = load_llff(folder, _config(photo_res=[24, 32]))
     assert small.resolution == (24, 32)
     a, b = full.batch([1]), small.batch([1])
     assert torch.equal(a.clip_from_world, b.clip_from_world)
@@ -120,16 +133,16 @@ def test_reduced_photographs_keep_their_camera(folder: Path) -> None:
 
 
 def test_held_out_views(folder: Path) -> None:
-    training, validation = load_llff(folder, _config(holdout=5, validation_views=2), "cpu")
+    training, validation = load_llff(folder, _config(holdout=5, validation_views=2))
     assert validation.names == ["IMG_00.png", "IMG_05.png"]
     assert training.names == [f"IMG_{i:02d}.png" for i in range(12) if i % 5]
     with pytest.raises(DataError, match=r"diffrec\.holdout"):
-        load_llff(folder, _config(holdout=1), "cpu")
+        load_llff(folder, _config(holdout=1))
 
 
 def test_reading_photographs_when_they_are_asked_for(folder: Path) -> None:
-    kept, _ = load_llff(folder, Config(), "cpu")
-    lazy, _ = load_llff(folder, Config(pre_load=False), "cpu")
+    kept, _ = load_llff(folder, Config())
+    lazy, _ = load_llff(folder, Config(pre_load=False))
     a, b = kept.batch([2, 5]).image, lazy.batch([2, 5]).image
     assert a is not None
     assert b is not None
@@ -141,15 +154,17 @@ def test_counts_that_do_not_match(folder: Path, tmp_path: Path) -> None:
     for name in ("images", "masks"):
         (tmp_path / name).symlink_to(folder / name)
     np.save(tmp_path / "poses_bounds.npy", poses[:5])
-    with pytest.raises(DataError, match="holds 5 cameras, but images/ holds 12 pictures"):
-        load_llff(tmp_path, Config(), "cpu")
+    with pytest.raises(DataError, match="12 photographs and 5 cameras in"):
+        load_llff(tmp_path, Config())
     poses[:, 4] *= 2
     np.save(tmp_path / "poses_bounds.npy", poses)
     with pytest.raises(DataError, match="times as wide as high"):
-        load_llff(tmp_path, Config(), "cpu")
+        load_llff(tmp_path, Config())
     (tmp_path / "masks").unlink()
+    poses[:, 4] /= 2
+    np.save(tmp_path / "poses_bounds.npy", poses)
     with pytest.raises(DataError, match="masks: this folder is missing"):
-        load_llff(tmp_path, Config(), "cpu")
+        load_llff(tmp_path, Config())
 
 
 @given(
@@ -166,17 +181,22 @@ def test_lines_through_one_point_meet_there(point: list[float], seed: int, count
         assert np.allclose(found, point, atol=1e-4)
 
 
+def described_cameras(folder: Path) -> list[Problem]:
+    """What is wrong with the cameras of a folder without photographs."""
+    return llff.describe(folder, quick=False).told("diffrec", "cameras")
+
+
 def test_an_array_that_would_run_code_is_refused(tmp_path: Path) -> None:
     class Bomb:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return (Path.touch, (str(tmp_path / "exploded"),))
 
     np.save(tmp_path / "poses_bounds.npy", np.array([Bomb()]), allow_pickle=True)
-    with pytest.raises(DataError, match="no NumPy array"):
-        read_poses(tmp_path / "poses_bounds.npy")
+    (problem,) = described_cameras(tmp_path)
+    assert "no NumPy array" in problem.cause
     (tmp_path / "poses_bounds.npy").write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(DataError, match="no NumPy array"):
-        read_poses(tmp_path / "poses_bounds.npy")
+    (problem,) = described_cameras(tmp_path)
+    assert "no NumPy array" in problem.cause
     assert not (tmp_path / "exploded").exists()
 
 
@@ -194,15 +214,17 @@ def test_any_array_is_read_or_refused(
     fill: float | None,
     cut: int | None,
 ) -> None:
-    path = tmp_path_factory.getbasetemp() / "any.npy"
+    path = tmp_path_factory.getbasetemp() / "any_array" / "poses_bounds.npy"
+    path.parent.mkdir(exist_ok=True)
     array = np.random.default_rng(0).normal(size=(rows, columns))
     if fill is not None:
         array[:] = fill
     np.save(path, array)
     if cut is not None:
         path.write_bytes(path.read_bytes()[:cut])
-    with pytest.raises(DataError, match=r"any\.npy"):
-        read_poses(path)
+    (problem,) = described_cameras(path.parent)
+    assert str(path) in problem.cause
+    assert problem.refused
 
 
 def _carved(views: ImageViews, resolution: int, half: float, *, forgiven: int) -> Tensor:
@@ -243,7 +265,7 @@ def _agreement(views: ImageViews, points: Tensor) -> Tensor:
 
 
 def test_the_visual_hull_of_the_drawn_masks_is_the_ring(folder: Path) -> None:
-    views, _ = load_llff(folder, Config(), "cpu")
+    views, _ = load_llff(folder, Config())
     hull = _carved(views, 64, 1.25, forgiven=0)
     assert _agreement(views, hull).mean() > 0.97
     surface = sample_surface()
@@ -254,7 +276,7 @@ def test_the_visual_hull_of_the_drawn_masks_is_the_ring(folder: Path) -> None:
 
 def test_the_visual_hull_of_the_gold_cape_projects_back_into_the_masks(shared: Path) -> None:
     config = _config(photo_res=[64, 64], holdout=8)
-    training, validation = load_llff(shared / "data/nerd_gold_512", config, "cpu")
+    training, validation = load_llff(shared / "data/nerd_gold_512", config)
     assert (len(training), len(validation)) == (104, 15)
     hull = _carved(training, 64, 1.25, forgiven=2)
     assert len(hull) > 3000

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffrec.data.reference_mesh import ReferenceMeshViews, ReferenceScene
+from diffrec.data.rendered import ReferenceMeshViews, ReferenceScene
 from diffrec.shading.light import EnvironmentLight
 from diffrec.shading.models import Lighting
 from diffrec.textured_mesh import load_reference_mesh

@@ -13,8 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffrec import cameras
-from diffrec.data.photographs import SRGB_TO_LINEAR, list_pictures, read_photograph
-from diffrec.data.views import DataError, ImageViews, View, shuffled_indices
+from diffrec.data import DataError
+from diffrec.data.headers import in_folder
+from diffrec.data.photographs import SRGB_TO_LINEAR, read_photograph
+from diffrec.data.views import ImageViews, View, shuffled_indices
 
 
 def _view(index: int, size: tuple[int, int] = (4, 6)) -> View:
@@ -96,7 +98,7 @@ def test_photographs_of_every_kind(tmp_path: Path) -> None:
     cv2.imwrite(str(tmp_path / "other.png"), np.zeros((5, 6), np.uint8))
     with pytest.raises(DataError, match="must match its photograph"):
         read_photograph(tmp_path / "grey.png", tmp_path / "other.png", None)
-    assert [p.name for p in list_pictures(tmp_path)] == sorted(p.name for p in tmp_path.iterdir())
+    assert [p.name for p in in_folder(tmp_path)] == sorted(p.name for p in tmp_path.iterdir())
 
 
 def test_a_colour_profile_in_a_png_is_passed_over(

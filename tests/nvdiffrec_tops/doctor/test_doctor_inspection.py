@@ -169,28 +169,3 @@ def test_no_interpreter(tmp_path: Path, clean: Path, text: str) -> None:
         inspect(str(program), ["python"], os.environ)
     with pytest.raises(InspectionError):
         inspect(str(tmp_path / "missing"), ["python"], os.environ)
-
-
-def test_pictures_are_decoded_there(
-    tmp_path: Path, clean: Path, make_png: Callable[..., bytes]
-) -> None:
-    pytest.importorskip("cv2")
-    import json
-
-    files = {
-        "half": make_png(16, 16),
-        "black": make_png(16, 16, 0),
-        "alpha": make_png(16, 16, 90, 4),
-    }
-    for name, data in files.items():
-        (tmp_path / name).write_bytes(data)
-    (tmp_path / "broken").write_bytes(b"no picture")
-    asked = [[str(tmp_path / name), "alpha"] for name in (*files, "broken")]
-    (tmp_path / "list.json").write_text(json.dumps(asked))
-    found = inspect(
-        sys.executable, ["pictures"], os.environ, options={"list": str(tmp_path / "list.json")}
-    )["pictures"]["pictures"]
-    assert found[str(tmp_path / "half")]["touched"] == 0.25
-    assert found[str(tmp_path / "black")]["touched"] == 0
-    assert found[str(tmp_path / "alpha")]["touched"] == 0.25
-    assert found[str(tmp_path / "broken")]["problem"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -99,20 +101,40 @@ def test_any_configuration_is_used_or_refused_with_a_sentence(studio, fields):
 def test_photographs(studio):
     folder = studio.checkout / "data/cape"
     folder.mkdir()
-    assert "neither poses_bounds.npy nor transforms_train.json" in refusal(
-        studio, ref_mesh="data/cape"
-    )
+    assert "nothing says where the cameras were" in refusal(studio, ref_mesh="data/cape")
     (folder / "poses_bounds.npy").touch()
     assert "no photographs in its folder images" in refusal(studio, ref_mesh="data/cape")
     for name in ("images/b.JPG", "images/a.jpg", "images/.DS_Store", "masks/a.png"):
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
-    assert "2 photographs in images and 1 in masks" in refusal(studio, ref_mesh="data/cape")
+    assert "2 photographs and 1 masks" in refusal(studio, ref_mesh="data/cape")
     (folder / "masks/b.png").touch()
+    assert "no NumPy array" in refusal(studio, ref_mesh="data/cape")
+    matrix = [0, 1, 0, 0, 32, -1, 0, 0, 0, 32, 0, 0, 1, 4, 40]
+    numpy.save(folder / "poses_bounds.npy", [[*matrix, 1, 9]] * 2)
     trainer.prepare(job(studio, ref_mesh="data/cape"))
+    # The array of LLFF is what train.py reads, whatever lies beside it.
     (folder / "transforms_train.json").touch()
-    (folder / "masks/b.png").unlink()
     trainer.prepare(job(studio, ref_mesh="data/cape"))
+    (folder / "masks/b.png").unlink()
+    assert "2 photographs and 1 masks" in refusal(studio, ref_mesh="data/cape")
+
+
+def test_pictures_that_only_the_other_engine_reads(studio):
+    folder = studio.checkout / "data/lego"
+    folder.mkdir()
+    pose = [[1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 1, 4], [0, 0, 0, 1]]
+    frame = {"file_path": "r_0", "transform_matrix": pose}
+    path = folder / "transforms_train.json"
+    path.write_text(json.dumps({"camera_angle_x": 0.8, "frames": [frame]}))
+    assert "r_0.png" in refusal(studio, ref_mesh="data/lego")
+    (folder / "r_0.png").touch()
+    trainer.prepare(job(studio, ref_mesh="data/lego"))
+    frame["file_path"] = "r_0.png"
+    path.write_text(json.dumps({"camera_angle_x": 0.8, "frames": [frame]}))
+    assert "take the endings out" in refusal(studio, ref_mesh="data/lego")
+    path.rename(folder / "transforms.json")
+    assert "rename transforms.json" in refusal(studio, ref_mesh="data/lego")
 
 
 def test_the_run_folder_shows_the_checkout_and_removing_it_leaves_the_checkout(studio):

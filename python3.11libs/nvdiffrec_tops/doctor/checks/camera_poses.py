@@ -11,21 +11,14 @@ FEW = 8
 
 def run(context: Context) -> list[Finding]:
     dataset = context.dataset
-    if dataset is None or dataset.kind not in ("llff", "nerf"):
+    if dataset is None:
         return CHECK.skipped("the data have no cameras")
-    if dataset.problem:
-        return [CHECK.error(dataset.problem, "solve the cameras again, or copy the file again")]
-    faulty = [(i, camera) for i, camera in enumerate(dataset.cameras) if camera.fault]
-    if faulty:
-        index, camera = faulty[0]
-        return [
-            CHECK.error(
-                f"{len(faulty)} of {len(dataset.cameras)} cameras are none; camera {index}: "
-                f"{camera.fault}",
-                "solve the cameras again, or take out these photographs with their masks and rows",
-            )
-        ]
-    centres = {tuple(round(one, 9) for one in camera.centre) for camera in dataset.cameras}
+    told = CHECK.told(dataset.told(context.engine, "cameras"))
+    if any(one.severity == "error" for one in told):
+        return told
+    if not dataset.cameras:
+        return told or CHECK.skipped("the data have no cameras")
+    centres = {tuple(round(one, 9) for one in camera.position) for camera in dataset.cameras}
     if len(dataset.cameras) > 1 and len(centres) == 1:
         return [
             CHECK.error(
@@ -35,11 +28,12 @@ def run(context: Context) -> list[Finding]:
         ]
     if len(dataset.cameras) < FEW:
         return [
+            *told,
             CHECK.warning(
                 f"only {len(dataset.cameras)} cameras", "photograph it from 30 sides or more"
-            )
+            ),
         ]
-    return CHECK.ok(f"{len(dataset.cameras)} cameras")
+    return told or CHECK.ok(f"{len(dataset.cameras)} cameras")
 
 
 CHECK = Check("camera_poses", "Cameras", "data", run, needs=("data_present",))

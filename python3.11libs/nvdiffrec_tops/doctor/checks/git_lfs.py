@@ -7,8 +7,11 @@ import os
 from nvdiffrec_contract.configuration import PATHS
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context, quoted
-from nvdiffrec_tops.doctor.dataset import is_pointer, sample
 from nvdiffrec_tops.doctor.finding import Finding
+from nvdiffrec_tops.job.trainer_checkout import is_pointer
+
+SAMPLE = 8
+"""Photographs, and masks, that are looked at."""
 
 
 def run(context: Context) -> list[Finding]:
@@ -36,7 +39,8 @@ def _files(context: Context) -> list[str]:
     found = [path for name in PATHS if (path := context.resolved(name))]
     files = [path for path in found if os.path.isfile(path)]
     if context.dataset is not None:
-        files += sample(context.dataset.pictures, 8) + sample(context.dataset.masks, 8)
+        for pictures in (context.dataset.pictures, context.dataset.masks):
+            files += pictures[:: max(1, len(pictures) // SAMPLE)]
     if context.engine == "nvdiffrec" and context.working_dir:
         data = os.path.join(context.working_dir, "data")
         files.append(os.path.join(data, "irrmaps", "bsdf_256_256.bin"))

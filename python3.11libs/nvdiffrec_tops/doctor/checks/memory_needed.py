@@ -10,7 +10,6 @@ from nvdiffrec_contract.memory import GIB
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
-from nvdiffrec_tops.doctor.pictures import size_of
 
 
 def run(context: Context) -> list[Finding]:
@@ -70,9 +69,10 @@ def training_size(context: Context) -> tuple[int, int]:
     dataset = context.dataset
     if dataset is None or not dataset.pictures:
         return size
-    if dataset.kind == "nerf" and context.engine == "nvdiffrec":
+    if context.engine == "nvdiffrec" and dataset.nvdiffrec != "own_size":
         return size
-    own = size_of(dataset.pictures[0]) or size
+    looked = dataset.looks.get(dataset.pictures[0])
+    own = looked.size if looked is not None and looked.size else size
     nested = context.setting("diffrec", {})
     largest = nested.get("photo_res") if isinstance(nested, dict) else None
     if context.engine != "diffrec" or not isinstance(largest, list) or len(largest) != 2:

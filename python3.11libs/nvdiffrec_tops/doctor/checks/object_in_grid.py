@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 import statistics
 
-from nvdiffrec_tops.doctor.cameras import nearest_point
+from nvdiffrec_contract.dataset import Description, MeshExtent
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context
-from nvdiffrec_tops.doctor.dataset import Dataset
 from nvdiffrec_tops.doctor.finding import Finding
 
 SMALL = 0.25
@@ -23,17 +22,14 @@ def run(context: Context) -> list[Finding]:
     side = context.number("mesh_scale", 2.1)
     if dataset is None or side <= 0:
         return CHECK.skipped("nothing tells how large the object is")
-    if dataset.kind == "mesh":
-        return _mesh(context, side)
+    if dataset.mesh is not None and dataset.mesh.vertices:
+        return _mesh(dataset.mesh, side)
     if not dataset.cameras or any(camera.fault for camera in dataset.cameras):
         return CHECK.skipped("nothing tells how large the object is")
     return _photographs(dataset, side)
 
 
-def _mesh(context: Context, side: float) -> list[Finding]:
-    mesh = context.mesh
-    if mesh is None or not mesh.vertices:
-        return CHECK.skipped("nothing tells how large the object is")
+def _mesh(mesh: MeshExtent, side: float) -> list[Finding]:
     reach = max(map(abs, (*mesh.low, *mesh.high)))
     extent = max(high - low for low, high in zip(mesh.low, mesh.high, strict=True))
     findings = []
@@ -69,22 +65,21 @@ def _mesh(context: Context, side: float) -> list[Finding]:
     return findings or CHECK.ok(f"the mesh fills {extent / side:.0%} of the grid's side")
 
 
-def _photographs(dataset: Dataset, side: float) -> list[Finding]:
-    cameras = list(dataset.cameras)
-    centre = nearest_point(cameras) if dataset.kind == "llff" else (0.0, 0.0, 0.0)
+def _photographs(dataset: Description, side: float) -> list[Finding]:
+    cameras, middle = dataset.cameras, dataset.origin
     inside = 0
     parts = []
     for camera in cameras:
-        away = [camera.centre[i] - centre[i] for i in range(3)]
+        away = [camera.position[i] - middle[i] for i in range(3)]
         inside += all(abs(one) < 0.5 * side for one in away)
         distance = math.sqrt(sum(one * one for one in away))
         if distance > 0:
-            parts.append(side * camera.focal / (distance * camera.height))
+            parts.append(side * camera.focal[1] / (distance * camera.size[0]))
     if inside:
         return [
             CHECK.warning(
                 f"{inside} of {len(cameras)} cameras stand inside the grid of mesh_scale {side:g}",
-                f'a smaller "mesh_scale"; the nearest camera is {_nearest(dataset, centre):.3g} '
+                f'a smaller "mesh_scale"; the nearest camera is {_nearest(dataset):.3g} '
                 "away from the middle",
             )
         ]
@@ -101,8 +96,8 @@ def _photographs(dataset: Dataset, side: float) -> list[Finding]:
     return CHECK.ok(f"seen from the cameras the grid is {part:.2g} pictures high")
 
 
-def _nearest(dataset: Dataset, centre: tuple[float, float, float]) -> float:
-    return min(math.dist(camera.centre, centre) for camera in dataset.cameras)
+def _nearest(dataset: Description) -> float:
+    return min(math.dist(camera.position, dataset.origin) for camera in dataset.cameras)
 
 
 CHECK = Check("object_in_grid", "Object in the grid", "data", run, needs=("data_present",))

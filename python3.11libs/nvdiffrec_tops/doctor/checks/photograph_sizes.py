@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import os
 
+from nvdiffrec_contract.dataset import Description, Size
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context
-from nvdiffrec_tops.doctor.dataset import Dataset, sample
 from nvdiffrec_tops.doctor.finding import Finding
-from nvdiffrec_tops.doctor.pictures import size_of
 
-QUICK_SAMPLE = 12
 ASPECT = 0.02
 """How far proportions may differ from the camera's, as the trainers allow."""
 
@@ -19,8 +17,8 @@ def run(context: Context) -> list[Finding]:
     dataset = context.dataset
     if dataset is None or not dataset.pictures:
         return CHECK.skipped("the data are no photographs")
-    looked = sample(dataset.pictures, QUICK_SAMPLE if context.quick else 100_000)
-    sizes = {path: size for path in looked if (size := size_of(path))}
+    known = {path: look.size for path, look in dataset.looks.items() if look.size}
+    sizes = {path: known[path] for path in dataset.pictures if path in known}
     if not sizes:
         return CHECK.skipped("these pictures' headers do not tell their size")
     findings = []
@@ -37,11 +35,10 @@ def run(context: Context) -> list[Finding]:
             )
         )
     for photo, mask in zip(dataset.pictures, dataset.masks, strict=False):
-        if photo in sizes and size_of(mask) not in (None, sizes[photo]):
-            mask_size = size_of(mask) or (0, 0)
+        if photo in sizes and known.get(mask, sizes[photo]) != sizes[photo]:
             findings.append(
                 CHECK.error(
-                    f"{mask} is {_shown(mask_size)}, its photograph {_shown(sizes[photo])}",
+                    f"{mask} is {_shown(known[mask])}, its photograph {_shown(sizes[photo])}",
                     "export the masks in the size of the photographs",
                 )
             )
@@ -50,9 +47,7 @@ def run(context: Context) -> list[Finding]:
     return findings or CHECK.ok(f"{_shown(size)} ({len(sizes)} looked at)")
 
 
-def _proportions(dataset: Dataset, sizes: dict[str, tuple[int, int]]) -> list[Finding]:
-    if dataset.kind != "llff":
-        return []
+def _proportions(dataset: Description, sizes: dict[str, Size]) -> list[Finding]:
     for path, camera in zip(dataset.pictures, dataset.cameras, strict=False):
         if path not in sizes or camera.fault:
             continue
@@ -69,7 +64,7 @@ def _proportions(dataset: Dataset, sizes: dict[str, tuple[int, int]]) -> list[Fi
     return []
 
 
-def _shown(size: tuple[int, int]) -> str:
+def _shown(size: Size) -> str:
     return f"{size[1]} x {size[0]}"
 
 

@@ -11,18 +11,14 @@ from nvdiffrec_tops.doctor.finding import Finding
 
 def run(context: Context) -> list[Finding]:
     dataset = context.dataset
-    if dataset is None or dataset.kind != "mesh":
+    told = [] if dataset is None else CHECK.told(dataset.told(context.engine, "mesh"))
+    if told:
+        return told
+    if dataset is None or not dataset.light:
         return CHECK.skipped("the data are no mesh")
-    mesh = context.mesh
+    mesh = dataset.mesh
     if mesh is None:
         return CHECK.skipped(f"{dataset.path} is large: a full examination reads it")
-    if not mesh.vertices or not mesh.faces:
-        return [
-            CHECK.error(
-                f"{dataset.path} has {mesh.vertices} vertices and {mesh.faces} faces",
-                "export it again as a polygon mesh",
-            )
-        ]
     findings = []
     missing = [path for path in mesh.libraries if not os.path.isfile(path)]
     if missing and not context.resolved("mtl_override"):

@@ -1,0 +1,33 @@
+"""``python -m diffrec.data PATH [--quick]``: what a data set holds, as JSON on standard output.
+
+Also started by its path under an interpreter that has no diffrec. Needs Python 3.9; NumPy and
+OpenCV are used where they are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+
+def main() -> int:
+    """Describe the path on the command line."""
+    if not __package__:
+        sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+    from diffrec.data import describe
+    from diffrec.data.looks import with_looks
+
+    parser = argparse.ArgumentParser(prog="python -m diffrec.data", description=__doc__)
+    parser.add_argument("path", type=Path)
+    parser.add_argument("--quick", action="store_true", help="leave out what takes long")
+    given = parser.parse_args()
+    found = with_looks(describe(given.path, given.quick), given.quick)
+    json.dump(found.document(), sys.stdout, allow_nan=False)
+    sys.stdout.write("\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""Asks the trainer's data formats what a data set holds, in a process of its own.
+
+Nothing of diffrec is imported here; the formats run under any Python from 3.9, without PyTorch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+
+from nvdiffrec_contract import dataset
+from nvdiffrec_contract.dataset import Description
+
+QUICK = 15.0
+SLOW = 60.0
+"""Seconds for each Python that is asked: pictures on a network disk take their time."""
+MAX_BYTES = 64 << 20
+
+_TOOLKIT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_SCRIPT = os.path.join(_TOOLKIT, "diffrec", "data", "__main__.py")
+_PYTHONS = ("python", "hython", "pypy")
+
+
+class NotDescribedError(Exception):
+    """No Python could be asked; the message says what the last one answered instead."""
+
+
+def describe(
+    path: str, pythons: Sequence[str], variables: Mapping[str, str], *, quick: bool
+) -> Description:
+    """What lies at ``path``, by the first of the interpreters that can read all of it.
+
+    The interpreter that runs this is asked last.
+
+    Raises:
+        NotDescribedError: none of them answers.
+    """
+    own = os.path.basename(sys.executable or "").lower().startswith(_PYTHONS)
+    asked = dict.fromkeys([*pythons, *([sys.executable] if own else [])])
+    partly: Description | None = None
+    said = "there is no Python to ask"
+    for python in asked:
+        try:
+            found = _answer(python, path, variables, quick)
+        except (NotDescribedError, OSError, ValueError) as error:
+            said = f"{python}: {error}"
+            continue
+        if found.complete:
+            return found
+        partly = partly or found
+    if partly is None:
+        raise NotDescribedError(said)
+    return partly
+
+
+def _answer(python: str, path: str, variables: Mapping[str, str], quick: bool) -> Description:
+    # The trainer's own, where no toolkit lies beside this package.
+    what = [_SCRIPT] if os.path.isfile(_SCRIPT) else ["-m", "diffrec.data"]
+    command = [python, "-I", "-X", "utf8", *what, *(["--quick"] if quick else []), "--", path]
+    limit = QUICK if quick else SLOW
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            done = subprocess.run(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=dict(variables),
+                timeout=limit,
+            )
+        except subprocess.TimeoutExpired:
+            raise NotDescribedError(f"no answer within {limit:.0f} s") from None
+        out.seek(0)
+        err.seek(0)
+        answered = out.read(MAX_BYTES + 1)
+        said = err.read(1 << 16).decode("utf-8", "replace").strip().splitlines()
+    if done.returncode != 0 or len(answered) > MAX_BYTES:
+        raise NotDescribedError(said[-1][:300] if said else f"exit code {done.returncode}")
+    try:
+        # Not the contract's reader: names of files may hold what UTF-8 does not know.
+        found = dataset.of(json.loads(answered))
+    except (ValueError, RecursionError):
+        found = None
+    if found is None:
+        raise NotDescribedError("its answer is no description of data")
+    return found
