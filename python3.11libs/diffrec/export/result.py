@@ -1,20 +1,55 @@
-"""The folder that a run leaves: mesh, material, textures, light probe."""
+"""The folder that a run leaves, written by the exporters.
+
+An exporter is a module in this folder with `FILES`, the names of what it writes, and
+`export(folder, made)`. It is found there. What every run leaves stands in
+``nvdiffrec_contract.layout`` too, since the processes around a training wait for it.
+"""
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from diffrec import imagefiles
-from diffrec.colour import linear_to_srgb
-from diffrec.export.obj import write_obj
+import diffrec.export
 from diffrec.geometry.mesh import Mesh
+from diffrec.imagefiles import PictureWriter, own_or
 from diffrec.materials import TextureMaterial
 from diffrec.shading.light import EnvironmentLight
+from nvdiffrec_contract import layout
 
-PROBE_RESOLUTION = (512, 1024)
+
+@dataclass(frozen=True)
+class Made:
+    """What a pass made, for exporters.
+
+    `pictures`: where pictures are encoded and written beside other work; `log`: takes what is told.
+    """
+
+    mesh: Mesh
+    material: TextureMaterial
+    light: EnvironmentLight
+    pictures: PictureWriter
+    log: Callable[[str], None]
+
+
+def exporters() -> list[Any]:
+    """The modules of exporters; those of pictures come first, since they work beside the rest."""
+    path = diffrec.export.__path__
+    modules = [
+        import_module(f"{diffrec.export.__name__}.{one.name}") for one in pkgutil.iter_modules(path)
+    ]
+    found = [module for module in modules if hasattr(module, "export")]
+    return sorted(found, key=lambda one: not _is_picture(one.FILES[0]))
+
+
+def _is_picture(name: str) -> bool:
+    return layout.tag(name).startswith("file/image")
 
 
 def write_result(
@@ -23,19 +58,15 @@ def write_result(
     material: TextureMaterial,
     light: EnvironmentLight,
     log: Callable[[str], None],
-    writer: imagefiles.PictureWriter | None = None,
+    writer: PictureWriter | None = None,
 ) -> None:
-    """Write mesh.obj, mesh.mtl, texture_kd/ks/n.png and probe.hdr into `folder`.
+    """Write a result into `folder`: what every exporter makes of it.
 
-    kd is written sRGB; ks (occlusion, roughness, metalness) and the normal map (0.5 + 0.5 n, +Y up)
-    linear; the probe is linear RGB, latitude-longitude, [512, 1024]. `writer`: where the pictures
-    are written beside other work; without one all is written when this returns.
+    `writer`: where the pictures are written beside other work; without one all is written when
+    this returns.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with torch.no_grad(), imagefiles.own_or(writer) as pictures:
-        normal = material.normal * 0.5 + 0.5
-        pictures.write_png(folder / "texture_kd.png", linear_to_srgb(material.kd).clamp(0, 1))
-        pictures.write_png(folder / "texture_ks.png", material.ks.clamp(0, 1))
-        pictures.write_png(folder / "texture_n.png", normal.clamp(0, 1))
-        pictures.write_hdr(folder / "probe.hdr", light.to_latlong(PROBE_RESOLUTION))
-        write_obj(folder / "mesh.obj", mesh, log=log)
+    with torch.no_grad(), own_or(writer) as pictures:
+        made = Made(mesh, material, light, pictures, log)
+        for exporter in exporters():
+            exporter.export(folder, made)

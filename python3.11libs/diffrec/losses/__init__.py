@@ -15,10 +15,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from diffrec.colour import linear_to_srgb
+from diffrec.losses.colour import ImageLoss, color_losses, relmse, smape
+from diffrec.losses.tonemapping import BRIGHTEST
 from diffrec.ops.backends import Operation
 
-ImageLoss = Callable[[Tensor, Tensor], Tensor]
 #: Rendered image, photograph, background.
 PhotographLoss = Callable[[Tensor, Tensor, Tensor], Tensor]
 
@@ -28,57 +28,6 @@ ALBEDO_WEIGHT = 0.03
 OCCLUSION_WEIGHT = 0.001
 RAMP_ITERATIONS = 500
 LIGHT_WEIGHT = 0.005
-# Largest radiance that the tone mapping knows: that of half precision, about.
-BRIGHTEST = 65535.0
-_SMAPE_EPSILON = 0.01
-_RELMSE_EPSILON = 0.1
-
-
-def tonemap(linear: Tensor) -> Tensor:
-    """srgb(log(1 + x)) with x clamped to [0, 65535]: linear radiance to what the log losses see."""
-    return linear_to_srgb(torch.log1p(linear.clamp(0.0, BRIGHTEST)))
-
-
-def logl1(color: Tensor, reference: Tensor) -> Tensor:
-    """mean |tonemap(x) - tonemap(y)|."""
-    return (tonemap(color) - tonemap(reference)).abs().mean()
-
-
-def logl2(color: Tensor, reference: Tensor) -> Tensor:
-    """mean (tonemap(x) - tonemap(y))^2."""
-    return (tonemap(color) - tonemap(reference)).square().mean()
-
-
-def mse(color: Tensor, reference: Tensor) -> Tensor:
-    """mean (x - y)^2."""
-    return (color - reference).square().mean()
-
-
-def smape(color: Tensor, reference: Tensor) -> Tensor:
-    """Symmetric mean absolute percentage error: mean |x - y| / (|x| + |y| + 0.01).
-
-    As used for denoising by Vogels et al., SIGGRAPH 2018.
-    """
-    scale = color.abs() + reference.abs() + _SMAPE_EPSILON
-    return ((color - reference).abs() / scale).mean()
-
-
-def relmse(color: Tensor, reference: Tensor) -> Tensor:
-    """Relative squared error, symmetric in both: mean (x - y)^2 / (x^2 + y^2 + 0.1).
-
-    After Rousselle et al., SIGGRAPH Asia 2011.
-    """
-    scale = color.square() + reference.square() + _RELMSE_EPSILON
-    return ((color - reference).square() / scale).mean()
-
-
-COLOR_LOSSES: dict[str, ImageLoss] = {
-    "logl1": logl1,
-    "logl2": logl2,
-    "mse": mse,
-    "smape": smape,
-    "relmse": relmse,
-}
 
 
 def image_loss(name: str) -> ImageLoss:
@@ -88,7 +37,7 @@ def image_loss(name: str) -> ImageLoss:
     mean (a - a')^2 + loss(c a', c' a'), where a' is the coverage of the reference and both
     means run over all pixels, empty ones too. Gradients flow to the first image.
 
-    Raises ValueError for an unknown name; the choices are the keys of `COLOR_LOSSES`.
+    Raises ValueError for an unknown name; the choices are those of `color_losses`.
     """
     color_loss = _color_loss(name)
 
@@ -126,9 +75,10 @@ def photograph_loss(name: str) -> PhotographLoss:
 
 
 def _color_loss(name: str) -> ImageLoss:
-    if name not in COLOR_LOSSES:
-        raise ValueError(f"unknown loss '{name}': use one of {', '.join(COLOR_LOSSES)}")
-    return COLOR_LOSSES[name]
+    known = color_losses()
+    if name not in known:
+        raise ValueError(f"unknown loss '{name}': use one of {', '.join(known)}")
+    return known[name]
 
 
 def ramp(iteration: int) -> float:
@@ -210,7 +160,7 @@ class _ImageLoss(torch.autograd.Function):
             image.reshape(-1, 4),
             reference.reshape(-1, 4),
             None if background is None else background.expand(*image.shape[:-1], 3).reshape(-1, 3),
-            (BRIGHTEST, _SMAPE_EPSILON, _RELMSE_EPSILON),
+            (BRIGHTEST, smape.EPSILON, relmse.EPSILON),
             ctx.needs_input_grad[0],
         )
         if gradient is not None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor
 
 from diffrec import losses
+from diffrec.losses import colour
 from diffrec.ops.backends import use_backend
+from nvdiffrec_contract.configuration import LOSSES
 
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 # More pixels than the kernel has threads, so that a thread adds up several.
@@ -36,7 +41,7 @@ def close(found: Tensor, expected: Tensor, rtol: float = 1e-4) -> None:
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("name", list(losses.COLOR_LOSSES))
+@pytest.mark.parametrize("name", LOSSES)
 def test_image_losses_agree_with_the_formulas(name: str, device: str) -> None:
     image, photograph, background = pictures(1)
     exact = image.double().requires_grad_(True)
@@ -52,7 +57,7 @@ def test_image_losses_agree_with_the_formulas(name: str, device: str) -> None:
     close(image.grad, exact.grad)
 
 
-@pytest.mark.parametrize("name", list(losses.COLOR_LOSSES))
+@pytest.mark.parametrize("name", LOSSES)
 def test_an_image_loss_is_that_of_a_photograph_over_black(name: str) -> None:
     image, photograph, background = pictures(2)
     loss = use_backend("warp")(losses.image_loss(name))(image, photograph)
@@ -61,7 +66,7 @@ def test_an_image_loss_is_that_of_a_photograph_over_black(name: str) -> None:
     assert float(loss) == pytest.approx(float(losses.image_loss(name)(image, photograph)), rel=1e-5)
 
 
-@pytest.mark.parametrize("name", list(losses.COLOR_LOSSES))
+@pytest.mark.parametrize("name", LOSSES)
 def test_equal_images_have_no_loss_and_no_gradient(name: str) -> None:
     _, photograph, _ = pictures(3)
     image = photograph.clone().requires_grad_(True)
@@ -128,11 +133,13 @@ def test_the_lights_balance_agrees(device: str) -> None:
     close(base.grad, exact.grad)
 
 
-def test_an_image_loss_without_a_kernel_works_where_kernels_do(
-    monkeypatch: pytest.MonkeyPatch,
+def test_an_image_loss_is_one_file_and_needs_no_kernel(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its one function in PyTorch is all that a loss needs."""
-    monkeypatch.setitem(losses.COLOR_LOSSES, "mean", lambda x, y: (x - y).abs().mean())
+    text = "def loss(color, reference):\n    return (color - reference).abs().mean()\n"
+    (tmp_path / "mean.py").write_text(text)
+    monkeypatch.setattr(colour, "__path__", [*colour.__path__, str(tmp_path)])
+    monkeypatch.delitem(sys.modules, f"{colour.__name__}.mean", raising=False)
     image, photograph, background = pictures(6)
     image.requires_grad_()
     value = use_backend("warp")(losses.photograph_loss("mean"))(image, photograph, background)

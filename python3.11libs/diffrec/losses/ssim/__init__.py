@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from diffrec.errors import DiffrecError
-from diffrec.losses import BRIGHTEST, PhotographLoss, tonemap
+from diffrec.losses import PhotographLoss
+from diffrec.losses.tonemapping import BRIGHTEST, tonemap
 from diffrec.ops.backends import Operation
 
 _operation = Operation(__name__)

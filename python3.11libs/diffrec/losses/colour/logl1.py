@@ -1,0 +1,12 @@
+"""Absolute difference of tone-mapped colour."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from diffrec.losses.tonemapping import tonemap
+
+
+def loss(color: Tensor, reference: Tensor) -> Tensor:
+    """mean |tonemap(x) - tonemap(y)|."""
+    return (tonemap(color) - tonemap(reference)).abs().mean()
