@@ -288,7 +288,7 @@ def test_mistakes_are_explained_without_a_traceback(site, words, said):
         ('{"iter": 5}', 'has no "ref_mesh"'),
         ('{"ref_mesh": "data/mesh.obj", "display": [{"relight": "x.hdr"}]}', "display[0].relight"),
         ("[]", "must be one JSON object"),
-        ("{", "is not JSON"),
+        ("{", "not JSON: "),
     ],
 )
 def test_mistakes_in_a_configuration_name_the_field(site, config, said):
