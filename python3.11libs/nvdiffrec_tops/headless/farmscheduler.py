@@ -151,8 +151,7 @@ class FarmScheduler(LocalScheduler):
 
     def _launch(self, job: Job) -> None:
         item = job.item
-        for said in (job.outputs, job.attributes, job.warnings):
-            said.clear()
+        job.forget()
         options = self._options(job.settings)
         path = self.folders.data / f"{item.name}.farm.json"
         farm_file = {

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from nvdiffrec_contract.failure import Failure
+
 from ..job.result import NAME as RESULT
 from . import joblines, jobsupport, pdg, serialise
 from .inprocess import Worked
@@ -52,7 +54,14 @@ class Job:
     outputs: dict[str, joblines.Output] = field(default_factory=dict)
     attributes: dict[tuple[str, int], joblines.Attribute] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    failure: Failure | None = None  # as the job itself tells it
     trouble: str = ""  # with its log
+
+    def forget(self) -> None:
+        """Nothing that an earlier start of the job said counts any more."""
+        for said in (self.outputs, self.attributes, self.warnings):
+            said.clear()
+        self.failure = None
 
 
 @dataclass(frozen=True)
@@ -210,8 +219,7 @@ class LocalScheduler:
         seconds = self.parameters.number("local_maxtime", job.item)
         if self.parameters.toggle("local_enabletimeout") and seconds > 0:
             job.deadline = time.monotonic() + seconds
-        for said in (job.outputs, job.attributes, job.warnings):
-            said.clear()
+        job.forget()
         try:
             job.child = ChildProcess(
                 job.command,
@@ -254,6 +262,8 @@ class LocalScheduler:
                 job.attributes[attribute.name, attribute.index] = attribute
             case joblines.Warned(text) if len(job.warnings) < _MOST_SAID:
                 job.warnings.append(text)
+            case joblines.Failed(failure):
+                job.failure = failure
         self._on_line(job.item, line)
 
     def exited(self, message: Exited) -> pdg.workItemState | None:
@@ -293,7 +303,7 @@ class LocalScheduler:
         for attribute in job.attributes.values():
             attribute.give(item)
         if state is pdg.workItemState.CookedFail:
-            item.failure = reason
+            item.failure, item.told = reason, job.failure
             kept = job.snapshot.set_aside()
             if kept:
                 item.addWarning(f"unfinished outputs were renamed: {', '.join(kept)}")

@@ -9,7 +9,7 @@ from typing import Any
 from nvdiffrec_contract import layout
 
 from .. import cookreport
-from ..cookreport import Ending, ReportedNode, duration, explained, tail
+from ..cookreport import Ending, ReportedNode, duration, tail
 from ..job import result as training
 from . import pdg
 from .cook import CookResult
@@ -21,7 +21,7 @@ _SHOWN_OUTPUTS = 8
 def cause(item: pdg.WorkItem) -> str:
     """Why an item is not cooked, in one sentence."""
     if item.failure:
-        return ". ".join([item.failure, *explained(item.logPath)])
+        return f"{item.failure}. {item.told.sentence()}" if item.told else item.failure
     failed = [one.name for one in item.dependencies if not one.isSuccessful]
     if failed:
         return f"it waits for {', '.join(failed[:3])}" + (" and others" if len(failed) > 3 else "")
@@ -88,7 +88,9 @@ def _training(folder: Path) -> list[str]:
 def report(result: CookResult) -> dict[str, Any]:
     """The JSON report of a cook."""
     ending = Ending(result.successful, result.stopped, result.seconds, result.errors)
-    return cookreport.report(reported(result.graph), ending, why=cause, warnings=_warnings)
+    return cookreport.report(
+        reported(result.graph), ending, why=cause, warnings=_warnings, told=lambda item: item.told
+    )
 
 
 def reported(graph: pdg.Graph) -> list[ReportedNode]:

@@ -15,7 +15,8 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import TracebackType
 
-from nvdiffrec_tops.job.failures import EXIT_ENVIRONMENT, JobError
+from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
+from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.lock import system_lock
 
 VISIBLE = "CUDA_VISIBLE_DEVICES"

@@ -7,36 +7,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-EXIT_TRAINING = 1
-EXIT_USAGE = 2
-EXIT_ENVIRONMENT = 3
-EXIT_OUTPUT = 4
-EXIT_BUSY = 5
-EXIT_TIMEOUT = 124
-EXIT_STOPPED = 143
+from nvdiffrec_contract.failure import (
+    EXIT_ENVIRONMENT,
+    EXIT_OUTPUT,
+    EXIT_TRAINING,
+    EXIT_USAGE,
+    Failure,
+)
 
 LAST_LINES = 20
 # Characters at the start of a line in which a failure is looked for.
 MAX_SEARCHED = 4000
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One failure as it is reported: what happened and what to do next."""
-
-    id: str
-    cause: str
-    cure: str
-    exit_code: int = EXIT_TRAINING
-    retry: bool = False
-    lines: tuple[str, ...] = field(default=())
-
-    def document(self) -> dict[str, Any]:
-        """Plain data for the result file."""
-        return asdict(self)
 
 
 class JobError(Exception):
@@ -324,13 +307,6 @@ FAILURES = (
         r"\bMemoryError\b|DefaultCPUAllocator: (?:can't|not enough)|std::bad_alloc",
         "the machine's memory is full",
         "lower batch, train_res or texture_res, or give the job a machine with more memory",
-    ),
-    KnownFailure(
-        "configuration",
-        r"^Error: (?P<message>.+)$",
-        "{message}",
-        "correct the configuration as said, then cook again",
-        exit_code=EXIT_USAGE,
     ),
 )
 

@@ -17,10 +17,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nvdiffrec_contract import engines, jsonfiles
+from nvdiffrec_contract.failure import EXIT_USAGE
 from nvdiffrec_contract.jsonfiles import JsonError
 from nvdiffrec_contract.wording import did_you_mean, shown
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
-from nvdiffrec_tops.job.failures import EXIT_USAGE, JobError
+from nvdiffrec_tops.job.failures import JobError
 
 FORMAT = "tops-nvdiffrec-job"
 VERSION = 1

@@ -19,7 +19,8 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
-from nvdiffrec_tops.job.failures import EXIT_BUSY, EXIT_OUTPUT, JobError
+from nvdiffrec_contract.failure import EXIT_BUSY, EXIT_OUTPUT
+from nvdiffrec_tops.job.failures import JobError
 
 NAME = ".job.lock"
 HEARTBEAT = 10.0

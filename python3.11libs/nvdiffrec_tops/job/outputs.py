@@ -17,7 +17,8 @@ import shutil
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from nvdiffrec_tops.job.failures import EXIT_OUTPUT, JobError
+from nvdiffrec_contract.failure import EXIT_OUTPUT
+from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.result import NAME as RESULT
 from nvdiffrec_tops.job.result import changed, write_json
 

@@ -7,6 +7,7 @@ Lines on standard output, which any scheduler can read:
     PDG_SET_CUSTOM_STATE: <item id>;-1;<text>
     PDG_ATTRIB: <item id>;<attribute>;<value as JSON>
     PDG_WARNING: <item id>;<text>
+    PDG_FAILURE: <item id>;<failure as JSON>
 
 The first three are PDG's own, the others this toolkit's: ``PDG_ATTRIB`` stands once for each
 attribute that the item carries after its training. A whole number is an Int attribute, one with a
@@ -30,7 +31,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from nvdiffrec_contract import layout
+from nvdiffrec_contract import failureline, layout
 from nvdiffrec_tops.job import result
 from nvdiffrec_tops.job.report import Report
 
@@ -53,8 +54,7 @@ class WorkItem:
 
     def __init__(self, report: Report, environ: Mapping[str, str]) -> None:
         self._report = report
-        item = environ.get("PDG_ITEM_ID", "").strip()
-        self._id = "" if _breaks_line(item) else item
+        self._id = failureline.item_of(environ)
         self._percent = -1
         self._state = ""
         self._callbacks: Callbacks | None = None

@@ -10,8 +10,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
-from nvdiffrec_tops.job.failures import EXIT_ENVIRONMENT, JobError
+from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import expand
 
 TIMEOUT = 60.0

@@ -10,8 +10,10 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any, Literal, TextIO
 
+from nvdiffrec_contract import failureline
+from nvdiffrec_contract.failure import EXIT_OUTPUT, Failure
 from nvdiffrec_tops.job.child import Child, Stopped
-from nvdiffrec_tops.job.failures import EXIT_OUTPUT, Failure, JobError
+from nvdiffrec_tops.job.failures import JobError
 
 SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
 
@@ -99,8 +101,16 @@ def _put(stream: TextIO | None, text: str) -> TextIO | None:
     return stream
 
 
+def tell_cook(report: Report, failure: Failure) -> None:
+    """The line for the cook, where this is the job of a work item."""
+    item = failureline.item_of(os.environ)
+    if item:
+        report.protocol(failureline.text(item, failure))
+
+
 def tell_failure(report: Report, failure: Failure) -> None:
-    """The lines that an artist reads first."""
+    """The lines that an artist reads first, and the one for the cook."""
+    tell_cook(report, failure)
     report.complain(f"Job: failed: {failure.cause}")
     report.complain(f"Cure: {failure.cure}")
 

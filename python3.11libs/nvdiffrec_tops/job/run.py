@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import math
 import os
@@ -14,7 +15,8 @@ import sys
 import time
 from typing import Any
 
-from nvdiffrec_contract import VERSION, layout
+from nvdiffrec_contract import VERSION, failurefile, layout
+from nvdiffrec_contract.failure import EXIT_ENVIRONMENT, EXIT_OUTPUT, EXIT_TIMEOUT, Failure
 from nvdiffrec_tops.job import (
     cards,
     outputs,
@@ -28,14 +30,7 @@ from nvdiffrec_tops.job import (
 )
 from nvdiffrec_tops.job.child import Child, Stopped, TimedOut
 from nvdiffrec_tops.job.environment import EnvironmentPolicy, EnvironmentReport, clean_environment
-from nvdiffrec_tops.job.failures import (
-    EXIT_ENVIRONMENT,
-    EXIT_OUTPUT,
-    EXIT_TIMEOUT,
-    Failure,
-    JobError,
-    ended,
-)
+from nvdiffrec_tops.job.failures import LAST_LINES, JobError, ended
 from nvdiffrec_tops.job.jobfile import JobFile
 from nvdiffrec_tops.job.lock import OutputLock
 from nvdiffrec_tops.job.metricstable import LIVE, MetricsTable
@@ -46,6 +41,7 @@ from nvdiffrec_tops.job.report import (
     StopFlag,
     output_error,
     signals,
+    tell_cook,
     tell_failure,
     tell_warning,
 )
@@ -182,7 +178,9 @@ class _Run:
                 cure += " and the training goes on"
             cure += "; the results of the last finished run are still in place"
             cause = f"the job was ended by {name}"
-            self._failed(Failure("stopped", cause, cure, 128 + stopped.number))
+            failure = Failure("stopped", cause, cure, 128 + stopped.number)
+            self._failed(failure)
+            tell_cook(self.report, failure)
             self.report.complain(f"Job: failed: ended by {name}")
             self.report.complain(f"Cure: {cure}")
             raise
@@ -389,6 +387,11 @@ class _Run:
         """Run the trainer once; None when it ended well."""
         lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
         self.stop.check()
+        told = os.path.join(self.folder, layout.FAILURE)
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(told)
+        if self.job.engine == "diffrec":
+            environment = {**environment, failurefile.PLACE: told}
         try:
             child = Child(command, environment, self.folder)
         except OSError as error:
@@ -412,13 +415,16 @@ class _Run:
                     f"the training took longer than its limit of {self.job.timeout:g} s",
                     "raise the time-out, lower iter or train_res, or use a faster machine",
                     EXIT_TIMEOUT,
-                    lines=tuple(lines)[-20:],
+                    lines=tuple(lines)[-LAST_LINES:],
                 )
             finally:
                 self.stop.child = None
             code = child.wait()
         if code == 0:
             return None
+        failure = failurefile.read(told)
+        if failure is not None:
+            return dataclasses.replace(failure, lines=tuple(lines)[-LAST_LINES:])
         return ended(code, list(lines), os.path.join(self.job.output, LOG))
 
     def _line(self, line: str) -> None:

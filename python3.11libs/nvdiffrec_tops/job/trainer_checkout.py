@@ -13,8 +13,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
 from nvdiffrec_contract.wording import shown
-from nvdiffrec_tops.job.failures import EXIT_ENVIRONMENT, JobError
+from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand
 from nvdiffrec_tops.job.shims.display_window import headless
 

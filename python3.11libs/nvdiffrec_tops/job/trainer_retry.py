@@ -6,8 +6,9 @@ import dataclasses
 import os
 import re
 
+from nvdiffrec_contract.failure import Failure
 from nvdiffrec_tops.job import extensionlock
-from nvdiffrec_tops.job.failures import LOCK_PATH, Failure
+from nvdiffrec_tops.job.failures import LOCK_PATH
 from nvdiffrec_tops.job.jobfile import JobFile
 from nvdiffrec_tops.job.shims.extension_lock import is_private
 from nvdiffrec_tops.job.trainer import Training

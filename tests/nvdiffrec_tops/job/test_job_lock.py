@@ -10,8 +10,9 @@ import sys
 
 import pytest
 
+from nvdiffrec_contract.failure import EXIT_BUSY
 from nvdiffrec_tops.job import lock
-from nvdiffrec_tops.job.failures import EXIT_BUSY, JobError
+from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.lock import OutputLock
 
 HOLDER = """

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from nvdiffrec_tops.job.failures import Failure, recognise
+from nvdiffrec_contract.failure import Failure
+from nvdiffrec_tops.job.failures import recognise
 from nvdiffrec_tops.job.jobfile import JobFile
 from nvdiffrec_tops.job.trainer import Training
 from nvdiffrec_tops.job.trainer_retry import Retries
