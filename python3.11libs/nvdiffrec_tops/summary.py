@@ -25,7 +25,7 @@ from nvdiffrec_contract.failure import Failure
 from nvdiffrec_contract.files import replace_file
 
 from . import cookreport, summarypage
-from .job import result as training
+from .job.outputs import result as training
 from .summarypage import FAILED, NOT_TRAINED, REUSED, STATES, STOPPED, TRAINED, Scene
 
 FORMAT = "tops-nvdiffrec-summary"
@@ -165,7 +165,7 @@ def _failure(document: Mapping[str, Any]) -> Failure | None:
     return failurefile.of(found) if isinstance(found, dict) else None
 
 
-def _fields(failure: Failure | None) -> dict[str, str]:
+def _fields(failure: Failure | None) -> dict[str, Any]:
     if failure is None:
         return {}
     return {"id": failure.id, "cause": failure.cause.rstrip("."), "cure": failure.cure}

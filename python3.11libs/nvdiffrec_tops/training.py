@@ -17,9 +17,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from nvdiffrec_contract.layout import Output
-from nvdiffrec_tops import attributes, engines, environment
+from nvdiffrec_tops import attributes, environment
 from nvdiffrec_tops.command import TrainingCommand
+from nvdiffrec_tops.job import engines
+from nvdiffrec_tops.job.engines.engine import Engine
 
+ORIGINAL: Final = "nvdiffrec"
+"""The engine of the original workflow."""
 GPU_MODES: Final = ("any", "these", "turn", "free")
 _MAX_CONFIG_BYTES = 4 << 20
 
@@ -119,11 +123,11 @@ def _required(item: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _engine(name: str, working_dir: str, script: str | None) -> engines.Engine:
+def _engine(name: str, working_dir: str, script: str | None) -> Engine:
     """The engine; items of the original workflow name none and mean the checkout they point at."""
     if not name:
         original = script is not None and bool(working_dir)
-        name = "nvdiffrec" if original else "diffrec"
+        name = ORIGINAL if original else engines.DEFAULT
     try:
         return engines.engine(name)
     except engines.EngineError as error:

@@ -28,7 +28,7 @@ from diffrec.metrics import read_metrics
 from diffrec.render import RenderOptions, render
 from diffrec.sample.scene import write_sample
 from diffrec.shading.light import EnvironmentLight, latlong_directions
-from nvdiffrec_tops.job.progress import ProgressParser
+from nvdiffrec_tops.job.report.progress import ProgressParser
 
 SIZE = 64
 VIEWS = 4

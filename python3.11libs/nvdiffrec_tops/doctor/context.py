@@ -13,6 +13,8 @@ from nvdiffrec_tops.doctor.dataset import Dataset, read_dataset
 from nvdiffrec_tops.doctor.inspection import LONG, QUICK, SLOW, Facts, InspectionError, inspect
 from nvdiffrec_tops.doctor.objfile import ObjFile, read_obj
 from nvdiffrec_tops.environment import Environment, EnvironmentProblem
+from nvdiffrec_tops.job import engines
+from nvdiffrec_tops.job.engines.engine import Engine
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import expand, parse_json
 
@@ -69,6 +71,15 @@ class Context:
             return environments.describe(sys.executable, environ=self.environ)
         except EnvironmentProblem as problem:
             return problem
+
+    @property
+    def trainer(self) -> Engine:
+        """What is known of the engine.
+
+        Raises:
+            EngineError: there is none of that name.
+        """
+        return engines.engine(self.engine)
 
     @property
     def place(self) -> Environment:

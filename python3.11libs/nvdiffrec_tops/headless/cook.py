@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..job import committed
+from ..job.outputs import committed
 from . import pdg
 from .generation import Generation
 from .inheritance import Inheritance

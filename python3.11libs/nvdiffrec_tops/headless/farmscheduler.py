@@ -20,7 +20,8 @@ from ..hqueue.paths import SharedFolders
 from ..hqueue.problem import HQueueProblem
 from ..hqueue.record import Submission
 from ..hqueue.task import Pace, Span, Task
-from ..job import cards, farm
+from ..job import farm
+from ..job.process import cards
 from . import pdg, serialise
 from .farmneeds import check_environment, environments, nearest_folder, needs, writes
 from .jobenvironment import Folders, JobSettings, job_command, job_environment

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from nvdiffrec_contract.failure import Failure
 
-from ..job.result import NAME as RESULT
+from ..job.outputs.result import NAME as RESULT
 from . import joblines, jobsupport, pdg, serialise
 from .inprocess import Worked
 from .jobenvironment import Folders, JobSettings, job_command, job_environment

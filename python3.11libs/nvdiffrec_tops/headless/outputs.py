@@ -8,8 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..job import committed
-from ..job.result import Stamp, stamp
+from ..job.outputs import committed
+from ..job.outputs.result import Stamp, stamp
 from . import pdg
 
 INCOMPLETE = ".incomplete"
@@ -21,7 +21,7 @@ class Snapshot:
 
     A file that a failed or stopped job leaves at an expected place would pass for a finished
     result at the next cook. Not so where a job of this toolkit answers for the file: what such a
-    job has put in place is whole, and only a job changes it (see ``job/committed.py``).
+    job has put in place is whole, and only a job changes it (see ``job/outputs/committed.py``).
 
     ``marks``: of the expected files; ``results``: of the result files that their job may write.
     """

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..job import guard
 from ..job.farm import GRACE as ORPHAN_GRACE
+from ..job.process import guard
 
 _LONGEST_LINE = 64 * 1024
 _DRAIN_SECONDS = 2.0
@@ -24,9 +24,10 @@ _SHOWN = 200  # characters of a line that a message shows
 class ChildProcess:
     """A started command, which ends when this process is gone.
 
-    However this process ends, the system then closes a pipe. On POSIX systems ``job/guard.py``
-    stands between the two and watches it: it asks the command's group to end, and kills what is
-    left of it after ``ORPHAN_GRACE`` seconds. On Windows a Job Object ends the group at once.
+    However this process ends, the system then closes a pipe. On POSIX systems
+    ``job/process/guard.py`` stands between the two and watches it: it asks the command's group to
+    end, and kills what is left of it after ``ORPHAN_GRACE`` seconds. On Windows a Job Object ends
+    the group at once.
 
     Its stdout and stderr go to the log file; ``on_line`` receives each line, ``on_exit`` the exit
     code (negative: the signal that ended it). Both are called on threads of this object, on_exit
@@ -80,7 +81,7 @@ class ChildProcess:
             raise
         self.pid = self._process.pid
         if sys.platform == "win32":
-            from ..job.windows import kill_with_this_process
+            from ..job.process.windows import kill_with_this_process
 
             self._job_object = kill_with_this_process(self._process)
         self._reader = threading.Thread(target=self._read, name=f"log-{self.pid}", daemon=True)

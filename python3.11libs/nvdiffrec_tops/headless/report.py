@@ -10,7 +10,7 @@ from nvdiffrec_contract import layout
 
 from .. import cookreport
 from ..cookreport import Ending, ReportedNode, duration, tail
-from ..job import result as training
+from ..job.outputs import result as training
 from . import pdg
 from .cook import CookResult
 from .view import STATE_WORDS

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from ..cookreport import duration
-from ..job.progress import Progress, ProgressParser
+from ..job.report.progress import Progress, ProgressParser
 from . import pdg
 from .localscheduler import Job
 

@@ -9,8 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from nvdiffrec_contract.engines import NAMES as ENGINES
-from nvdiffrec_tops.job import farm, jobfile
+from nvdiffrec_tops.job import engines, farm, jobfile
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import (
@@ -20,7 +19,7 @@ from nvdiffrec_tops.job.jobfile import (
     JobFile,
     JobFileError,
 )
-from nvdiffrec_tops.job.report import Report, tell_failure
+from nvdiffrec_tops.job.report.joblog import Report, tell_failure
 from nvdiffrec_tops.job.run import run
 
 # Schedulers expand variables and tokens in a command before they split it. An argument list that
@@ -166,7 +165,7 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("jobfile", nargs="?", metavar="JOBFILE.json", help="a job file")
-    parser.add_argument("--engine", choices=ENGINES)
+    parser.add_argument("--engine", choices=engines.names())
     parser.add_argument("--config", metavar="FILE", help="training configuration (JSON)")
     parser.add_argument("--output", metavar="DIR", help="folder for the results")
     parser.add_argument(

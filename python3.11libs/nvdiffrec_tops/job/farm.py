@@ -38,12 +38,13 @@ from nvdiffrec_contract.failure import (
     EXIT_USAGE,
     Failure,
 )
-from nvdiffrec_tops.job import regularfile
-from nvdiffrec_tops.job.cards import CardClaim
-from nvdiffrec_tops.job.child import Child, Stopped
 from nvdiffrec_tops.job.failures import JobError
-from nvdiffrec_tops.job.lock import OutputLock
-from nvdiffrec_tops.job.report import Report, signals, tell_failure
+from nvdiffrec_tops.job.outputs import regularfile
+from nvdiffrec_tops.job.process.cards import CardClaim
+from nvdiffrec_tops.job.process.child import Child, Stopped
+from nvdiffrec_tops.job.process.lock import OutputLock
+from nvdiffrec_tops.job.process.signals import signals
+from nvdiffrec_tops.job.report.joblog import Report, tell_failure
 
 FLAG = "--farm"
 VERSION = 1

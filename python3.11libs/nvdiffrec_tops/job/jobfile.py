@@ -16,10 +16,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nvdiffrec_contract import engines, jsonfiles
+from nvdiffrec_contract import jsonfiles
 from nvdiffrec_contract.failure import EXIT_USAGE
 from nvdiffrec_contract.jsonfiles import JsonError
 from nvdiffrec_contract.wording import did_you_mean, shown
+from nvdiffrec_tops.job import engines
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.failures import JobError
 
@@ -214,7 +215,7 @@ def _check(job: JobFile) -> None:
             raise wrong(name, value, "a text that can be a file name") from None
 
     for name, value, choices in (
-        ("engine", job.engine, engines.NAMES),
+        ("engine", job.engine, engines.names()),
         ("device", job.device, DEVICES),
         ("on_failure", job.on_failure, ON_FAILURE),
         ("on_out_of_memory", job.on_out_of_memory, ON_OUT_OF_MEMORY),

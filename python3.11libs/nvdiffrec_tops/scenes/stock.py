@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from nvdiffrec_tops import engines
 from nvdiffrec_tops.houfiles.describe import (
     NodeDescription,
     NoteDescription,
@@ -17,6 +16,7 @@ from nvdiffrec_tops.houfiles.describe import (
     Token,
     Value,
 )
+from nvdiffrec_tops.job import engines
 from nvdiffrec_tops.job.commandline import ESCAPED, escape_all
 
 NAME = "TOPs_nvdiffrec_Static_Stock"

@@ -192,8 +192,8 @@ def test_new_upstream_files_make_a_cache_stale(scene, top, python, cook, tmp_pat
 
 
 TELLS = (
-    "import os; print('PDG_FAILURE: ' + os.environ['PDG_ITEM_ID'] + "
-    '\';{"id": "no-gpu", "cause": "no GPU", "cure": "rent one"}\')'
+    "import json, os; told = dict(id='no-gpu', cause='no GPU', cure='rent one'); "
+    "print('PDG_FAILURE: ' + os.environ['PDG_ITEM_ID'] + ';' + json.dumps(told))"
 )
 
 

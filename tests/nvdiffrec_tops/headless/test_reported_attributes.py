@@ -22,7 +22,7 @@ from nvdiffrec_tops.headless import joblines, jobsupport, pdg
 from nvdiffrec_tops.headless.cook import Cook, CookResult, Watcher
 from nvdiffrec_tops.headless.localscheduler import LocalScheduler
 from nvdiffrec_tops.headless.network import open_network
-from nvdiffrec_tops.job import result
+from nvdiffrec_tops.job.outputs import result
 
 PDGCMD = "$HHP/pdgjob/pdgcmd.py"
 Run = Callable[..., CookResult]

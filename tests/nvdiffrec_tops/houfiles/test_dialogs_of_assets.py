@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from nvdiffrec_contract.configuration import Config, Extensions
-from nvdiffrec_tops import attributes, engines
+from nvdiffrec_tops import attributes
 from nvdiffrec_tops.houfiles import sections
 from nvdiffrec_tops.houfiles.assets import ASSETS
 from nvdiffrec_tops.houfiles.dialogscript import (
@@ -21,6 +21,7 @@ from nvdiffrec_tops.houfiles.dialogscript import (
     decode,
     read_lines,
 )
+from nvdiffrec_tops.job import engines
 
 Row = tuple[str, str, str]
 

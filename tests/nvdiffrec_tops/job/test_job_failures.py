@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_tops.job.failures import FAILURES, ended, recognise
+from nvdiffrec_tops.job import engines, failures
 
 TRACE = 'Traceback (most recent call last):\n  File "/home/vfx/nvdiffrec/train.py", line 36\n'
 SAMPLES = {
@@ -63,15 +63,29 @@ SAMPLES = {
 }
 
 
+FAILURES = {known.id: known for name in engines.names() for known in engines.engine(name).failures}
+
+
+def recognise(lines, engine="nvdiffrec"):
+    return failures.recognise(lines, engines.engine(engine).failures)
+
+
+def ended(code, lines, log):
+    return failures.ended(code, lines, log, engines.engine("nvdiffrec").failures)
+
+
 def test_every_entry_has_a_sample():
-    assert set(SAMPLES) == {known.id for known in FAILURES}
-    assert len({known.id for known in FAILURES}) == len(FAILURES)
+    assert set(SAMPLES) == set(FAILURES)
+    for name in engines.names():
+        ids = [known.id for known in engines.engine(name).failures]
+        assert len(set(ids)) == len(ids)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_sample(name):
     lines = ["iter=   10, img_loss=0.1", *SAMPLES[name].splitlines()]
-    failure = recognise(lines)
+    engine = "diffrec" if name.startswith("diffrec-") else "nvdiffrec"
+    failure = recognise(lines, engine)
     assert failure is not None and failure.id == name
     assert failure.cause and failure.cure and failure.exit_code
     assert "{" not in failure.cause + failure.cure

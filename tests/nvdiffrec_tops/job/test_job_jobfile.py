@@ -8,8 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_contract import engines
-from nvdiffrec_tops.job import jobfile
+from nvdiffrec_tops.job import engines, jobfile
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, from_document, parse_json
 
@@ -29,7 +28,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 variables = st.text("ABCxyz_0", min_size=1)
 jobs = st.builds(
     JobFile,
-    engine=st.sampled_from(engines.NAMES),
+    engine=st.sampled_from(engines.names()),
     output=texts,
     config=st.one_of(texts, st.dictionaries(texts, st.integers() | texts)),
     python=st.none() | texts,

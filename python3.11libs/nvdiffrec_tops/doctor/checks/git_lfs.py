@@ -37,16 +37,7 @@ def _files(context: Context) -> list[str]:
     files = [path for path in found if os.path.isfile(path)]
     if context.dataset is not None:
         files += sample(context.dataset.pictures, 8) + sample(context.dataset.masks, 8)
-    if context.engine == "nvdiffrec" and context.working_dir:
-        data = os.path.join(context.working_dir, "data")
-        files.append(os.path.join(data, "irrmaps", "bsdf_256_256.bin"))
-        tets = os.path.join(data, "tets")
-        try:
-            names = sorted(os.listdir(tets))
-        except (OSError, ValueError):
-            names = []
-        files += [os.path.join(tets, name) for name in names if name.endswith("_tets.npz")]
-    return files
+    return files + (context.trainer.data_files(context.working_dir) if context.working_dir else [])
 
 
 CHECK = Check("git_lfs", "Git LFS files", "checkout", run)

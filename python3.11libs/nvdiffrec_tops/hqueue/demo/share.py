@@ -8,8 +8,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from nvdiffrec_contract.files import replace_file
+
 from ...command import JOB_SCRIPT
-from ...files import replace_file
 from ..problem import HQueueProblem
 
 SCENE = "TOPs_nvdiffrec_HQueue.hip"
