@@ -3,6 +3,7 @@
 Each fact that two of them need stands in one module of this package, and nowhere else:
 
 * ``configuration``: every field of a training configuration, with default, allowed values and help
+* ``options``: every option of one training, as job files and the command line name it
 * ``layout``: the files of a result, and the PDG tag of each kind of file
 * ``failure``, ``failurefile``, ``failureline``, ``errors``: what a failure is, how a failed
   training tells the job of it (``failure.json``) and the job the cook (a line of its standard

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from nvdiffrec_contract.layout import Output
+from nvdiffrec_contract.options import OPTIONS
 from nvdiffrec_tops import attributes, environment
 from nvdiffrec_tops.command import TrainingCommand
 from nvdiffrec_tops.job import engines
@@ -43,15 +44,15 @@ class TrainingSettings:
 
     engine: str = ""
     output_dir: str = ""
-    device: str = "auto"
+    device: str = OPTIONS["device"].default
     gpu_mode: str = "any"
     gpus: str = ""
     seed: int | None = None
     force: bool = False
-    retries: int = 1
+    retries: int = OPTIONS["retries"].default
     timeout: float | None = None
-    on_failure: str = "fail"
-    on_out_of_memory: str = "fail"
+    on_failure: str = OPTIONS["on_failure"].default
+    on_out_of_memory: str = OPTIONS["on_out_of_memory"].default
     variables: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from nvdiffrec_contract.layout import REQUIRED
+from nvdiffrec_contract.options import DEVICES
 from nvdiffrec_tops.job import engines
-from nvdiffrec_tops.job.jobfile import DEVICES
 
 
 @pytest.mark.parametrize("name", engines.names())

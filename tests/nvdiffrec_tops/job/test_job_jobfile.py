@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nvdiffrec_contract import options
 from nvdiffrec_tops.job import engines, jobfile
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, from_document, parse_json
@@ -35,7 +36,7 @@ jobs = st.builds(
     working_dir=st.none() | texts,
     script=st.none() | texts,
     overrides=st.dictionaries(texts, st.integers() | st.lists(st.integers()) | texts),
-    device=st.sampled_from(jobfile.DEVICES),
+    device=st.sampled_from(options.DEVICES),
     seed=st.none() | st.integers(0, 2**63 - 1),
     environment=st.builds(
         EnvironmentPolicy,
