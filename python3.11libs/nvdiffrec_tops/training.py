@@ -16,6 +16,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from nvdiffrec_contract import jsonfiles
+from nvdiffrec_contract.jsonfiles import JsonError
 from nvdiffrec_contract.layout import Output
 from nvdiffrec_contract.options import OPTIONS
 from nvdiffrec_tops import attributes, environment
@@ -26,7 +28,6 @@ from nvdiffrec_tops.job.engines.engine import Engine
 ORIGINAL: Final = "nvdiffrec"
 """The engine of the original workflow."""
 GPU_MODES: Final = ("any", "these", "turn", "free")
-_MAX_CONFIG_BYTES = 4 << 20
 
 
 class TrainingError(ValueError):
@@ -251,16 +252,6 @@ def configuration(working_dir: str, config: str) -> Mapping[str, Any]:
 @lru_cache(maxsize=256)
 def _configuration(path: Path, _stamp: int) -> Mapping[str, Any]:
     try:
-        with path.open("rb") as stream:
-            data = stream.read(_MAX_CONFIG_BYTES + 1)
-    except OSError as error:
-        raise TrainingError(f"the configuration {path} cannot be read: {error.strerror}") from None
-    try:
-        if len(data) > _MAX_CONFIG_BYTES:
-            raise ValueError("it is larger than 4 MB")
-        document = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise TrainingError(f"the configuration {path} is not JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise TrainingError(f"the configuration {path} must be one JSON object")
-    return document
+        return jsonfiles.read_object(path, f"the configuration {path}")
+    except JsonError as error:
+        raise TrainingError(str(error)) from None
