@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from nvdiffrec_tops import engines
 from nvdiffrec_tops.assets.shipped import ASSETS
+from nvdiffrec_tops.job import engines
 
 SCRIPT = "scripts/picture_parameters.py"
 PAGES = [f"docs/nodes/{name}.md" for name in ASSETS]

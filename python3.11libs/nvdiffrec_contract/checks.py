@@ -14,10 +14,16 @@ Schema = dict[str, Any]
 
 
 class Refused(Exception):
-    """A check does not allow a value. ``found``: what was there; ``allowed``: what may be."""
+    """A check does not allow a value.
+
+    Attributes:
+        value: what was there; ``found``: the same in words.
+        allowed: what may be there.
+    """
 
     def __init__(self, found: object, allowed: str) -> None:
         super().__init__()
+        self.value = found
         self.found = f"found {shown(found)}"
         self.allowed = allowed
 

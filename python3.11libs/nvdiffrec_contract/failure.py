@@ -5,9 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-FORMAT = "tops-nvdiffrec-failure"
-VERSION = 1
-
 EXIT_TRAINING = 1
 EXIT_USAGE = 2
 EXIT_ENVIRONMENT = 3
@@ -40,6 +37,11 @@ class Failure:
     lines: tuple[str, ...] = ()
     field: str = ""
     file: str = ""
+
+    def sentence(self) -> str:
+        """Cause and cure as a person reads them in one line."""
+        cause = self.cause.rstrip(".")
+        return f"{cause}. Cure: {self.cure}" if self.cure else cause
 
     def document(self) -> dict[str, Any]:
         """Plain data for JSON."""

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nvdiffrec_contract import configuration, failurefile
+from nvdiffrec_contract import configuration, failurefile, options
 from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS, Row
 from nvdiffrec_contract.files import replace_file
 from nvdiffrec_contract.jsonfiles import text_of
+from nvdiffrec_contract.options import OPTIONS
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -70,7 +71,23 @@ def of_failure() -> dict[str, Any]:
     return found
 
 
-SCHEMAS = {"configuration": of_configuration, "failure": of_failure}
+def of_job() -> dict[str, Any]:
+    """The schema of a job file."""
+    properties: dict[str, Any] = {
+        "format": {"const": options.FORMAT},
+        "version": {"const": options.VERSION},
+    }
+    for option in OPTIONS.values():
+        properties[option.name] = {"description": option.help, **option.check.schema}
+        if option.default is not None:
+            properties[option.name]["default"] = json.loads(json.dumps(option.default))
+    found = _object("One training", properties)
+    needed = [option.name for option in OPTIONS.values() if option.required]
+    found["required"] = ["format", "version", *needed]
+    return found
+
+
+SCHEMAS = {"configuration": of_configuration, "failure": of_failure, "job": of_job}
 """Maker of each schema, by the name of its file."""
 
 

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from nvdiffrec_tops import engines, presets
+from nvdiffrec_tops import presets
+from nvdiffrec_tops.job import engines
 from nvdiffrec_tops.presets import PresetError
 
 ENGINE: Final = "ENGINE"

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from nvdiffrec_contract.options import OPTIONS
 from nvdiffrec_tops.job.commandline import ESCAPED, escape
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.jobfile import JobFile
@@ -51,16 +52,16 @@ class TrainingCommand:
     working_dir: str | None = None
     script: str | None = None
     overrides: Mapping[str, Any] = field(default_factory=dict)
-    device: str = "auto"
+    device: str = OPTIONS["device"].default
     seed: int | None = None
     variables: Mapping[str, str] = field(default_factory=dict)
     unset: tuple[str, ...] = ()
     retries: int | None = None
     timeout: float | None = None
     inputs: tuple[str, ...] = ()
-    on_failure: str = "fail"
-    on_out_of_memory: str = "fail"
-    claim_card: bool = False
+    on_failure: str = OPTIONS["on_failure"].default
+    on_out_of_memory: str = OPTIONS["on_out_of_memory"].default
+    claim_card: bool = OPTIONS["claim_card"].default
     force: bool = False
     job_script: str = str(JOB_SCRIPT)
 
@@ -76,15 +77,12 @@ class TrainingCommand:
             ("python", self.environment),
             ("working-dir", self.working_dir),
             ("script", self.script),
-            ("device", None if self.device == "auto" else self.device),
+            ("device", self._unlike_default("device")),
             ("seed", self.seed),
             ("retries", self.retries),
             ("timeout", self.timeout),
-            ("on-failure", None if self.on_failure == "fail" else self.on_failure),
-            (
-                "on-out-of-memory",
-                None if self.on_out_of_memory == "fail" else self.on_out_of_memory,
-            ),
+            ("on-failure", self._unlike_default("on_failure")),
+            ("on-out-of-memory", self._unlike_default("on_out_of_memory")),
         ]
         options += [("set", f"{name}={_json(value)}") for name, value in self.overrides.items()]
         options += [("env", f"{name}={value}") for name, value in self.variables.items()]
@@ -93,6 +91,10 @@ class TrainingCommand:
         words = [f"--{name}={value}" for name, value in options if value is not None]
         words += ["--claim-card"] if self.claim_card else []
         return words + (["--force"] if self.force else [])
+
+    def _unlike_default(self, name: str) -> object:
+        value: object = getattr(self, name)
+        return None if value == OPTIONS[name].default else value
 
     def job(self) -> JobFile:
         """The job that the job process makes of these arguments, seen from this machine.

@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 from nvdiffrec_contract import failurefile, layout
 from nvdiffrec_contract.failure import Failure
 
-from .job import result as resultfile
+from .job.outputs import result as resultfile
 
 
 class ResultProblem(ValueError):

@@ -16,12 +16,18 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
+from nvdiffrec_contract import jsonfiles
+from nvdiffrec_contract.jsonfiles import JsonError
 from nvdiffrec_contract.layout import Output
-from nvdiffrec_tops import attributes, engines, environment
+from nvdiffrec_contract.options import OPTIONS
+from nvdiffrec_tops import attributes, environment
 from nvdiffrec_tops.command import TrainingCommand
+from nvdiffrec_tops.job import engines
+from nvdiffrec_tops.job.engines.engine import Engine
 
+ORIGINAL: Final = "nvdiffrec"
+"""The engine of the original workflow."""
 GPU_MODES: Final = ("any", "these", "turn", "free")
-_MAX_CONFIG_BYTES = 4 << 20
 
 
 class TrainingError(ValueError):
@@ -39,15 +45,15 @@ class TrainingSettings:
 
     engine: str = ""
     output_dir: str = ""
-    device: str = "auto"
+    device: str = OPTIONS["device"].default
     gpu_mode: str = "any"
     gpus: str = ""
     seed: int | None = None
     force: bool = False
-    retries: int = 1
+    retries: int = OPTIONS["retries"].default
     timeout: float | None = None
-    on_failure: str = "fail"
-    on_out_of_memory: str = "fail"
+    on_failure: str = OPTIONS["on_failure"].default
+    on_out_of_memory: str = OPTIONS["on_out_of_memory"].default
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -119,11 +125,11 @@ def _required(item: Mapping[str, str], name: str) -> str:
     return value
 
 
-def _engine(name: str, working_dir: str, script: str | None) -> engines.Engine:
+def _engine(name: str, working_dir: str, script: str | None) -> Engine:
     """The engine; items of the original workflow name none and mean the checkout they point at."""
     if not name:
         original = script is not None and bool(working_dir)
-        name = "nvdiffrec" if original else "diffrec"
+        name = ORIGINAL if original else engines.DEFAULT
     try:
         return engines.engine(name)
     except engines.EngineError as error:
@@ -246,16 +252,6 @@ def configuration(working_dir: str, config: str) -> Mapping[str, Any]:
 @lru_cache(maxsize=256)
 def _configuration(path: Path, _stamp: int) -> Mapping[str, Any]:
     try:
-        with path.open("rb") as stream:
-            data = stream.read(_MAX_CONFIG_BYTES + 1)
-    except OSError as error:
-        raise TrainingError(f"the configuration {path} cannot be read: {error.strerror}") from None
-    try:
-        if len(data) > _MAX_CONFIG_BYTES:
-            raise ValueError("it is larger than 4 MB")
-        document = json.loads(data.decode("utf-8-sig"))
-    except (ValueError, RecursionError) as error:
-        raise TrainingError(f"the configuration {path} is not JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise TrainingError(f"the configuration {path} must be one JSON object")
-    return document
+        return jsonfiles.read_object(path, f"the configuration {path}")
+    except JsonError as error:
+        raise TrainingError(str(error)) from None

@@ -24,7 +24,7 @@ from typing import Any
 from houfiles.build import build
 from houfiles.describe import NodeDescription, SceneDescription, Token
 from nvdiffrec_contract import layout
-from nvdiffrec_tops.job import result
+from nvdiffrec_tops.job.outputs import result
 
 LIBRARIES = Path(__file__).resolve().parents[2] / "python3.11libs"
 LIMIT = 300.0  # seconds after which something will not happen any more
@@ -131,7 +131,8 @@ JOB = r"""
 import os, sys
 sys.path[:0] = [%(libraries)r, %(modules)r]
 from pausing import begin, pause
-from nvdiffrec_tops.job import commandline, outputs, preflight, probe, result, unfinished
+from nvdiffrec_tops.job import commandline, preflight, probe
+from nvdiffrec_tops.job.outputs import placing, result, unfinished
 begin("job")
 preflight.findings = lambda *_: []  # takes seconds, and finds that this is no diffrec
 def before(module, name, phase):
@@ -163,7 +164,7 @@ def unlinking(path, **options):
     if last:
         pause("placed")
 def journal():
-    return os.path.join(output, outputs.JOURNAL)
+    return os.path.join(output, placing.JOURNAL)
 output = sys.argv[sys.argv.index("--output") + 1]
 os.replace, os.unlink = replacing, unlinking
 code = commandline.main()

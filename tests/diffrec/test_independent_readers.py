@@ -29,7 +29,7 @@ from diffrec.render import RenderOptions, render
 from diffrec.sample.scene import write_sample
 from diffrec.shading.light import EnvironmentLight, latlong_directions
 from diffrec.shading.models import Lighting
-from nvdiffrec_tops.job.progress import ProgressParser
+from nvdiffrec_tops.job.report.progress import ProgressParser
 
 SIZE = 64
 VIEWS = 4

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_contract import configuration, failurefile, schemas
+from nvdiffrec_contract import configuration, failurefile, failureline, schemas
 from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS
 from nvdiffrec_contract.errors import ConfigError
 from nvdiffrec_contract.failure import Failure
@@ -76,3 +76,25 @@ def test_a_damaged_failure_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "failure.json").write_text(text)
     assert failurefile.read(tmp_path / "failure.json") is None
     assert failurefile.read(tmp_path / "absent") is None
+
+
+@given(st.builds(Failure, st.text(), st.text(), st.text(), retry=st.booleans(), file=st.text()))
+def test_a_failure_passes_through_a_line(failure: Failure) -> None:
+    line = failureline.text("-12", failure)
+    assert line.isascii() and len(line.splitlines()) == 1
+    read = failureline.read(line, -12)
+    assert read is not None
+    assert failureline.document(read) == failureline.document(failure)
+    assert failureline.read(line, 12) is None
+
+
+def test_a_failure_of_any_length_passes_through_a_line() -> None:
+    long = Failure("unknown", "\U0001f4a5" * 100_000, "x" * 100_000)
+    read = failureline.read(failureline.text("1", long), 1)
+    assert read is not None and long.cause.startswith(read.cause) and read.cause
+
+
+@given(st.text())
+def test_any_line_is_read(text: str) -> None:
+    assert failureline.read(text, 1) is None
+    failureline.read(f"PDG_FAILURE: 1;{text}", 1)

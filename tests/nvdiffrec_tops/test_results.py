@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.failure import Failure
 from nvdiffrec_tops import ResultProblem, read_result
-from nvdiffrec_tops.job import result as resultfile
+from nvdiffrec_tops.job.outputs import result as resultfile
 from nvdiffrec_tops.results import _result
 
 

@@ -104,7 +104,7 @@ def test_mistakes_name_the_attribute(
 
 def test_a_configuration_that_is_no_json_is_named(item: dict[str, str], tmp_path: Path) -> None:
     (tmp_path / "bob.json").write_text("{iter: 5}")
-    with pytest.raises(TrainingError, match=r"bob\.json is not JSON"):
+    with pytest.raises(TrainingError, match=r"bob\.json: line 1, .*not JSON"):
         plan(item, 0, TrainingSettings())
 
 

@@ -191,9 +191,15 @@ def test_new_upstream_files_make_a_cache_stale(scene, top, python, cook, tmp_pat
     assert states(cook(hip, "--set", "two.pdg_cachemode=3"), "two") == ["CookedCache"]
 
 
+TELLS = (
+    "import json, os; told = dict(id='no-gpu', cause='no GPU', cure='rent one'); "
+    "print('PDG_FAILURE: ' + os.environ['PDG_ITEM_ID'] + ';' + json.dumps(told))"
+)
+
+
 def test_failure_report_and_unfinished_output(scene, top, python, cook, tmp_path) -> None:
     path = tmp_path / "mesh.obj"
-    code = f"{_writer(str(path))}; print('Job: failed: no GPU'); print('Cure: rent one'); exit(7)"
+    code = f"{_writer(str(path))}; {TELLS}; exit(7)"
     hip = scene(
         top(
             "run",
@@ -213,6 +219,8 @@ def test_failure_report_and_unfinished_output(scene, top, python, cook, tmp_path
     item = report["items"][0]
     assert item["stateName"] == "CookedFail"
     assert item["cause"].startswith("exit code 7") and "no GPU" in item["cause"]
+    failure = item["failure"]
+    assert [failure[name] for name in ("id", "cause", "cure")] == ["no-gpu", "no GPU", "rent one"]
     assert "rent one" in report["said"] and item["log"] in report["said"]
     assert not path.exists() and path.with_name("mesh.obj.incomplete").exists()
     assert states(report, "after") == ["Waiting"]

@@ -18,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nvdiffrec_tops.command import TrainingCommand
-from nvdiffrec_tops.job import result
+from nvdiffrec_tops.job.outputs import result
 from topcook import jobsupport, pdg
 from topcook.cook import Cook, CookResult, Watcher
 from topcook.jobs import loglines

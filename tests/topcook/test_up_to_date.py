@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from nvdiffrec_tops.cli import main
-from nvdiffrec_tops.job import committed, outputs, result, unfinished
+from nvdiffrec_tops.job.outputs import committed, placing, result, unfinished
 from topcook import pdg
 from topcook.jobs.outputs import Snapshot
 
@@ -49,9 +49,9 @@ def mesh(tmp_path: Path) -> Path:
         (lambda mesh: mesh.write_text(""), 1),
         (lambda mesh: mesh.write_text("v 0 0 1\n"), 1),
         (lambda mesh: os.utime(mesh, (5, 5)), 0),
-        (lambda mesh: (mesh.parents[1] / outputs.JOURNAL).write_text(
+        (lambda mesh: (mesh.parents[1] / placing.JOURNAL).write_text(
             '{"run": "x", "entries": [{"path": "mesh/mesh.obj"}]}'), 1),
-        (lambda mesh: (mesh.parents[1] / outputs.JOURNAL).write_text("[]"), 1),
+        (lambda mesh: (mesh.parents[1] / placing.JOURNAL).write_text("[]"), 1),
         (lambda mesh: fail(mesh.parents[1]), 1),
         (lambda mesh: (mesh.parents[1] / result.NAME).unlink(), 0),
     ],

@@ -10,9 +10,9 @@ from nvdiffrec_contract import layout
 from topcook import pdg
 from topcook.cook import CookResult
 
-from ..job import result as training
+from ..job.outputs import result as training
 from . import reporting
-from .reporting import Ending, ReportedNode, duration, explained, tail
+from .reporting import Ending, ReportedNode, duration, tail
 from .view import STATE_WORDS
 
 _SHOWN_OUTPUTS = 8
@@ -21,7 +21,7 @@ _SHOWN_OUTPUTS = 8
 def cause(item: pdg.WorkItem) -> str:
     """Why an item is not cooked, in one sentence."""
     if item.failure:
-        return ". ".join([item.failure, *explained(item.logPath)])
+        return f"{item.failure}. {item.told.sentence()}" if item.told else item.failure
     failed = [one.name for one in item.dependencies if not one.isSuccessful]
     if failed:
         return f"it waits for {', '.join(failed[:3])}" + (" and others" if len(failed) > 3 else "")
@@ -88,7 +88,9 @@ def _training(folder: Path) -> list[str]:
 def report(result: CookResult) -> dict[str, Any]:
     """The JSON report of a cook."""
     ending = Ending(result.successful, result.stopped, result.seconds, result.errors)
-    return reporting.report(reported(result.graph), ending, why=cause, warnings=_warnings)
+    return reporting.report(
+        reported(result.graph), ending, why=cause, warnings=_warnings, told=lambda item: item.told
+    )
 
 
 def reported(graph: pdg.Graph) -> list[ReportedNode]:

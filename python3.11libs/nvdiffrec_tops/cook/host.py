@@ -10,14 +10,16 @@ from topcook.host import Guard, Host, register
 
 from ..assets.shipped import ASSETS
 from ..environment.layout import INTERPRETER
-from ..job import committed, farm, guard, result
+from ..job import farm
+from ..job.outputs import committed, result
+from ..job.process import guard
 
 ROOT = Path(__file__).resolve().parents[3]
 """The package's folder: ``$TOPS_NVDIFFREC``."""
 
 
 def _end_with_this_process(process: subprocess.Popen[bytes]) -> Any:
-    from ..job.windows import kill_with_this_process
+    from ..job.process.windows import kill_with_this_process
 
     return kill_with_this_process(process)
 

@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
+from nvdiffrec_contract import failureline
+from nvdiffrec_contract.failure import Failure
+
 VERSION = 1
 _DONE = ("CookedSuccess", "CookedCache")
+_FAILED = "CookedFail"
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,8 @@ def cause(item: Any) -> str:
     failed = [one.name for one in item.dependencies if one.state.name not in _DONE]
     if failed:
         return f"it waits for {', '.join(failed[:3])}" + (" and others" if len(failed) > 3 else "")
-    return ". ".join(explained(log_path(item)) or said(item)[-1:] or [item.state.name])
+    told = explained(item)
+    return told.sentence() if told else (said(item)[-1:] or [item.state.name])[0]
 
 
 def report(
@@ -62,8 +67,17 @@ def report(
     *,
     why: Callable[[Any], str] = cause,
     warnings: Callable[[Any], list[str]] = said,
+    told: Callable[[Any], Failure | None] | None = None,
 ) -> dict[str, Any]:
-    """The report as plain data. ``why``: the cause of an item that is not cooked."""
+    """The report as plain data.
+
+    Args:
+        nodes: every node with its work items.
+        ending: how the cook ended.
+        warnings: what is said of an item beside its state.
+        why: the cause of an item that is not cooked, for people.
+        told: the failure as the item's job told it; by default read from the item's log.
+    """
     listed = list(nodes)
     return {
         "version": VERSION,
@@ -82,15 +96,23 @@ def report(
             for one in listed
         ],
         "items": sorted(
-            (_item(item, why, warnings) for one in listed for item in one.node.workItems),
+            (
+                _item(item, why, warnings, told or explained)
+                for one in listed
+                for item in one.node.workItems
+            ),
             key=lambda document: int(document["id"]),
         ),
     }
 
 
 def _item(
-    item: Any, why: Callable[[Any], str], warnings: Callable[[Any], list[str]]
+    item: Any,
+    why: Callable[[Any], str],
+    warnings: Callable[[Any], list[str]],
+    told: Callable[[Any], Failure | None],
 ) -> dict[str, Any]:
+    failure = told(item) if item.state.name == _FAILED else None
     return {
         "id": item.id,
         "name": item.name,
@@ -110,6 +132,7 @@ def _item(
         "log": log_path(item),
         "warnings": warnings(item),
         "cause": "" if item.state.name in _DONE else why(item),
+        "failure": failureline.document(failure) if failure else None,
     }
 
 
@@ -183,11 +206,10 @@ def tail(log: Path | str | None, lines: int = 12) -> list[str]:
     return [line for line in text.splitlines() if line.strip()][-lines:]
 
 
-def explained(log: Path | str | None) -> list[str]:
-    """What the job process said about its own failure: its cause and a cure."""
-    found: list[str] = []
-    for line in tail(log, 200):
-        for mark in ("Job: failed: ", "Cure: "):
-            if line.startswith(mark):
-                found.append(line.removeprefix("Job: failed: ").rstrip("."))
-    return found
+def explained(item: Any) -> Failure | None:
+    """What the item's job told of its own failure, from the last lines of the item's log."""
+    for line in reversed(tail(log_path(item), 200)):
+        failure = failureline.read(line, item.id)
+        if failure:
+            return failure
+    return None

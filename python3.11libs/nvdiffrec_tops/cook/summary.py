@@ -20,10 +20,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from nvdiffrec_contract import layout
+from nvdiffrec_contract import failurefile, layout
+from nvdiffrec_contract.failure import Failure
 from nvdiffrec_contract.files import replace_file
 
-from ..job import result as training
+from ..job.outputs import result as training
 from . import reporting, webpage
 from .webpage import FAILED, NOT_TRAINED, REUSED, STATES, STOPPED, TRAINED, Scene
 
@@ -51,8 +52,9 @@ _UPWARDS = 2
 class SceneRow:
     """One scene. ``state``: ``trained``, ``reused``, ``failed``, ``stopped`` or ``not trained``.
 
-    ``psnr`` and ``psnr_pass1`` are dB, ``seconds`` the time of the training. ``message``: for a
-    failure its cause, then ``Cure: `` and what to do. Paths are as this machine sees them.
+    ``psnr`` and ``psnr_pass1`` are dB, ``seconds`` the time of the training. ``message`` is what a
+    person reads of it; of a failure that the job explained, ``id``, ``cause`` and ``cure`` say the
+    same as fields. Paths are as this machine sees them.
     """
 
     name: str
@@ -66,6 +68,9 @@ class SceneRow:
     result_folder: Path | None = None
     contact_sheet: Path | None = None
     log: Path | None = None
+    id: str = ""
+    cause: str = ""
+    cure: str = ""
 
 
 # -- rows of a report ---------------------------------------------------------------------------
@@ -85,8 +90,14 @@ def rows_of_report(report: Mapping[str, Any]) -> list[SceneRow]:
             rows.append((_training_row(item, state), _text(item.get("name"))))
         elif state == FAILED:
             name = _text(item.get("name"))
-            message = _text(item.get("cause"))
-            rows.append((SceneRow(name, state, message=message, log=_path(item.get("log"))), name))
+            row = SceneRow(
+                name,
+                state,
+                message=_text(item.get("cause")),
+                log=_path(item.get("log")),
+                **_fields(_failure(item)),
+            )
+            rows.append((row, name))
     return _told_apart(rows)
 
 
@@ -110,12 +121,14 @@ def _training_row(item: Mapping[str, Any], state: str) -> SceneRow:
     folder = _folder(item)
     document = (training.read(str(folder)) if folder else None) or {}
     message = _text(item.get("cause"))
+    failure = _failure(item) if state == FAILED else None
     figures: dict[str, float | int] = {}
     machine = _attribute(item, "machine")
     log = _path(item.get("log"))
     if state == TRAINED and document.get("status") == "failed":
         # Warn and Go On: cooked, as far as the graph is concerned.
-        state, message = FAILED, _failure(document)
+        state, failure = FAILED, _failure(document)
+        message = failure.sentence() if failure else ""
     if state == TRAINED and any(
         line.startswith("Job: up to date") for line in reporting.tail(log, 50)
     ):
@@ -142,15 +155,20 @@ def _training_row(item: Mapping[str, Any], state: str) -> SceneRow:
         result_folder=folder,
         contact_sheet=sheet if sheet and sheet.is_file() else None,
         log=log,
+        **_fields(failure),
     )
 
 
-def _failure(document: Mapping[str, Any]) -> str:
-    failure = document.get("failure")
-    if not isinstance(failure, dict):
-        return ""
-    cause, cure = _text(failure.get("cause")).rstrip("."), _text(failure.get("cure"))
-    return f"{cause}. Cure: {cure}" if cure else cause
+def _failure(document: Mapping[str, Any]) -> Failure | None:
+    """The failure in a report's item or a result file."""
+    found = document.get("failure")
+    return failurefile.of(found) if isinstance(found, dict) else None
+
+
+def _fields(failure: Failure | None) -> dict[str, Any]:
+    if failure is None:
+        return {}
+    return {"id": failure.id, "cause": failure.cause.rstrip("."), "cure": failure.cure}
 
 
 def _folder(item: Mapping[str, Any]) -> Path | None:
@@ -308,6 +326,8 @@ def _scene(page_folder: Path, row: SceneRow) -> Scene:
         seconds=_finite(row.seconds),
         machine=row.machine,
         message=row.message,
+        cause=row.cause,
+        cure=row.cure,
         folder=_address(page_folder, row.result_folder),
         sheet=sheet,
         log=_address(page_folder, row.log),

@@ -11,7 +11,7 @@ from typing import Any, TextIO
 from topcook import pdg
 from topcook.schedulers.base import Job
 
-from ..job.progress import Progress, ProgressParser
+from ..job.report.progress import Progress, ProgressParser
 from .reporting import duration
 
 _LINE_SECONDS = 5.0

@@ -17,8 +17,6 @@ STATES = (FAILED, STOPPED, NOT_TRAINED, TRAINED, REUSED)
 """In the order in which they are shown."""
 MARK = "tops-nvdiffrec-summary"
 
-_EXIT_CODE = re.compile(r"^exit code -?\d+\. (?=.)")
-_CURE = re.compile(r"(?:^|[.\s]\s*)Cure: ")
 # Neither allowed in HTML nor shown by a browser, and what turns the direction of writing.
 _UNPRINTABLE = re.compile(
     r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
@@ -27,7 +25,10 @@ _UNPRINTABLE = re.compile(
 
 @dataclass(frozen=True)
 class Scene:
-    """A scene as the page shows it; ``folder``, ``sheet`` and ``log`` are addresses or ''."""
+    """A scene as the page shows it; ``folder``, ``sheet`` and ``log`` are addresses or ''.
+
+    ``cause`` and ``cure`` of an explained failure stand in place of its ``message``.
+    """
 
     name: str
     state: str
@@ -40,6 +41,8 @@ class Scene:
     folder: str
     sheet: str
     log: str
+    cause: str = ""
+    cure: str = ""
 
 
 def address(path: str) -> str:
@@ -106,7 +109,7 @@ def _failures(scenes: Sequence[Scene]) -> str:
     """A panel for each cause: on a farm a whole row of scenes may have the same."""
     causes: dict[tuple[str, str], list[Scene]] = {}
     for one in scenes:
-        causes.setdefault(_split(one.message), []).append(one)
+        causes.setdefault((one.cause or one.message, one.cure), []).append(one)
     shown = []
     for (cause, cure), failed in causes.items():
         lines = [f"<h3>{len(failed)} scenes</h3>"] if len(failed) > 1 else []
@@ -126,13 +129,6 @@ def _where(one: Scene) -> str:
     parts += [f'<a href="{escaped(one.log)}">log</a>'] if one.log else []
     parts += [f'<a href="{escaped(one.folder)}">result folder</a>'] if one.folder else []
     return " · ".join(parts)
-
-
-def _split(message: str) -> tuple[str, str]:
-    """Cause and cure of a message. A cause needs no exit code beside it."""
-    cause, *cure = _CURE.split(message, maxsplit=1)
-    cause = _EXIT_CODE.sub("", cause.strip())
-    return cause, (cure[0].strip() if cure else "")
 
 
 def _table(by_state: Sequence[Scene], by_psnr: Sequence[Scene], anchors: dict[int, str]) -> str:
@@ -163,7 +159,7 @@ def _table(by_state: Sequence[Scene], by_psnr: Sequence[Scene], anchors: dict[in
 
 
 def _row(one: Scene, anchors: dict[int, str]) -> str:
-    name, message = _named(one.name), escaped(_split(one.message)[0])
+    name, message = _named(one.name), escaped(one.cause or one.message)
     if one.sheet:
         name = f'<a href="#{anchors[id(one)]}">{name}</a>'
     cells = [

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from nvdiffrec_contract.dataset import Problem
-from nvdiffrec_contract.engines import NAMES as ENGINES
 from nvdiffrec_tops.doctor.finding import Finding
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class Check:
         repair: mends what ``run`` found and returns sentences of what it did. It changes nothing
             that is still right, and removes only what it is certain nobody uses.
         needs: ids of checks without whose success this one cannot look.
-        engines: the engines that it concerns.
+        engines: the engines that it concerns; None for all.
         quick: it takes less than a second.
     """
 
@@ -38,7 +37,7 @@ class Check:
     run: Callable[[Context], list[Finding]]
     repair: Callable[[Context], list[str]] | None = None
     needs: tuple[str, ...] = ()
-    engines: tuple[str, ...] = ENGINES
+    engines: tuple[str, ...] | None = None
     quick: bool = True
 
     def ok(self, evidence: str) -> list[Finding]:

@@ -12,8 +12,8 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.text import Text
 
-from nvdiffrec_contract.engines import NAMES as ENGINES
 from nvdiffrec_tops.doctor import Finding, examine, repair, worst_first
+from nvdiffrec_tops.job import engines
 
 FAILED = 1
 COLOURS = {
@@ -31,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--env", metavar="PREFIX", help="environment's folder or Python (the active one)"
     )
     parser.add_argument(
-        "--engine", choices=ENGINES, default=ENGINES[0], help="for which trainer (%(default)s)"
+        "--engine",
+        choices=engines.names(),
+        default=engines.DEFAULT,
+        help="for which trainer (%(default)s)",
     )
     parser.add_argument(
         "--working-dir", metavar="DIR", help="nvdiffrec's checkout, or the configuration's folder"

@@ -12,7 +12,8 @@ from nvdiffrec_contract.dataset import Description, Problem
 from nvdiffrec_tops import environment as environments
 from nvdiffrec_tops.doctor.inspection import LONG, QUICK, SLOW, Facts, InspectionError, inspect
 from nvdiffrec_tops.environment import Environment, EnvironmentProblem
-from nvdiffrec_tops.job import dataset
+from nvdiffrec_tops.job import dataset, engines
+from nvdiffrec_tops.job.engines.engine import Engine
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import expand, parse_json
 
@@ -68,6 +69,15 @@ class Context:
             return environments.describe(sys.executable, environ=self.environ)
         except EnvironmentProblem as problem:
             return problem
+
+    @property
+    def trainer(self) -> Engine:
+        """What is known of the engine.
+
+        Raises:
+            EngineError: there is none of that name.
+        """
+        return engines.engine(self.engine)
 
     @property
     def place(self) -> Environment:

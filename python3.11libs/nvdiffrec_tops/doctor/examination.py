@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from nvdiffrec_contract.engines import NAMES as ENGINES
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
 from nvdiffrec_tops.doctor.registry import all_checks
+from nvdiffrec_tops.job import engines
 
 WAITS = "waits for a cure of:"
 
@@ -18,11 +18,16 @@ def examined(context: Context, only: Iterable[str] | None = None) -> list[Findin
 
     ``only`` names the checks that are wanted.
     """
-    if context.engine not in ENGINES:
+    known = engines.names()
+    if context.engine not in known:
         evidence = f"there is no engine {context.engine!r}"
-        return [Finding("engine", "error", "Engine", evidence, f"choose {' or '.join(ENGINES)}")]
+        return [Finding("engine", "error", "Engine", evidence, f"choose {' or '.join(known)}")]
     wanted = None if only is None else set(only)
-    checks = {check.id: check for check in all_checks() if context.engine in check.engines}
+    checks = {
+        check.id: check
+        for check in all_checks()
+        if check.engines is None or context.engine in check.engines
+    }
     results: dict[str, list[Finding]] = {}
     for check in checks.values():
         if wanted is None or check.id in wanted:

@@ -15,7 +15,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 from rich.table import Table
 
-from nvdiffrec_contract.engines import NAMES as ENGINES
 from nvdiffrec_tops.environment import create as creation
 from nvdiffrec_tops.environment import travel
 from nvdiffrec_tops.environment.description import (
@@ -29,6 +28,7 @@ from nvdiffrec_tops.environment.isolation import isolated
 from nvdiffrec_tops.environment.marker import NAME, read_marker, remove_environment
 from nvdiffrec_tops.environment.registry import unregister
 from nvdiffrec_tops.environment.specification import read_specification, shipped
+from nvdiffrec_tops.job import engines
 
 FAILED = 1
 
@@ -43,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "by the next one. Needs the package py-rattler, not conda.",
     )
     create.add_argument(
-        "--engine", choices=ENGINES, default=ENGINES[0], help="for which trainer (%(default)s)"
+        "--engine",
+        choices=engines.names(),
+        default=engines.DEFAULT,
+        help="for which trainer (%(default)s)",
     )
     create.add_argument("--prefix", metavar="DIR", help="its folder (~/.conda/envs/NAME)")
     create.add_argument(

@@ -25,7 +25,7 @@ from nvdiffrec_tops.environment.reading import is_folder, names_in, object_of
 from nvdiffrec_tops.environment.registry import home_of, register
 from nvdiffrec_tops.environment.specification import Specification
 from nvdiffrec_tops.job.failures import JobError
-from nvdiffrec_tops.job.lock import OutputLock
+from nvdiffrec_tops.job.process.lock import OutputLock
 
 if TYPE_CHECKING:
     import rattler

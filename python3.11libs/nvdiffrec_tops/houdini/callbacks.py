@@ -17,7 +17,7 @@ import hou
 from nvdiffrec_tops import attributes
 from nvdiffrec_tops.houdini import messages
 from nvdiffrec_tops.houdini.messages import ToolError
-from nvdiffrec_tops.job.result import NAME as RESULT
+from nvdiffrec_tops.job.outputs.result import NAME as RESULT
 
 _MENU_SECONDS = 10.0
 """How long a menu is kept: a pane is drawn many times, and a new environment appears soon."""

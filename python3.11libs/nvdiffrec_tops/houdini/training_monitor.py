@@ -3,7 +3,7 @@
 The pane shows a TOP node whose asset's Python module has ``ml_description``. Of the documented keys
 ``name``, ``first_epoch`` and ``max_epochs`` are given. ``plots`` and the test images have keys of
 their own, which could not be looked up and are not guessed; the artist shows the pane
-``training.csv`` of the output folder (see ``job.metricstable``).
+``training.csv`` of the output folder (see ``job.report.metricstable``).
 """
 
 from __future__ import annotations

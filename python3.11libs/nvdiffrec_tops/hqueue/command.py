@@ -9,7 +9,8 @@ import sys
 from contextlib import suppress
 from typing import Any, TextIO
 
-from ..job.failures import EXIT_STOPPED
+from nvdiffrec_contract.failure import EXIT_STOPPED
+
 from ..job.farm import CANCEL, DONE, STARTED, exit_code, state
 from . import record
 from .jobspec import plain

@@ -19,8 +19,8 @@ from typing import Any
 
 from nvdiffrec_contract.files import replace_file
 
-from ..job import regularfile
 from ..job.farm import CANCEL
+from ..job.outputs import regularfile
 from .problem import HQueueProblem
 from .task import GOODBYE
 

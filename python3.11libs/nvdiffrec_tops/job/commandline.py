@@ -9,18 +9,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from nvdiffrec_contract.engines import NAMES as ENGINES
-from nvdiffrec_tops.job import farm, jobfile
+from nvdiffrec_contract.options import OPTIONS
+from nvdiffrec_tops.job import engines, farm, jobfile
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.failures import JobError
-from nvdiffrec_tops.job.jobfile import (
-    DEVICES,
-    ON_FAILURE,
-    ON_OUT_OF_MEMORY,
-    JobFile,
-    JobFileError,
-)
-from nvdiffrec_tops.job.report import Report, tell_failure
+from nvdiffrec_tops.job.jobfile import JobFile, JobFileError
+from nvdiffrec_tops.job.report.joblog import Report, tell_failure
 from nvdiffrec_tops.job.run import run
 
 # Schedulers expand variables and tokens in a command before they split it. An argument list that
@@ -62,7 +56,7 @@ def parse(argv: Sequence[str]) -> tuple[JobFile, bool]:
     given = parser.parse_args(arguments)
     if given.jobfile is not None:
         others = [
-            f"--{name.replace('_', '-')}"
+            OPTIONS[name].flag if name in OPTIONS else f"--{name.replace('_', '-')}"
             for name, value in vars(given).items()
             if name not in ("jobfile", "force") and value != parser.get_default(name)
         ]
@@ -72,31 +66,18 @@ def parse(argv: Sequence[str]) -> tuple[JobFile, bool]:
                 "write it into the job file, or compose the whole job with flags",
             )
         return jobfile.load(given.jobfile), given.force
-    for name in ("engine", "config", "output"):
-        if getattr(given, name) is None:
+    for name, option in OPTIONS.items():
+        if option.required and getattr(given, name) is None:
             raise JobFileError(
-                f"--{name} is missing",
+                f"{option.flag} is missing",
                 "give a job file, or --engine, --config and --output; see --help",
             )
-    unset = tuple(given.unset_env)
-    job = JobFile(
-        engine=given.engine,
-        output=given.output,
-        config=given.config,
-        python=given.python,
-        working_dir=given.working_dir,
-        script=given.script,
-        overrides=dict(_override(text) for text in given.set),
-        device=given.device,
-        seed=given.seed,
-        environment=EnvironmentPolicy(set=dict(_variable(x) for x in given.env), unset=unset),
-        retries=given.retries,
-        timeout=given.timeout,
-        inputs=tuple(given.input),
-        on_failure=given.on_failure,
-        on_out_of_memory=given.on_out_of_memory,
-        claim_card=given.claim_card,
-    )
+    fields = {name: getattr(given, name) for name in OPTIONS}
+    fields["overrides"] = dict(_override(text) for text in given.overrides)
+    fields["inputs"] = tuple(given.inputs)
+    variables = dict(_variable(text) for text in given.environment)
+    fields["environment"] = EnvironmentPolicy(set=variables, unset=tuple(given.unset_env))
+    job = JobFile(**fields)
     return job.based_on(os.getcwd()), given.force
 
 
@@ -166,46 +147,19 @@ def _parser() -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     parser.add_argument("jobfile", nargs="?", metavar="JOBFILE.json", help="a job file")
-    parser.add_argument("--engine", choices=ENGINES)
-    parser.add_argument("--config", metavar="FILE", help="training configuration (JSON)")
-    parser.add_argument("--output", metavar="DIR", help="folder for the results")
-    parser.add_argument(
-        "--working-dir", metavar="DIR", help="nvdiffrec checkout, or base of relative paths"
-    )
-    parser.add_argument("--script", metavar="FILE", help="nvdiffrec's script (train.py)")
-    parser.add_argument(
-        "--python", metavar="EXE", help="training environment: its folder or its interpreter"
-    )
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=JSON", help="override a config field"
-    )
-    parser.add_argument("--device", choices=DEVICES, default="auto")
-    parser.add_argument("--seed", type=int, metavar="N")
-    parser.add_argument(
-        "--env", action="append", default=[], metavar="NAME=VALUE", help="trainer's environment"
-    )
-    parser.add_argument("--unset-env", action="append", default=[], metavar="NAME")
-    parser.add_argument("--retries", type=int, default=1, metavar="N")
-    parser.add_argument("--timeout", type=float, metavar="SECONDS")
-    parser.add_argument(
-        "--input", action="append", default=[], metavar="PATH", help="also train anew when changed"
-    )
-    parser.add_argument(
-        "--on-failure",
-        choices=ON_FAILURE,
-        default="fail",
-        help="what a failed training is: a failure of the job, or a warning (exit code 0)",
-    )
-    parser.add_argument(
-        "--on-out-of-memory",
-        choices=ON_OUT_OF_MEMORY,
-        default="fail",
-        help="what a full GPU memory is: a failure, or a reason to try with half the batch",
-    )
-    parser.add_argument(
-        "--claim-card",
-        action="store_true",
-        help="wait for a graphics card that no other job of this machine has claimed",
-    )
+    for option in OPTIONS.values():
+        choices = engines.names() if option.name == "engine" else option.choices
+        rest: dict[str, Any] = {"dest": option.name, "help": option.help}
+        if option.default is False:
+            rest["action"] = "store_true"
+        elif option.several:
+            rest.update(action="append", default=[], metavar=option.metavar)
+        elif choices:
+            rest.update(choices=choices, default=option.default)
+        else:
+            rest.update(type=option.kind, default=option.default, metavar=option.metavar)
+        parser.add_argument(option.flag, **rest)
+        if option.name == "environment":
+            parser.add_argument("--unset-env", action="append", default=[], metavar="NAME")
     parser.add_argument("--force", action="store_true", help="train even when up to date")
     return parser

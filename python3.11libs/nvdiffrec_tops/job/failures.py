@@ -1,42 +1,25 @@
-"""The failures that training is known to run into, with cause and cure.
+"""Failures, read from the log of a trainer that did not tell of one itself.
 
-To teach the job a failure, add one entry to :data:`FAILURES` and one log sample to its test.
+Here are those that any trainer of PyTorch can run into; an engine's own ones are in its folder. To
+teach the job a failure, add one entry to a table and one log sample to the test.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
-EXIT_TRAINING = 1
-EXIT_USAGE = 2
-EXIT_ENVIRONMENT = 3
-EXIT_OUTPUT = 4
-EXIT_BUSY = 5
-EXIT_TIMEOUT = 124
-EXIT_STOPPED = 143
+from nvdiffrec_contract.failure import (
+    EXIT_ENVIRONMENT,
+    EXIT_OUTPUT,
+    EXIT_TRAINING,
+    Failure,
+)
 
 LAST_LINES = 20
 # Characters at the start of a line in which a failure is looked for.
 MAX_SEARCHED = 4000
-
-
-@dataclass(frozen=True)
-class Failure:
-    """One failure as it is reported: what happened and what to do next."""
-
-    id: str
-    cause: str
-    cure: str
-    exit_code: int = EXIT_TRAINING
-    retry: bool = False
-    lines: tuple[str, ...] = field(default=())
-
-    def document(self) -> dict[str, Any]:
-        """Plain data for the result file."""
-        return asdict(self)
 
 
 class JobError(Exception):
@@ -70,69 +53,8 @@ class KnownFailure:
     exit_code: int = EXIT_TRAINING
 
 
-# The path of a lock in PyTorch's cache of extensions, between quotation marks where it has spaces.
-# It begins where a word does, so that a line of any length is searched in one go.
-LOCK_PATH = (
-    r"""(?:(?P<quote>["'])|(?<!\S))(?P<lock>(?(quote)[^"']*?|[^\s"']*?)torch_extensions"""
-    r"""(?(quote)[^"']*?|[^\s"']*?)[/\\]lock)\b"""
-)
-
-# The first match in this order wins, so the specific stands before the general.
-FAILURES = (
-    KnownFailure(
-        "path-with-spaces",
-        r"ld: cannot find \S*/torch/lib: No such file or directory",
-        "the training environment lies in a folder with a space in its name, where PyTorch cannot "
-        "link compiled extensions",
-        "make the environment in a folder without spaces (nvdiffrec-tops env create --prefix DIR), "
-        "or train with the diffrec engine, which compiles nothing",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "extension-lost",
-        r"ModuleNotFoundError: No module named 'renderutils_plugin'",
-        "nvdiffrec's CUDA extension was built, but this PyTorch (2.11 or newer) does not make a "
-        "just-built extension importable by its name",
-        "start it through the toolkit, whose launcher enters the extension under its name; does it "
-        "still fail, delete the folder named after 'Shim extension-cache' in the log, or train "
-        "with the diffrec engine",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "extension-unfinished",
-        r"ImportError: \S*torch_extensions\S*\.(?:so|pyd): ",
-        "a CUDA extension that another process was compiling was not finished",
-        "cook again: it is compiled anew then",
-        retry=True,
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "several-processes",
-        r"No module named 'apex(?:\.[\w.]+)?'|DistNetworkError|DistStoreError|"
-        r"Address already in use|EADDRINUSE|clients joined",
-        "nvdiffrec was switched to several graphics cards (WORLD_SIZE above 1), which needs apex, "
-        "one process per card, and port 23456 free",
-        "take WORLD_SIZE, RANK and LOCAL_RANK out of the environment to train on one card, or use "
-        "one work item per card",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "no-display",
-        r"this machine has no display|GLFWError|Failed to open display|"
-        r"cannot connect to X server|DISPLAY environment variable is missing",
-        "nvdiffrec was asked for a preview window (display_interval), and no window can be opened "
-        "on this machine",
-        "set display_interval to 0; the pictures of save_interval show the same",
-        exit_code=EXIT_USAGE,
-    ),
-    KnownFailure(
-        "opengl-missing",
-        r"\begl\w+\(?\)? failed|Failed to initialize EGL|GLEW initialization failed|EGL/egl\.h",
-        "this nvdiffrast draws by OpenGL, which is not usable on this machine",
-        "install nvdiffrast 0.4 or newer, which draws by CUDA alone: pip install "
-        "--no-build-isolation git+https://github.com/NVlabs/nvdiffrast/",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
+# In a table the first match wins, so the specific stands before the general.
+ENVIRONMENT = (
     KnownFailure(
         "tinycudann-crash",
         # As Python prints the stack of a crash, not that of an exception.
@@ -150,37 +72,6 @@ FAILURES = (
         "PyTorch is not installed in the training environment",
         "install it there: pip install torch (the diffrec engine's other needs: pip install "
         "numpy warp-lang numba xatlas opencv-python-headless), or name another environment",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "diffrec-missing",
-        r"No module named (?:diffrec$|'diffrec'|diffrec\.__main__)",
-        "the diffrec trainer is not importable in the training environment",
-        "install the toolkit there: pip install -e 'FOLDER_OF_THE_TOOLKIT[diffrec]'",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "diffrec-incomplete",
-        r"No module named '(?P<module>diffrec\.[\w.]+)'",
-        "the diffrec trainer is incomplete: its module {module} is missing",
-        "install the toolkit again, whole",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "nvdiffrast-missing",
-        r"ModuleNotFoundError: No module named 'nvdiffrast(?:\.[\w.]+)?'",
-        "nvdiffrast is not installed in the training environment",
-        "install PyTorch first, then: pip install --no-build-isolation "
-        "git+https://github.com/NVlabs/nvdiffrast/",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "tinycudann-missing",
-        r"ModuleNotFoundError: No module named 'tinycudann(?:_bindings)?(?:\.[\w.]+)?'",
-        "tiny-cuda-nn is not installed in the training environment",
-        "conda install conda-forge::tiny-cuda-nn, or build it with the system compiler: "
-        "pip install --no-build-isolation "
-        "'git+https://github.com/NVlabs/tiny-cuda-nn/#subdirectory=bindings/torch'",
         exit_code=EXIT_ENVIRONMENT,
     ),
     KnownFailure(
@@ -232,49 +123,10 @@ FAILURES = (
         "(LLFF photographs are used at their own size); close other programs that use the GPU; or "
         "let the job try again with half the batch (on_out_of_memory: halve_batch)",
     ),
-    KnownFailure(
-        "empty-mesh",
-        r"Got empty training triangle mesh",
-        "the training lost the object: its mesh became empty",
-        "check the masks first (none may be empty; white is the object), then mesh_scale (the "
-        "object must fit into a cube of that size around the origin, and fill a good part of it), "
-        "then the learning rate: a lower one also helps",
-    ),
-    KnownFailure(
-        "hdr-reader",
-        r"[Ff]ree[Ii]mage|NeedDownloadError|InternetNotAllowedError|imageio.*\.hdr|"
-        r"Could not find a (?:format|backend) to (?:read|open).*\.hdr",
-        "imageio cannot read Radiance pictures (.hdr) in this environment",
-        "start it through the toolkit, whose launcher reads them itself; for a training by hand "
-        "install the FreeImage library: conda install conda-forge::freeimage, or on Debian "
-        "apt-get install libfreeimage3",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "stale-build-lock",
-        LOCK_PATH,
-        "an earlier run was ended while it built a CUDA extension and left a lock: {lock}",
-        "delete that file when no other training is starting, then cook again",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "compiler-missing",
-        r"Ninja is required to load C\+\+ extensions|ninja: command not found|"
-        r"nvcc: (?:command )?not found|CUDA_HOME environment variable is not set|"
-        r"No such file or directory: '(?:\S*/)?nvcc'|Error checking compiler version",
-        "nvdiffrec builds a CUDA extension at its first start and a build tool is missing",
-        "install ninja, the CUDA toolkit (nvcc) and a C++ compiler in the environment and set "
-        "CUDA_HOME to the toolkit's folder",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "extension-build",
-        r"Error building extension '(?P<name>\w+)'",
-        "the CUDA extension {name} could not be compiled",
-        "the compiler's message stands in the log above this line; the CUDA toolkit must fit the "
-        "CUDA version of PyTorch and the C++ compiler must be one that nvcc supports",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
+)
+"""PyTorch, CUDA and the graphics card."""
+
+MACHINE = (
     KnownFailure(
         "library-conflict",
         r"version `(?P<symbol>(?:GLIBCXX|CXXABI|GLIBC)_[\d.]+)' not found",
@@ -299,14 +151,6 @@ FAILURES = (
         retry=True,
     ),
     KnownFailure(
-        "git-lfs",
-        r"_tets\.npz.*(?:pickle|allow_pickle)|Cannot load file containing pickled data|"
-        r"version https://git-lfs",
-        "a data file of the nvdiffrec checkout is a Git LFS pointer, not the file itself",
-        "in the checkout: git lfs install, then git lfs pull",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
         "module-missing",
         r"ModuleNotFoundError: No module named '(?P<module>[\w.]+)'",
         "the Python module {module} is not installed in the training environment",
@@ -325,25 +169,18 @@ FAILURES = (
         "the machine's memory is full",
         "lower batch, train_res or texture_res, or give the job a machine with more memory",
     ),
-    KnownFailure(
-        "configuration",
-        r"^Error: (?P<message>.+)$",
-        "{message}",
-        "correct the configuration as said, then cook again",
-        exit_code=EXIT_USAGE,
-    ),
 )
+"""What any program can run into; the last of a table."""
 
-_COMPILED = [(known, re.compile(known.pattern)) for known in FAILURES]
 
-
-def recognise(lines: Sequence[str]) -> Failure | None:
-    """The first entry of :data:`FAILURES` that some line of the log shows; the last such line.
+def recognise(lines: Sequence[str], table: Sequence[KnownFailure]) -> Failure | None:
+    """The first entry of the table that some line of the log shows; the last such line.
 
     What the launcher says of its shims is no sign of a failure.
     """
     told = [line[:MAX_SEARCHED] for line in lines if not line.startswith("Shim ")]
-    for known, pattern in _COMPILED:
+    for known in table:
+        pattern = re.compile(known.pattern)
         for line in reversed(told):
             match = pattern.search(line)
             if match:
@@ -359,15 +196,16 @@ def recognise(lines: Sequence[str]) -> Failure | None:
     return None
 
 
-def ended(code: int, lines: Sequence[str], log: str) -> Failure:
+def ended(code: int, lines: Sequence[str], log: str, table: Sequence[KnownFailure]) -> Failure:
     """The failure of a trainer that has ended.
 
     Args:
         code: its exit code; negative: it was ended by that signal.
         lines: the end of its log, oldest first.
         log: where the whole log can be read.
+        table: what to look for.
     """
-    known = recognise(lines)
+    known = recognise(lines, table)
     if known is not None:
         return known
     tail = tuple(lines[-LAST_LINES:])

@@ -29,19 +29,22 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from nvdiffrec_tops.job import regularfile
-from nvdiffrec_tops.job.cards import CardClaim
-from nvdiffrec_tops.job.child import Child, Stopped
-from nvdiffrec_tops.job.failures import (
+from nvdiffrec_contract import failureline
+from nvdiffrec_contract.failure import (
     EXIT_BUSY,
     EXIT_ENVIRONMENT,
     EXIT_OUTPUT,
     EXIT_STOPPED,
     EXIT_USAGE,
-    JobError,
+    Failure,
 )
-from nvdiffrec_tops.job.lock import OutputLock
-from nvdiffrec_tops.job.report import Report, signals, tell_failure
+from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.outputs import regularfile
+from nvdiffrec_tops.job.process.cards import CardClaim
+from nvdiffrec_tops.job.process.child import Child, Stopped
+from nvdiffrec_tops.job.process.lock import OutputLock
+from nvdiffrec_tops.job.process.signals import signals
+from nvdiffrec_tops.job.report.joblog import Report, tell_failure
 
 FLAG = "--farm"
 VERSION = 1
@@ -318,9 +321,15 @@ class _FarmJob:
         try:
             child = Child(command, environment, given.state, given.grace)
         except OSError as error:
-            self._say(f"Job: failed: {command[0]} cannot be started: {error.strerror or error}")
-            self._say("Cure: check that this machine sees it under that path")
-            return EXIT_ENVIRONMENT
+            cause = f"{command[0]} cannot be started: {error.strerror or error}"
+            cure = "check that this machine sees it under that path"
+            failure = Failure("not-started", cause, cure, EXIT_ENVIRONMENT)
+            item = failureline.item_of(environment)
+            if item:
+                self._say(failureline.text(item, failure))
+            self._say(f"Job: failed: {cause}")
+            self._say(f"Cure: {cure}")
+            return failure.exit_code
         with child:
             stop.child = child
             stop.check()

@@ -10,23 +10,20 @@ configuration also from ``working_dir``.
 from __future__ import annotations
 
 import dataclasses
-import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nvdiffrec_contract import engines, jsonfiles
+from nvdiffrec_contract import jsonfiles
+from nvdiffrec_contract.checks import Refused
+from nvdiffrec_contract.failure import EXIT_USAGE
 from nvdiffrec_contract.jsonfiles import JsonError
+from nvdiffrec_contract.options import FORMAT, OPTIONS, PATH, VERSION
 from nvdiffrec_contract.wording import did_you_mean, shown
+from nvdiffrec_tops.job import engines
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
-from nvdiffrec_tops.job.failures import EXIT_USAGE, JobError
-
-FORMAT = "tops-nvdiffrec-job"
-VERSION = 1
-DEVICES = ("auto", "cpu", "cuda")
-ON_FAILURE = ("fail", "warn")
-ON_OUT_OF_MEMORY = ("fail", "halve_batch")
+from nvdiffrec_tops.job.failures import JobError
 
 _VARIABLE_FORBIDDEN = ("=", "\0")
 
@@ -73,15 +70,15 @@ class JobFile:
     working_dir: str | None = None
     script: str | None = None
     overrides: dict[str, Any] = field(default_factory=dict)
-    device: str = "auto"
+    device: str = OPTIONS["device"].default
     seed: int | None = None
     environment: EnvironmentPolicy = field(default_factory=EnvironmentPolicy)
-    retries: int = 1
+    retries: int = OPTIONS["retries"].default
     timeout: float | None = None
     inputs: tuple[str, ...] = ()
-    on_failure: str = "fail"
-    on_out_of_memory: str = "fail"
-    claim_card: bool = False
+    on_failure: str = OPTIONS["on_failure"].default
+    on_out_of_memory: str = OPTIONS["on_out_of_memory"].default
+    claim_card: bool = OPTIONS["claim_card"].default
 
     def __post_init__(self) -> None:
         _check(self)
@@ -172,8 +169,8 @@ def from_document(document: Any) -> JobFile:
         )
     known = [item.name for item in dataclasses.fields(JobFile)]
     _refuse_unknown(fields, known, "")
-    for name in ("engine", "output", "config"):
-        if name not in fields:
+    for name, option in OPTIONS.items():
+        if option.required and name not in fields:
             raise JobFileError(f'the field "{name}" is missing')
     policy = fields.get("environment", {})
     if not isinstance(policy, dict):
@@ -199,71 +196,47 @@ def _refuse_unknown(fields: Mapping[str, Any], known: list[str], prefix: str) ->
 
 
 def _check(job: JobFile) -> None:
-    def wrong(name: str, value: Any, wanted: str) -> JobFileError:
-        return JobFileError(f'"{name}" must be {wanted}, not {shown(value)}')
-
-    def text(name: str, value: Any, optional: bool = False) -> None:
-        if optional and value is None:
-            return
-        if not isinstance(value, str) or not value or "\0" in value:
-            raise wrong(name, value, "a text that is not empty")
+    for option in OPTIONS.values():
+        value = getattr(job, option.name)
+        if option.name == "environment":
+            _check_policy(value)
+            continue
         try:
-            os.fsencode(value)
-        except UnicodeEncodeError:
-            raise wrong(name, value, "a text that can be a file name") from None
-
-    for name, value, choices in (
-        ("engine", job.engine, engines.NAMES),
-        ("device", job.device, DEVICES),
-        ("on_failure", job.on_failure, ON_FAILURE),
-        ("on_out_of_memory", job.on_out_of_memory, ON_OUT_OF_MEMORY),
-    ):
-        if not isinstance(value, str) or value not in choices:
-            near = did_you_mean(value, choices) if isinstance(value, str) else ""
-            raise JobFileError(
-                f'"{name}" must be one of {", ".join(choices)}, not {shown(value)}{near}'
-            )
-    text("output", job.output)
-    for name in ("python", "working_dir", "script"):
-        text(name, getattr(job, name), optional=True)
-    if not isinstance(job.config, dict):
-        if not isinstance(job.config, str) or not job.config:
-            raise wrong("config", job.config, "the path of a configuration, or an object")
-        text("config", job.config)
-    if not isinstance(job.overrides, dict):
-        raise wrong("overrides", job.overrides, "an object of configuration fields")
-    if job.seed is not None and (type(job.seed) is not int or not 0 <= job.seed < 2**63):
-        raise wrong("seed", job.seed, "a whole number from 0")
-    if type(job.retries) is not int or not 0 <= job.retries <= 100:
-        raise wrong("retries", job.retries, "a whole number from 0 to 100")
-    if job.timeout is not None and (
-        isinstance(job.timeout, bool)
-        or not isinstance(job.timeout, (int, float))
-        or not math.isfinite(job.timeout)
-        or job.timeout <= 0
-    ):
-        raise wrong("timeout", job.timeout, "a number of seconds above 0, or null")
-    if type(job.claim_card) is not bool:
-        raise wrong("claim_card", job.claim_card, "true or false")
-    if not isinstance(job.inputs, tuple):
-        raise wrong("inputs", job.inputs, "a list of paths")
-    for path in job.inputs:
-        text("inputs", path)
-    _check_policy(job.environment, wrong, text)
+            option.check(value)
+        except Refused as refused:
+            near = did_you_mean(value, option.choices) if isinstance(value, str) else ""
+            raise _wrong(option.name, refused, near) from None
+    known = engines.names()
+    if job.engine not in known:
+        raise JobFileError(
+            f'"engine" must be one of {", ".join(known)}, not {shown(job.engine)}'
+            f"{did_you_mean(job.engine, known)}"
+        )
 
 
-def _check_policy(policy: EnvironmentPolicy, wrong: Any, text: Any) -> None:
-    text("environment.prefix", policy.prefix, optional=True)
+def _wrong(name: str, refused: Refused, near: str = "") -> JobFileError:
+    return JobFileError(f'"{name}" must be {refused.allowed}, not {shown(refused.value)}{near}')
+
+
+def _check_policy(policy: EnvironmentPolicy) -> None:
+    def refuse(name: str, value: Any, allowed: str) -> None:
+        raise _wrong(f"environment{name}", Refused(value, allowed))
+
+    if policy.prefix is not None:
+        try:
+            PATH(policy.prefix)
+        except Refused as refused:
+            raise _wrong("environment.prefix", refused) from None
     if policy.kind not in (None, "conda", "venv"):
-        raise wrong("environment.kind", policy.kind, "conda, venv or null")
+        refuse(".kind", policy.kind, "conda, venv or null")
     if not isinstance(policy.set, dict):
-        raise wrong("environment.set", policy.set, "an object of names and values")
+        refuse(".set", policy.set, "an object of names and values")
     for name, value in policy.set.items():
         if not isinstance(value, str) or "\0" in value:
-            raise wrong(f"environment.set.{name}", value, "a text")
+            refuse(f".set.{name}", value, "a text")
     for field_name in ("unset", "keep"):
         if not isinstance(getattr(policy, field_name), tuple):
-            raise wrong(f"environment.{field_name}", getattr(policy, field_name), "a list of names")
+            refuse(f".{field_name}", getattr(policy, field_name), "a list of names")
     for name in (*policy.set, *policy.unset, *policy.keep):
         if not isinstance(name, str) or not name or any(c in name for c in _VARIABLE_FORBIDDEN):
-            raise wrong("environment", name, "names of variables")
+            refuse("", name, "names of variables")

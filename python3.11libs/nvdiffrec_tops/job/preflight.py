@@ -14,7 +14,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nvdiffrec_tops.job.failures import Failure
+from nvdiffrec_contract.failure import Failure
 
 PYTHON = (3, 11)
 SECONDS = 60.0

@@ -10,12 +10,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
-from nvdiffrec_tops.job.failures import EXIT_ENVIRONMENT, JobError
+from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import expand
 
 TIMEOUT = 60.0
-DIFFREC_PYTHON = (3, 11)
 
 _PACKAGES = (
     "torch",
@@ -129,31 +129,3 @@ def ask(python: str, environment: Mapping[str, str], folder: str) -> dict[str, A
             EXIT_ENVIRONMENT,
         )
     return document
-
-
-def check(engine: str, python: str, answer: Mapping[str, Any]) -> None:
-    """Refuse an environment that cannot train.
-
-    Raises:
-        JobError: PyTorch is missing, or the Python is too old for diffrec.
-    """
-    if engine != "diffrec":
-        return  # a checkout's own script may need other things; its log will tell
-    if not answer["torch"]:
-        raise JobError(
-            "torch-missing",
-            f"PyTorch is not installed in the training environment of {python}",
-            f"install it there: {python} -m pip install torch numpy warp-lang numba xatlas "
-            "opencv-python-headless",
-            EXIT_ENVIRONMENT,
-        )
-    version = str(answer["versions"]["python"])
-    numbers = tuple(int(part) for part in version.split(".")[:2])
-    if numbers < DIFFREC_PYTHON:
-        raise JobError(
-            "python-too-old",
-            f"diffrec needs Python {'.'.join(map(str, DIFFREC_PYTHON))} or newer; {python} is "
-            f"{version}",
-            "create the training environment with Python 3.11",
-            EXIT_ENVIRONMENT,
-        )

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import collections
 import dataclasses
-import math
 import os
 import platform
 import secrets
@@ -14,45 +12,30 @@ import sys
 import time
 from typing import Any
 
-from nvdiffrec_contract import VERSION, layout
-from nvdiffrec_tops.job import (
-    cards,
-    outputs,
-    pdgreport,
-    preflight,
-    probe,
-    result,
-    toolkit,
-    trainer,
-    unfinished,
-)
-from nvdiffrec_tops.job.child import Child, Stopped, TimedOut
-from nvdiffrec_tops.job.environment import EnvironmentPolicy, EnvironmentReport, clean_environment
-from nvdiffrec_tops.job.failures import (
-    EXIT_ENVIRONMENT,
-    EXIT_OUTPUT,
-    EXIT_TIMEOUT,
-    Failure,
-    JobError,
-    ended,
-)
+from nvdiffrec_contract import VERSION
+from nvdiffrec_contract.failure import EXIT_ENVIRONMENT, Failure
+from nvdiffrec_tops.job import collecting, engines, preflight, probe, toolkit, trainer
+from nvdiffrec_tops.job.attempts import Attempts
+from nvdiffrec_tops.job.collecting import LOG
+from nvdiffrec_tops.job.environment import clean_environment
+from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile
-from nvdiffrec_tops.job.lock import OutputLock
-from nvdiffrec_tops.job.metricstable import LIVE, MetricsTable
-from nvdiffrec_tops.job.pdgreport import WorkItem
-from nvdiffrec_tops.job.progress import ProgressParser
-from nvdiffrec_tops.job.report import (
+from nvdiffrec_tops.job.outputs import placing, result, unfinished
+from nvdiffrec_tops.job.process import cards
+from nvdiffrec_tops.job.process.child import Stopped
+from nvdiffrec_tops.job.process.lock import OutputLock
+from nvdiffrec_tops.job.process.signals import StopFlag, signals
+from nvdiffrec_tops.job.report import pdgreport
+from nvdiffrec_tops.job.report.joblog import (
     Report,
-    StopFlag,
     output_error,
-    signals,
+    tell_cook,
     tell_failure,
     tell_warning,
 )
-from nvdiffrec_tops.job.trainer_retry import Retries
+from nvdiffrec_tops.job.report.metricstable import MetricsTable
+from nvdiffrec_tops.job.report.pdgreport import WorkItem
 
-LOG = "job.log"
-KEPT_LINES = 500
 FINISHED = (
     "the training is finished and kept: cook again and its results are put in place, without "
     "training"
@@ -115,7 +98,7 @@ class _Run:
         self.stop = stop
         self.started = time.time()
         self.id = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
-        self.folder = os.path.join(job.output, outputs.RUN_PREFIX + self.id)
+        self.folder = os.path.join(job.output, placing.RUN_PREFIX + self.id)
         self.notes: list[str] = []
         self.findings: list[dict[str, str]] = []
         self.document: dict[str, Any] = {}
@@ -123,17 +106,17 @@ class _Run:
         self.former: str | None = None  # run folder of the training that this one goes on with
         self.seconds_before = 0.0  # of a training that was finished by an earlier job
         self.odd_line = False
-        count = 1 if isinstance(job.config, dict) and job.config.get("base_mesh") else 2
-        self.parser = ProgressParser(pass_count=count)
+        self.engine = engines.engine(job.engine)
+        self.parser = self.engine.progress(job.config if isinstance(job.config, dict) else {})
         made = os.path.join(self.folder, "out", self.id)
-        self.table = MetricsTable(made, job.output, own=job.engine == "diffrec")
+        self.table = MetricsTable(made, job.output, own=self.engine.writes_table)
 
     def go(self) -> str:
         """Do what there is to do; the last sentence to say."""
-        recovered = outputs.recover(self.job.output)
-        ended = outputs.abandoned(self.job.output)
+        recovered = placing.recover(self.job.output)
+        ended = placing.abandoned(self.job.output)
         for folder in [one for one in ended if not unfinished.is_kept(one)]:
-            outputs.remove_run_folder(folder)
+            placing.remove_run_folder(folder)
             ended.remove(folder)
         self.previous = result.read(self.job.output)
         self.document = self._new_document()
@@ -143,7 +126,7 @@ class _Run:
             self.former = unfinished.matching(ended, self.document["digest"])
             for folder in ended:
                 if folder != self.former:
-                    outputs.remove_run_folder(folder)
+                    placing.remove_run_folder(folder)
             finished = unfinished.finished(self.former) if self.former else None
             if (
                 finished is None
@@ -164,7 +147,7 @@ class _Run:
             for text in training.notes:
                 self._note(text)
             said = self._train(training) if finished is None else self._take_up(finished)
-            outputs.remove_run_folder(self.folder)
+            placing.remove_run_folder(self.folder)
             return said
         except JobError as error:
             self.report.open_log(os.path.join(self.job.output, LOG))
@@ -182,13 +165,15 @@ class _Run:
                 cure += " and the training goes on"
             cure += "; the results of the last finished run are still in place"
             cause = f"the job was ended by {name}"
-            self._failed(Failure("stopped", cause, cure, 128 + stopped.number))
+            failure = Failure("stopped", cause, cure, 128 + stopped.number)
+            self._failed(failure)
+            tell_cook(self.report, failure)
             self.report.complain(f"Job: failed: ended by {name}")
             self.report.complain(f"Cure: {cure}")
             raise
         finally:
             if not unfinished.is_kept(self.folder):
-                outputs.remove_run_folder(self.folder)
+                placing.remove_run_folder(self.folder)
 
     def _new_document(self) -> dict[str, Any]:
         return {
@@ -235,7 +220,7 @@ class _Run:
             {"field": name, "path": path, "sha256": digests[name]}
             for name, path in training.inputs.items()
         ]
-        seed = self.job.seed if self.job.engine == "diffrec" else None
+        seed = trainer.seed(self.job)
         self.document["digest"] = result.job_digest(
             self.job.engine, script, self.job.device, seed, training.asked, digests
         )
@@ -255,7 +240,7 @@ class _Run:
         python = probe.interpreter(self.job.python)
         try:
             os.mkdir(self.folder)
-            unfinished.stamp(self.folder, self.document["digest"])
+            unfinished.stamp(self.folder, self.document["digest"], self.engine.checkpoint)
             if self.former and unfinished.adopt(self.former, self.folder):
                 self._note("goes on with a training that was ended before its end")
             result.write_json(os.path.join(self.folder, "job.json"), self.job.document())
@@ -269,12 +254,13 @@ class _Run:
         except JobError:
             self.stop.check()  # the signal has ended the question as well
             raise
-        probe.check(self.job.engine, python, answer)
-        if self.job.engine == "diffrec" and not answer["diffrec"]:
-            environment, changes = self._with_own_diffrec(policy)
+        self.engine.check_environment(python, answer)
+        settled = self.engine.policy(policy, answer)
+        if settled is not policy:
+            environment, changes = clean_environment(os.environ, settled)
         self.document["environment"] = {"python": python, **changes.document()}
         self.document["versions"].update(answer["versions"])
-        command = trainer.command(self.job, training, python, config)
+        command = self.engine.command(self.job, training, python, config)
         self.report.log(f"Job: {self.job.engine} in {self.folder}")
         self.report.log("Job: command: " + shlex.join(command))
         self.report.log(
@@ -291,9 +277,17 @@ class _Run:
         with cards.claimed(wanted, environment, self._alive, self._waiting) as note:
             if note:
                 self._note(note)
-            # Until the results are in place the checkpoint is all that is left if we are killed.
-            environment[layout.KEEP_CHECKPOINT] = "1"
-            self._attempts(training, command, environment)
+            attempts = Attempts(
+                self.job,
+                self.folder,
+                self.id,
+                os.path.join(self.job.output, LOG),
+                stop=self.stop,
+                alive=self.lock.touch,
+                line=self._line,
+                note=self._note,
+            )
+            attempts.run(training, command, environment, self.findings)
         self._finish()
         return self._collect()
 
@@ -301,7 +295,7 @@ class _Run:
         """Put the results of an earlier job's training in place."""
         assert self.former is not None
         self.folder = self.former
-        self.id = os.path.basename(self.folder)[len(outputs.RUN_PREFIX) :]
+        self.id = os.path.basename(self.folder)[len(placing.RUN_PREFIX) :]
         text = (
             "the training was finished by an earlier job that could not put its results in place; "
             "they are put in place now, without training"
@@ -340,87 +334,6 @@ class _Run:
         self.stop.check()
         self.lock.touch()
 
-    def _attempts(
-        self,
-        training: trainer.Training,
-        command: list[str],
-        environment: dict[str, str],
-    ) -> None:
-        """Train, and train again where something could be mended."""
-        deadline = None if self.job.timeout is None else time.monotonic() + self.job.timeout
-        retries = Retries(self.job, training)
-        while True:
-            failure = self._attempt(command, environment, deadline)
-            if failure is None:
-                return
-            before = retries.training
-            note = retries.after(failure)
-            if note is None:
-                failure = preflight.explained(retries.explained(failure), self.findings)
-                raise JobError.of(failure)
-            self._note(note)
-            if retries.training is not before or not unfinished.is_resumable(self.folder):
-                outputs.remove_run_folder(os.path.join(self.folder, "out"))
-            trainer.write_configuration(retries.training, self.folder, self.id)
-
-    def _with_own_diffrec(
-        self, policy: EnvironmentPolicy
-    ) -> tuple[dict[str, str], EnvironmentReport]:
-        """The environment with the trainer of this toolkit's own folder importable."""
-        here = os.path.dirname(os.path.abspath(__file__))
-        libraries = os.path.dirname(os.path.dirname(here))
-        if not os.path.isdir(os.path.join(libraries, "diffrec")):
-            raise JobError(
-                "diffrec-missing",
-                "the diffrec trainer is neither installed in the training environment nor beside "
-                f"the toolkit in {libraries}",
-                "install the toolkit whole",
-                EXIT_ENVIRONMENT,
-            )
-        given = policy.set.get("PYTHONPATH")
-        value = libraries + (os.pathsep + given if given else "")
-        return clean_environment(
-            os.environ, dataclasses.replace(policy, set={**policy.set, "PYTHONPATH": value})
-        )
-
-    def _attempt(
-        self, command: list[str], environment: dict[str, str], deadline: float | None
-    ) -> Failure | None:
-        """Run the trainer once; None when it ended well."""
-        lines: collections.deque[str] = collections.deque(maxlen=KEPT_LINES)
-        self.stop.check()
-        try:
-            child = Child(command, environment, self.folder)
-        except OSError as error:
-            raise JobError(
-                "trainer-not-started",
-                f"the trainer cannot be started: {error.strerror or error}: {command[0]}",
-                "check the training environment",
-                EXIT_ENVIRONMENT,
-            ) from None
-        with child:
-            self.stop.child = child
-            try:
-                self.stop.check()
-                left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-                for line in child.lines(left, self.lock.touch):
-                    self._line(line)
-                    lines.append(line.rstrip("\r\n"))
-            except TimedOut:
-                return Failure(
-                    "timeout",
-                    f"the training took longer than its limit of {self.job.timeout:g} s",
-                    "raise the time-out, lower iter or train_res, or use a faster machine",
-                    EXIT_TIMEOUT,
-                    lines=tuple(lines)[-20:],
-                )
-            finally:
-                self.stop.child = None
-            code = child.wait()
-        if code == 0:
-            return None
-        return ended(code, list(lines), os.path.join(self.job.output, LOG))
-
     def _line(self, line: str) -> None:
         self.report.write(line)
         try:
@@ -435,39 +348,12 @@ class _Run:
             self.item.state(progress.phase)
             self.item.percent(min(int(progress.percent), 99))
 
-    def _made(self) -> tuple[str, list[str]]:
-        """The folder that the trainer wrote to, and what is to be collected of it."""
-        made = os.path.join(self.folder, "out", self.id)
-        return made, [
-            name for name in outputs.produced(made) if name not in (result.NAME, LOG, LIVE)
-        ]
-
     def _finish(self) -> None:
         """The training has ended well: see that it is whole, and keep it until it is in place."""
         self.table.finish()
-        made, found = self._made()
-        missing = [name for name in layout.REQUIRED if name not in found]
-        if missing:
-            raise JobError(
-                "outputs-missing",
-                "the trainer ended without an error but did not write " + ", ".join(missing),
-                f"read the log: {os.path.join(self.job.output, LOG)}",
-                EXIT_OUTPUT,
-            )
-        state = self.parser.progress
-        self.document["metrics"] = {
-            name: value
-            for name, value in (
-                ("psnr", state.psnr),
-                ("psnr_pass1", state.psnr_pass1),
-                ("mse", state.mse),
-                ("faces", state.faces),
-                ("vertices", state.vertices),
-                ("image_loss", state.image_loss),
-                ("iterations", state.iterations),
-            )
-            if value is not None and math.isfinite(value)
-        }
+        made, found = collecting.made_in(self.folder)
+        collecting.refuse_incomplete(found, os.path.join(self.job.output, LOG))
+        self.document["metrics"] = collecting.metrics(self.parser.progress)
         facts = {name: self.document[name] for name in ("metrics", "versions", "environment")}
         facts.update(notes=self.notes, seconds=self._seconds())
         try:
@@ -480,18 +366,11 @@ class _Run:
 
     def _collect(self) -> str:
         """Put the results of the finished training in place."""
-        made, found = self._made()
-        listed: list[dict[str, Any]] = []
-        for name in found:
-            self.stop.check()
-            try:
-                listed += result.describe(made, [name], layout.tag)
-            except OSError as error:
-                raise output_error(made, error) from None
-        self.document["outputs"] = listed
+        made, found = collecting.made_in(self.folder)
+        self.document["outputs"] = collecting.described(made, found, self.stop.check)
         self._times("done")
         self.stop.check()
-        outputs.replace_set(
+        placing.replace_set(
             self.job.output,
             self.folder,
             made,

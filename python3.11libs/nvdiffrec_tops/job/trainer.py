@@ -1,4 +1,4 @@
-"""What the job process knows of the two trainers: configuration, command, run folder, files."""
+"""Makes a job's configuration ready for its trainer, and the run folder that it starts in."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from typing import Any
 
 from nvdiffrec_contract.configuration import NAMES, PATHS
 from nvdiffrec_contract.wording import did_you_mean, shown
-from nvdiffrec_tops.job import probe, trainer_checkout
-from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job import engines
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand, parse_json
 
 
@@ -56,24 +55,8 @@ def prepare(job: JobFile) -> Training:
     notes = _merge(config, job.overrides)
     config.pop("out_dir", None)
     config.pop("config", None)
-    script = None
-    if job.engine == "nvdiffrec":
-        script = trainer_checkout.script_of(job)
-        config.pop("diffrec", None)
-        if job.device == "cpu":
-            raise JobFileError(
-                'the engine nvdiffrec needs an NVIDIA GPU; "device" is cpu',
-                "set the device to auto, or use the diffrec engine, which also runs on a CPU",
-            )
-        if job.seed is not None:
-            notes.append("nvdiffrec has no seed; the job's is not used")
-        unused = [name for name in job.overrides if name.partition(".")[0] == "diffrec"]
-        if unused:
-            notes.append(f"nvdiffrec does not know {', '.join(unused)}; not used")
-    elif config.get("diffrec") is not None and not isinstance(config["diffrec"], dict):
-        raise JobFileError(
-            f'"diffrec" in the configuration must be an object, not {shown(config["diffrec"])}'
-        )
+    engine = engines.engine(job.engine)
+    notes += engine.settle(job, config)
     asked = copy.deepcopy(config)
     inputs: dict[str, str] = {}
     for name in PATHS:
@@ -89,19 +72,10 @@ def prepare(job: JobFile) -> Training:
             'the configuration has no "ref_mesh": nothing says what to train from',
             'name a mesh (.obj) or a folder of photographs in "ref_mesh"',
         )
-    if job.engine == "nvdiffrec":
-        trainer_checkout.check(config, folders[0], _pythons(job))
-        notes += trainer_checkout.without_preview(config, job.environment.set)
+    notes += engine.check(job, config, folders[0])
     for index, path in enumerate(job.inputs):
         inputs[f"inputs[{index}]"] = path
-    return Training(config, asked, inputs, folders[0], script, tuple(notes))
-
-
-def _pythons(job: JobFile) -> list[str]:
-    try:
-        return [probe.interpreter(job.python)]
-    except JobError:
-        return []  # told when the training is to start
+    return Training(config, asked, inputs, folders[0], engine.script(job), tuple(notes))
 
 
 def _configuration(job: JobFile, folders: list[str]) -> tuple[dict[str, Any], str | None]:
@@ -172,17 +146,9 @@ def _find(path: Any, name: str, folders: list[str]) -> str:
     )
 
 
-def command(job: JobFile, training: Training, python: str, config: str) -> list[str]:
-    """The trainer's argument list. Never more flags than nvdiffrec's JSON leaves room for."""
-    if job.engine == "nvdiffrec":
-        assert training.script is not None
-        return [python, "-u", trainer_checkout.LAUNCHER, training.script, "--config", config]
-    arguments = [python, "-u", "-m", "diffrec", "--config", config]
-    if job.device != "auto":
-        arguments += ["--device", job.device]
-    if job.seed is not None:
-        arguments += ["--seed", str(job.seed)]
-    return arguments
+def seed(job: JobFile) -> int | None:
+    """The seed that decides a job's results; None where none does."""
+    return job.seed if engines.engine(job.engine).seeded else None
 
 
 def make_run_folder(job: JobFile, training: Training, folder: str, out_dir: str) -> str:
@@ -190,8 +156,7 @@ def make_run_folder(job: JobFile, training: Training, folder: str, out_dir: str)
 
     The trainer writes to ``out/<out_dir>`` there.
     """
-    if job.engine == "nvdiffrec":
-        trainer_checkout.link(training.working_dir, folder)
+    engines.engine(job.engine).fill(training, folder)
     return write_configuration(training, folder, out_dir)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from houfiles.describe import NodeDescription, NoteDescription, SceneDescription, Token, Value
-from nvdiffrec_tops import engines
+from nvdiffrec_tops.job import engines
 from nvdiffrec_tops.job.commandline import ESCAPED, escape_all
 
 NAME = "TOPs_nvdiffrec_Static_Stock"

@@ -5,8 +5,9 @@
     PDG_SET_CUSTOM_STATE: <item id>;<sub index>;<text>
     PDG_ATTRIB: <item id>;<attribute>;<value as JSON>
     PDG_WARNING: <item id>;<text>
+    PDG_FAILURE: <item id>;<failure as JSON>
 
-The first three are PDG's, the last two this toolkit's. ``attribute.2`` names the third component.
+The first three are PDG's, the others this toolkit's. ``attribute.2`` names the third component.
 PDG's own job module may write the time in front. A line that is none of these is a line of the
 log; so is one that only looks like one of them, because a program may print anything.
 """
@@ -18,6 +19,9 @@ import math
 import re
 from dataclasses import dataclass
 from typing import Any, NoReturn
+
+from nvdiffrec_contract import failureline
+from nvdiffrec_contract.failure import Failure
 
 from .. import pdg
 
@@ -102,20 +106,28 @@ class Warned:
     text: str
 
 
-Said = Percent | Output | State | Attribute | Warned
+@dataclass(frozen=True)
+class Failed:
+    """Why the job is about to end without results."""
+
+    failure: Failure
+
+
+Said = Percent | Output | State | Attribute | Warned | Failed
 
 
 def read(line: str, item_id: int) -> Said | None:
     """What a line of an item's job says; None for a line of the log. Never raises.
 
-    Attributes, states and warnings must name the item itself.
+    Attributes, states, warnings and failures must name the item itself.
     """
     if "PDG_" not in line:
         found = _PERCENT.search(line)
         return Percent(min(int(found[1]), 100) / 100) if found else None
     match = _LINE.match(line)
     if match is None:
-        return None
+        failure = failureline.read(line, item_id)
+        return Failed(failure) if failure else None
     kind, rest = match["kind"], match["rest"]
     if kind == "RESULT":
         return _output(rest)

@@ -11,6 +11,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nvdiffrec_contract.failure import Failure
+
 from .attributes import Attribute, AttributeOwner, File, text_of
 from .enums import (
     EventType,
@@ -67,6 +69,7 @@ class WorkItem(AttributeOwner, EventEmitter):
         self.cookDuration = 0.0
         self.logPath: Path | None = None
         self.failure = ""
+        self.told: Failure | None = None  # the failure as the item's own job tells it
         self.customDataType = "genericdata"
         self.customData = ""
         self.state = workItemState.Uncooked

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from nvdiffrec_contract.failure import Failure
+
 from .. import jobsupport, pdg
 from ..host import registered
 from ..inprocess import Worked
@@ -54,7 +56,14 @@ class Job:
     outputs: dict[str, loglines.Output] = field(default_factory=dict)
     attributes: dict[tuple[str, int], loglines.Attribute] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    failure: Failure | None = None  # as the job itself tells it
     trouble: str = ""  # with its log
+
+    def forget(self) -> None:
+        """Nothing that an earlier start of the job said counts any more."""
+        for said in (self.outputs, self.attributes, self.warnings):
+            said.clear()
+        self.failure = None
 
 
 @dataclass(frozen=True)
@@ -234,6 +243,8 @@ class Scheduler(ABC):
                 job.attributes[attribute.name, attribute.index] = attribute
             case loglines.Warned(text) if len(job.warnings) < _MOST_SAID:
                 job.warnings.append(text)
+            case loglines.Failed(failure):
+                job.failure = failure
         self._on_line(job.item, line)
 
     def exited(self, message: Exited) -> pdg.workItemState | None:
@@ -270,7 +281,7 @@ class Scheduler(ABC):
         for attribute in job.attributes.values():
             attribute.give(item)
         if state is pdg.workItemState.CookedFail:
-            item.failure = reason
+            item.failure, item.told = reason, job.failure
             kept = job.snapshot.set_aside()
             if kept:
                 item.addWarning(f"unfinished outputs were renamed: {', '.join(kept)}")

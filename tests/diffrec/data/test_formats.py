@@ -19,6 +19,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from nvdiffrec_contract.engines import DIFFREC, NVDIFFREC
 
 import diffrec.data
 import diffrec.data.transforms
@@ -28,7 +29,6 @@ from diffrec.data.views import ImageViews
 from nvdiffrec_contract import dataset
 from nvdiffrec_contract.configuration import Config
 from nvdiffrec_contract.dataset import Description
-from nvdiffrec_contract.engines import DIFFREC, NVDIFFREC
 from nvdiffrec_contract.errors import ConfigError
 
 SIZE = 32

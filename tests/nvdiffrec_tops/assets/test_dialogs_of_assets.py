@@ -19,8 +19,9 @@ from houfiles.dialogscript import (
 )
 from houfiles.libraries import sections
 from nvdiffrec_contract.configuration import Config, Extensions
-from nvdiffrec_tops import attributes, engines
+from nvdiffrec_tops import attributes
 from nvdiffrec_tops.assets.shipped import ASSETS
+from nvdiffrec_tops.job import engines
 
 Row = tuple[str, str, str]
 

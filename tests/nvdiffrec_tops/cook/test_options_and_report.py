@@ -12,6 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nvdiffrec_contract import failureline
+from nvdiffrec_contract.failure import Failure
 from nvdiffrec_tops.cook import options, reporting
 from nvdiffrec_tops.cook.options import CookCommandError
 from topcook.network.overrides import Override, OverrideError
@@ -110,9 +112,11 @@ def test_why_an_item_is_not_cooked(tmp_path: Path) -> None:
     waits = reporting.cause(_item(dependencies=above))
     assert waits == "it waits for a0, a1, a2 and others"
     log = tmp_path / "train.log"
-    log.write_text("...\nJob: failed: out of memory.\nCure: a smaller batch\nmore\n")
+    told = Failure("memory", "out of memory.", "a smaller batch")
+    log.write_text(f"...\n{failureline.text('7', told)}\nJob: failed: anything\nmore\n")
     uri = f"file://{log.as_posix()}"
-    assert reporting.cause(_item(logURI=uri)) == "out of memory. Cure: a smaller batch"
+    assert reporting.cause(_item(logURI=uri, id=7)) == "out of memory. Cure: a smaller batch"
+    assert reporting.cause(_item(logURI=uri, id=8)) == "CookedFail", "of another item"
 
 
 @given(st.binary(max_size=4096))
@@ -120,4 +124,4 @@ def test_any_log_has_a_tail(tmp_path_factory: pytest.TempPathFactory, data: byte
     log = tmp_path_factory.getbasetemp() / "any.log"
     log.write_bytes(data)
     assert len(reporting.tail(log, 3)) <= 3
-    reporting.explained(log)
+    reporting.explained(_item(id=1, logURI=f"file://{log}"))

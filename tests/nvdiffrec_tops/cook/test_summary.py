@@ -115,6 +115,8 @@ ROWS = st.builds(
     seconds=st.one_of(st.none(), st.floats(min_value=0)),
     machine=HOSTILE,
     message=HOSTILE,
+    cause=HOSTILE,
+    cure=HOSTILE,
     result_folder=PATHS,
     log=PATHS,
 )
@@ -188,11 +190,12 @@ def test_the_data_beside_the_page_is_plain_json(
         assert read["psnr"] == (row.psnr if finite else None)
 
 
+MEMORY = {"cause": "no memory is left: Cure: is the name of a band", "cure": "a smaller batch"}
 ROWS_OF_A_WEDGE = [
     SceneRow("castle", "trained", 31.5, 29.25, 12345, 4000.0, "node7"),
     SceneRow("dragon", "reused", 24.0, 22.0, 900, 61.0, "node8"),
-    SceneRow("bridge", "failed", message="exit code 1. no memory is left. Cure: a smaller batch"),
-    SceneRow("tower", "failed", message="exit code 1. no memory is left. Cure: a smaller batch"),
+    SceneRow("bridge", "failed", message="exit code 1. ...", id="memory", **MEMORY),
+    SceneRow("tower", "failed", message="exit code 3 on node9. ...", id="memory", **MEMORY),
     SceneRow("gate", "not trained", message="it waits for environment_1"),
 ]
 
@@ -215,7 +218,7 @@ def test_what_the_page_says(tmp_path: Path) -> None:
         assert fact in counts
     assert "1 h 08 min in all" in counts
     # One panel for what has one cause.
-    assert page.said("section").count("no memory is left") == 1
+    assert page.said("section").count(MEMORY["cause"]) == 1
     assert "".join(page.said("section")).count("a smaller batch") == 1
     table = " ".join(page.said("td"))
     for fact in ("29.25 dB", "31.50 dB", "12,345", "node7", "it waits for environment_1"):
@@ -391,14 +394,18 @@ def test_a_job_that_found_its_results_in_place_has_trained_nothing(tmp_path: Pat
 
 def test_a_failure_shows_no_figures_of_an_earlier_training(tmp_path: Path) -> None:
     attributes = {**_result(tmp_path / "castle"), "psnr": [32.0], "machine": ["node2"]}
-    item = _item("train_1", "CookedFail", attributes=attributes, cause="no memory. Cure: less")
+    failure = {"id": "memory", "cause": "no memory", "cure": "less"}
+    item = _item("train_1", "CookedFail", attributes=attributes, cause="text", failure=failure)
     [row] = rows_of_report(_report(item))
     assert row == SceneRow(
         "castle",
         "failed",
         machine="node2",
-        message="no memory. Cure: less",
+        message="text",
         result_folder=tmp_path / "castle",
+        id="memory",
+        cause="no memory",
+        cure="less",
     )
 
 
@@ -408,6 +415,7 @@ def test_a_failure_that_the_graph_goes_on_after_is_a_failure(tmp_path: Path) -> 
     [row] = rows_of_report(_report(_item("train_1", "CookedSuccess", attributes=attributes)))
     assert row.state == "failed"
     assert row.message == "no memory is left. Cure: a smaller batch"
+    assert (row.id, row.cause, row.cure) == ("memory", "no memory is left", "a smaller batch")
     assert (row.psnr, row.contact_sheet) == (None, None)
 
 

@@ -229,7 +229,7 @@ def test_a_complete_environment_that_was_broken_is_told(channel, cache, tmp_path
 
 
 def test_two_programs_do_not_make_one_environment(tmp_path, channel):
-    from nvdiffrec_tops.job.lock import OutputLock
+    from nvdiffrec_tops.job.process.lock import OutputLock
 
     folder = tmp_path / "x"
     creation._claimed(str(folder))

@@ -9,13 +9,13 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_contract.engines import NAMES as ENGINES
 from nvdiffrec_tops.environment import EnvironmentProblem
 from nvdiffrec_tops.environment.specification import (
     parse_specification,
     read_specification,
     shipped,
 )
+from nvdiffrec_tops.job import engines
 
 SOURCE = "/shows/env.yml"
 
@@ -78,7 +78,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
         read_specification(tmp_path / "absent.yml")
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+@pytest.mark.parametrize("engine", engines.names())
 def test_what_is_shipped_is_understood_by_the_solver(engine):
     rattler = pytest.importorskip("rattler", reason="py-rattler is not installed")
     found = read_specification(shipped(engine))

@@ -281,7 +281,8 @@ def test_a_machine_that_was_only_silent(standin: Any, scene: Write) -> None:
 def test_a_job_that_fails_for_good(standin: Any, scene: Write, tmp_path: Path) -> None:
     text = (
         "import os,sys; open(sys.argv[1],'a').write('x'); "
-        "print('Job: failed: the disk is full'); print('Cure: make room'); "
+        "import json; told = dict(id='full', cause='the disk is full', cure='make room'); "
+        "print('PDG_FAILURE: ' + os.environ['PDG_ITEM_ID'] + ';' + json.dumps(told)); "
         "sys.exit(4 if os.environ['PDG_INDEX']=='0' else 0)"
     )
     farm = standin(1)

@@ -36,6 +36,15 @@ if mode == "say":
     sys.exit(argument)
 if mode == "once" and os.path.getsize(os.environ["FAKE_COUNT"]) == 1:
     sys.exit(argument)
+if mode == "tell":
+    with open(os.environ["NVDIFFREC_FAILURE_FILE"], "w", encoding="utf-8") as stream:
+        stream.write(argument)
+    sys.exit(1)
+if mode == "batches" and config.get("batch", 1) > int(argument):
+    with open(os.environ["NVDIFFREC_FAILURE_FILE"], "w", encoding="utf-8") as stream:
+        json.dump({"format": "tops-nvdiffrec-failure", "version": 1, "id": "out-of-gpu-memory",
+                   "cause": "too much", "cure": "less"}, stream)
+    sys.exit("Fehler: kein Platz")
 if mode == "signal":
     os.kill(os.getpid(), int(argument))
 print("Config / Flags:\n---------")

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from nvdiffrec_tops.job import cards
-from nvdiffrec_tops.job.cards import CardClaim
+from nvdiffrec_tops.job.process import cards
+from nvdiffrec_tops.job.process.cards import CardClaim
 
 HOLDER = """
 import sys
-from nvdiffrec_tops.job.cards import CardClaim
+from nvdiffrec_tops.job.process.cards import CardClaim
 with CardClaim(sys.argv[2:], sys.argv[1]) as claim:
     print(claim.wait(lambda: None, lambda: None), flush=True)
     sys.stdin.read()

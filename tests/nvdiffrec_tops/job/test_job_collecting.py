@@ -8,8 +8,9 @@ import os
 
 import pytest
 
-from nvdiffrec_tops.job import commandline, outputs, result, run, unfinished
-from nvdiffrec_tops.job.child import Stopped
+from nvdiffrec_tops.job import commandline, run
+from nvdiffrec_tops.job.outputs import placing, result, unfinished
+from nvdiffrec_tops.job.process.child import Stopped
 
 
 @pytest.fixture
@@ -172,11 +173,11 @@ def test_a_change_taken_back_can_be_made_again(tmp_path):
     (output / "mesh/c").write_text("in the way")
     arguments = (str(output), str(folder), str(made), list(new), previous, {"status": "done"})
     for _ in range(2):
-        with pytest.raises(outputs.JobError, match="stands where a folder is needed"):
-            outputs.replace_set(*arguments)
+        with pytest.raises(placing.JobError, match="stands where a folder is needed"):
+            placing.replace_set(*arguments)
         assert (output / "a").read_text() == "old a"
         assert {name: (made / name).read_text() for name in new} == new
-        assert not (output / outputs.JOURNAL).exists()
+        assert not (output / placing.JOURNAL).exists()
     (output / "mesh/c").unlink()
-    outputs.replace_set(*arguments)
+    placing.replace_set(*arguments)
     assert {name: (output / name).read_text() for name in new} == new

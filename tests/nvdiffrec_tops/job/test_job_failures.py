@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_tops.job.failures import FAILURES, ended, recognise
+from nvdiffrec_tops.job import engines, failures
 
 TRACE = 'Traceback (most recent call last):\n  File "/home/vfx/nvdiffrec/train.py", line 36\n'
 SAMPLES = {
@@ -60,19 +60,32 @@ SAMPLES = {
     "'data/irrmaps/none.hdr'",
     "host-memory": TRACE + "RuntimeError: [enforce fail at alloc_cpu.cpp:117] . "
     "DefaultCPUAllocator: can't allocate memory: you tried to allocate 8589934592 bytes.",
-    "configuration": 'Error: bob.json: "iter" must be a whole number above 0, not "many"',
 }
 
 
+FAILURES = {known.id: known for name in engines.names() for known in engines.engine(name).failures}
+
+
+def recognise(lines, engine="nvdiffrec"):
+    return failures.recognise(lines, engines.engine(engine).failures)
+
+
+def ended(code, lines, log):
+    return failures.ended(code, lines, log, engines.engine("nvdiffrec").failures)
+
+
 def test_every_entry_has_a_sample():
-    assert set(SAMPLES) == {known.id for known in FAILURES}
-    assert len({known.id for known in FAILURES}) == len(FAILURES)
+    assert set(SAMPLES) == set(FAILURES)
+    for name in engines.names():
+        ids = [known.id for known in engines.engine(name).failures]
+        assert len(set(ids)) == len(ids)
 
 
 @pytest.mark.parametrize("name", SAMPLES)
 def test_sample(name):
     lines = ["iter=   10, img_loss=0.1", *SAMPLES[name].splitlines()]
-    failure = recognise(lines)
+    engine = "diffrec" if name.startswith("diffrec-") else "nvdiffrec"
+    failure = recognise(lines, engine)
     assert failure is not None and failure.id == name
     assert failure.cause and failure.cure and failure.exit_code
     assert "{" not in failure.cause + failure.cure
@@ -89,8 +102,6 @@ def test_details_are_taken_from_the_log():
     )
     module = recognise(SAMPLES["module-missing"].splitlines())
     assert module is not None and "pip install xatlas" in module.cure
-    config = recognise(SAMPLES["configuration"].splitlines())
-    assert config is not None and config.cause.startswith('bob.json: "iter" must be')
 
 
 def test_a_good_log_shows_no_failure(shared):
@@ -124,8 +135,13 @@ def test_any_log_can_be_explained(lines, code):
 
 
 def test_braces_in_a_message_are_passed_on():
-    failure = recognise(["Error: no field {x} in {}"])
-    assert failure is not None and failure.cause == "no field {x} in {}"
+    failure = recognise(["FileNotFoundError: No such file or directory: 'a {x}/{}'"])
+    assert failure is not None and "'a {x}/{}'" in failure.cause
+
+
+def test_a_sentence_alone_is_no_known_failure():
+    failure = ended(1, ["Error: 104 cameras, 103 masks"], "/o/job.log")
+    assert failure.id == "unknown" and "104 cameras, 103 masks" in failure.cause
 
 
 def test_unknown_ends():

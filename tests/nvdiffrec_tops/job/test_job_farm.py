@@ -16,10 +16,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nvdiffrec_contract.failure import EXIT_STOPPED, EXIT_USAGE
 from nvdiffrec_tops.command import JOB_SCRIPT, job_argv
 from nvdiffrec_tops.job import farm
 from nvdiffrec_tops.job.commandline import unescape
-from nvdiffrec_tops.job.failures import EXIT_STOPPED, EXIT_USAGE, JobError
+from nvdiffrec_tops.job.failures import JobError
 
 Make = Callable[..., Path]
 LIMIT = 30.0

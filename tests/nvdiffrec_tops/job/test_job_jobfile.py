@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_contract import engines
-from nvdiffrec_tops.job import jobfile
+from nvdiffrec_contract import options
+from nvdiffrec_tops.job import engines, jobfile
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, from_document, parse_json
 
@@ -29,14 +29,14 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 variables = st.text("ABCxyz_0", min_size=1)
 jobs = st.builds(
     JobFile,
-    engine=st.sampled_from(engines.NAMES),
+    engine=st.sampled_from(engines.names()),
     output=texts,
     config=st.one_of(texts, st.dictionaries(texts, st.integers() | texts)),
     python=st.none() | texts,
     working_dir=st.none() | texts,
     script=st.none() | texts,
     overrides=st.dictionaries(texts, st.integers() | st.lists(st.integers()) | texts),
-    device=st.sampled_from(jobfile.DEVICES),
+    device=st.sampled_from(options.DEVICES),
     seed=st.none() | st.integers(0, 2**63 - 1),
     environment=st.builds(
         EnvironmentPolicy,

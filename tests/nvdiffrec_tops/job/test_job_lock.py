@@ -10,14 +10,15 @@ import sys
 
 import pytest
 
-from nvdiffrec_tops.job import lock
-from nvdiffrec_tops.job.failures import EXIT_BUSY, JobError
-from nvdiffrec_tops.job.lock import OutputLock
+from nvdiffrec_contract.failure import EXIT_BUSY
+from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.process import lock
+from nvdiffrec_tops.job.process.lock import OutputLock
 
 HOLDER = """
 import sys
 sys.path.insert(0, sys.argv[2])
-from nvdiffrec_tops.job.lock import OutputLock
+from nvdiffrec_tops.job.process.lock import OutputLock
 with OutputLock(sys.argv[1]):
     print("held", flush=True)
     sys.stdin.read()

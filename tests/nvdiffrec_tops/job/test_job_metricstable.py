@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from diffrec import Progress
 from diffrec.measure import metrics_table as trainers
 from diffrec.training.log import iteration_line
-from nvdiffrec_tops.job import metricstable
-from nvdiffrec_tops.job.metricstable import LIVE, NAME, MetricsTable
-from nvdiffrec_tops.job.progress import ProgressParser
+from nvdiffrec_tops.job.report import metricstable
+from nvdiffrec_tops.job.report.metricstable import LIVE, NAME, MetricsTable
+from nvdiffrec_tops.job.report.progress import ProgressParser
 
 ITERATIONS = 30
 FLAGS = ["Config / Flags:", "---------", f"iter {ITERATIONS}", "base_mesh None", "---------"]

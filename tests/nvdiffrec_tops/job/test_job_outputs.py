@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nvdiffrec_tops.job import outputs, result
 from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.outputs import placing, result
 
 OLD = {"mesh/mesh.obj": "old mesh", "mesh/kd.png": "old kd", "img_000000.png": "old picture"}
 NEW = {"mesh/mesh.obj": "new mesh", "mesh/kd.png": "new kd", "validate/metrics.txt": "new"}
@@ -42,13 +42,13 @@ class Change:
             (self.output / "mesh/kd.png").write_text("painted")
 
     def go(self) -> None:
-        outputs.replace_set(
+        placing.replace_set(
             str(self.output), str(self.run_folder), str(self.made), list(NEW), self.previous,
             self.new_result,
         )  # fmt: skip
 
     def restore(self) -> bool:
-        return outputs.recover(str(self.output))
+        return placing.recover(str(self.output))
 
     def state(self) -> dict[str, str]:
         return {
@@ -107,8 +107,8 @@ def test_killed_at_every_stage_the_old_set_can_be_restored(tmp_path):
             break
         # Even before the restoration no file of the old set that the new one has is missing.
         assert set(OLD) & set(NEW) <= set(change.state())
-        interrupted = (change.output / outputs.JOURNAL).exists()
-        assert outputs.recover(str(change.output)) == interrupted
+        interrupted = (change.output / placing.JOURNAL).exists()
+        assert placing.recover(str(change.output)) == interrupted
         committed = not interrupted and change.state() == change.new()
         if not committed:
             state = {name: t for name, t in change.state().items() if not name.endswith(".part")}
@@ -128,7 +128,7 @@ def test_killed_at_every_stage_of_the_restoration_it_can_be_repeated(tmp_path):
     while True:
         change = Change(tmp_path / f"second{second}")
         assert killed_at(stages - 2, change.go)
-        assert (change.output / outputs.JOURNAL).exists()
+        assert (change.output / placing.JOURNAL).exists()
         if not killed_at(second, change.restore):
             break
         change.restore()
@@ -181,8 +181,8 @@ def test_killed_while_a_file_is_kept_aside(tmp_path):
         change = Change(tmp_path / str(stages), aside=True)
         if not killed_at(stages, change.go):
             break
-        interrupted = (change.output / outputs.JOURNAL).exists()
-        outputs.recover(str(change.output))
+        interrupted = (change.output / placing.JOURNAL).exists()
+        placing.recover(str(change.output))
         if interrupted:
             state = {n: text for n, text in change.state().items() if not n.endswith(".part")}
             assert state == {**change.old(), "mesh/kd.png": "painted"}, stages
@@ -204,27 +204,27 @@ def test_a_journal_that_points_outside_is_refused(tmp_path):
     victim = tmp_path / "victim.txt"
     victim.write_text("here")
     entry = {"path": "../victim.txt", "new": True, "backup": None, "aside": None}
-    (change.output / outputs.JOURNAL).write_text(json.dumps({"run": ".run-1", "entries": [entry]}))
+    (change.output / placing.JOURNAL).write_text(json.dumps({"run": ".run-1", "entries": [entry]}))
     with pytest.raises(JobError, match="names a file outside"):
-        outputs.recover(str(change.output))
+        placing.recover(str(change.output))
     assert victim.read_text() == "here"
 
 
 def test_a_damaged_journal_is_explained(tmp_path):
     change = Change(tmp_path)
-    (change.output / outputs.JOURNAL).write_text("[]")
+    (change.output / placing.JOURNAL).write_text("[]")
     with pytest.raises(JobError, match="cannot be read"):
-        outputs.recover(str(change.output))
+        placing.recover(str(change.output))
 
 
 def test_a_trainers_own_files_are_not_collected(tmp_path):
     write(tmp_path, {"mesh/mesh.obj": "", "checkpoint.pt": "", "a.png.part": "", ".hidden/x": ""})
-    assert outputs.produced(str(tmp_path)) == ["mesh/mesh.obj"]
+    assert placing.produced(str(tmp_path)) == ["mesh/mesh.obj"]
 
 
 def test_removing_a_run_folder_spares_the_checkouts_data(tmp_path):
     write(tmp_path, {"checkout/data/x": "x", "run/job.json": "{}"})
     (tmp_path / "run/data").symlink_to(tmp_path / "checkout/data")
-    outputs.remove_run_folder(str(tmp_path / "run"))
+    placing.remove_run_folder(str(tmp_path / "run"))
     assert not (tmp_path / "run").exists()
     assert (tmp_path / "checkout/data/x").read_text() == "x"

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 
-from nvdiffrec_tops.job import commandline, pdgreport, run
-from nvdiffrec_tops.job.pdgreport import Callbacks, WorkItem
-from nvdiffrec_tops.job.report import Report
+from nvdiffrec_tops.job import commandline, run
+from nvdiffrec_tops.job.report import pdgreport
+from nvdiffrec_tops.job.report.joblog import Report
+from nvdiffrec_tops.job.report.pdgreport import Callbacks, WorkItem
 
 # The documented functions and signatures; every call becomes one line of JSON beside the module.
 RECORDER = """

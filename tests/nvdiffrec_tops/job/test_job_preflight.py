@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from nvdiffrec_contract.failure import Failure
 from nvdiffrec_tops.job import preflight
-from nvdiffrec_tops.job.failures import Failure
 
 
 def test_the_doctor_is_asked_in_a_process_of_its_own(tmp_path: Path) -> None:

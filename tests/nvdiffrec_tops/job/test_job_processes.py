@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from nvdiffrec_tops.job.child import Child, Stopped, TimedOut
+from nvdiffrec_tops.job.process.child import Child, Stopped, TimedOut
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX process groups")
 

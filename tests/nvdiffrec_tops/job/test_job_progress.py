@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_tops.job.progress import MAX_READ, Progress, ProgressParser
+from nvdiffrec_tops.job.report.progress import MAX_READ, Progress, ProgressParser
 
 
 def feed(lines: list[str], parser: ProgressParser | None = None) -> list[Progress]:

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_tops.job import result, run
+from nvdiffrec_tops.job import run
 from nvdiffrec_tops.job.jobfile import JobFile
+from nvdiffrec_tops.job.outputs import result
 
 
 def done(folder, **changed):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from nvdiffrec_contract import failureline
 from nvdiffrec_tops.job import commandline
 
 NAMES = {"mesh.obj", "mesh.mtl", "texture_kd.png", "texture_ks.png", "texture_n.png", "probe.hdr"}
@@ -183,6 +184,82 @@ def test_a_failure_leaves_the_previous_results_and_says_why(site):
     # The configuration of the files in place is up to date, and says so again.
     assert "Job: up to date" in site.run(*site.arguments()).stdout
     assert json.loads(site.files()["result.json"]) == first
+
+
+def _told(**fields):
+    return json.dumps({"format": "tops-nvdiffrec-failure", "version": 1, **fields})
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"id": "diverged", "cause": "the loss is NaN", "cure": "lower learning_rate",
+         "field": "learning_rate", "exit_code": 1},
+        {"id": "data", "cause": "104 cameras, 103 masks", "cure": "add the mask",
+         "file": "/d/masks", "exit_code": 2},
+        {"id": "new-kind", "cause": "Error: CUDA out of memory?", "cure": "", "exit_code": 4},
+    ],
+    ids=lambda given: given["id"],
+)  # fmt: skip
+def test_what_the_trainer_tells_is_what_the_job_reports(site, given):
+    done = site.run(*site.arguments("diffrec", FAKE=f"tell:{_told(**given)}"), PDG_ITEM_ID="7")
+    assert done.returncode == given["exit_code"]
+    failure = json.loads((site.output / "result.json").read_text())["failure"]
+    assert {name: failure[name] for name in given} == given
+    assert done.stderr.splitlines() == [
+        f"Job: failed: {given['cause']}", f"Cure: {given['cure']}"
+    ]  # fmt: skip
+    [told] = [failureline.read(line, 7) for line in done.stdout.splitlines() if "FAILURE" in line]
+    assert told is not None
+    assert {name: told.document()[name] for name in given} == given
+
+
+def test_a_foreign_engine_is_not_asked_to_tell(site):
+    record = site.folder / "record"
+    words = site.arguments(FAKE_RECORD=str(record))
+    assert site.run(*words).returncode == 0
+    assert "NVDIFFREC_FAILURE_FILE" not in json.loads(record.read_text())["environment"]
+
+
+@pytest.mark.parametrize("text", ["", "[1]", _told(id=3), _told(id="a", cause="b")])
+def test_a_damaged_failure_file_is_passed_over(site, text):
+    done = site.run(*site.arguments("diffrec", FAKE=f"tell:{text}"))
+    assert done.returncode == 1
+    assert json.loads((site.output / "result.json").read_text())["failure"]["id"] == "unknown"
+
+
+def test_the_batch_is_halved_whatever_the_message_says(site):
+    count = site.folder / "count"
+    words = site.arguments("diffrec", FAKE="batches:2", FAKE_COUNT=str(count))
+    done = site.run(*words, "--set=batch=8", "--on-out-of-memory=halve_batch")
+    assert done.returncode == 0, done.stderr
+    assert count.read_text() == "xxx"
+    assert "starting again with batch 2 in place of 4" in done.stdout
+
+
+def test_another_start_is_made_where_the_trainer_says_that_it_helps(site):
+    count = site.folder / "count"
+    told = _told(id="odd", cause="odd", cure="wait", retry=True)
+    words = site.arguments("diffrec", FAKE=f"tell:{told}", FAKE_COUNT=str(count))
+    assert site.run(*words, "--retries=2").returncode == 1
+    assert count.read_text() == "xxx"
+
+
+def test_what_an_earlier_start_told_does_not_explain_a_later_crash(site):
+    trainer = (site.modules / "diffrec/__main__.py").read_text()
+    told = _told(id="odd", cause="odd", cure="wait", retry=True)
+    count = site.folder / "count"
+    (site.modules / "diffrec/__main__.py").write_text(
+        trainer.replace(
+            'if mode == "tell":',
+            'if mode == "tell" and os.path.getsize(os.environ["FAKE_COUNT"]) == 2:\n'
+            "    os.kill(os.getpid(), 11)\n"
+            'if mode == "tell":',
+        )
+    )
+    done = site.run(*site.arguments("diffrec", FAKE=f"tell:{told}", FAKE_COUNT=str(count)))
+    assert done.returncode == 1
+    assert json.loads((site.output / "result.json").read_text())["failure"]["id"] == "crashed"
 
 
 def test_an_unknown_failure_shows_the_last_lines(site):

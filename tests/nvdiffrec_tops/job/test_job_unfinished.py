@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from nvdiffrec_tops.job import unfinished
-from nvdiffrec_tops.job.progress import ProgressParser
+from nvdiffrec_tops.job.outputs import unfinished
+from nvdiffrec_tops.job.report.progress import ProgressParser
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="POSIX signals")
 
@@ -175,7 +175,7 @@ def test_a_strange_stamp_matches_nothing(tmp_path, text):
     (made / "checkpoint.pt").touch()
     (folder / "training.json").write_text(text)
     assert unfinished.matching([str(folder)], "digest") is None
-    unfinished.stamp(str(folder), "digest")
+    unfinished.stamp(str(folder), "digest", "checkpoint.pt")
     assert unfinished.matching([str(folder)], "digest") == str(folder)
 
 

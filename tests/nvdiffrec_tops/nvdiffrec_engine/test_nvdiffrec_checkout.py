@@ -11,10 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nvdiffrec_contract import configuration
-from nvdiffrec_tops.job import outputs, trainer, trainer_checkout
+from nvdiffrec_tops.job import engines, trainer
+from nvdiffrec_tops.job.engines.nvdiffrec import checkout
+from nvdiffrec_tops.job.engines.nvdiffrec.failures import FAILURES
 from nvdiffrec_tops.job.failures import JobError, recognise
 from nvdiffrec_tops.job.jobfile import JobFile
-from nvdiffrec_tops.job.trainer_retry import Retries
+from nvdiffrec_tops.job.outputs import placing
+from nvdiffrec_tops.job.retries import Retries
 
 EMPTY = "AssertionError: Got empty training triangle mesh (unrecoverable discontinuity)"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n"
@@ -94,8 +97,8 @@ def test_any_configuration_is_used_or_refused_with_a_sentence(studio, fields):
         assert str(error) and error.failure.cure
     else:
         retries = Retries(made, training)
-        assert retries.explained(recognise([EMPTY])).id == "empty-mesh"
-        assert retries.after(recognise(["CUDA out of memory"])) is None
+        assert retries.explained(recognise([EMPTY], FAILURES)).id == "empty-mesh"
+        assert retries.after(recognise(["CUDA out of memory"], FAILURES)) is None
 
 
 def test_photographs(studio):
@@ -151,7 +154,7 @@ def test_the_run_folder_shows_the_checkout_and_removing_it_leaves_the_checkout(s
     ]  # fmt: skip
     assert (folder / "data/tets/64_tets.npz").is_file() and (folder / "data").is_symlink()
     assert Path(config) == folder / "config.json"
-    outputs.remove_run_folder(str(folder))
+    placing.remove_run_folder(str(folder))
     assert not folder.exists() and studio.digest() == before
 
 
@@ -160,12 +163,12 @@ def test_a_preview_stays_where_there_is_a_display(monkeypatch):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr("sys.platform", "linux")
     config = {"display_interval": 5}
-    assert trainer_checkout.without_preview(config, {"DISPLAY": ":1"}) == []
+    assert checkout.without_preview(config, {"DISPLAY": ":1"}) == []
     assert config == {"display_interval": 5}
-    assert "no display" in trainer_checkout.without_preview(config, {})[0]
+    assert "no display" in checkout.without_preview(config, {})[0]
     assert config == {"display_interval": 0}
-    assert trainer_checkout.without_preview(config, {}) == []
-    assert trainer_checkout.without_preview({}, {}) == []
+    assert checkout.without_preview(config, {}) == []
+    assert checkout.without_preview({}, {}) == []
 
 
 def test_any_script_of_the_checkout(studio):
@@ -174,8 +177,8 @@ def test_any_script_of_the_checkout(studio):
     other.write_text("raise SystemExit('another script')")
     done = studio.run("--script=other/start.py")
     assert done.code == 1 and "another script" in done.error
-    command = trainer.command(
+    command = engines.engine("nvdiffrec").command(
         job(studio), trainer.prepare(job(studio)), "/env/bin/python3", "/run/config.json"
     )
     script = str(studio.checkout / "train.py")
-    assert command[2:] == [trainer_checkout.LAUNCHER, script, "--config", "/run/config.json"]
+    assert command[2:] == [checkout.LAUNCHER, script, "--config", "/run/config.json"]

@@ -45,7 +45,7 @@ def test_a_preview_of_a_launcher_by_hand_is_refused(studio, tmp_path):
 
     config = tmp_path / "window.json"
     config.write_text('{"display_interval": 10}')
-    launcher = studio.words()[4].replace("__main__.py", "launcher.py")
+    launcher = studio.words()[4].replace("__main__.py", "engines/nvdiffrec/launcher.py")
     python = str(studio.environment / "bin/python3")
     script = str(studio.checkout / "train.py")
     done = subprocess.run(

@@ -9,7 +9,10 @@ from pathlib import Path
 
 import pytest
 
-LAUNCHER = Path(__file__).resolve().parents[3] / "python3.11libs/nvdiffrec_tops/job/launcher.py"
+LAUNCHER = (
+    Path(__file__).resolve().parents[3]
+    / "python3.11libs/nvdiffrec_tops/job/engines/nvdiffrec/launcher.py"
+)
 
 LOOK = """
 import json, sys

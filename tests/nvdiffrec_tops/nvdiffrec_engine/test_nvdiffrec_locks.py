@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from nvdiffrec_tops.job import extensionlock
+from nvdiffrec_tops.job.engines.nvdiffrec import extensionlock
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from nvdiffrec_tops.job.failures import Failure, recognise
+from nvdiffrec_contract.failure import Failure
+from nvdiffrec_tops.job.engines.nvdiffrec.failures import FAILURES
+from nvdiffrec_tops.job.failures import recognise
 from nvdiffrec_tops.job.jobfile import JobFile
+from nvdiffrec_tops.job.retries import Retries
 from nvdiffrec_tops.job.trainer import Training
-from nvdiffrec_tops.job.trainer_retry import Retries
 
 MEMORY = "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"
 BUSY = "RuntimeError: CUDA error: all CUDA-capable devices are busy or unavailable"
@@ -18,7 +20,7 @@ EMPTY = "AssertionError: Got empty training triangle mesh (unrecoverable discont
 
 
 def failure(line: str) -> Failure:
-    found = recognise([line])
+    found = recognise([line], FAILURES)
     assert found is not None
     return found
 

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_tops.job import launcher, shims
-from nvdiffrec_tops.job.shims import (
+from nvdiffrec_tops.job.engines.nvdiffrec import launcher, shims
+from nvdiffrec_tops.job.engines.nvdiffrec.shims import (
     display_window,
     extension_cache,
     extension_name,

@@ -340,7 +340,7 @@ def test_train_without_attributes_says_which_node_is_missing(
 def test_results_of_other_settings_are_not_taken_for_these(
     ours: Ours, generate: Generate, show: Path, environment: Path
 ) -> None:
-    from nvdiffrec_tops.job import result
+    from nvdiffrec_tops.job.outputs import result
 
     def expected(iterations: str) -> tuple[int, float | None]:
         parms = {"overrides": 1, "overridename1": "iter", "overridevalue1": iterations}

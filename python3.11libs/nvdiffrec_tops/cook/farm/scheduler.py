@@ -25,7 +25,8 @@ from ...hqueue.paths import SharedFolders
 from ...hqueue.problem import HQueueProblem
 from ...hqueue.record import Submission
 from ...hqueue.task import Pace, Task
-from ...job import cards, farm
+from ...job import farm
+from ...job.process import cards
 from .. import reporting
 from .needs import check_environment, environments, nearest_folder, needs, writes
 
@@ -127,8 +128,7 @@ class HQueueScheduler(FarmScheduler):
 
     def _launch(self, job: Job) -> None:
         item = job.item
-        for said in (job.outputs, job.attributes, job.warnings):
-            said.clear()
+        job.forget()
         options = self._options(job.settings)
         path = self.folders.data / f"{item.name}.farm.json"
         farm_file = {

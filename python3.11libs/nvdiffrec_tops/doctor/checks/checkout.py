@@ -7,7 +7,7 @@ import os
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context, quoted
 from nvdiffrec_tops.doctor.finding import Finding
-from nvdiffrec_tops.job.trainer_checkout import GET_WHOLE
+from nvdiffrec_tops.job.engines.nvdiffrec.checkout import GET_WHOLE
 
 NEEDED = ("train.py", "data/irrmaps/bsdf_256_256.bin", "data/tets")
 

@@ -19,7 +19,7 @@ def run(context: Context) -> list[Finding]:
         return CHECK.ok("every field is known")
     evidence = f"no trainer knows {', '.join(unknown)}"
     cure = f"correct or remove them: {context.config_path}"
-    if context.engine == "diffrec":
+    if context.trainer.refuses_unknown_fields:
         return [CHECK.error(evidence, cure)]
     return [CHECK.warning(f"{evidence}: they have no effect", cure)]
 

@@ -25,8 +25,8 @@ def run(context: Context) -> list[Finding]:
         return CHECK.ok(f"driver {driver} serves {built}")
     evidence = f"driver {driver} is too old for PyTorch's {built}, which needs {needed} or newer"
     cure = "install a newer NVIDIA driver, or a PyTorch for an older CUDA: " + reinstall(context)
-    if context.engine == "diffrec":
-        return [CHECK.warning(f"{evidence}: diffrec would train on the processor", cure)]
+    if not context.trainer.needs_gpu:
+        return [CHECK.warning(f"{evidence}: {context.engine} would train on the processor", cure)]
     return [CHECK.error(evidence, cure)]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
-from nvdiffrec_tops.job.trainer_checkout import is_pointer
+from nvdiffrec_tops.job.engines.nvdiffrec.checkout import is_pointer
 
 
 def run(context: Context) -> list[Finding]:

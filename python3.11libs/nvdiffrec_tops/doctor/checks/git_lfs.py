@@ -8,7 +8,7 @@ from nvdiffrec_contract.configuration import PATHS
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context, quoted
 from nvdiffrec_tops.doctor.finding import Finding
-from nvdiffrec_tops.job.trainer_checkout import is_pointer
+from nvdiffrec_tops.job.engines.nvdiffrec.checkout import is_pointer
 
 SAMPLE = 8
 """Photographs, and masks, that are looked at."""
@@ -41,16 +41,7 @@ def _files(context: Context) -> list[str]:
     if context.dataset is not None:
         for pictures in (context.dataset.pictures, context.dataset.masks):
             files += pictures[:: max(1, len(pictures) // SAMPLE)]
-    if context.engine == "nvdiffrec" and context.working_dir:
-        data = os.path.join(context.working_dir, "data")
-        files.append(os.path.join(data, "irrmaps", "bsdf_256_256.bin"))
-        tets = os.path.join(data, "tets")
-        try:
-            names = sorted(os.listdir(tets))
-        except (OSError, ValueError):
-            names = []
-        files += [os.path.join(tets, name) for name in names if name.endswith("_tets.npz")]
-    return files
+    return files + (context.trainer.data_files(context.working_dir) if context.working_dir else [])
 
 
 CHECK = Check("git_lfs", "Git LFS files", "checkout", run)

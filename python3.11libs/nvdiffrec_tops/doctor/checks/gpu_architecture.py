@@ -33,7 +33,7 @@ def run(context: Context) -> list[Finding]:
                 CHECK.error(f"PyTorch was built for {', '.join(built)}, not for the {shown}", cure)
             )
         if (
-            context.engine == "nvdiffrec"
+            "tiny-cuda-nn" in context.trainer.cuda_packages
             and bindings
             and not any(one[0] == capability[0] and one <= capability for one in bindings)
         ):

@@ -46,8 +46,10 @@ def run(context: Context) -> list[Finding]:
         said = " ".join(driver.get("said", "").split())[:200]
         return [_bad(context, f"nvidia-smi shows no card: {said}", LOOK)]
     evidence = "there is no NVIDIA card or no driver on this machine"
-    if context.engine == "diffrec":
-        return [CHECK.note(f"{evidence}: diffrec trains on the processor, many times slower")]
+    if not context.trainer.needs_gpu:
+        return [
+            CHECK.note(f"{evidence}: {context.engine} trains on the processor, many times slower")
+        ]
     cure = "send the work item to a machine with an NVIDIA card, or choose the engine diffrec"
     return [_bad(context, evidence, cure)]
 
@@ -60,8 +62,8 @@ def _hidden(context: Context) -> str:
 
 
 def _bad(context: Context, evidence: str, cure: str) -> Finding:
-    if context.engine == "diffrec":
-        return CHECK.warning(f"{evidence}: diffrec would train on the processor", cure)
+    if not context.trainer.needs_gpu:
+        return CHECK.warning(f"{evidence}: {context.engine} would train on the processor", cure)
     if context.quick:
         # Where an artist cooks is not where a farm trains.
         return CHECK.warning(evidence, cure)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 
-from nvdiffrec_contract import engines, memory
-from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS, SECTION, from_mapping
 from nvdiffrec_contract.memory import GIB
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context
@@ -34,7 +32,7 @@ def run(context: Context) -> list[Finding]:
             return CHECK.ok(f"{rule}; the card has {there / GIB:.0f} GiB")
         cure = f'"batch": {fitting}, smaller pictures or fewer layers'
         return [CHECK.warning(f"{rule}; the card has {there / GIB:.1f} GiB", cure)]
-    if context.engine == "nvdiffrec":
+    if context.trainer.needs_gpu:
         return CHECK.skipped(f"{rule}; the card's memory is not known")
     machine = memory_of_machine()
     if machine is None:
@@ -51,16 +49,9 @@ def run(context: Context) -> list[Finding]:
 
 def _needed(context: Context, size: tuple[int, int], batch: int) -> float:
     """Bytes that a training takes with a batch of so many views."""
-    if context.engine == engines.NVDIFFREC:
-        samples = size[0] * size[1] * batch * context.number("spp", 1) ** 2
-        return memory.nvdiffrec(samples, context.number("layers", 1))
     given = context.configuration
     assert isinstance(given, dict)
-    nested = given.get(SECTION)
-    own = {k: v for k, v in nested.items() if k in EXTENSIONS} if isinstance(nested, dict) else {}
-    known = {name: value for name, value in given.items() if name in FIELDS and name != "config"}
-    config = from_mapping({**known, SECTION: own, "batch": batch}, "the configuration")
-    return memory.likely(memory.parts(config, size=size))
+    return context.trainer.memory(given, context.number, size, batch)
 
 
 def training_size(context: Context) -> tuple[int, int]:
@@ -69,13 +60,13 @@ def training_size(context: Context) -> tuple[int, int]:
     dataset = context.dataset
     if dataset is None or not dataset.pictures:
         return size
-    if context.engine == "nvdiffrec" and dataset.nvdiffrec != "own_size":
+    if not context.trainer.reads_section and dataset.nvdiffrec != "own_size":
         return size
     looked = dataset.looks.get(dataset.pictures[0])
     own = looked.size if looked is not None and looked.size else size
     nested = context.setting("diffrec", {})
     largest = nested.get("photo_res") if isinstance(nested, dict) else None
-    if context.engine != "diffrec" or not isinstance(largest, list) or len(largest) != 2:
+    if not context.trainer.reads_section or not isinstance(largest, list) or len(largest) != 2:
         return own
     if not all(type(one) is int and one > 0 for one in largest):
         return own

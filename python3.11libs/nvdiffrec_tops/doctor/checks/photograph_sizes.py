@@ -26,7 +26,7 @@ def run(context: Context) -> list[Finding]:
     other = next((path for path, one in sizes.items() if one != size), None)
     nested = context.setting("diffrec", {})
     reduced = isinstance(nested, dict) and nested.get("photo_res") is not None
-    if other is not None and not (context.engine == "diffrec" and reduced):
+    if other is not None and not (context.trainer.reads_section and reduced):
         findings.append(
             CHECK.error(
                 f"{os.path.basename(other)} is {_shown(sizes[other])}, {os.path.basename(first)} "

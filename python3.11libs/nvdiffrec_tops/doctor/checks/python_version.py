@@ -5,16 +5,13 @@ from __future__ import annotations
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
-from nvdiffrec_tops.job.probe import DIFFREC_PYTHON
-
-JOB_PYTHON = (3, 9)
 
 
 def run(context: Context) -> list[Finding]:
     facts = context.facts("python")
     found = tuple(facts.get("version", ()))
     shown = ".".join(map(str, found))
-    needed = DIFFREC_PYTHON if context.engine == "diffrec" else JOB_PYTHON
+    needed = context.trainer.python
     if found < needed:
         return [
             CHECK.error(

@@ -8,8 +8,8 @@ from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context, quoted
 from nvdiffrec_tops.doctor.finding import Finding
 from nvdiffrec_tops.environment import Environment
-from nvdiffrec_tops.job.extensionlock import Verdict, clear, judge, locks
-from nvdiffrec_tops.job.shims.extension_cache import FOLDER
+from nvdiffrec_tops.job.engines.nvdiffrec.extensionlock import Verdict, clear, judge, locks
+from nvdiffrec_tops.job.engines.nvdiffrec.shims.extension_cache import FOLDER
 
 
 def run(context: Context) -> list[Finding]:

@@ -7,7 +7,7 @@ import os
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context, quoted
 from nvdiffrec_tops.doctor.finding import Finding
-from nvdiffrec_tops.job.trainer_checkout import is_pointer
+from nvdiffrec_tops.job.engines.nvdiffrec.checkout import is_pointer
 
 SUFFIX = "_tets.npz"
 

@@ -14,7 +14,7 @@ def run(context: Context) -> list[Finding]:
     near = [1 << max(one - 1, 1).bit_length() for one in (height, width)]
     evidence = f"textures of {width} x {height} cannot be halved down to one pixel"
     cure = f'"texture_res": [{near[0]}, {near[1]}]'
-    if context.engine == "nvdiffrec":
+    if context.trainer.needs_powers_of_two:
         return [CHECK.warning(evidence, cure)]
     return [CHECK.note(f"{evidence}; games and renderers may resample them", cure)]
 

@@ -17,12 +17,13 @@ def run(context: Context) -> list[Finding]:
         return CHECK.ok(f"PyTorch {version} is built for {built}")
     evidence = f"PyTorch {version} is a build without CUDA"
     cure = reinstall(context)
-    if context.engine == "nvdiffrec":
-        return [CHECK.error(f"{evidence}, which nvdiffrec and tiny-cuda-nn cannot use", cure)]
+    if context.trainer.needs_gpu:
+        users = " and ".join((context.engine, *context.trainer.cuda_packages))
+        return [CHECK.error(f"{evidence}, which {users} cannot use", cure)]
     if context.facts("driver").get("cards"):
         card = context.facts("driver")["cards"][0]["name"]
         return [CHECK.warning(f"{evidence}, so training leaves the {card} unused", cure)]
-    return CHECK.ok(f"{evidence}: diffrec trains on the processor")
+    return CHECK.ok(f"{evidence}: {context.engine} trains on the processor")
 
 
 def built_for(context: Context) -> str | None:

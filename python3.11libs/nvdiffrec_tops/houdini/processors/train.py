@@ -10,7 +10,7 @@ from nvdiffrec_tops import attributes
 from nvdiffrec_tops.houdini.parameters import AssetParameters
 from nvdiffrec_tops.houdini.processors.attributes import OutputFolders, item_name, text_of
 from nvdiffrec_tops.houdini.processors.words import told_to_the_artist
-from nvdiffrec_tops.job import result
+from nvdiffrec_tops.job.outputs import result
 from nvdiffrec_tops.training import TrainingPlan, TrainingSettings, plan
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from typing import TextIO
 
 from ...job.failures import JobError
 from ...job.farm import GRACE, platform
-from ...job.lock import OutputLock
+from ...job.process.lock import OutputLock
 from ..problem import HQueueProblem
 from ..rpc import PORT
 from .jobs import Client

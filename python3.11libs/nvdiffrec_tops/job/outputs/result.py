@@ -1,0 +1,328 @@
+"""The result file ``result.json``: what a job made, from what, with which versions, or why not.
+
+Top level: ``format``, ``version``, ``status`` (done or failed), ``engine``, ``job`` (the whole job
+file), ``digest`` (of everything that decides the results), ``settings`` (of what is known without
+reading the data, see :func:`settings_digest`; absent in older files), ``config_sha256``,
+``inputs``, ``started`` and ``ended`` (UTC), ``seconds``, ``metrics``, ``versions``,
+``environment``, ``notes``, ``log``, ``outputs`` (path below the output folder, tag, size in bytes,
+sha256, and ``stamp``, see :func:`stamp`), ``failure`` (null, or id, cause, cure, exit_code, lines)
+and ``previous``: after a failure, the result of the run whose files are still in place.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import time
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from nvdiffrec_contract import layout
+from nvdiffrec_contract.files import Stamp, stamp
+from nvdiffrec_tops.job import trainer
+from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.jobfile import JobFile, expand
+
+FORMAT = "tops-nvdiffrec-result"
+VERSION = 1
+NAME = layout.RESULT
+
+# What a work item carries after its training.
+FIGURES: dict[str, type[float] | type[int]] = {
+    "psnr": float,
+    "psnr_pass1": float,
+    "faces": int,
+    "training_seconds": float,
+}
+
+# Nanoseconds. A file whose time is younger may be changed again without its time showing it.
+_YOUNG = 100_000_000
+
+# Pictures are told apart by size and time: a scene may have gigabytes of them.
+_BY_CONTENT = (".json", ".npy", ".npz", ".txt", ".mtl", ".obj")
+
+
+def sha256(path: str) -> str:
+    """SHA-256 of a file's content, hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of plain data, independent of the order of names."""
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def input_digest(path: str) -> str:
+    """Digest of an input: a file by content (a mesh with the materials and textures it names), a
+    folder by names, sizes and times, with its tables of cameras by content.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    if os.path.isdir(path):
+        return digest_of(_listing(path))
+    if path.lower().endswith(".obj"):
+        return digest_of([[os.path.basename(one), sha256(one)] for one in _mesh_files(path)])
+    return sha256(path)
+
+
+def _listing(folder: str) -> list[list[Any]]:
+    listing: list[list[Any]] = []
+    for parent, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        for name in sorted(files):
+            if name.startswith("."):
+                continue
+            path = os.path.join(parent, name)
+            shown = os.path.relpath(path, folder).replace(os.sep, "/")
+            state = os.stat(path)
+            if name.lower().endswith(_BY_CONTENT):
+                listing.append([shown, sha256(path)])
+            else:
+                listing.append([shown, state.st_size, int(state.st_mtime)])
+    return listing
+
+
+def _mesh_files(path: str) -> list[str]:
+    """The mesh, and those material libraries and textures beside it that exist."""
+    found = [path]
+    folder = os.path.dirname(path)
+    for library in _named(path, rb"mtllib\s+(.+)"):
+        file = os.path.join(folder, library)
+        if os.path.isfile(file):
+            found.append(file)
+            for texture in _named(file, rb"\s*(?:map_\w+|bump|norm)\s+(.+)"):
+                picture = os.path.join(os.path.dirname(file), texture)
+                if os.path.isfile(picture):
+                    found.append(picture)
+    return list(dict.fromkeys(found))
+
+
+def _named(path: str, pattern: bytes) -> list[str]:
+    expression = re.compile(pattern)
+    names = []
+    with open(path, "rb") as stream:
+        for line in stream:
+            match = expression.match(line)
+            if match and b"\0" not in line:
+                names.append(match.group(1).decode("utf-8", "surrogateescape").strip())
+    return names
+
+
+def job_digest(
+    engine: str,
+    script: str | None,
+    device: str,
+    seed: int | None,
+    config: Mapping[str, Any],
+    inputs: Mapping[str, str],
+) -> str:
+    """Digest of everything that decides the results; ``inputs`` maps fields to their digests."""
+    return digest_of(
+        {
+            "version": VERSION,
+            "engine": engine,
+            "script": script,
+            "device": device,
+            "seed": seed,
+            "config": config,
+            "inputs": dict(inputs),
+        }
+    )
+
+
+def read(output: str) -> dict[str, Any] | None:
+    """The result file of an output folder; None when there is none that this version can read."""
+    try:
+        with open(os.path.join(output, NAME), encoding="utf-8") as stream:
+            document = json.load(stream)
+    except (OSError, ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        return None
+    return document if document.get("version") == VERSION else None
+
+
+def last_done(document: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The newest successful result: the document itself, or the one that it carries."""
+    if document is None:
+        return None
+    if document.get("status") == "done":
+        return dict(document)
+    previous = document.get("previous")
+    return previous if isinstance(previous, dict) else None
+
+
+def entries(document: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """What a result file says of each file that stands in its folder by a job's doing."""
+    done = last_done(document)
+    listed = done.get("outputs") if done else None
+    return [
+        entry
+        for entry in (listed if isinstance(listed, list) else [])
+        if isinstance(entry, dict)
+        and isinstance(entry.get("path"), str)
+        and isinstance(entry.get("sha256"), str)
+        and _is_below(entry["path"])
+    ]
+
+
+def manifest(document: Mapping[str, Any] | None) -> dict[str, str]:
+    """Path to SHA-256 of the files that stand in the output folder by a job's doing."""
+    return {entry["path"]: entry["sha256"] for entry in entries(document)}
+
+
+def _is_below(path: str) -> bool:
+    parts = path.split("/")
+    return bool(path) and not os.path.isabs(path) and all(p not in ("", ".", "..") for p in parts)
+
+
+def up_to_date(output: str, document: Mapping[str, Any] | None, digest: str) -> bool:
+    """Whether the files in place are those that a job with ``digest`` made, unchanged."""
+    done = last_done(document)
+    if done is None or done.get("digest") != digest:
+        return False
+    listed = entries(done)
+    if not listed or len(listed) != len(done["outputs"]):
+        return False
+    return all(changed(output, entry) is None for entry in listed)
+
+
+def changed(output: str, entry: Mapping[str, Any]) -> str | None:
+    """How a file in an output folder differs from its entry in the result file, in a phrase; None
+    where it does not. Content is read only where the file is not the very one that the job left.
+    """
+    path = os.path.join(output, *entry["path"].split("/"))
+    found = stamp(path)
+    if found is None or not os.path.isfile(path):
+        return f"{path} is missing"
+    size = entry.get("size", found[1])
+    if found[1] != size:
+        return f"{path} has {found[1]} bytes in place of {size}"
+    if list(found) == entry.get("stamp"):
+        return None
+    try:
+        digest = _digest(path, found) if _is_settled(found) else sha256(path)
+    except OSError as error:
+        return f"{path} cannot be read: {error.strerror or error}"
+    return None if digest == entry["sha256"] else f"{path} has been changed"
+
+
+def _is_settled(found: Stamp) -> bool:
+    return time.time_ns() - found[0] > _YOUNG
+
+
+@lru_cache(maxsize=1 << 14)
+def _digest(path: str, _stamp: Stamp) -> str:
+    return sha256(path)
+
+
+def settings_digest(job: JobFile) -> str:
+    """Digest of what a job asks for, as far as it is known without reading the data: the engine,
+    the configuration with the overrides applied, and the seed. Not the device, nor any path that
+    depends on the machine.
+
+    Raises:
+        JobError: the configuration, or a file that it names, is not there or cannot be used.
+    """
+    return settings_of(job, trainer.prepare(job).asked)
+
+
+def settings_of(job: JobFile, asked: Mapping[str, Any]) -> str:
+    """:func:`settings_digest` of a job whose configuration has been made ready."""
+    return digest_of(
+        {"version": VERSION, "engine": job.engine, "seed": trainer.seed(job), "config": asked}
+    )
+
+
+def same_settings(output: str, job: JobFile) -> bool | None:
+    """Whether the results in an output folder were made with the settings of ``job``.
+
+    None when that cannot be told: there are no results, an older version wrote them, or this
+    machine does not have the job's configuration and data. Reads two small files, one of them only
+    once; whether data or results have changed since is the job's own question (``up_to_date``).
+    """
+    recorded = _recorded(output)[0]
+    if recorded is None:
+        return None
+    try:
+        return recorded == settings_digest(job)
+    except JobError:
+        return None
+
+
+def figures(output: str) -> dict[str, float | int]:
+    """The figures of the results in an output folder, as a work item carries them; see
+    :func:`figures_of`. Empty when there are none."""
+    return dict(_recorded(output)[1])
+
+
+def figures_of(document: Mapping[str, Any]) -> dict[str, float | int]:
+    """``psnr`` and ``psnr_pass1`` (dB), ``faces`` and ``training_seconds`` of a result, those that
+    are known and finite."""
+    metrics = document.get("metrics")
+    known = dict(metrics) if isinstance(metrics, dict) else {}
+    known["training_seconds"] = document.get("seconds")
+    found: dict[str, float | int] = {}
+    for name, kind in FIGURES.items():
+        value = known.get(name)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            continue
+        if -1e15 < value < 1e15:  # neither infinite nor NaN
+            found[name] = kind(value)
+    return found
+
+
+def _recorded(output: str) -> tuple[str | None, dict[str, float | int]]:
+    """Settings digest and figures of the results that stand in ``output``."""
+    output = expand(output)
+    found = stamp(os.path.join(output, NAME))
+    return (None, {}) if found is None else _recorded_as(output, found)
+
+
+@lru_cache(maxsize=1 << 14)
+def _recorded_as(output: str, _stamp: Stamp) -> tuple[str | None, dict[str, float | int]]:
+    done = last_done(read(output))
+    if done is None:
+        return None, {}
+    settings = done.get("settings")
+    return settings if isinstance(settings, str) else None, figures_of(done)
+
+
+def describe(folder: str, paths: Sequence[str], tag: Any) -> list[dict[str, Any]]:
+    """The entries of ``outputs`` for files below ``folder``; ``tag`` maps a path to its tag."""
+    found = []
+    for path in paths:
+        file = os.path.join(folder, *path.split("/"))
+        before = stamp(file)
+        entry = {"path": path, "tag": tag(path), "size": os.path.getsize(file)}
+        entry["sha256"] = sha256(file)
+        if before is not None and _is_settled(before):
+            entry["stamp"] = list(before)
+        found.append(entry)
+    return found
+
+
+def write_json(path: str, document: Mapping[str, Any]) -> None:
+    """Write JSON under a temporary name, then rename it into place. Raises OSError."""
+    part = path + ".part"
+    try:
+        with open(part, "w", encoding="utf-8") as stream:
+            json.dump(document, stream, indent=1, ensure_ascii=True)
+            stream.write("\n")
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.replace(part, path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            os.unlink(part)
+        raise

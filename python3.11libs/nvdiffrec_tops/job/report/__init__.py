@@ -1,0 +1,1 @@
+"""What a job says while it runs: to people, to PDG, and as a table."""
