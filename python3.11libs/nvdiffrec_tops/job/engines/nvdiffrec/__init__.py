@@ -10,6 +10,7 @@ from typing import Any
 
 from nvdiffrec_contract import memory
 from nvdiffrec_contract.configuration import SECTION
+from nvdiffrec_contract.engines import NVDIFFREC
 from nvdiffrec_contract.failure import Failure
 from nvdiffrec_tops.job import probe
 from nvdiffrec_tops.job.engines.engine import Engine
@@ -26,7 +27,7 @@ _WAITING = "Shim extension-lock: waiting"
 class Nvdiffrec(Engine):
     """A checkout's own training script."""
 
-    name = "nvdiffrec"
+    name = NVDIFFREC
     label = "nvdiffrec (your checkout)"
     licence = "NVIDIA Source Code License: non-commercial use only"
     default_script = "train.py"
