@@ -13,10 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from nvdiffrec_tops import doctor
-from nvdiffrec_tops.doctor.check import ENGINES
 from nvdiffrec_tops.doctor.context import LIGHT, Context
 from nvdiffrec_tops.doctor.examination import examined
 from nvdiffrec_tops.doctor.finding import SEVERITIES
+from nvdiffrec_tops.job import engines
 
 FIELDS = (
     "iter", "batch", "spp", "layers", "train_res", "texture_res", "ref_mesh", "envmap",
@@ -71,7 +71,7 @@ def told(findings: list[doctor.Finding]) -> None:
     working_dir=paths,
     config=paths,
     output=paths,
-    engine=st.sampled_from(ENGINES),
+    engine=st.sampled_from(engines.names()),
 )
 @settings(max_examples=60)
 def test_paths(
@@ -116,7 +116,7 @@ def test_no_room_for_temporary_files(
     assert "No space left on device" in findings["interpreter_starts"].evidence
 
 
-@given(engine=st.text(max_size=10).filter(lambda text: text not in ENGINES))
+@given(engine=st.text(max_size=10).filter(lambda text: text not in engines.names()))
 @settings(max_examples=10)
 def test_engines(engine: str) -> None:
     (found,) = doctor.examine(environment="/nowhere", engine=engine, quick=True)
@@ -125,7 +125,7 @@ def test_engines(engine: str) -> None:
 
 @given(
     document=st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=6), documents),
-    engine=st.sampled_from(ENGINES),
+    engine=st.sampled_from(engines.names()),
 )
 @settings(max_examples=150)
 def test_configurations(document: dict[str, Any], engine: str) -> None:
@@ -199,7 +199,7 @@ texts = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]
     variables=st.dictionaries(
         names, texts | st.sampled_from(["/", "/opt/hfs", ":", "/opt/hfs/x:/y", "4"])
     ),
-    engine=st.sampled_from(ENGINES),
+    engine=st.sampled_from(engines.names()),
 )
 @settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_variables(bare: Path, variables: dict[str, str], engine: str) -> None:
@@ -215,7 +215,7 @@ odd = st.recursive(
 )
 
 
-@given(data=st.data(), engine=st.sampled_from(ENGINES))
+@given(data=st.data(), engine=st.sampled_from(engines.names()))
 @settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_interpreter_that_answers_nonsense(
     healthy: Callable[..., Context], data: st.DataObject, engine: str

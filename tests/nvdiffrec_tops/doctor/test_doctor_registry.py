@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 
 from nvdiffrec_tops.doctor import Finding, checks, examination, worst_first
-from nvdiffrec_tops.doctor.check import ENGINES, STAGES, Check
+from nvdiffrec_tops.doctor.check import STAGES, Check
 from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.examination import examined, repaired
 from nvdiffrec_tops.doctor.registry import all_checks
+from nvdiffrec_tops.job import engines
 
 FOLDER = Path(checks.__file__).parent
 
@@ -23,14 +24,18 @@ def test_one_check_per_file() -> None:
     assert len({one.title for one in all_checks()}) == len(files)
 
 
+def concerns(check: Check) -> set[str]:
+    return set(engines.names() if check.engines is None else check.engines)
+
+
 @pytest.mark.parametrize("check", all_checks(), ids=lambda one: one.id)
 def test_a_check_is_well_described(check: Check) -> None:
     known = {one.id: one for one in all_checks()}
     assert re.fullmatch(r"[a-z_]+", check.id)
     assert check.stage in STAGES
-    assert check.engines and set(check.engines) <= set(ENGINES)
+    assert concerns(check) and concerns(check) <= set(engines.names())
     for needed in check.needs:
-        assert set(check.engines) <= set(known[needed].engines)
+        assert concerns(check) <= concerns(known[needed])
         assert STAGES.index(known[needed].stage) <= len(STAGES)
 
 
