@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch.utils import cpp_extension
 
-from diffrec import optional_package as optionalpackage
+from diffrec import optional_package
 
 SCRIPTS = Path(__file__).resolve().parents[3] / "scripts" / "benchmarks"
 
@@ -208,9 +208,9 @@ def test_a_partner_that_builds_itself_finds_what_it_has_built(
     monkeypatch.setattr(cpp_extension, "load", build)
     monkeypatch.setattr(sys, "meta_path", [*sys.meta_path])
     monkeypatch.setattr(
-        optionalpackage,
+        optional_package,
         "_enter_built_extensions",
-        optionalpackage._enter_built_extensions.__wrapped__,
+        optional_package._enter_built_extensions.__wrapped__,
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     _not_imported(monkeypatch, "nvdiffrast", "nvdiffrast.torch", "its_built_plugin")
@@ -231,7 +231,7 @@ def test_an_extension_that_was_built_earlier_is_found(
         monkeypatch.setattr(cpp_extension, "get_default_build_root", lambda: str(tmp_path))
     folder = Path(cpp_extension._get_build_directory("its_plugin", verbose=False))
     assert folder.is_relative_to(tmp_path)
-    finder = optionalpackage._BuiltEarlier()
+    finder = optional_package._BuiltEarlier()
     assert finder.find_spec("its_plugin", None) is None
     (folder / "its_plugin.so").touch()
     found = finder.find_spec("its_plugin", None)

@@ -152,8 +152,8 @@ def test_few_cores_compile_one_thing_after_the_other(
         warm.compile_kernels(torch.device("cpu"))
         side_work.wait_for(side_work.CHARTING, 60)
     expected = [
-        ("iterationcompile", ("shading", "field", "textures")),
-        ("chartcompile", ("packing", "layout")),
+        ("compile_cpu_kernels", ("shading", "field", "textures")),
+        ("compile_kernels", ("packing", "layout")),
     ]
     assert started == expected
     assert len(list(cache.glob("*.compiled"))) == 2
