@@ -44,6 +44,7 @@ def small_sample(folder: Path) -> dict[str, Any]:
 
 def main(arguments: list[str]) -> int:
     """Train; returns the exit code."""
+    configuration: str | dict[str, Any]
     if arguments:
         configuration, folder = arguments
     else:

@@ -69,7 +69,8 @@ def _open_up(name: str) -> None:
         for one in exported:
             setattr(package, one, getattr(package, one))
         inside = (module.name for module in pkgutil.iter_modules(package.__path__))
-        package.__all__ = [*exported, *(one for one in inside if one != "__main__")]
+        whole = [*exported, *(one for one in inside if one != "__main__")]
+        setattr(package, "__all__", whole)  # noqa: B010
 
 
 def main() -> int:
