@@ -16,11 +16,13 @@ from nvdiffrec_tops.results import OutputFile, TrainingResult, read_result
 from topcook import pdg
 from topcook.cook import Cook, Watcher
 from topcook.network.opening import Network, open_network
+from topcook.network.overrides import Override
 from topcook.parameters.expressions import ExpressionError
-from topcook.schedulers.local import Job, LocalScheduler
+from topcook.schedulers.base import Job
+from topcook.schedulers.local import LocalScheduler
 
 from .console import report
-from .options import CookCommandError, Override
+from .options import CookCommandError
 from .stopsignals import StopSignals
 from .view import Running
 
