@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 import diffrec.data.load as load_module
 import diffrec.data.rendered as rendered
@@ -218,3 +219,8 @@ def mitsuba():  # type: ignore[no-untyped-def] # the module has no type before i
 
     mi.register_integrator("unshadowed", lambda properties: Unshadowed(properties))
     return mi
+
+
+@pytest.fixture
+def torus() -> Callable[[Tensor], Tensor]:
+    return lambda p: torch.hypot(torch.hypot(p[:, 0], p[:, 1]) - 0.6, p[:, 2]) - 0.25

@@ -106,7 +106,7 @@ def test_a_training_that_waits_is_the_last_word(mesh) -> None:
     made = folder / "out/x"
     made.mkdir(parents=True)
     (made / "mesh.obj").write_text("new")
-    unfinished.stamp(str(folder), "digest")
+    unfinished.stamp(str(folder), "digest", None)
     assert committed.fault([str(mesh)]) is None
     unfinished.finish(str(folder), str(made), ["mesh.obj"], {})
     assert "waits" in (committed.fault([str(mesh)]) or "")

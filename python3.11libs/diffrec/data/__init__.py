@@ -15,9 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from diffrec.errors import DiffrecError
 from nvdiffrec_contract.dataset import SEVERITIES, Description, Problem
-from nvdiffrec_contract.failure import EXIT_USAGE
 
 if TYPE_CHECKING:
     import torch
@@ -33,19 +31,6 @@ MOST_INSIDE = 1000
 """Folders inside an unknown one that are looked at, at most."""
 
 Log = Callable[[str], None]
-
-
-class DataError(DiffrecError):
-    """A data set cannot be read; the message names the file and what to do."""
-
-    id = "data"
-    cure = "correct the photographs, masks or cameras as said, then cook again"
-    exit_code = EXIT_USAGE
-
-    @classmethod
-    def of(cls, problem: Problem) -> DataError:
-        """The error that a described problem is."""
-        return cls(problem.cause, problem.cure, file=problem.file)
 
 
 class DataFormat(Protocol):

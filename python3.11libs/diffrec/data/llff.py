@@ -15,10 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from nvdiffrec_contract.engines import DIFFREC, NVDIFFREC
-
-from diffrec.data import DataError, headers
+from diffrec.data import headers
+from diffrec.errors import DataError
 from nvdiffrec_contract.dataset import Camera, Description, Problem
+from nvdiffrec_contract.engines import DIFFREC, NVDIFFREC
 
 if TYPE_CHECKING:
     import numpy as np

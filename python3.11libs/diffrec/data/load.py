@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
-from nvdiffrec_contract.engines import DIFFREC
 
 from diffrec import data
-from diffrec.data import DataError, Log
+from diffrec.data import Log
 from diffrec.data.views import Views
+from diffrec.errors import DataError
 from nvdiffrec_contract.configuration import Config
+from nvdiffrec_contract.engines import DIFFREC
 from nvdiffrec_contract.errors import ConfigError
 
 

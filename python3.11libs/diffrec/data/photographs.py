@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from diffrec.colour import srgb_to_linear_array
-from diffrec.data import DataError
+from diffrec.errors import DataError
 
 MAX_FILE_BYTES = 1 << 30
 

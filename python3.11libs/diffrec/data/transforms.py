@@ -16,10 +16,10 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from nvdiffrec_contract.engines import DIFFREC, NVDIFFREC
-
-from diffrec.data import DataError, headers, looks
+from diffrec.data import headers, looks
+from diffrec.errors import DataError
 from nvdiffrec_contract.dataset import Camera, Description, Problem, Row, Size
+from nvdiffrec_contract.engines import DIFFREC, NVDIFFREC
 from nvdiffrec_contract.jsonfiles import JsonError, read_object
 from nvdiffrec_contract.wording import shown
 

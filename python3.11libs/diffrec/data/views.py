@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from diffrec import cameras
-from diffrec.data import DataError
+from diffrec.errors import DataError
 from nvdiffrec_contract.configuration import Config
 from nvdiffrec_contract.dataset import Camera
 

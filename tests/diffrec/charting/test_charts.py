@@ -270,7 +270,7 @@ def test_a_part_that_fails_is_projected(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setattr(xatlaslayout, "_PART", 1200)
     script = tmp_path / "second_fails.py"
     script.write_text(
-        "import sys\nfrom pathlib import Path\nfrom diffrec.geometry import xatlas_process\n"
+        "import sys\nfrom pathlib import Path\nfrom diffrec.charting import xatlas_process\n"
         "assert not sys.argv[1].endswith('1_in.npz'), 'no luck'\n"
         "xatlas_process.main(Path(sys.argv[1]), Path(sys.argv[2]))\n"
     )

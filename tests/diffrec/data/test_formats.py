@@ -19,16 +19,17 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from nvdiffrec_contract.engines import DIFFREC, NVDIFFREC
 
 import diffrec.data
 import diffrec.data.transforms
-from diffrec.data import DataError, describe, formats, headers, llff, looks
+from diffrec.data import describe, formats, headers, llff, looks
 from diffrec.data.load import load_views
 from diffrec.data.views import ImageViews
+from diffrec.errors import DataError
 from nvdiffrec_contract import dataset
 from nvdiffrec_contract.configuration import Config
 from nvdiffrec_contract.dataset import Description
+from nvdiffrec_contract.engines import DIFFREC, NVDIFFREC
 from nvdiffrec_contract.errors import ConfigError
 
 SIZE = 32

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from diffrec import cameras
-from diffrec.data import DataError, llff
+from diffrec.data import llff
 from diffrec.data.llff import nearest_point_to_axes
 from diffrec.data.load import load_views
 from diffrec.data.views import ImageViews
+from diffrec.errors import DataError
 from diffrec.sample.shape import Surface, sample_surface
 from nvdiffrec_contract.configuration import Config
 from nvdiffrec_contract.dataset import Problem

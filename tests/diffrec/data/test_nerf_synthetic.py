@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from diffrec import cameras
-from diffrec.data import DataError
 from diffrec.data.load import load_views
 from diffrec.data.views import ImageViews
+from diffrec.errors import DataError
 from diffrec.sample.shape import sample_surface
 from nvdiffrec_contract.configuration import Config
 

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from diffrec.charting.charts import chart
 from diffrec.export.obj import write_obj
 from diffrec.geometry.mesh import Mesh
-from diffrec.shading.split_sum import perturbed_normal
+from diffrec.shading.split_sum.reference import perturbed_normal
 
 Floats = NDArray[np.float64]
 

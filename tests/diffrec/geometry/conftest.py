@@ -62,8 +62,3 @@ def measures() -> type[Measures]:
 @pytest.fixture
 def sphere() -> Callable[[Tensor], Tensor]:
     return lambda p: p.norm(dim=1) - 0.8
-
-
-@pytest.fixture
-def torus() -> Callable[[Tensor], Tensor]:
-    return lambda p: torch.hypot(torch.hypot(p[:, 0], p[:, 1]) - 0.6, p[:, 2]) - 0.25

@@ -19,6 +19,7 @@ from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.measure.metrics import read_metrics
 from diffrec.training.run import Reconstruction, reconstruct
 from nvdiffrec_contract.configuration import Config, Extensions
+from nvdiffrec_contract.errors import UserError
 
 Run = Callable[..., tuple[Reconstruction, list[str]]]
 OWN = Extensions(light_res=32, validation_views=2, uv_timeout=0)
@@ -72,7 +73,7 @@ def test_a_run_leaves_what_nvdiffrec_leaves(run: Run) -> None:
         for view in range(2):
             for column in ("opt", "ref", "kd", "latlong"):
                 expected.add(f"{folder}/val_{view:06d}_{column}.png")
-    assert names(result.folder) == expected | {"contact_sheet.png"}
+    assert names(result.folder) == expected | {"contact_sheet.png", "metrics.csv"}
     rows, (mse, psnr) = read_metrics(result.folder / "validate" / "metrics.txt")
     assert result.final is not None
     assert psnr == pytest.approx(result.final.psnr, abs=1e-3)
@@ -163,9 +164,9 @@ def test_relighting_shows_another_environment(run: Run, device: str, sample: Pat
 
 
 def test_missing_pictures_are_named(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(DiffrecError, match=r"nothing\.obj"):
+    with pytest.raises(UserError, match=r"nothing\.obj"):
         run(ref_mesh=str(tmp_path / "nothing.obj"))
-    with pytest.raises(DiffrecError, match=r"nosky\.hdr"):
+    with pytest.raises(UserError, match=r"nosky\.hdr"):
         run(envmap=str(tmp_path / "nosky.hdr"))
 
 

@@ -64,8 +64,20 @@ def _module(path: Path) -> str:
 
 
 def _imports(path: Path) -> Iterator[tuple[str, ...]]:
-    """What a file imports anywhere in it, inside its functions too: (module, names from it)."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    """What a file imports anywhere in it, inside its functions too: (module, names from it).
+
+    What stands under ``if TYPE_CHECKING`` is read by type checkers alone.
+    """
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    unread = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if id(node) in unread:
+            continue
         if isinstance(node, ast.Import):
             yield from ((alias.name,) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
