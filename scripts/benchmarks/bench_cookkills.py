@@ -254,7 +254,10 @@ class Stage:
         }
         for number, name in enumerate(names, 1):
             values[f"expectedoutputfile{number}"] = f"{self.output}/{name}"
-        scheduler = {"tempdirmenu": Token("2"), "tempdircustom": str(self.folder / "temp")}
+        scheduler: dict[str, Any] = {
+            "tempdirmenu": Token("2"),
+            "tempdircustom": str(self.folder / "temp"),
+        }
         children = (
             NodeDescription("localscheduler", "localscheduler", scheduler, flags=("render",)),
             NodeDescription("train", "genericgenerator", values, flags=("display",)),

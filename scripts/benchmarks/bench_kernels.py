@@ -145,9 +145,9 @@ def watched(watch: Watch) -> Iterator[None]:
         watch.begin(self, number)
         begin(self, number)
 
-    def work_watched(self: Iteration, batch: Any, room: Any = None) -> None:
+    def work_watched(self: Iteration, batch: Any, lengths: Any = None) -> None:
         watch.work(batch, self.config.spp**2)
-        work(self, batch, room)
+        work(self, batch, lengths)
 
     Iteration.begin, Iteration.work = begin_watched, work_watched  # type: ignore[method-assign]
     try:

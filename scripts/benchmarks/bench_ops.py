@@ -304,7 +304,7 @@ def main() -> int:
             scene = make_scene(count, views, size, device, texture_size=options.texture)
             cell = Cell(views, size, len(scene.triangles))
             cells.append(cell)
-            contenders: dict[str, Callable[[], Contender]] = {}
+            contenders: dict[str, Callable[[], Any]] = {}
             for label in labels:
                 if label == "nvdiffrast" and not isinstance(found, str):
                     contenders[label] = functools.partial(Nvdiffrast, scene, found[0], found[2])
