@@ -9,10 +9,9 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nvdiffrec_contract.engines import NVDIFFREC
-
 from diffrec.data import transforms
 from nvdiffrec_contract.dataset import Description, Problem
+from nvdiffrec_contract.engines import NVDIFFREC
 
 if TYPE_CHECKING:
     import torch

@@ -14,7 +14,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nvdiffrec_contract.engines import NVDIFFREC
-
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
 from nvdiffrec_contract.wording import shown
 from nvdiffrec_tops.job import dataset
