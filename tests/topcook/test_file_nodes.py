@@ -321,6 +321,13 @@ def test_removing_stops_at_folders_and_links(scene, images, top, cook, tmp_path)
     assert (images / "b.png").exists()
 
 
+def test_a_cook_without_work_items_says_so(scene, top, capsys) -> None:
+    empty = scene(top("find", "filepattern", {"pattern": "$HIP/none/*.png"}))
+    for more in ([], ["--dry-run"]):
+        assert main(["cook", str(empty), *more]) == 0
+        assert "no node has made a work item" in "".join(capsys.readouterr())
+
+
 def test_dry_run_and_ignored_errors_of_a_removal(scene, images, top, cook) -> None:
     dry = {"filepath": "$HIP/images/b.png", "dryrun": "on", "workitemoutputs": "1"}
     report = cook(scene(top("remove", "fileremove", dry)))

@@ -14,7 +14,7 @@ from topcook.planning import generate_all
 from topcook.schedulers.local import LocalScheduler
 
 from . import options, reporting
-from .console import reported
+from .console import NOTHING, reported
 from .farm import flags
 from .farm.scheduler import HQueueScheduler
 from .reporting import Ending
@@ -81,6 +81,8 @@ def _dry_run(
     for note in network.notes:
         view.say(note)
     items = generate_all(network, once(view))
+    if not items:
+        view.say(NOTHING)
     if arguments.report is not None:
         ending = Ending(successful=True, stopped=False, seconds=0.0)
         document = reporting.report(reported(network.context.graph), ending)

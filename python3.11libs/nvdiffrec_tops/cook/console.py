@@ -28,6 +28,12 @@ def cause(item: pdg.WorkItem) -> str:
     return STATE_WORDS.get(item.state, item.state.name)
 
 
+NOTHING = (
+    "warning: no node has made a work item, so there was nothing to do; a file pattern that "
+    "matches nothing makes none"
+)
+
+
 def summary(result: CookResult) -> list[str]:
     """States per node, outputs per item, and each failure with its log's last lines."""
     out: list[str] = []
@@ -53,6 +59,8 @@ def summary(result: CookResult) -> list[str]:
         out.append(f"not cooked {item.name}: {cause(item)}")
     if len(blocked) > 10:
         out.append(f"and {len(blocked) - 10} more that are not cooked")
+    if not result.graph.workItems():
+        out.append(NOTHING)
     word = "stopped" if result.stopped else "finished" if result.successful else "FAILED"
     out.append(f"Cook {word} after {duration(result.seconds)}")
     return out
