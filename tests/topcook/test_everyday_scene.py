@@ -15,7 +15,9 @@ import pytest
 from houfiles.build import build
 from houfiles.describe import NodeDescription, SceneDescription, Token
 
-FFMPEG = """#!{python}
+FFMPEG = """#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
 import os, sys
 film, pattern = sys.argv[sys.argv.index("-i") + 1], sys.argv[-1]
 for number in (1, 2):

@@ -19,7 +19,9 @@ from topcook.schedulers.local import LocalScheduler
 
 from .conftest import TopNode, write_scene
 
-FAKE = """#!{python}
+FAKE = """#!/bin/sh
+'''exec' "{python}" "$0" "$@"
+' '''
 import json, os, sys
 json.dump(sys.argv[1:], open({words!r}, "w"))
 if os.environ.get("FAKE_FAILS"):

@@ -55,7 +55,15 @@ def main() -> int:
         words[1:1] = ["-nostdin", "-y"]
     os.makedirs(os.path.dirname(pattern), exist_ok=True)
     before = images(pattern)
-    code = subprocess.call([program, *words[1:]], stdin=subprocess.DEVNULL)
+    try:
+        code = subprocess.call([program, *words[1:]], stdin=subprocess.DEVNULL)
+    except OSError as error:
+        print(
+            f"error: {program} cannot be started: {error.strerror or error}. Name another ffmpeg "
+            "on the node: FFmpeg Binary = Custom Path",
+            flush=True,
+        )
+        return 1
     if code != 0:
         print(f"error: ffmpeg ended with exit code {code}; its own words are above", flush=True)
         return 1
