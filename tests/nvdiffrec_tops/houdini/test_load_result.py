@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
-
-from diffrec.shading.light import latlong_directions
 
 
 def test_mesh_material_and_light(hou: Any, trained: Path) -> None:
@@ -92,6 +89,9 @@ def test_the_turned_probe_shows_a_renderer_that_follows_openexr_the_light_as_it_
     _geometry, light = hou.networks["/obj"].made
     turn = math.radians(light.values["ry"])
     height, width = 8, 16
+    torch = pytest.importorskip("torch", reason="the trainer's directions need PyTorch")
+    from diffrec.shading.light import latlong_directions
+
     latitude = math.pi / 2 - (torch.arange(height) + 0.5) / height * math.pi
     longitude = math.pi - (torch.arange(width) + 0.5) / width * 2 * math.pi
     latitude, longitude = torch.meshgrid(latitude, longitude, indexing="ij")
