@@ -346,8 +346,3 @@ def _scheduled(item: pdg.WorkItem) -> bool:
     ):
         return True
     return parameters.integer("pdg_schedulewhen", item) != 0
-
-
-def state_counts(node: pdg.Node) -> Counter[str]:
-    """Number of the node's items in each state."""
-    return Counter(item.state.name for item in node.workItems)

@@ -9,6 +9,7 @@ from functools import cached_property
 from typing import Any
 
 from nvdiffrec_contract.dataset import Description, Problem
+from nvdiffrec_contract.jsonfiles import MAX_BYTES
 from nvdiffrec_tops import environment as environments
 from nvdiffrec_tops.doctor.inspection import LONG, QUICK, SLOW, Facts, InspectionError, inspect
 from nvdiffrec_tops.environment import Environment, EnvironmentProblem
@@ -27,7 +28,6 @@ HEAVY = {
     "nvdiffrec": ("torch", "numpy", "nvdiffrast", "tinycudann", "imageio", "xatlas"),
 }
 """Sections that import packages, by engine."""
-MAX_CONFIGURATION = 4 << 20
 
 
 class Context:
@@ -170,7 +170,7 @@ class Context:
             return {}
         try:
             with open(self.config_path, "rb") as stream:
-                data = stream.read(MAX_CONFIGURATION + 1)
+                data = stream.read(MAX_BYTES + 1)
             document = parse_json(data, f"the configuration {self.config_path}")
         except JobError as error:
             return error
