@@ -14,7 +14,8 @@ from diffrec.geometry.mesh import EmptyMeshError
 from diffrec.progress import OnProgress, Progress
 from diffrec.runtime.ranks import ALONE, Ranks
 from diffrec.scene import Scene
-from diffrec.training.adam import Adam
+from diffrec.shading.light import DARKEST
+from diffrec.training.adam import Adam, LogAdam
 from diffrec.training.checkpoint import LoopState
 from diffrec.training.iteration import Iteration
 from diffrec.training.log import iteration_line
@@ -213,5 +214,11 @@ def _optimizers(config: Config, current: Pass, scene: Scene) -> list[Adam]:
     if surface:
         result.append(Adam(surface, rate_material, schedule))
     if current.train_light:
-        result.append(Adam([scene.light.base], rate_material, schedule))
+        own = config.diffrec
+        rate = rate_material * own.light_rate
+        base = [scene.light.base]
+        if own.light_step == "logarithmic":
+            result.append(LogAdam(base, rate, schedule, smallest=DARKEST))
+        else:
+            result.append(Adam(base, rate, schedule))
     return result
