@@ -146,7 +146,7 @@ class LogAdam(Adam):
     ) -> None:
         # Adam does not look at what it moves: changes made to zeros are those of the logarithms.
         changes = [torch.zeros_like(value, requires_grad=False) for value in values]
-        super()._move(changes, torch._foreach_mul(gradients, values), moved, steps)
+        super()._move(changes, list(torch._foreach_mul(gradients, values)), moved, steps)
         torch._foreach_exp_(changes)
         torch._foreach_mul_(values, changes)
         torch._foreach_clamp_min_(values, self._smallest)
