@@ -29,12 +29,14 @@ class ViewBatch:
 
     clip_from_world, camera_from_world: [B, 4, 4] float32; camera_position: [B, 3] world units.
     image: [B, H, W, 4] premultiplied linear RGBA float32, or None for views without pictures.
+    view: [B] int64, which of the set's views they are, or None for views that are drawn anew.
     """
 
     clip_from_world: Tensor
     camera_from_world: Tensor
     camera_position: Tensor
     image: Tensor | None
+    view: Tensor | None = None
 
 
 class Views(Protocol):
@@ -126,6 +128,7 @@ class ImageViews:
             self._camera_from_world[chosen],
             self._camera_position[chosen],
             image,
+            chosen,
         )
 
     def subset(self, indices: Sequence[int]) -> ImageViews:
