@@ -73,7 +73,6 @@ BELOW = {
 # The rooms of a package, each above those that it may import.
 FLOORS = {
     "houfiles": (
-        "edit",
         "build, libraries",
         "stocktypes, parameterpage, scene",
         "describe, dialogscript, containers",
