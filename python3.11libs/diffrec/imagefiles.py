@@ -15,6 +15,7 @@ from typing import Any, ParamSpec
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from diffrec.colour import srgb_to_linear
@@ -65,7 +66,7 @@ def read_hdr(path: Path) -> Tensor:
 
 def write_png(path: Path, image: Tensor) -> None:
     """Write [H, W, 3 or 4] in [0, 1] as 8 bits per channel, as it is. Raises ImageError."""
-    _write(path, _levels(image))
+    write_pixels(path, _levels(image))
 
 
 def _levels(image: Tensor) -> Any:
@@ -85,11 +86,11 @@ class PictureWriter:
 
     def write_png(self, path: Path, image: Tensor) -> None:
         """As the function of that name; `image` may change once this has returned."""
-        self.do(_write, path, _levels(image))
+        self.do(write_pixels, path, _levels(image))
 
     def write_hdr(self, path: Path, image: Tensor) -> None:
         """As the function of that name; `image` may change once this has returned."""
-        self.do(_write, path, _radiance(image))
+        self.do(write_pixels, path, _radiance(image))
 
     def do(self, work: Callable[P, None], *given: P.args, **named: P.kwargs) -> None:
         """Call `work`, which makes and writes a picture, on one of the threads."""
@@ -112,36 +113,53 @@ def own_or(writer: PictureWriter | None) -> contextlib.AbstractContextManager[Pi
 
 def write_hdr(path: Path, image: Tensor) -> None:
     """Write linear RGB [H, W, 3] as Radiance RGBE. Raises ImageError."""
-    _write(path, _radiance(image))
+    write_pixels(path, _radiance(image))
 
 
 def _radiance(image: Tensor) -> Any:
     return image.detach().float().clamp(0, BRIGHTEST).cpu().numpy()
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> NDArray[Any]:
     try:
-        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
+        data = Path(path).read_bytes()
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ImageError(f"cannot read the picture {path}: {reason}") from None
-    try:
-        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    except cv2.error:
-        pixels = None
+    pixels = decode(data)
     if pixels is None:
         raise ImageError(
             f"{path} is no picture that can be read (PNG, JPEG, TIFF, .hdr), or is cut"
         )
     if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
         raise ImageError(f"{path} has more than {MAX_PIXELS} pixels; reduce it first")
+    return pixels
+
+
+def decode(data: bytes, flags: int = cv2.IMREAD_UNCHANGED) -> NDArray[Any] | None:
+    """The pixels of a picture file as stored, [H, W, 3 or 4]; grey is repeated to three channels.
+
+    Args:
+        data: the whole file.
+        flags: of ``cv2.imdecode``.
+
+    Returns:
+        None where it is no picture that can be decoded.
+    """
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
+    except cv2.error:
+        pixels = None
+    if pixels is None:
+        return None
     if pixels.ndim == 2:
-        return np.repeat(pixels[..., None], 3, axis=2)
+        pixels = pixels[..., None]
     order = [2, 1, 0, 3][: pixels.shape[2]] if pixels.shape[2] >= 3 else [0, 0, 0]
     return np.ascontiguousarray(pixels[..., order])
 
 
-def _write(path: Path, pixels: Any) -> None:
+def write_pixels(path: Path, pixels: NDArray[Any]) -> None:
+    """Write [H, W, 3 or 4] as the file's suffix says, values as they are. Raises ImageError."""
     order = [2, 1, 0, 3][: pixels.shape[2]]
     try:
         done, data = cv2.imencode(path.suffix, np.ascontiguousarray(pixels[..., order]))

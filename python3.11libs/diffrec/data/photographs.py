@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from diffrec import imagefiles
 from diffrec.colour import srgb_to_linear_array
 from diffrec.errors import DataError
 
@@ -69,21 +70,11 @@ def _decode(path: Path) -> NDArray[Any]:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    try:
-        pixels = cv2.imdecode(
-            np.frombuffer(_without_profile(data), np.uint8),
-            cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION,
-        )
-    except cv2.error:
-        pixels = None
+    as_stored = cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION
+    pixels = imagefiles.decode(_without_profile(data), as_stored)
     if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
         raise DataError(f"{path}: no picture of 8 or 16 bits that can be decoded; export it again")
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    if pixels.shape[2] == 1:
-        return np.repeat(pixels, 3, axis=2)
-    order = [2, 1, 0, 3] if pixels.shape[2] == 4 else [2, 1, 0]
-    return np.ascontiguousarray(pixels[..., order])
+    return pixels
 
 
 def _without_profile(data: bytes) -> bytes:
