@@ -45,8 +45,6 @@ def read_all(data: bytes) -> Scene | None:
         for name in PROPERTIES:
             look(lambda node=node, name=name: getattr(node, name))
         look(node.check)
-    look(lambda: scene.fallbacks)
-    look(lambda: scene.selected_work_item)
     look(lambda: [scene.interface(one.name) for one in scene.library.records])
     for error in refused:
         _is_one_sentence(error)
