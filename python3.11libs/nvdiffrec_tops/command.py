@@ -148,11 +148,6 @@ def job_argv(python: str, arguments: Sequence[str], job_script: str = str(JOB_SC
     return [python, "-I", "-X", "utf8", job_script, *arguments]
 
 
-def job_file_argv(python: str, job_file: str, *, force: bool = False) -> list[str]:
-    """Argument list that runs a job file."""
-    return job_argv(python, [job_file, *(["--force"] if force else [])])
-
-
 def command_line(argv: Sequence[str], *, windows: bool = os.name == "nt") -> str:
     """``argv`` as one line: quoted for POSIX (``shlex``) or by the rules of Windows' C runtime.
 
