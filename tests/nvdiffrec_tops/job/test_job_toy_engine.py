@@ -6,8 +6,10 @@ import json
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from nvdiffrec_contract import schemas
 from nvdiffrec_contract.layout import REQUIRED
 from nvdiffrec_tops import training
 from nvdiffrec_tops.doctor.context import Context
@@ -72,6 +74,8 @@ def test_a_job_runs_with_it(toy: Path, capfd: pytest.CaptureFixture[str]) -> Non
     assert commandline.main(words(toy)) == 0, capfd.readouterr().err
     document = json.loads((toy / "out/result.json").read_text())
     assert document["engine"] == "toy" and document["status"] == "done"
+    jsonschema.validate(document, schemas.of_result())
+    assert document["outputs"] and document["inputs"]
     assert (toy / "out/mesh/mesh.obj").read_text() == "toy"
     assert commandline.main(words(toy)) == 0
     assert "up to date" in capfd.readouterr().out
@@ -80,6 +84,9 @@ def test_a_job_runs_with_it(toy: Path, capfd: pytest.CaptureFixture[str]) -> Non
 def test_its_failures_are_its_own(toy: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert commandline.main(words(toy, "--set=iter=13")) == 1
     assert "Job: failed: it broke\nCure: wind it up" in capfd.readouterr().err
+    document = json.loads((toy / "out/result.json").read_text())
+    jsonschema.validate(document, schemas.of_result())
+    assert document["failure"]["id"] == "toy-broke"
 
 
 def test_a_cook_and_the_doctor_know_it(toy: Path) -> None:

@@ -1,13 +1,4 @@
-"""The result file ``result.json``: what a job made, from what, with which versions, or why not.
-
-Top level: ``format``, ``version``, ``status`` (done or failed), ``engine``, ``job`` (the whole job
-file), ``digest`` (of everything that decides the results), ``settings`` (of what is known without
-reading the data, see :func:`settings_digest`; absent in older files), ``config_sha256``,
-``inputs``, ``started`` and ``ended`` (UTC), ``seconds``, ``metrics``, ``versions``,
-``environment``, ``notes``, ``log``, ``outputs`` (path below the output folder, tag, size in bytes,
-sha256, and ``stamp``, see :func:`stamp`), ``failure`` (null, or id, cause, cure, exit_code, lines)
-and ``previous``: after a failure, the result of the run whose files are still in place.
-"""
+"""The result file: its fields stand in ``nvdiffrec_contract.resultfile``."""
 
 from __future__ import annotations
 
@@ -21,14 +12,13 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from nvdiffrec_contract import layout
+from nvdiffrec_contract import layout, resultfile
 from nvdiffrec_contract.files import Stamp, stamp
 from nvdiffrec_tops.job import trainer
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, expand
 
-FORMAT = "tops-nvdiffrec-result"
-VERSION = 1
+FORMAT, VERSION = resultfile.FORMAT, resultfile.VERSION
 NAME = layout.RESULT
 
 # What a work item carries after its training.
