@@ -23,11 +23,6 @@ TOOLKIT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file
 
 LIGHT = ("python", "packages", "tools", "driver")
 """Sections of the inspection that import nothing."""
-HEAVY = {
-    "diffrec": ("torch", "numpy", "warp", "numba", "xatlas", "cv2", "diffrec"),
-    "nvdiffrec": ("torch", "numpy", "nvdiffrast", "tinycudann", "imageio", "xatlas"),
-}
-"""Sections that import packages, by engine."""
 
 
 class Context:
@@ -124,9 +119,12 @@ class Context:
         if self.config_path is not None:
             options["config"] = self.config_path
         try:
-            sections = HEAVY.get(self.engine, ("torch", "numpy"))
             return inspect(
-                self.place.python, sections, self.variables, options=options, timeout=LONG
+                self.place.python,
+                self.trainer.imports,
+                self.variables,
+                options=options,
+                timeout=LONG,
             )
         except (InspectionError, OSError) as error:
             return {"torch": {"problem": str(error)}}

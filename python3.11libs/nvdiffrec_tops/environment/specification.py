@@ -12,8 +12,8 @@ import yaml
 
 from nvdiffrec_tops.environment.description import EnvironmentProblem
 from nvdiffrec_tops.environment.reading import text_of
+from nvdiffrec_tops.job import engines
 
-TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 KEYS = ("name", "channels", "dependencies", "prefix", "variables")
 LARGEST = 1 << 20
 
@@ -65,8 +65,18 @@ class Specification:
 
 
 def shipped(engine: str) -> Path:
-    """The environment file of an engine."""
-    return TEMPLATES / f"env-{engine}.yml"
+    """The environment file of an engine.
+
+    Raises:
+        EnvironmentProblem: it has none.
+    """
+    file = engines.engine(engine).environment_file
+    if not file:
+        raise EnvironmentProblem(
+            f"the engine {engine} comes with no environment file",
+            "name one with --from FILE.yml, or make the environment as its authors say",
+        )
+    return Path(file).resolve()
 
 
 def read_specification(path: str | os.PathLike[str]) -> Specification:

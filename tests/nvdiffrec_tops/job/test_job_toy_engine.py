@@ -12,14 +12,18 @@ import pytest
 from nvdiffrec_contract import schemas
 from nvdiffrec_contract.layout import REQUIRED
 from nvdiffrec_tops import training
+from nvdiffrec_tops.doctor import context as context_module
 from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.examination import examined
+from nvdiffrec_tops.environment.specification import read_specification, shipped
 from nvdiffrec_tops.job import commandline, engines
 
 TOY = """
-import sys
+import os, sys
 from nvdiffrec_tops.job.engines.engine import Engine
 from nvdiffrec_tops.job.failures import KnownFailure
+
+ENVIRONMENT = os.path.join(os.path.dirname(__file__), "environment.yml")
 
 class Toy(Engine):
     name = "toy"
@@ -27,6 +31,9 @@ class Toy(Engine):
     licence = "free"
     devices = ("auto", "cpu")
     checkpoint = "toy.state"
+    imports = ("numpy", "imageio")
+    checks = ("plain_path",)
+    environment_file = ENVIRONMENT
     failures = (KnownFailure("toy-broke", "spring .* broke", "it broke", "wind it up"),)
 
     def command(self, job, training, python, config):
@@ -89,7 +96,7 @@ def test_its_failures_are_its_own(toy: Path, capfd: pytest.CaptureFixture[str]) 
     assert document["failure"]["id"] == "toy-broke"
 
 
-def test_a_cook_and_the_doctor_know_it(toy: Path) -> None:
+def test_a_cook_and_the_doctor_know_it(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     item = {
         "MINICONDA_ENV": sys.prefix, "CONFIG_NAME": "scene.json", "WORKING_DIR": str(toy),
         "ENGINE": "toy", "OUTPUT_DIR": str(toy / "out"),
@@ -102,4 +109,19 @@ def test_a_cook_and_the_doctor_know_it(toy: Path) -> None:
     context = Context(sys.prefix, str(toy), "scene.json", "toy", quick=True)
     found = {one.check: one.severity for one in examined(context)}
     assert found["memory_needed"] in ("ok", "skipped", "warning")
-    assert "tiny_cuda_nn" not in found
+    assert "tiny_cuda_nn" not in found and "plain_path" in found
+    asked = []
+
+    def inspect(python: str, sections: tuple[str, ...], *rest: object, **more: object) -> object:
+        asked.append(sections)
+        return {section: {} for section in sections}
+
+    monkeypatch.setattr(context_module, "inspect", inspect)
+    thorough = Context(sys.prefix, str(toy), "scene.json", "toy")
+    assert thorough.facts("imageio") == {} and asked[-1] == ("numpy", "imageio")
+
+
+def test_its_environment_is_made_from_its_own_file(toy: Path) -> None:
+    file = toy / "more engines" / "toy" / "environment.yml"
+    file.write_text("name: toy\nchannels: [conda-forge]\ndependencies: [python, pip]\n")
+    assert read_specification(shipped("toy")).name == "toy"

@@ -57,5 +57,5 @@ CHECK = Check(
     "packages",
     run,
     needs=("torch_imports",),
-    engines=("nvdiffrec",),
+    by_engine=True,
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from nvdiffrec_tops.job.environment import EnvironmentPolicy
     from nvdiffrec_tops.job.jobfile import JobFile
     from nvdiffrec_tops.job.trainer import Training
+
+
+TEMPLATES = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir, "templates"
+)
+"""The folder of the environment files that this toolkit ships."""
 
 
 class Engine:
@@ -36,6 +43,9 @@ class Engine:
         reads_section: whether it reads the configuration's object ``"diffrec"``.
         needs_powers_of_two: whether the edges of its textures must be powers of two.
         cuda_packages: packages beside PyTorch that it needs compiled for the card.
+        imports: packages that the doctor tries out, see ``doctor/inspect_packages.py``.
+        checks: the doctor's checks that concern it and not every engine.
+        environment_file: the conda environment file that ``env create`` takes; '' for none.
     """
 
     name = ""
@@ -53,6 +63,9 @@ class Engine:
     reads_section = False
     needs_powers_of_two = False
     cuda_packages: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ("torch", "numpy")
+    checks: tuple[str, ...] = ()
+    environment_file = ""
 
     @property
     def needs_gpu(self) -> bool:

@@ -13,7 +13,7 @@ from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
 from nvdiffrec_contract.layout import Output
 from nvdiffrec_contract.wording import shown
 from nvdiffrec_tops.job.engines.diffrec.failures import FAILURES
-from nvdiffrec_tops.job.engines.engine import Engine
+from nvdiffrec_tops.job.engines.engine import TEMPLATES, Engine
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError
@@ -36,6 +36,9 @@ class Diffrec(Engine):
     failures = FAILURES
     refuses_unknown_fields = True
     reads_section = True
+    imports = ("torch", "numpy", "warp", "numba", "xatlas", "cv2", "diffrec")
+    checks = ("diffrec_trainer", "working_folder")
+    environment_file = os.path.join(TEMPLATES, "env-diffrec.yml")
 
     def outputs(self, config: Mapping[str, Any]) -> tuple[Output, ...]:
         sheet = Output(layout.CONTACT_SHEET, layout.tag(layout.CONTACT_SHEET))

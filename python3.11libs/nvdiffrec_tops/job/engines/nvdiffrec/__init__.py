@@ -13,7 +13,7 @@ from nvdiffrec_contract.configuration import SECTION
 from nvdiffrec_contract.engines import NVDIFFREC
 from nvdiffrec_contract.failure import Failure
 from nvdiffrec_tops.job import probe
-from nvdiffrec_tops.job.engines.engine import Engine
+from nvdiffrec_tops.job.engines.engine import TEMPLATES, Engine
 from nvdiffrec_tops.job.engines.nvdiffrec import checkout, extensionlock
 from nvdiffrec_tops.job.engines.nvdiffrec.failures import FAILURES, LOCK_PATH
 from nvdiffrec_tops.job.engines.nvdiffrec.shims.extension_lock import is_private
@@ -35,6 +35,21 @@ class Nvdiffrec(Engine):
     failures = FAILURES
     needs_powers_of_two = True
     cuda_packages = ("tiny-cuda-nn",)
+    imports = ("torch", "numpy", "nvdiffrast", "tinycudann", "imageio", "xatlas")
+    checks = (
+        "build_tools",
+        "checkout",
+        "compilers_match",
+        "hdr_reading",
+        "nvdiffrast",
+        "plain_path",
+        "preview_window",
+        "several_processes",
+        "stale_locks",
+        "tetrahedral_grid",
+        "tiny_cuda_nn",
+    )
+    environment_file = os.path.join(TEMPLATES, "env-nvdiffrec.yml")
 
     def script(self, job: JobFile) -> str:
         return checkout.script_of(job)
