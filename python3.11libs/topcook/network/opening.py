@@ -206,9 +206,10 @@ def _apply(
         parameters = values[node.path]
         spec = parameters.spec(override.parm)
         if spec is None and not parameters.isSet(override.parm):
-            close = parameters.table.nearest(override.parm)
-            hint = f"; did you mean '{close}'?" if close else ""
-            raise NetworkError(f"{shown}: {node.path} has no parameter '{override.parm}'{hint}")
+            raise NetworkError(
+                f"{shown}: {node.path} has no parameter '{override.parm}'"
+                + nearest(override.parm, parameters.table.names_like(override.parm))
+            )
         if spec is not None and spec.kind in (Kind.LAYOUT, Kind.BUTTON):
             raise NetworkError(f"{shown}: '{override.parm}' has no value that could be set")
         numbers = parameters.table.instances(override.parm)
