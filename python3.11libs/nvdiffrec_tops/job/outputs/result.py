@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -10,10 +9,11 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from nvdiffrec_contract import layout, resultfile
-from nvdiffrec_contract.files import Stamp, stamp
+from nvdiffrec_contract.files import Stamp, replace_file, stamp
 from nvdiffrec_tops.job import trainer
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, expand
@@ -303,16 +303,5 @@ def describe(folder: str, paths: Sequence[str], tag: Any) -> list[dict[str, Any]
 
 
 def write_json(path: str, document: Mapping[str, Any]) -> None:
-    """Write JSON under a temporary name, then rename it into place. Raises OSError."""
-    part = path + ".part"
-    try:
-        with open(part, "w", encoding="utf-8") as stream:
-            json.dump(document, stream, indent=1, ensure_ascii=True)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(part, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
-        raise
+    """Write JSON whole or not at all; paths that are no Unicode go in too. Raises OSError."""
+    replace_file(Path(path), f"{json.dumps(document, indent=1)}\n".encode("ascii"), durable=True)
