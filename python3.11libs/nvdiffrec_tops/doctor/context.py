@@ -9,14 +9,13 @@ from functools import cached_property
 from typing import Any
 
 from nvdiffrec_contract.dataset import Description, Problem
-from nvdiffrec_contract.jsonfiles import MAX_BYTES
 from nvdiffrec_tops import environment as environments
 from nvdiffrec_tops.doctor.inspection import LONG, QUICK, SLOW, Facts, InspectionError, inspect
 from nvdiffrec_tops.environment import Environment, EnvironmentProblem
 from nvdiffrec_tops.job import dataset, engines
 from nvdiffrec_tops.job.engines.engine import Engine
 from nvdiffrec_tops.job.failures import JobError
-from nvdiffrec_tops.job.jobfile import expand, parse_json
+from nvdiffrec_tops.job.jobfile import expand, read_configuration
 
 TOOLKIT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 """The folder that the toolkit's packages lie in."""
@@ -167,26 +166,9 @@ class Context:
         if self.config_path is None:
             return {}
         try:
-            with open(self.config_path, "rb") as stream:
-                data = stream.read(MAX_BYTES + 1)
-            document = parse_json(data, f"the configuration {self.config_path}")
+            return read_configuration(self.config_path)
         except JobError as error:
             return error
-        except OSError as error:
-            return JobError(
-                "configuration",
-                f"the configuration {self.config_path} cannot be read: {error.strerror or error}",
-                "check its permissions",
-                1,
-            )
-        if not isinstance(document, dict):
-            return JobError(
-                "configuration",
-                f"the configuration {self.config_path} must be one JSON object",
-                "write { at its begin and } at its end, with fields between them",
-                1,
-            )
-        return document
 
     def setting(self, name: str, default: Any) -> Any:
         """A field of the configuration, or ``default`` where it is absent or unreadable."""

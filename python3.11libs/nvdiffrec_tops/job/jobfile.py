@@ -149,6 +149,29 @@ def parse_json(data: bytes, what: str) -> Any:
         raise JobFileError(str(error)) from None
 
 
+def read_configuration(path: str) -> dict[str, Any]:
+    """The JSON object in a configuration file.
+
+    Raises:
+        JobFileError: it cannot be read, or is no JSON object.
+    """
+    try:
+        with open(path, "rb") as stream:
+            data = stream.read(jsonfiles.MAX_BYTES + 1)
+    except OSError as error:
+        raise JobFileError(
+            f"the configuration {path} cannot be read: {error.strerror or error}",
+            "check its permissions",
+        ) from None
+    document = parse_json(data, f"the configuration {path}")
+    if not isinstance(document, dict):
+        raise JobFileError(
+            f"the configuration {path} must be one JSON object",
+            "write { at its begin and } at its end, with fields between them",
+        )
+    return document
+
+
 def from_document(document: Any) -> JobFile:
     """A job out of parsed JSON; its paths stay as they are written.
 

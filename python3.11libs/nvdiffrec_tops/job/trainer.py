@@ -12,7 +12,7 @@ from typing import Any
 from nvdiffrec_contract.configuration import NAMES, PATHS
 from nvdiffrec_contract.wording import did_you_mean, shown
 from nvdiffrec_tops.job import engines
-from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand, parse_json
+from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand, read_configuration
 
 
 @dataclass(frozen=True)
@@ -89,17 +89,7 @@ def _configuration(job: JobFile, folders: list[str]) -> tuple[dict[str, Any], st
             "the configuration does not exist: " + " or ".join(dict.fromkeys(candidates)),
             "correct CONFIG_NAME (config): a .json file, relative to the working directory",
         )
-    try:
-        with open(path, "rb") as stream:
-            document = parse_json(stream.read(), f"the configuration {path}")
-    except OSError as error:
-        raise JobFileError(
-            f"the configuration {path} cannot be read: {error.strerror or error}",
-            "check its permissions",
-        ) from None
-    if not isinstance(document, dict):
-        raise JobFileError(f"the configuration {path} must be one JSON object")
-    return document, os.path.abspath(path)
+    return read_configuration(path), os.path.abspath(path)
 
 
 def _merge(config: dict[str, Any], overrides: Mapping[str, Any]) -> list[str]:
