@@ -10,7 +10,7 @@ from topcook.host import Guard, Host, register
 
 from ..assets.shipped import ASSETS
 from ..environment.layout import INTERPRETER
-from ..job import farm
+from ..job.farmfile import GRACE
 from ..job.outputs import committed, result
 from ..job.process import guard
 
@@ -38,7 +38,7 @@ def register_toolkit() -> None:
             keeper=committed,
             # A failed training says why in its result file, which also lists what is in place.
             result_names=frozenset({result.NAME}),
-            guard=Guard(guard.__file__, farm.GRACE, guard.GRACE_VARIABLE, _end_with_this_process),
+            guard=Guard(guard.__file__, GRACE, guard.GRACE_VARIABLE, _end_with_this_process),
             missing_program=_missing_program,
         )
     )
