@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from nvdiffrec_contract import failurefile
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT, EXIT_TIMEOUT, Failure
 from nvdiffrec_tops.job import engines, preflight, trainer
-from nvdiffrec_tops.job.failures import LAST_LINES, JobError, ended
+from nvdiffrec_tops.job.failures import LAST_LINES, JobError, ended, quoted
 from nvdiffrec_tops.job.jobfile import JobFile
 from nvdiffrec_tops.job.outputs import placing, unfinished
 from nvdiffrec_tops.job.process.child import Child, TimedOut
@@ -123,4 +123,5 @@ class Attempts:
         failure = None if told is None else failurefile.read(told)
         if failure is not None:
             return dataclasses.replace(failure, lines=tuple(lines)[-LAST_LINES:])
-        return ended(code, list(lines), self._log, self._engine.failures)
+        python = quoted(command[0])
+        return ended(code, list(lines), self._log, self._engine.failures, python)

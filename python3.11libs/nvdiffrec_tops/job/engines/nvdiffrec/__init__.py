@@ -15,7 +15,8 @@ from nvdiffrec_contract.failure import Failure
 from nvdiffrec_tops.job import probe
 from nvdiffrec_tops.job.engines.engine import Engine
 from nvdiffrec_tops.job.engines.nvdiffrec import checkout, extensionlock
-from nvdiffrec_tops.job.engines.nvdiffrec.failures import FAILURES, LOCK_PATH
+from nvdiffrec_tops.job.engines.nvdiffrec.buildfailures import LOCK_PATH
+from nvdiffrec_tops.job.engines.nvdiffrec.failures import FAILURES
 from nvdiffrec_tops.job.engines.nvdiffrec.shims.extension_lock import is_private
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError
