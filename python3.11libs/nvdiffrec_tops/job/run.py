@@ -157,7 +157,7 @@ class _Run:
             self._failed(failure)
             raise JobError.of(failure) from error
         except Stopped as stopped:
-            name = signal.Signals(stopped.number).name
+            name = _ended_by(stopped.number)
             cure = "cook again"
             if unfinished.is_finished(self.folder):
                 cure = FINISHED
@@ -413,6 +413,20 @@ class _Run:
     def _note(self, text: str) -> None:
         self.notes.append(text)
         self.report.say(f"Job: note: {text}")
+
+
+_ENDED_BY = {
+    "SIGINT": "Ctrl-C",
+    "SIGBREAK": "Ctrl-Break",
+    "SIGTERM": "the cook was stopped, or the farm or the system asked for it",
+    "SIGHUP": "its terminal was closed",
+}
+
+
+def _ended_by(number: int) -> str:
+    """A signal's name, and who sends it."""
+    name = signal.Signals(number).name
+    return f"{name} ({_ENDED_BY[name]})" if name in _ENDED_BY else name
 
 
 def _utc(seconds: float) -> str:

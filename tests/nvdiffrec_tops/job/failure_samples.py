@@ -375,7 +375,7 @@ BUILDING: dict[str, list[Sample]] = {
         (
             TRACE + f"ImportError: {CACHE}/renderutils_plugin.so: cannot open shared object file: "
             "No such file or directory",
-            f"delete the folder {CACHE},",
+            f"delete the folder {CACHE} ",
         ),
         (
             TRACE + f"ImportError: {CACHE}/renderutils_plugin.so: undefined symbol: _ZN3c104implE",

@@ -81,6 +81,11 @@ class Engine:
         """The same once the configuration's paths are absolute. ``folder``: the working folder."""
         return []
 
+    def reads_more(self, config: Mapping[str, Any], working_dir: str, data: str) -> str:
+        """Why it may read data that no format here describes, so that nothing about them is an
+        error; '' where it does not."""
+        return ""
+
     def script(self, job: JobFile) -> str | None:
         """Path of the script whose change makes results out of date; None for a module.
 

@@ -17,7 +17,6 @@ from nvdiffrec_tops.job.engines.engine import Engine
 from nvdiffrec_tops.job.engines.nvdiffrec import checkout, extensionlock
 from nvdiffrec_tops.job.engines.nvdiffrec.buildfailures import LOCK_PATH
 from nvdiffrec_tops.job.engines.nvdiffrec.failures import FAILURES
-from nvdiffrec_tops.job.engines.nvdiffrec.shims.extension_lock import is_private
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError
 from nvdiffrec_tops.job.trainer import Training
@@ -61,8 +60,12 @@ class Nvdiffrec(Engine):
             pythons = [probe.interpreter(job.python)]
         except JobError:
             pythons = []  # told when the training is to start
-        checkout.check(config, folder, pythons)
-        return checkout.without_preview(config, job.environment.set)
+        fork = checkout.fork(config, folder, job.script)
+        notes = checkout.check(config, folder, pythons, fork)
+        return [*notes, *checkout.without_preview(config, job.environment.set)]
+
+    def reads_more(self, config: Mapping[str, Any], working_dir: str, data: str) -> str:
+        return checkout.fork(config, working_dir) or checkout.own_data(data)
 
     def command(self, job: JobFile, training: Training, python: str, config: str) -> list[str]:
         assert training.script is not None
@@ -122,7 +125,7 @@ def _judged(failure: Failure) -> tuple[str | None, extensionlock.Verdict | None]
         match = re.search(LOCK_PATH, text)
         if match:
             lock = os.path.expanduser(match.group("lock"))
-            return lock, extensionlock.judge(lock, private=is_private(lock))
+            return lock, extensionlock.judge(lock)
     return None, None
 
 

@@ -45,7 +45,10 @@ _OLDER_GCC_UNKNOWN = (
     "CC=/usr/bin/gcc-11 and CXX=/usr/bin/g++-11 to the environment node, or install a newer CUDA "
     "toolkit and PyTorch"
 )
-_DELETE = "delete the folder {folder}, so that it is compiled anew; "
+_EXTENSION = (
+    r"ImportError: (?P<folder>[^\n:]{0,300}:?[^\n:]{0,300}torch_extensions[^\n:]{0,300})[/\\]"
+    r"(?P<file>[^/\\:\n]+\.(?:so|pyd)): "
+)
 
 BUILD = (
     KnownFailure(
@@ -227,13 +230,19 @@ BUILD = (
     ),
     KnownFailure(
         "stale-extension",
-        r"ImportError: (?P<folder>[^\n:]{0,300}:?[^\n:]{0,300}torch_extensions[^\n:]{0,300})[/\\]"
-        r"(?P<file>[^/\\:\n]+\.(?:so|pyd)): (?:undefined symbol: (?P<symbol>\w+)|cannot open "
-        r"shared "
-        r"object file)",
-        "the compiled extension {file} was made for another PyTorch, or was never linked "
-        "({symbol})",
-        _DELETE + "does it fail again, the compiler's own error stands in the log above",
+        _EXTENSION + r"undefined symbol: (?P<symbol>\w+)",
+        "the compiled extension {file} was made for another PyTorch ({symbol} is missing)",
+        "delete the folder {folder}, so that it is compiled anew",
+        exit_code=EXIT_ENVIRONMENT,
+    ),
+    KnownFailure(
+        "stale-extension",
+        _EXTENSION + r"cannot open shared object file",
+        "the extension {file} was never linked: its compilation, here or by another process, was "
+        "not finished",
+        "cook again, it is compiled anew then; does it fail again, delete the folder {folder} and "
+        "look for the compiler's own error in the log",
+        retry=True,
         exit_code=EXIT_ENVIRONMENT,
     ),
     KnownFailure(
