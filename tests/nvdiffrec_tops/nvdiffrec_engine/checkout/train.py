@@ -7,6 +7,7 @@ with newer versions of them. Nothing is trained. Variables choose what goes wron
 STANDIN_USES     words: names (old NumPy names), hdr (reads and writes .hdr), gl (the OpenGL
                  context), display (opens the preview's window)
 STANDIN_MEMORY   batch x height x width x layers that fits the graphics memory
+STANDIN_WORDS    what is said where it does not fit, in place of PyTorch's own words
 STANDIN_FAIL     empty | lock | slow (waits while it compiles) | hang
 STANDIN_CUDA     the extension is built with nvcc, found as PyTorch finds it
 STANDIN_GPU      a graphics card is there, though PyTorch has no CUDA
@@ -91,6 +92,8 @@ def optimize_mesh(given, name):
         time.sleep(600)
     needed = given.batch * given.train_res[0] * given.train_res[1] * given.layers
     if needed > int(os.environ.get("STANDIN_MEMORY", needed)):
+        if os.environ.get("STANDIN_WORDS"):
+            raise RuntimeError(os.environ["STANDIN_WORDS"])
         raise torch.OutOfMemoryError(
             "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
             "7.79 GiB of which 1.02 GiB is free."
