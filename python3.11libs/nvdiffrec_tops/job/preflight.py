@@ -52,8 +52,21 @@ def sentence(finding: Mapping[str, str]) -> str:
     return f"doctor: {finding['title']}: {finding['evidence']}{cure}"
 
 
+def lacking(packages: str, commands: str) -> dict[str, str]:
+    """All missing packages as one finding, so that they are not told one after the other."""
+    return {
+        "check": PACKAGES,
+        "severity": "error",
+        "title": "Packages",
+        "evidence": f"not installed in the training environment: {packages}",
+        "cure": commands,
+    }
+
+
+PACKAGES = "packages"
 # What an artist is told of a failure that a check of this name had foreseen, by the failure's id.
 FORESEEN = {
+    PACKAGES: ("torch-missing", "nvdiffrast-missing", "tinycudann-missing", "module-missing"),
     "memory_needed": ("out-of-gpu-memory", "gpu-illegal-access", "gpu-launch", "killed", "crashed"),
     "texture_size": ("texture-size",),
     "photographs": ("mixed-alpha", "photographs-without-alpha", "nerf-name-ending"),

@@ -271,7 +271,7 @@ class _Run:
             self.report.log("Job: " + line)
         for text in (*notes, *changes.warnings):
             self._note(text)
-        self._preflight(training, python, config, environment)
+        self._preflight(training, python, config, environment, answer)
         claims = self.job.claim_card or os.environ.get(cards.CLAIM) == "1"
         wanted = claims and self.job.device != "cpu"
         with cards.claimed(wanted, environment, self._alive, self._waiting) as note:
@@ -286,6 +286,7 @@ class _Run:
                 alive=self.lock.touch,
                 line=self._line,
                 note=self._note,
+                progress=lambda: self.parser.progress,
             )
             attempts.run(training, command, environment, self.findings)
         self._finish()
@@ -310,10 +311,18 @@ class _Run:
         return self._collect()
 
     def _preflight(
-        self, training: trainer.Training, python: str, config: str, environment: dict[str, str]
+        self,
+        training: trainer.Training,
+        python: str,
+        config: str,
+        environment: dict[str, str],
+        answer: dict[str, Any],
     ) -> None:
         """Note what the doctor finds wrong before the training."""
-        self.findings = preflight.findings(
+        lacks = self.engine.lacks(python, answer)
+        if lacks is not None:
+            self.findings.append(preflight.lacking(*lacks))
+        self.findings += preflight.findings(
             {
                 "environment": python,
                 "working_dir": training.working_dir,

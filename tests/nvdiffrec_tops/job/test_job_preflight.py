@@ -68,5 +68,5 @@ def test_a_warning_that_foresaw_the_failure_explains_it(id: str) -> None:
 def test_what_foresees_failures_are_checks_and_kinds_that_exist() -> None:
     checks = {one.id for one in all_checks()}
     kinds = {one.id for name in engines.names() for one in engines.engine(name).failures}
-    assert set(preflight.FORESEEN) <= checks
+    assert set(preflight.FORESEEN) <= checks | {preflight.PACKAGES}
     assert {id for ids in preflight.FORESEEN.values() for id in ids} <= kinds | {"crashed"}

@@ -9,7 +9,7 @@ from nvdiffrec_contract import layout
 from nvdiffrec_contract.failure import Failure
 from nvdiffrec_contract.layout import Output
 from nvdiffrec_tops.job.failures import ENVIRONMENT, MACHINE, KnownFailure
-from nvdiffrec_tops.job.report.progress import ProgressParser
+from nvdiffrec_tops.job.report.progress import Progress, ProgressParser
 
 if TYPE_CHECKING:
     from nvdiffrec_tops.job.environment import EnvironmentPolicy
@@ -112,6 +112,11 @@ class Engine:
             JobError: what is missing.
         """
 
+    def lacks(self, python: str, answer: Mapping[str, Any]) -> tuple[str, str] | None:
+        """All packages that are not installed, and the commands that install them; None where all
+        are there. ``answer``: see ``probe.ask``."""
+        return None
+
     def policy(self, policy: EnvironmentPolicy, answer: Mapping[str, Any]) -> EnvironmentPolicy:
         """The changes to the trainer's environment, with its own.
 
@@ -131,6 +136,17 @@ class Engine:
     def progress(self, config: Mapping[str, Any]) -> ProgressParser:
         """The reader of its log."""
         return ProgressParser(pass_count=1 if config.get("base_mesh") else 2)
+
+    def longest_silence(
+        self, progress: Progress, config: Mapping[str, Any], environment: Mapping[str, str]
+    ) -> tuple[float, Failure] | None:
+        """Seconds that it may print nothing in its present state, and what it means when it prints
+        nothing for longer; None where any silence is fine.
+
+        Raises:
+            JobError: a setting of it cannot be used.
+        """
+        return None
 
     def mended(self, failure: Failure) -> str | None:
         """Mend what keeps the trainer from starting; a sentence of it, None where nothing was."""

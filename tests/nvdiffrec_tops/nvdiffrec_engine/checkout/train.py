@@ -8,7 +8,7 @@ STANDIN_USES     words: names (old NumPy names), hdr (reads and writes .hdr), gl
                  context), display (opens the preview's window)
 STANDIN_MEMORY   batch x height x width x layers that fits the graphics memory
 STANDIN_WORDS    what is said where it does not fit, in place of PyTorch's own words
-STANDIN_FAIL     empty | lock | slow (waits while it compiles) | hang
+STANDIN_FAIL     empty | lock | slow (waits while it compiles) | hang | charting (never ends)
 STANDIN_CUDA     the extension is built with nvcc, found as PyTorch finds it
 STANDIN_GPU      a graphics card is there, though PyTorch has no CUDA
 STANDIN_RECORD   a file that takes what was seen, as JSON, one line per start
@@ -160,6 +160,9 @@ if __name__ == "__main__":
     optimize_mesh(FLAGS, "dmtet_pass1" if not FLAGS.base_mesh else "mesh_pass")
     validate(FLAGS)
     if not FLAGS.base_mesh:
+        if FAIL == "charting":
+            sys.stdout.flush()
+            time.sleep(600)
         print("Base mesh has 12 triangles and 8 vertices.")
         write(FLAGS, "dmtet_mesh")
         optimize_mesh(FLAGS, "mesh_pass")

@@ -14,13 +14,17 @@ from nvdiffrec_contract.engines import NVDIFFREC
 from nvdiffrec_contract.failure import Failure
 from nvdiffrec_tops.job import probe
 from nvdiffrec_tops.job.engines.engine import Engine
-from nvdiffrec_tops.job.engines.nvdiffrec import checkout, extensionlock
+from nvdiffrec_tops.job.engines.nvdiffrec import charting, checkout, extensionlock
 from nvdiffrec_tops.job.engines.nvdiffrec.buildfailures import LOCK_PATH
-from nvdiffrec_tops.job.engines.nvdiffrec.failures import FAILURES
-from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.engines.nvdiffrec.failures import FAILURES, NVDIFFRAST, TINYCUDANN
+from nvdiffrec_tops.job.failures import JobError, quoted
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError
+from nvdiffrec_tops.job.report.progress import Progress
 from nvdiffrec_tops.job.trainer import Training
 
+# What nvdiffrec imports: from an index, and built for the card against an installed PyTorch.
+_PLAIN = ("torch", "numpy", "xatlas", "imageio")
+_BUILT = {"nvdiffrast": NVDIFFRAST, "tinycudann": TINYCUDANN}
 _WAITING = "Shim extension-lock: waiting"
 
 
@@ -74,6 +78,24 @@ class Nvdiffrec(Engine):
 
     def fill(self, training: Training, folder: str) -> None:
         checkout.link(training.working_dir, folder)
+
+    def lacks(self, python: str, answer: Mapping[str, Any]) -> tuple[str, str] | None:
+        plain = [name for name in _PLAIN if not answer.get(name, True)]
+        built = [name for name in _BUILT if not answer.get(name, True)]
+        if not plain and not built:
+            return None
+        interpreter = quoted(python)
+        commands = [f"{interpreter} -m pip install {' '.join(plain)}"] if plain else []
+        commands += [_BUILT[name].format(python=interpreter) for name in built]
+        return ", ".join([*plain, *built]), ", then ".join(commands)
+
+    def longest_silence(
+        self, progress: Progress, config: Mapping[str, Any], environment: Mapping[str, str]
+    ) -> tuple[float, Failure] | None:
+        if not charting.is_charting(progress):
+            return None
+        seconds = charting.limit(config, environment)
+        return None if seconds is None else (seconds, charting.stuck(progress, seconds))
 
     def mended(self, failure: Failure) -> str | None:
         """Removes a stale lock of a compiled extension."""
