@@ -289,6 +289,9 @@ class _Run:
                 progress=lambda: self.parser.progress,
             )
             attempts.run(training, command, environment, self.findings)
+        said = self.engine.finish(collecting.made_in(self.folder)[0], python, environment)
+        if said:
+            self.report.log(f"Job: {said}")
         self._finish()
         return self._collect()
 

@@ -137,6 +137,10 @@ class Engine:
         """The reader of its log."""
         return ProgressParser(pass_count=1 if config.get("base_mesh") else 2)
 
+    def finish(self, folder: str, python: str, environment: Mapping[str, str]) -> str | None:
+        """Add to what a training has made in ``folder``; a sentence for the log."""
+        return None
+
     def longest_silence(
         self, progress: Progress, config: Mapping[str, Any], environment: Mapping[str, str]
     ) -> tuple[float, Failure] | None:

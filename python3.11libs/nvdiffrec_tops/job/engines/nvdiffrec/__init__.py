@@ -14,7 +14,7 @@ from nvdiffrec_contract.engines import NVDIFFREC
 from nvdiffrec_contract.failure import Failure
 from nvdiffrec_tops.job import probe
 from nvdiffrec_tops.job.engines.engine import Engine
-from nvdiffrec_tops.job.engines.nvdiffrec import charting, checkout, extensionlock
+from nvdiffrec_tops.job.engines.nvdiffrec import charting, checkout, contactsheet, extensionlock
 from nvdiffrec_tops.job.engines.nvdiffrec.buildfailures import LOCK_PATH
 from nvdiffrec_tops.job.engines.nvdiffrec.failures import FAILURES, NVDIFFRAST, TINYCUDANN
 from nvdiffrec_tops.job.failures import JobError, quoted
@@ -88,6 +88,9 @@ class Nvdiffrec(Engine):
         commands = [f"{interpreter} -m pip install {' '.join(plain)}"] if plain else []
         commands += [_BUILT[name].format(python=interpreter) for name in built]
         return ", ".join([*plain, *built]), ", then ".join(commands)
+
+    def finish(self, folder: str, python: str, environment: Mapping[str, str]) -> str | None:
+        return contactsheet.make(folder, python, environment)
 
     def longest_silence(
         self, progress: Progress, config: Mapping[str, Any], environment: Mapping[str, str]
