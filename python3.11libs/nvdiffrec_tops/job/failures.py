@@ -75,6 +75,8 @@ def ended(
     if known is not None:
         return known
     tail = tuple(lines[-LAST_LINES:])
+    if 128 < code < 160:  # a shell between us and the trainer tells of a signal so
+        code = 128 - code
     if code == -9:
         return Failure(
             "killed",

@@ -489,6 +489,12 @@ PACKAGES: dict[str, list[Sample]] = {
 DATA: dict[str, list[Sample]] = {
     "empty-mesh": [
         (
+            '  File "/n/geometry/dmtet.py", line 9, in getAABB\n    v_pos = '
+            "mesh.v_pos\nIndexError: "
+            "index 0 is out of bounds for dimension 0 with size 0",
+            "masks first",
+        ),
+        (
             TRACE
             + "AssertionError: Got empty training triangle mesh (unrecoverable discontinuity)",
             "masks first",
@@ -512,6 +518,12 @@ DATA: dict[str, list[Sample]] = {
     ],
     "render-size": [("RuntimeError: width and height must be divisible by 8", "multiples of 8")],
     "mixed-alpha": [
+        (
+            DATASET
+            + "RuntimeError: The size of tensor a (4) must match the size of tensor b (3) at "
+            "non-singleton dimension 3",
+            "some have 4 channels and others 3",
+        ),
         (
             DATASET
             + "RuntimeError: Sizes of tensors must match except in dimension 0. Expected size 5"

@@ -269,6 +269,7 @@ def test_unknown_ends():
     assert ended(7, ["a", "b "], "/o/job.log").cause.endswith("exit code 7; its last line: b")
     assert "/o/job.log" in ended(7, [], "/o/job.log").cure
     assert ended(-9, [], "").id == "killed"
-    assert ended(-11, [], "").id == "crashed"
+    assert ended(-11, [], "").id == ended(139, [], "").id == "crashed"
+    assert ended(137, [], "").id == "killed"
     assert ended(0xC0000005, [], "").id == "crashed"
     assert ended(-15, [], "").cause == "the trainer ended with signal 15"

@@ -142,6 +142,7 @@ GRAPHICS = (
         "gpu-architecture",
         r"no kernel image is available|cudaErrorNoKernelImageForDevice|"
         r"CUDA_ERROR_NO_BINARY_FOR_GPU|"
+        r"CUDA_ERROR_INVALID_PTX|PTX JIT compilation failed|invalid value for --gpu-architecture|"
         r"CUDA error: invalid device function|device kernel image is invalid|"
         r"cudaErrorInvalidKernelImage|[Cc]uda error: (?:98|200|209)[\[:]",
         "PyTorch or an extension was built for another generation of GPU",
@@ -164,7 +165,8 @@ GRAPHICS = (
         "out-of-gpu-memory",
         r"CUDA out of memory|\bOutOfMemoryError|CUDA (?:driver )?error: out of memory|"
         r"CU(?:BLAS|DNN|SOLVER|SPARSE|RAND|FFT)_(?:STATUS_)?\w{0,60}ALLOC(?:ATION)?_FAILED|"
-        r"CUBLAS_STATUS_NOT_INITIALIZED|CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|"
+        r"CU(?:BLAS|DNN)_STATUS_NOT_INITIALIZED|Unable to find a valid cuDNN algorithm|"
+        r"CUDA_ERROR_OUT_OF_MEMORY|cudaErrorMemoryAllocation|"
         r"[Cc][Uu][Dd][Aa](?: runtime| driver)? error:? ?\(?2\)?(?:[\[:]| )|"
         r"\bcu(?:da)?M(?:em)?[Aa]lloc\w{0,20}\b.{0,200}(?:failed|out of memory)|"
         r"\b(?:cudaMalloc|cuMem(?:Create|AddressReserve|Map))\w{0,20}\b.{0,200}out of memory|"
@@ -176,7 +178,8 @@ GRAPHICS = (
     ),
     KnownFailure(
         "gpu-illegal-access",
-        r"an illegal memory access was encountered|CUDA_ERROR_ILLEGAL_ADDRESS|"
+        r"an illegal (?:memory access|instruction) was encountered|CU(?:BLAS|DNN)_STATUS_EXECUTION_"
+        r"FAILED|CUDA_ERROR_ILLEGAL_ADDRESS|"
         r"cudaErrorIllegalAddress|misaligned address|unspecified launch failure|"
         r"CUDA_ERROR_LAUNCH_FAILED|[Cc][Uu][Dd][Aa](?: runtime| driver)? error:? ?\(?(?:700|716|"
         r"717|"

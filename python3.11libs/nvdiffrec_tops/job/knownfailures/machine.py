@@ -32,8 +32,10 @@ PYTHON = (
     ),
     KnownFailure(
         "setuptools-missing",
-        r"No module named '(?P<name>pkg_resources|setuptools|distutils)[\w.']*",
-        "Python's {name} is missing in the training environment, which building extensions needs",
+        r"No module named '(?P<name>pkg_resources|setuptools|distutils)[\w.']*|"
+        r"cannot import name '\w+' from '(?P<broken>pkg_resources|setuptools|distutils)",
+        "Python's {name}{broken} is missing in the training environment, which building "
+        "extensions needs",
         '{python} -m pip install "setuptools<81" wheel',
         exit_code=EXIT_ENVIRONMENT,
     ),

@@ -274,8 +274,10 @@ BUILD = (
     KnownFailure(
         "extension-build",
         r"Error (?:building extension '(?P<name>\w+)'|compiling objects for extension)|"
-        r"ninja: build stopped",
-        "the CUDA extension {name} could not be compiled",
+        r"ninja: build stopped|Failed building wheel for (?P<wheel>[\w.-]+)|error: command "
+        r"'[^'\n]+' "
+        r"failed with exit",
+        "the CUDA extension {name}{wheel} could not be compiled",
         "the compiler's message stands in the log above this line; the CUDA toolkit must fit the "
         "CUDA version of PyTorch and the C++ compiler must be one that nvcc supports",
         exit_code=EXIT_ENVIRONMENT,

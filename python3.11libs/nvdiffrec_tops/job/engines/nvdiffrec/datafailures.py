@@ -10,17 +10,21 @@ _ALIKE = (
     "save all photographs alike: all as RGB with masks in masks/ (LLFF), or all as RGBA whose "
     "alpha is the mask (NeRF)"
 )
+_EMPTY = (
+    "check the masks first (none may be empty; white is the object), then mesh_scale (the object "
+    "must fit into a cube of that size around the origin, and fill a good part of it), then the "
+    "learning rate: a lower one also helps"
+)
 _READING = r"\bimg\b|mask|collate|[Dd]ataset|images with shape"
 
 DATA = (
     KnownFailure(
         "empty-mesh",
         r"Got empty training triangle mesh|(?:tri|pos) must have shape \[>0|"
-        r"Adding mesh failed|(?:max|min|amax|amin)\(\): Expected reduction dim",
+        r"Adding mesh failed|xatlas\b.{0,60}[Ff]ailed|(?:max|min|amax|amin)\(\): Expected "
+        r"reduction dim",
         "the training lost the object: its mesh became empty",
-        "check the masks first (none may be empty; white is the object), then mesh_scale (the "
-        "object must fit into a cube of that size around the origin, and fill a good part of it), "
-        "then the learning rate: a lower one also helps",
+        _EMPTY,
     ),
     KnownFailure(
         "diverged",
@@ -69,6 +73,23 @@ DATA = (
         "the photographs do not all have an alpha channel: some have {one} channels and others "
         "{two}",
         _ALIKE,
+    ),
+    KnownFailure(
+        "mixed-alpha",
+        r"size of tensor a \((?P<one>[345])\) must match the size of tensor b \((?!(?P=one)\))"
+        r"(?P<two>[345])\) at non-singleton dimension [23]",
+        "the photographs do not all have an alpha channel: some have {one} channels and others "
+        "{two}, with the mask",
+        _ALIKE,
+        near=_READING,
+    ),
+    KnownFailure(
+        "empty-mesh",
+        r"zero-size array to reduction operation|index 0 is out of bounds for (?:axis|dimension) 0 "
+        r"with size 0",
+        "the training lost the object: its mesh became empty",
+        _EMPTY,
+        near=r"xatlas|mesh|\bv_pos|\btri\b|faces",
     ),
     KnownFailure(
         "picture-sizes",

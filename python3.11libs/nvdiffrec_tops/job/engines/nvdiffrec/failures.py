@@ -103,9 +103,9 @@ _PACKAGES = (
     ),
     KnownFailure(
         "module-broken",
-        r"module 'xatlas' has no attribute '(?P<name>\w+)'",
-        "the package xatlas is not the one that nvdiffrec uses: {name} is missing",
-        "{python} -m pip install --force-reinstall xatlas",
+        r"module '(?P<package_>xatlas|imageio)' has no attribute '(?P<name>\w+)'",
+        "the package {package_} is not the one that nvdiffrec uses: {name} is missing",
+        "{python} -m pip install --force-reinstall {package_}",
         exit_code=EXIT_ENVIRONMENT,
     ),
     KnownFailure(
