@@ -23,7 +23,7 @@ class Running:
     """A running item's progress, read from its log lines."""
 
     item: pdg.WorkItem
-    parser: ProgressParser = field(default_factory=ProgressParser)
+    parser: ProgressParser = field(default_factory=lambda: ProgressParser(clock=time.monotonic))
     progress: Progress | None = None
     since: float = field(default_factory=time.monotonic)
 

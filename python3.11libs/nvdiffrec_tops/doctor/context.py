@@ -12,8 +12,9 @@ from nvdiffrec_contract.dataset import Description, Problem
 from nvdiffrec_tops import environment as environments
 from nvdiffrec_tops.doctor.inspection import LONG, QUICK, SLOW, Facts, InspectionError, inspect
 from nvdiffrec_tops.environment import Environment, EnvironmentProblem
-from nvdiffrec_tops.job import dataset, engines
+from nvdiffrec_tops.job import dataset, engines, toolkit
 from nvdiffrec_tops.job.engines.engine import Engine
+from nvdiffrec_tops.job.environment import EnvironmentPolicy, clean_environment
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import expand, read_configuration
 
@@ -97,7 +98,16 @@ class Context:
     @cached_property
     def variables(self) -> dict[str, str]:
         """The environment variables that a training in this environment gets."""
-        return environments.isolated(self.environ, self.place)[0]
+        variables = environments.isolated(self.environ, self.place)[0]
+        # The compiler is looked for as the job does it, not as the environment's files tell.
+        given = environments.policy(self.place, unset=toolkit.NAMES)
+        job, _ = toolkit.settled(self.environ, EnvironmentPolicy(given.prefix, given.kind))
+        taken = clean_environment(self.environ, job)[0]
+        for name in toolkit.NAMES:
+            variables.pop(name, None)
+            if name in taken:
+                variables[name] = taken[name]
+        return variables
 
     @cached_property
     def light(self) -> dict[str, Facts] | InspectionError:

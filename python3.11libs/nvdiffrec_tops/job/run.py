@@ -157,7 +157,7 @@ class _Run:
             self._failed(failure)
             raise JobError.of(failure) from error
         except Stopped as stopped:
-            name = signal.Signals(stopped.number).name
+            name = _ended_by(stopped.number)
             cure = "cook again"
             if unfinished.is_finished(self.folder):
                 cure = FINISHED
@@ -271,7 +271,7 @@ class _Run:
             self.report.log("Job: " + line)
         for text in (*notes, *changes.warnings):
             self._note(text)
-        self._preflight(training, python, config, environment)
+        self._preflight(training, python, config, environment, answer)
         claims = self.job.claim_card or os.environ.get(cards.CLAIM) == "1"
         wanted = claims and self.job.device != "cpu"
         with cards.claimed(wanted, environment, self._alive, self._waiting) as note:
@@ -286,8 +286,12 @@ class _Run:
                 alive=self.lock.touch,
                 line=self._line,
                 note=self._note,
+                progress=lambda: self.parser.progress,
             )
             attempts.run(training, command, environment, self.findings)
+        said = self.engine.finish(collecting.made_in(self.folder)[0], python, environment)
+        if said:
+            self.report.log(f"Job: {said}")
         self._finish()
         return self._collect()
 
@@ -310,10 +314,18 @@ class _Run:
         return self._collect()
 
     def _preflight(
-        self, training: trainer.Training, python: str, config: str, environment: dict[str, str]
+        self,
+        training: trainer.Training,
+        python: str,
+        config: str,
+        environment: dict[str, str],
+        answer: dict[str, Any],
     ) -> None:
         """Note what the doctor finds wrong before the training."""
-        self.findings = preflight.findings(
+        lacks = self.engine.lacks(python, answer)
+        if lacks is not None:
+            self.findings.append(preflight.lacking(*lacks))
+        self.findings += preflight.findings(
             {
                 "environment": python,
                 "working_dir": training.working_dir,
@@ -413,6 +425,20 @@ class _Run:
     def _note(self, text: str) -> None:
         self.notes.append(text)
         self.report.say(f"Job: note: {text}")
+
+
+_ENDED_BY = {
+    "SIGINT": "Ctrl-C",
+    "SIGBREAK": "Ctrl-Break",
+    "SIGTERM": "the cook was stopped, or the farm or the system asked for it",
+    "SIGHUP": "its terminal was closed",
+}
+
+
+def _ended_by(number: int) -> str:
+    """A signal's name, and who sends it."""
+    name = signal.Signals(number).name
+    return f"{name} ({_ENDED_BY[name]})" if name in _ENDED_BY else name
 
 
 def _utc(seconds: float) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nvdiffrec_contract.configuration import NAMES, PATHS
+from nvdiffrec_contract.configuration import NAMES, PATHS, hint
 from nvdiffrec_contract.wording import did_you_mean, shown
 from nvdiffrec_tops.job import engines
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand, read_configuration
@@ -95,7 +95,8 @@ def _configuration(job: JobFile, folders: list[str]) -> tuple[dict[str, Any], st
 def _merge(config: dict[str, Any], overrides: Mapping[str, Any]) -> list[str]:
     """Apply the overrides in place; notes on fields that neither trainer knows."""
     notes = [
-        f"the configuration's field \"{name}\" is not one of nvdiffrec's{did_you_mean(name, NAMES)}"
+        f"the configuration's field {shown(name)} is not one of nvdiffrec's"
+        + (f" ({meant})" if (meant := hint(name)) else "")
         for name in config
         if name not in NAMES
     ]
