@@ -19,13 +19,12 @@ from torch import Tensor
 
 from diffrec.colour import srgb_to_linear
 from diffrec.errors import DiffrecError
+from diffrec.pictures import decoding
 from nvdiffrec_contract.failure import EXIT_USAGE
 from nvdiffrec_contract.files import replace_file
 
 P = ParamSpec("P")
 
-# A picture of more pixels than this is refused: 1 GiB as floats.
-MAX_PIXELS = 1 << 26
 # Radiance files hold a shared exponent; above this they would overflow half precision readers.
 BRIGHTEST = 65504.0
 
@@ -54,7 +53,10 @@ def read_srgb(path: Path) -> Tensor:
 
 
 def read_hdr(path: Path) -> Tensor:
-    """A Radiance .hdr panorama, linear RGB [H, W, 3], never negative. Raises ImageError."""
+    """A panorama of high dynamic range, linear RGB [H, W, 3], never negative.
+
+    Radiance .hdr of every kind; OpenEXR where this OpenCV reads it. Raises ImageError.
+    """
     pixels = _read(path)
     if pixels.dtype != np.float32:
         raise ImageError(f"{path} is not a high dynamic range picture; convert it to Radiance .hdr")
@@ -121,24 +123,9 @@ def _radiance(image: Tensor) -> Any:
 
 def _read(path: Path) -> Any:
     try:
-        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ImageError(f"cannot read the picture {path}: {reason}") from None
-    try:
-        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise ImageError(
-            f"{path} is no picture that can be read (PNG, JPEG, TIFF, .hdr), or is cut"
-        )
-    if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
-        raise ImageError(f"{path} has more than {MAX_PIXELS} pixels; reduce it first")
-    if pixels.ndim == 2:
-        return np.repeat(pixels[..., None], 3, axis=2)
-    order = [2, 1, 0, 3][: pixels.shape[2]] if pixels.shape[2] >= 3 else [0, 0, 0]
-    return np.ascontiguousarray(pixels[..., order])
+        return decoding.read(Path(path))
+    except decoding.UndecodedError as error:
+        raise ImageError(str(error), error.cure) from None
 
 
 def _write(path: Path, pixels: Any) -> None:

@@ -15,8 +15,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diffrec.data import headers
 from diffrec.errors import DataError
+from diffrec.pictures import headers
 from nvdiffrec_contract.dataset import Camera, Description, Problem
 from nvdiffrec_contract.engines import DIFFREC, NVDIFFREC
 
