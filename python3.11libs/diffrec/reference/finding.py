@@ -48,21 +48,20 @@ class Beside:
         while words:
             for count in range(len(words), 0, -1):
                 name = " ".join(words[:count]).strip('"')
-                found = self.find([name]) if count == 1 else self._exact(name)
+                found = self.find([name])
                 if found is not None:
                     files.append(found)
                     del words[:count]
                     break
             else:
                 missing.append(words.pop(0))
-        if not files:
-            # Nothing tells the words of one name from several names.
-            found = self.find([without_comment(line)])
-            return ([found], []) if found is not None else ([], [without_comment(line)])
+        if not files:  # nothing tells the words of one name from several names
+            return [], [without_comment(line)]
         return files, missing
 
     def _exact(self, name: str) -> Path | None:
-        return next((self._at(parts, True) for parts, whole in _ends(name) if whole), None)
+        paths = (self._at(parts, True) for parts, whole in _ends(name) if whole)
+        return next((path for path in paths if path is not None), None)
 
     def _at(self, parts: tuple[str, ...], exact: bool) -> Path | None:
         path = self._folder.joinpath(*parts)
