@@ -20,7 +20,8 @@ FLAT = 0.004
 """Part of the brightness by which the middle 98 % of the pixels differ, at least."""
 ONE_SIDE = 0.999
 """Length of the mean normal above which a mesh is a plane, which may well be flat."""
-BRIGHT = 1.0
+BRIGHT, WHITE = 1.0, 4.0
+"""Linear brightness from which pictures on disk are white, and from which that is a mistake."""
 
 
 class FeaturelessError(DiffrecError):
@@ -38,8 +39,8 @@ def complaint(images: Tensor, normals: Tensor) -> str:
     triangles.
 
     Raises:
-        FeaturelessError: nothing is seen, all of it is black, or one flat colour though its sides
-            face different ways.
+        FeaturelessError: nothing is seen, all of it is black or far brighter than white, or one
+            flat colour though its sides face different ways.
     """
     import torch
 
@@ -69,6 +70,12 @@ def complaint(images: Tensor, normals: Tensor) -> str:
             f"the reference mesh renders {shade} all over, from every side",
             "use a panorama whose light varies, lower env_scale if it is too bright, and check "
             "the material's textures, then cook again",
+        )
+    if float(low.min()) >= WHITE:
+        raise FeaturelessError(
+            f"the reference mesh renders white in every picture: all of it is more than {WHITE:g} "
+            "times as bright as white",
+            "lower env_scale, or use a darker panorama, then cook again",
         )
     if float(low.min()) >= BRIGHT:
         return (
