@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nvdiffrec_contract.configuration import NAMES, PATHS
+from nvdiffrec_contract.files import open_regular
+from nvdiffrec_contract.jsonfiles import MAX_BYTES
 from nvdiffrec_contract.wording import did_you_mean, shown
 from nvdiffrec_tops.job import engines
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand, parse_json
@@ -90,8 +92,8 @@ def _configuration(job: JobFile, folders: list[str]) -> tuple[dict[str, Any], st
             "correct CONFIG_NAME (config): a .json file, relative to the working directory",
         )
     try:
-        with open(path, "rb") as stream:
-            document = parse_json(stream.read(), f"the configuration {path}")
+        with open_regular(path) as stream:
+            document = parse_json(stream.read(MAX_BYTES + 1), f"the configuration {path}")
     except OSError as error:
         raise JobFileError(
             f"the configuration {path} cannot be read: {error.strerror or error}",
