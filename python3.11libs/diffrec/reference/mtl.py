@@ -162,6 +162,7 @@ def _colour(words: list[str], where: str) -> tuple[float, float, float]:
 def _map(rest: str) -> Map:
     """Options, then a name of one or more words; an option takes numbers as long as some come."""
     options: dict[str, tuple[str, ...]] = {}
+    given: tuple[str, ...] = ()
     while True:
         words = rest.split(None, 1)
         option = words[0].lower() if len(words) == 2 else ""
@@ -175,12 +176,14 @@ def _map(rest: str) -> Map:
                 rest = words[1]  # its number is missing: this is the name
                 continue
             options[option] = (value,)
-            rest = after
+            rest, given = after, ()
         else:
             break
     whole = rest.strip()
     unquoted = whole.strip('"')
     names = [whole, unquoted, without_comment(whole).strip('"')]
+    # The last numbers may have been the name's own: "-s 2 1 0.png" of a picture "1 0.png".
+    names += [" ".join((*given[at:], whole)) for at in range(len(given) - 1, -1, -1)]
     return Map(tuple(dict.fromkeys(name for name in names if name and "\0" not in name)), options)
 
 

@@ -70,6 +70,7 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
         ("-bm 1 -clamp on -blendu off a.png", "a.png"),
         ("-s 1 1 1 2 3.png", "2 3.png"),
         ("-s\t1 1\ta b.png", "a b.png"),
+        ("-s 2 1 0.png", "1 0.png"),
         ("A.PNG", "a.png"),
         ("Maps/A.png", "maps/a.PNG"),
         ("maps\\a.png", "maps/a.png"),
