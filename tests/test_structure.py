@@ -23,6 +23,7 @@ ALLOWED = {
     "cv2": "Apache-2.0",
     "rattler": "BSD-3-Clause",
     "flip_evaluator": "BSD-3-Clause",
+    "PIL": "MIT-CMU",
 }
 OURS = {"nvdiffrec_contract", "diffrec", "houfiles", "nvdiffrec_tops", "topcook"}
 # Given by Houdini, and only there.

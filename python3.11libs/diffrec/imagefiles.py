@@ -20,13 +20,12 @@ from torch import Tensor
 
 from diffrec.colour import srgb_to_linear
 from diffrec.errors import DiffrecError
+from diffrec.pictures import decoding
 from nvdiffrec_contract.failure import EXIT_USAGE
 from nvdiffrec_contract.files import replace_file
 
 P = ParamSpec("P")
 
-# A picture of more pixels than this is refused: 1 GiB as floats.
-MAX_PIXELS = 1 << 26
 # Radiance files hold a shared exponent; above this they would overflow half precision readers.
 BRIGHTEST = 65504.0
 
@@ -55,7 +54,10 @@ def read_srgb(path: Path) -> Tensor:
 
 
 def read_hdr(path: Path) -> Tensor:
-    """A Radiance .hdr panorama, linear RGB [H, W, 3], never negative. Raises ImageError."""
+    """A panorama of high dynamic range, linear RGB [H, W, 3], never negative.
+
+    Radiance .hdr of every kind; OpenEXR where this OpenCV reads it. Raises ImageError.
+    """
     pixels = _read(path)
     if pixels.dtype != np.float32:
         raise ImageError(f"{path} is not a high dynamic range picture; convert it to Radiance .hdr")
@@ -122,40 +124,9 @@ def _radiance(image: Tensor) -> Any:
 
 def _read(path: Path) -> NDArray[Any]:
     try:
-        data = Path(path).read_bytes()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ImageError(f"cannot read the picture {path}: {reason}") from None
-    pixels = decode(data)
-    if pixels is None:
-        raise ImageError(
-            f"{path} is no picture that can be read (PNG, JPEG, TIFF, .hdr), or is cut"
-        )
-    if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
-        raise ImageError(f"{path} has more than {MAX_PIXELS} pixels; reduce it first")
-    return pixels
-
-
-def decode(data: bytes, flags: int = cv2.IMREAD_UNCHANGED) -> NDArray[Any] | None:
-    """The pixels of a picture file as stored, [H, W, 3 or 4]; grey is repeated to three channels.
-
-    Args:
-        data: the whole file.
-        flags: of ``cv2.imdecode``.
-
-    Returns:
-        None where it is no picture that can be decoded.
-    """
-    try:
-        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags) if data else None
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        return None
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    order = [2, 1, 0, 3][: pixels.shape[2]] if pixels.shape[2] >= 3 else [0, 0, 0]
-    return np.ascontiguousarray(pixels[..., order])
+        return decoding.read(Path(path))
+    except decoding.UndecodedError as error:
+        raise ImageError(str(error), error.cure) from None
 
 
 def write_pixels(path: Path, pixels: NDArray[Any]) -> None:

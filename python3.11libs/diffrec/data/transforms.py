@@ -16,8 +16,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from diffrec.data import headers, looks
+from diffrec.data import looks
 from diffrec.errors import DataError
+from diffrec.pictures import headers
 from nvdiffrec_contract.dataset import Camera, Description, Problem, Row, Size
 from nvdiffrec_contract.engines import DIFFREC, NVDIFFREC
 from nvdiffrec_contract.jsonfiles import JsonError, read_object
@@ -300,8 +301,7 @@ def _size_of(picture: Path) -> Size | None:
     """By its header, else by decoding it where something can."""
     look = headers.look(picture)
     if look.size is None and picture.is_file():
-        read = looks.picture_reader()
-        look = looks.decoded(str(picture), "alpha", read, look) if read else look
+        look = looks.decoded(str(picture), "alpha", look)
     return look.size
 
 

@@ -20,7 +20,8 @@ from diffrec.geometry.flexicubes import FlexiCubesGeometry
 from diffrec.geometry.mesh import Mesh
 from diffrec.geometry.vertices import VertexGeometry
 from diffrec.materials import NeuralMaterial, TextureMaterial, tinycudann_field
-from diffrec.materials.bake import bake
+from diffrec.materials.bake import bake, bake_again
+from diffrec.materials.several import SeveralMaterials
 from diffrec.materials.tinycudann_field import TinyCudaNNMaterial
 from diffrec.measure import contact_sheet
 from diffrec.measure.metrics_table import MetricsTable
@@ -224,14 +225,21 @@ class _Run:
         config = self.config
         assert config.base_mesh is not None
         base = load_reference_mesh(Path(config.base_mesh), None, self.device)
-        mesh = base.mesh
-        if mesh.texcoords is None:
-            bare = mesh
+        for warning in base.warnings:
+            self.log(f"Base mesh: {warning}")
+        mesh, material = base.mesh, base.material
+        if isinstance(material, SeveralMaterials) or mesh.tangents is None:
+            # Several materials' texture coordinates may lie on each other; or there are none.
+            known, bare = material, mesh
             mesh = self.ranks.of_first(lambda: self._told(self._chart(bare))).to(self.device)
+            if isinstance(known, SeveralMaterials):
+                self.log(
+                    "Base mesh: its materials are baked into one; their normal maps start flat"
+                )
+            kd, ks, normal = bake_again(known, bare, mesh, config.texture_res)
+            material = TextureMaterial(kd, ks, normal, config)
         if config.random_textures:
             material = TextureMaterial.random(config, seed=config.diffrec.seed)
-        else:
-            material = base.material
         return mesh, material.to(self.device)
 
     def resumed(self, start: TextureStart) -> tuple[Mesh, TextureMaterial, ValidationResult | None]:

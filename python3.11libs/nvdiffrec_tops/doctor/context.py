@@ -219,7 +219,8 @@ class Context:
         except (EnvironmentProblem, OSError):
             pythons, variables = [], self.environ
         try:
-            return dataset.describe(path, pythons, variables, quick=self.quick)
+            light = self.resolved("envmap")
+            return dataset.describe(path, pythons, variables, quick=self.quick, light=light)
         except dataset.NotDescribedError as error:
             problem = Problem(
                 "data",

@@ -18,6 +18,7 @@ from typing import Any
 from nvdiffrec_contract import jsonfiles
 from nvdiffrec_contract.checks import Refused
 from nvdiffrec_contract.failure import EXIT_USAGE
+from nvdiffrec_contract.files import open_regular
 from nvdiffrec_contract.jsonfiles import JsonError
 from nvdiffrec_contract.options import FORMAT, OPTIONS, PATH, VERSION
 from nvdiffrec_contract.wording import did_you_mean, shown
@@ -127,7 +128,7 @@ def load(path: str) -> JobFile:
         JobFileError: it cannot be read, is no JSON, or a field is unknown, missing or wrong.
     """
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             data = stream.read(jsonfiles.MAX_BYTES + 1)
     except OSError as error:
         raise JobFileError(
@@ -156,7 +157,7 @@ def read_configuration(path: str) -> dict[str, Any]:
         JobFileError: it cannot be read, or is no JSON object.
     """
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             data = stream.read(jsonfiles.MAX_BYTES + 1)
     except OSError as error:
         raise JobFileError(

@@ -205,7 +205,7 @@ class _Run:
         for name, path in training.inputs.items():
             self.stop.check()
             try:
-                digests[name] = result.input_digest(path)
+                digests[name] = result.input_digest(path, self.stop.check)
             except OSError as error:
                 raise JobError(
                     "input-unreadable",

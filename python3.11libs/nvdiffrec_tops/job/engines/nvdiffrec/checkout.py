@@ -16,6 +16,7 @@ from typing import Any
 from nvdiffrec_contract.configuration import NAMES, SECTION, hint
 from nvdiffrec_contract.engines import NVDIFFREC
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
+from nvdiffrec_contract.files import open_regular
 from nvdiffrec_contract.wording import shown
 from nvdiffrec_tops.job import dataset
 from nvdiffrec_tops.job.engines.nvdiffrec.shims.display_window import headless
@@ -146,7 +147,7 @@ def _check_grid(grid: Any, folder: str) -> None:
 def is_pointer(path: str) -> bool:
     """Whether a file is a Git LFS pointer in place of the file itself."""
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             return stream.read(len(_LFS)) == _LFS
     except (OSError, ValueError):
         return False
