@@ -265,7 +265,10 @@ class Cook:
         stale = mode is pdg.cacheMode.Automatic and any(
             one.id in self._wrote for one in item.dependencies
         )
-        return not wrong and not stale
+        if wrong or stale:
+            return False
+        keeper.tidy(file.path for file in expected)
+        return True
 
     # -- messages ---------------------------------------------------------------------------
     def _next_message(self) -> Message | None:

@@ -11,7 +11,6 @@ and ``previous``: after a failure, the result of the run whose files are still i
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import json
 import os
@@ -19,13 +18,15 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from nvdiffrec_contract import layout
-from nvdiffrec_contract.files import Stamp, stamp
+from nvdiffrec_contract.files import LinkError, Stamp, inside, is_link, replace_file, stamp
 from nvdiffrec_tops.job import trainer
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, expand
+from nvdiffrec_tops.job.outputs import regularfile
 
 FORMAT = "tops-nvdiffrec-result"
 VERSION = 1
@@ -41,6 +42,9 @@ FIGURES: dict[str, type[float] | type[int]] = {
 
 # Nanoseconds. A file whose time is younger may be changed again without its time showing it.
 _YOUNG = 100_000_000
+
+# A result file lists some thousand files at most.
+_MOST_BYTES = 64 << 20
 
 # Pictures are told apart by size and time: a scene may have gigabytes of them.
 _BY_CONTENT = (".json", ".npy", ".npz", ".txt", ".mtl", ".obj")
@@ -143,8 +147,7 @@ def job_digest(
 def read(output: str) -> dict[str, Any] | None:
     """The result file of an output folder; None when there is none that this version can read."""
     try:
-        with open(os.path.join(output, NAME), encoding="utf-8") as stream:
-            document = json.load(stream)
+        document = json.loads(regularfile.read_inside(output, NAME, _MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -202,9 +205,16 @@ def changed(output: str, entry: Mapping[str, Any]) -> str | None:
     where it does not. Content is read only where the file is not the very one that the job left.
     """
     path = os.path.join(output, *entry["path"].split("/"))
+    try:
+        with inside(output, entry["path"]) as place:
+            there = place.is_file()
+    except LinkError as error:
+        return f"{error.filename} is a link"
+    except OSError:
+        there = False
     found = stamp(path)
-    if found is None or not os.path.isfile(path):
-        return f"{path} is missing"
+    if found is None or not there:
+        return f"{path} is {'a link' if is_link(path) else 'missing'}"
     size = entry.get("size", found[1])
     if found[1] != size:
         return f"{path} has {found[1]} bytes in place of {size}"
@@ -314,15 +324,5 @@ def describe(folder: str, paths: Sequence[str], tag: Any) -> list[dict[str, Any]
 
 def write_json(path: str, document: Mapping[str, Any]) -> None:
     """Write JSON under a temporary name, then rename it into place. Raises OSError."""
-    part = path + ".part"
-    try:
-        with open(part, "w", encoding="utf-8") as stream:
-            json.dump(document, stream, indent=1, ensure_ascii=True)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(part, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
-        raise
+    text = json.dumps(document, indent=1, ensure_ascii=True) + "\n"
+    replace_file(Path(path), text.encode("ascii"), durable=True)
