@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nvdiffrec_contract import failurefile
 from nvdiffrec_contract.errors import UserError
+from nvdiffrec_contract.terminal import plain
 
 if TYPE_CHECKING:
     from diffrec.commandline import Command
@@ -73,7 +74,7 @@ def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
 
             def log(line: str) -> None:
                 if ranks.leads:
-                    print(line, flush=True)
+                    print(plain(line), flush=True)
 
             print_flags(config, log)
             log(f"diffrec on {device_name(device)}, PyTorch {torch.__version__}")
@@ -103,11 +104,13 @@ def _failed(error: UserError, folder: Path | None) -> int:
 
     `folder`: the run's output folder, where it is known.
     """
-    print(f"Error: {error}", file=sys.stderr, flush=True)
+    print(f"Error: {plain(str(error))}", file=sys.stderr, flush=True)
     path = failurefile.place(folder or Path(), os.environ)
     if failurefile.PLACE in os.environ or (folder is not None and folder.is_dir()):
         try:
             failurefile.write(path, error.failure())
         except OSError as problem:
-            print(f"{path} cannot be written: {problem.strerror}", file=sys.stderr, flush=True)
+            print(
+                plain(f"{path} cannot be written: {problem.strerror}"), file=sys.stderr, flush=True
+            )
     return 1

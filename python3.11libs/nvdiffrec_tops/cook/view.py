@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from nvdiffrec_contract.terminal import plain, raw
 from topcook import pdg
 from topcook.schedulers.base import Job
 
@@ -76,7 +77,7 @@ class View:
 
     def say(self, text: str) -> None:
         with self.lock:
-            self.stream.write(text + "\n")
+            self.stream.write(plain(text) + "\n")
             self.stream.flush()
 
     def generated(self, node: pdg.Node) -> None:
@@ -136,7 +137,7 @@ class LiveView(View):
         from rich.console import Console
         from rich.live import Live
 
-        self.console = Console(file=stream)
+        self.console = Console(file=raw(stream))
         self._live = Live(
             get_renderable=self.render, console=self.console, refresh_per_second=4, transient=True
         )
@@ -150,7 +151,7 @@ class LiveView(View):
         self.console.print(self._table())
 
     def say(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False)
+        self.console.print(plain(text), markup=False, highlight=False)
 
     def generated(self, node: pdg.Node) -> None:
         """The table shows it."""
@@ -183,7 +184,9 @@ class LiveView(View):
             ]
             style = "red" if counts[4] else "green" if node.isCooked else ""
             total = str(len(items)) if node.isGenerated else f"{len(items)}+"
-            table.add_row(Text(node.name, style), total, *(str(n) if n else "" for n in counts))
+            table.add_row(
+                Text(plain(node.name), style), total, *(str(n) if n else "" for n in counts)
+            )
         return table
 
     def render(self) -> Any:
@@ -200,12 +203,12 @@ class LiveView(View):
                 known = percent > 0
                 spent = time.monotonic() - running.since
                 bars.add_row(
-                    Text(running.item.name),
+                    Text(plain(running.item.name)),
                     ProgressBar(
                         total=100 if known else None, completed=percent, width=30, pulse=not known
                     ),
                     Text(f"{percent:3.0f} %" if known else duration(spent)),
-                    Text(running.facts(), no_wrap=True, overflow="ellipsis"),
+                    Text(plain(running.facts()), no_wrap=True, overflow="ellipsis"),
                 )
             return Group(self._table(), bars)
 

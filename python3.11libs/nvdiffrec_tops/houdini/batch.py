@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import hou
 
+from nvdiffrec_contract.terminal import guarded, plain
 from nvdiffrec_tops.cook import options, reporting
 from nvdiffrec_tops.cook.options import INTERRUPTED, CookCommandError
 from nvdiffrec_tops.cook.reporting import Ending, ReportedNode
@@ -38,10 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_arguments(parser)
     arguments = parser.parse_args(argv)
     try:
-        return run(arguments, sys.stdout, sys.stderr)
+        return run(arguments, guarded(sys.stdout), guarded(sys.stderr))
     except (BatchError, CookCommandError, hou.Error) as error:
         for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+            print(f"error: {plain(line)}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
