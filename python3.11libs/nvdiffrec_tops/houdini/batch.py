@@ -23,6 +23,7 @@ from nvdiffrec_tops.cook.reporting import Ending, ReportedNode
 from nvdiffrec_tops.houdini import batchscene
 from nvdiffrec_tops.houdini.batchcook import BatchCook
 from nvdiffrec_tops.houdini.batchscene import BatchError
+from topcook.network.overrides import Entry
 
 if TYPE_CHECKING:
     from topcook import pdg
@@ -63,7 +64,10 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         words.write(note + "\n")
     top = batchscene.find_network(arguments.top)
     for override in overrides:
-        batchscene.set_parm(top, override)
+        if isinstance(override, Entry):
+            batchscene.add_entry(top, override)
+        else:
+            batchscene.set_parm(top, override)
     if arguments.jobs is not None:
         batchscene.set_slots(top, arguments.jobs)
     if arguments.force:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import hou
 
-from topcook.network.overrides import Override
+from topcook.network.overrides import Entry, Override
 
 PACKAGE = Path(__file__).resolve().parents[3]
 NAMESPACE = "kartaverse::"
@@ -158,6 +158,28 @@ def set_parm(top: hou.TopNode, override: Override) -> None:
             parm.set(value)
         except (hou.Error, TypeError, ValueError) as error:
             raise BatchError(f"{what}: it does not take '{text}' ({error})") from None
+
+
+def add_entry(top: hou.TopNode, entry: Entry) -> None:
+    """Give every node of the network that has such a list of parameters an entry more.
+
+    Raises:
+        BatchError: no node has one.
+    """
+    nodes = [node for node in top.children() if node.parm(entry.list) is not None]
+    if not nodes:
+        raise BatchError(f"{entry.shown}: no node of {top.path()} has a list '{entry.list}'")
+    for node in nodes:
+        count = int(node.parm(entry.list).eval())
+        keys = [
+            str(node.parm(entry.key.replace("#", str(number))).eval())
+            for number in range(1, count + 1)
+        ]
+        number = entry.number(keys)
+        if number > count:
+            set_parm(top, Override(node.name(), entry.list, str(number)))
+        for name, text in entry.values.items():
+            set_parm(top, Override(node.name(), name.replace("#", str(number)), text))
 
 
 def _value(parm: hou.Parm, text: str) -> int | float | str:

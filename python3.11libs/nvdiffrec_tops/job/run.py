@@ -36,6 +36,8 @@ from nvdiffrec_tops.job.report.joblog import (
 from nvdiffrec_tops.job.report.metricstable import MetricsTable
 from nvdiffrec_tops.job.report.pdgreport import WorkItem
 
+OWN = (lock.NAME, LOG, placing.JOURNAL, result.NAME, layout.LIVE_TABLE)
+"""Files that a job keeps in its output folder beside the results."""
 FINISHED = (
     "the training is finished and kept: cook again and its results are put in place, without "
     "training"
@@ -51,7 +53,7 @@ def run(job: JobFile, force: bool = False, report: Report | None = None) -> int:
             os.makedirs(job.output, exist_ok=True)
         except OSError as error:
             raise output_error(job.output, error) from None
-        links.refuse(job.output, (lock.NAME, LOG, placing.JOURNAL, result.NAME, layout.LIVE_TABLE))
+        links.refuse(job.output, OWN)
         with signals() as stop, _lock(job.output, report, stop) as held:
             stop.told = held.ending
             said = _Run(job, force, report, item, held, stop).go()

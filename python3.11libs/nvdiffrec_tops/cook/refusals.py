@@ -1,0 +1,90 @@
+"""What a cook would refuse, found without running anything: for ``--dry-run``."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from typing import Any
+
+from nvdiffrec_contract.configuration import from_mapping
+from nvdiffrec_contract.errors import ConfigError
+
+from ..command import JOB_SCRIPT
+from ..job import commandline, engines, probe, trainer
+from ..job.failures import JobError
+from ..job.jobfile import JobFile
+from ..job.outputs import links
+from ..job.run import OWN
+
+
+def refusal(command: str, *, here: bool) -> str | None:
+    """Why the job of a work item would end before its training, and what to do; None where it is
+    not a training, or nothing is found wrong.
+
+    Args:
+        command: the work item's.
+        here: whether it would run on this machine; on a farm folders may lie elsewhere.
+    """
+    job = _job(command)
+    if isinstance(job, JobError):
+        return _sentence(job)
+    if job is None:
+        return None
+    if not here and job.working_dir and not os.path.isdir(job.working_dir):
+        return None
+    try:
+        _check(job, here)
+    except JobError as error:
+        return _sentence(error)
+    except ConfigError as error:
+        return f"{error.cause}. {error.cure[:1].upper()}{error.cure[1:]}"
+    return None
+
+
+def _job(command: str) -> JobFile | JobError | None:
+    try:
+        words = shlex.split(command, posix=os.name != "nt")
+    except ValueError:
+        return None
+    words = [word.strip('"') for word in words] if os.name == "nt" else words
+    if str(JOB_SCRIPT) not in words:
+        return None
+    arguments = words[words.index(str(JOB_SCRIPT)) + 1 :]
+    try:
+        return commandline.parse(arguments)[0]
+    except JobError as error:
+        return error
+    except SystemExit:
+        return None
+
+
+def _check(job: JobFile, here: bool) -> None:
+    """Raises JobError or ConfigError."""
+    training = trainer.prepare(job)
+    if engines.engine(job.engine).refuses_unknown_fields:
+        known: dict[str, Any] = dict(training.config)
+        from_mapping(known, "the configuration")
+    if here:
+        probe.interpreter(job.python)
+        _check_output(job.output)
+
+
+def _check_output(output: str) -> None:
+    above = output
+    while not os.path.lexists(above) and os.path.dirname(above) != above:
+        above = os.path.dirname(above)
+    if not os.path.isdir(above) or not os.access(above, os.W_OK):
+        what = "is no folder" if not os.path.isdir(above) else "cannot be written to"
+        raise JobError(
+            "output-unwritable",
+            f"the output folder {output} cannot be made: {above} {what}",
+            "correct it, or choose another output folder",
+            1,
+        )
+    if above == output:
+        links.refuse(output, OWN)
+
+
+def _sentence(error: JobError) -> str:
+    failure = error.failure
+    return f"{failure.cause}. {failure.cure[:1].upper()}{failure.cure[1:]}"
