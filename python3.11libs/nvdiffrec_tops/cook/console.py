@@ -16,12 +16,13 @@ from .reporting import Ending, ReportedNode, duration, tail
 from .view import STATE_WORDS
 
 _SHOWN_OUTPUTS = 8
+_UNKNOWN = "unknown"  # the id of a failure that no table explains
 
 
 def cause(item: pdg.WorkItem) -> str:
     """Why an item is not cooked, in one sentence."""
     if item.failure:
-        return f"{item.failure}. {item.told.sentence()}" if item.told else item.failure
+        return f"{item.told.sentence()} ({item.failure})" if item.told else item.failure
     failed = [one.name for one in item.dependencies if not one.isSuccessful]
     if failed:
         return f"it waits for {', '.join(failed[:3])}" + (" and others" if len(failed) > 3 else "")
@@ -53,7 +54,7 @@ def summary(result: CookResult) -> list[str]:
             out.append(f"FAILED {item.name}: {cause(item)}")
             if item.logPath is not None:
                 out.append(f"  log: {item.logPath}")
-            out.extend(f"  | {line}" for line in tail(item.logPath))
+            out.extend(f"  | {line}" for line in _untold(item))
     blocked = [item for item in result.graph.workItems() if not item.isCooked]
     for item in blocked[:10]:
         out.append(f"not cooked {item.name}: {cause(item)}")
@@ -64,6 +65,14 @@ def summary(result: CookResult) -> list[str]:
     word = "stopped" if result.stopped else "finished" if result.successful else "FAILED"
     out.append(f"Cook {word} after {duration(result.seconds)}")
     return out
+
+
+def _untold(item: pdg.WorkItem) -> list[str]:
+    """The end of an item's log, without what was said already; empty where the cause is known."""
+    if item.told is not None and item.told.id != _UNKNOWN:
+        return []
+    said = ("PDG_FAILURE: ", "Job: failed: ", "Cure: ")
+    return [line for line in tail(item.logPath) if not line.startswith(said)]
 
 
 def _outputs(item: pdg.WorkItem) -> list[str]:

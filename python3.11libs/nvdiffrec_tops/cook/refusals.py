@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import os
 import shlex
-from typing import Any
-
-from nvdiffrec_contract.configuration import from_mapping
-from nvdiffrec_contract.errors import ConfigError
 
 from ..command import JOB_SCRIPT
-from ..job import commandline, engines, probe, trainer
+from ..job import commandline, probe, trainer
 from ..job.failures import JobError
 from ..job.jobfile import JobFile
 from ..job.outputs import links
@@ -36,8 +32,6 @@ def refusal(command: str, *, here: bool) -> str | None:
         _check(job, here)
     except JobError as error:
         return _sentence(error)
-    except ConfigError as error:
-        return f"{error.cause}. {error.cure[:1].upper()}{error.cure[1:]}"
     return None
 
 
@@ -59,11 +53,8 @@ def _job(command: str) -> JobFile | JobError | None:
 
 
 def _check(job: JobFile, here: bool) -> None:
-    """Raises JobError or ConfigError."""
-    training = trainer.prepare(job)
-    if engines.engine(job.engine).refuses_unknown_fields:
-        known: dict[str, Any] = dict(training.config)
-        from_mapping(known, "the configuration")
+    """Raises JobError."""
+    trainer.prepare(job)
     if here:
         probe.interpreter(job.python)
         _check_output(job.output)

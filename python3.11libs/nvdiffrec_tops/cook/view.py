@@ -94,8 +94,7 @@ class View:
         if was_running or item.state is not pdg.workItemState.CookedSuccess:
             text = STATE_WORDS.get(item.state, item.state.name)
             spent = f" after {duration(item.cookDuration)}" if was_running else ""
-            cause = f": {item.failure}" if item.failure else ""
-            self.say(f"{item.name}: {text}{spent}{cause}")
+            self.say(f"{item.name}: {text}{spent}")  # the summary says why, once
 
     def line(self, item: pdg.WorkItem, line: str) -> None:
         with self.lock:

@@ -49,6 +49,8 @@ def run(job: JobFile, force: bool = False, report: Report | None = None) -> int:
     report = report or Report(sys.stdout, sys.stderr)
     item = WorkItem(report, os.environ)
     try:
+        if not os.path.lexists(job.output):
+            trainer.prepare(job)  # a job that is refused leaves no folder
         try:
             os.makedirs(job.output, exist_ok=True)
         except OSError as error:
