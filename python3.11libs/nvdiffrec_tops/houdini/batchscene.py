@@ -166,20 +166,22 @@ def add_entry(top: hou.TopNode, entry: Entry) -> None:
     Raises:
         BatchError: no node has one.
     """
-    nodes = [node for node in top.children() if node.parm(entry.list) is not None]
+    nodes = [node for node in top.children() if node.parm(entry.counter) is not None]
     if not nodes:
-        raise BatchError(f"{entry.shown}: no node of {top.path()} has a list '{entry.list}'")
+        raise BatchError(f"{entry.shown}: no node of {top.path()} has a list '{entry.counter}'")
     for node in nodes:
-        count = int(node.parm(entry.list).eval())
-        keys = [
-            str(node.parm(entry.key.replace("#", str(number))).eval())
-            for number in range(1, count + 1)
-        ]
-        number = entry.number(keys)
+        count = int(_text(node, entry.counter))
+        names = [entry.key.replace("#", str(number)) for number in range(1, count + 1)]
+        number = entry.number([_text(node, name) for name in names])
         if number > count:
-            set_parm(top, Override(node.name(), entry.list, str(number)))
+            set_parm(top, Override(node.name(), entry.counter, str(number)))
         for name, text in entry.values.items():
             set_parm(top, Override(node.name(), name.replace("#", str(number)), text))
+
+
+def _text(node: hou.OpNode, name: str) -> str:
+    parm = node.parm(name)
+    return "" if parm is None else str(parm.eval())
 
 
 def _value(parm: hou.Parm, text: str) -> int | float | str:

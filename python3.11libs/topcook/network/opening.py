@@ -236,16 +236,16 @@ def _apply(
 def _add(entry: Entry, topnet: Node, nodes: Iterable[NodeParameters]) -> None:
     """Give every node that has such a list an entry more."""
     first = entry.key.replace("#", "1")
-    found = [one for one in nodes if one.spec(entry.list) and one.spec(first)]
+    found = [one for one in nodes if one.spec(entry.counter) and one.spec(first)]
     if not found:
         raise NetworkError(
-            f"{entry.shown}: no node of {topnet.path} has a list '{entry.list}' to put it in"
+            f"{entry.shown}: no node of {topnet.path} has a list '{entry.counter}' to put it in"
         )
     for parameters in found:
-        count = parameters.count(entry.list)
+        count = parameters.count(entry.counter)
         names = [entry.key.replace("#", str(number)) for number in range(1, count + 1)]
         number = entry.number([parameters.raw(name) for name in names])
-        parameters.set(entry.list, [str(max(count, number))])
+        parameters.set(entry.counter, [str(max(count, number))])
         for name, text in entry.values.items():
             parameters.set(name.replace("#", str(number)), [text])
 

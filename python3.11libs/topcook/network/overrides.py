@@ -36,13 +36,13 @@ class Override:
 class Entry:
     """An entry of a list of parameters, given to every node that has such a list.
 
-    ``shown``: how it was asked for, for messages. ``list``: the parameter that counts the entries.
+    ``shown``: how it was asked for, for messages. ``counter``: the parameter that counts entries.
     ``key``: of the parameters of an entry (``name#``) the one that tells entries apart; an entry
     with the same key is replaced. ``values``: their texts.
     """
 
     shown: str
-    list: str
+    counter: str
     key: str
     values: Mapping[str, str]
 
