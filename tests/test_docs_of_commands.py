@@ -251,6 +251,7 @@ def test_the_readmes_cook_runs_dry_on_the_sample(tmp_path, monkeypatch, capsys):
         (["--override", "ref_mesh=no.obj"], "does not exist"),
         (["--set", f"attributes.working_dir={place}/none/"], "does not exist"),
         (["--set", "attributes.iter=2"], "--override iter=2"),
+        (["--set", f"attributes.output_dir={place}/{'n' * 300}"], "cannot be written"),
     ):
         assert cli.main([*words, *wrong]) == 1
         assert said in capsys.readouterr().err, wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -79,7 +80,7 @@ def _outputs(item: pdg.WorkItem) -> list[str]:
     """What an item made: a training by its figures, anything else by its first files."""
     files = item.outputFiles
     for folder in dict.fromkeys(p for file in files for p in list(Path(file.path).parents)[:2]):
-        if (folder / training.NAME).is_file():
+        if os.path.isfile(folder / training.NAME):
             return [f"{item.name}: {line}" for line in _training(folder.resolve())]
     lines = [f"{item.name} -> {file.path} ({file.tag})" for file in files[:_SHOWN_OUTPUTS]]
     if len(files) > _SHOWN_OUTPUTS:
@@ -97,7 +98,7 @@ def _training(folder: Path) -> list[str]:
         before = "" if first is None else f", {first:.2f} dB after the first pass"
         lines.append(f"held-out views: PSNR {final:.2f} dB{before}")
     sheet = folder / layout.CONTACT_SHEET
-    if sheet.is_file():
+    if os.path.isfile(sheet):
         lines.append(f"contact sheet {sheet}")
     return lines
 

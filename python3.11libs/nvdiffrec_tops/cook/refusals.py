@@ -10,6 +10,7 @@ from ..job import commandline, probe, trainer
 from ..job.failures import JobError
 from ..job.jobfile import JobFile
 from ..job.outputs import links
+from ..job.report.joblog import output_error
 from ..job.run import OWN
 
 
@@ -61,6 +62,12 @@ def _check(job: JobFile, here: bool) -> None:
 
 
 def _check_output(output: str) -> None:
+    try:
+        os.lstat(output)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:  # a name that no disk takes, for example
+        raise output_error(output, error) from None
     above = output
     while not os.path.lexists(above) and os.path.dirname(above) != above:
         above = os.path.dirname(above)
