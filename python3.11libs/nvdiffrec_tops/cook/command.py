@@ -105,7 +105,8 @@ def _dry_run(
     for item, why in refused.items():
         if why is not None:
             view.say(f"error: the cook would refuse {item.name}: {why}")
-    return 1 if any(refused.values()) else 0
+    # A list for a program is whole, whatever stands in it.
+    return 1 if any(refused.values()) and not arguments.json else 0
 
 
 def main(arguments: argparse.Namespace) -> int:
