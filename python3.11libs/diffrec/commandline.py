@@ -12,10 +12,10 @@ from nvdiffrec_contract.errors import ConfigError
 
 EPILOG = (
     "A field that the configuration file names wins over the flag of the same name, as with "
-    "nvdiffrec; --device and --seed win over the file. Paths are relative to the current folder, "
-    "or to the configuration's where nothing is there; results go to out/<out-dir> below the "
-    "current one. A run that was ended goes on from its checkpoint there when the same command is given "
-    "again, and one that is finished is left as it is."
+    "nvdiffrec; --device and --seed win over the file. Paths are relative to the current "
+    "folder, or to the configuration's where nothing is there; results go to out/<out-dir> "
+    "below the current one. A run that was ended goes on from its checkpoint there when the "
+    "same command is given again, and one that is finished is left as it is."
 )
 
 
