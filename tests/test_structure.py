@@ -101,7 +101,7 @@ FLOORS = {
     "nvdiffrec_tops.cook": (
         "command",
         "farm",
-        "running, scene",
+        "refusals, running, scene",
         "console, host, options, stopsignals",
         "summary, view",
         "webpage",

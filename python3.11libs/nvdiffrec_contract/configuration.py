@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, Union
 
 from nvdiffrec_contract import checks as check
-from nvdiffrec_contract import nvdiffrecmc
+from nvdiffrec_contract import nvdiffrecmc, relativepaths
 from nvdiffrec_contract.checks import Check, Refused
 from nvdiffrec_contract.errors import ConfigError, FieldError
 from nvdiffrec_contract.jsonfiles import JsonError, read_object
@@ -480,6 +480,8 @@ def hint(name: str, known: Collection[str] = NAMES) -> str:
 def load_config(path: str | Path | None, flags: Mapping[str, Any] | None = None) -> Config:
     """Read a configuration file over ``flags`` (nvdiffrec field name -> value).
 
+    Its relative paths start in the current folder, and where nothing is there, beside the file.
+
     A field of the file wins over the flag of the same name; ``flags["diffrec"]`` (a mapping) wins
     over the file. With ``path`` None the flags alone make the configuration.
 
@@ -496,6 +498,7 @@ def load_config(path: str | Path | None, flags: Mapping[str, Any] | None = None)
     except JsonError as error:
         raise ConfigError(str(error)) from None
     _known(values, (frozenset(FIELDS) - {"config"}) | {SECTION}, source)
+    values = relativepaths.beside_configuration(values, source, PATHS)
     nested = _nested(values, source)
     return from_mapping({**flags, **values, "config": source, SECTION: {**nested, **ours}}, source)
 

@@ -19,7 +19,7 @@ from diffrec.errors import DataError
 from diffrec.pictures import headers
 from nvdiffrec_contract.dataset import Camera, Description, Problem
 from nvdiffrec_contract.engines import DIFFREC, NVDIFFREC
-from nvdiffrec_contract.files import open_regular
+from nvdiffrec_contract.regularfiles import open_regular
 
 if TYPE_CHECKING:
     import numpy as np

@@ -7,7 +7,7 @@ from pathlib import Path
 from diffrec.pictures import decoding, radiance
 from nvdiffrec_contract.dataset import Look, Problem, Size
 from nvdiffrec_contract.engines import NVDIFFREC
-from nvdiffrec_contract.files import open_regular
+from nvdiffrec_contract.regularfiles import open_regular
 
 AS_HDR = "save it as Radiance .hdr; in Houdini's command line: icp FILE.exr FILE.hdr"
 _BEGIN = 1 << 16

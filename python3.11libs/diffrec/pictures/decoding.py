@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from diffrec.pictures import headers, radiance
 from diffrec.pictures.headers import MAX_PIXELS
 from nvdiffrec_contract.dataset import Size
-from nvdiffrec_contract.files import read_regular
+from nvdiffrec_contract.regularfiles import read_regular
 
 if TYPE_CHECKING:
     import numpy as np

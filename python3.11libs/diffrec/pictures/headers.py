@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import BinaryIO, Optional, TypeVar
 
 from nvdiffrec_contract.dataset import Look, Size
-from nvdiffrec_contract.files import open_regular
+from nvdiffrec_contract.regularfiles import open_regular
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
 """Endings of the pictures that are read."""

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from diffrec.pictures.headers import MAX_PIXELS
 from nvdiffrec_contract.dataset import Size
-from nvdiffrec_contract.files import read_regular
+from nvdiffrec_contract.regularfiles import read_regular
 
 MAX_BYTES = 1 << 30
 SIGNATURE = b"#?"

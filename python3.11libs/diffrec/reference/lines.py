@@ -6,7 +6,7 @@ import codecs
 from collections.abc import Iterator
 from pathlib import Path
 
-from nvdiffrec_contract.files import open_regular, read_regular
+from nvdiffrec_contract.regularfiles import open_regular, read_regular
 
 LONGEST = 16 << 20
 """Bytes in a line, at most."""

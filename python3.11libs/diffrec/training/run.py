@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,7 +44,7 @@ from diffrec.training.session import Session
 from diffrec.training.visual_hull import hull_field
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.configuration import Config
-from nvdiffrec_contract.errors import ConfigError
+from nvdiffrec_contract.errors import ConfigError, UserError
 
 Log = Callable[[str], None]
 
@@ -82,6 +83,7 @@ def reconstruct(
     never gets going, and `Interrupted` when asked to end, with the state saved.
     """
     require_packages(config, device)
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     ranks.check(config.batch)
     session = Session(config, folder, log, stop or StopRequest(), ranks)
@@ -92,6 +94,11 @@ def reconstruct(
             except UnusableCheckpoint as problem:
                 session.resumption.ignore(problem)
         return _reconstruct(config, device, folder, log, session, ranks, on_progress)
+    except UserError:
+        for one in made:  # a run that is refused leaves no folder
+            with contextlib.suppress(OSError):
+                one.rmdir()
+        raise
     except Interrupted:
         session.interrupted()
         raise

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
 
+from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS, SECTION
 from topcook.host import Guard, Host, register
 
 from ..assets.shipped import ASSETS
@@ -29,6 +31,18 @@ def _missing_program(name: str) -> str:
     return "make an environment with nvdiffrec-tops env create" if found else ""
 
 
+def _missing_parameter(node: str, name: str, value: str) -> str:
+    field = name if name in FIELDS else f"{SECTION}.{name}" if name in EXTENSIONS else None
+    if field is None:
+        return ""
+    return (
+        f"; '{field}' is a field of the configuration, which an override changes: "
+        f"--override {shlex.quote(f'{field}={value}')}, or as parameters "
+        f"--set {node}.overrides=1 --set {node}.overridename1={field} "
+        f"--set {shlex.quote(f'{node}.overridevalue1={value}')}"
+    )
+
+
 def register_toolkit() -> None:
     """Tell the cook of this process what the toolkit brings along."""
     register(
@@ -40,5 +54,6 @@ def register_toolkit() -> None:
             result_names=frozenset({result.NAME}),
             guard=Guard(guard.__file__, GRACE, guard.GRACE_VARIABLE, _end_with_this_process),
             missing_program=_missing_program,
+            missing_parameter=_missing_parameter,
         )
     )

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from nvdiffrec_contract import relativepaths
 from nvdiffrec_contract.dataset import Description, Problem
 from nvdiffrec_tops import environment as environments
 from nvdiffrec_tops.doctor.inspection import LONG, QUICK, SLOW, Facts, InspectionError, inspect
@@ -232,17 +233,7 @@ class Context:
 
     def existing(self, value: str) -> str | None:
         """The path as a training would find it; None when it does not exist."""
-        folders = [self.working_dir] if self.working_dir else []
-        if self.config_path is not None:
-            folders.append(os.path.dirname(self.config_path))
-        for folder in folders or [os.curdir]:
-            path = str(_folder(os.path.join(folder, expand(value))))
-            try:
-                if os.path.exists(path):
-                    return path
-            except ValueError:
-                return None
-        return None
+        return relativepaths.find(value, relativepaths.bases(self.working_dir, self.config_path))
 
 
 def complaint(facts: Facts) -> str:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from nvdiffrec_contract.terminal import plain, raw
 from nvdiffrec_tops.environment import create as creation
 from nvdiffrec_tops.environment import travel
 from nvdiffrec_tops.environment.description import (
@@ -77,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Carry the action out; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (raw(sys.stdout), raw(sys.stderr)):
         # A folder's name may hold bytes that are no text.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -102,7 +103,7 @@ class _Shown(creation.Progress):
         self._bars.reset(self._task, description=title, total=total)
         if not self._console.is_terminal:
             count = f" {total} packages" if total else ""
-            self._console.print(f"{title}{count}", markup=False)
+            self._console.print(plain(f"{title}{count}"), markup=False)
 
     def advance(self) -> None:
         self._bars.advance(self._task)
@@ -111,13 +112,13 @@ class _Shown(creation.Progress):
         if self._console.is_terminal:
             self._bars.update(self._task, description=escape(text[:60]))
         else:
-            self._console.print(f"  {text}", markup=False, soft_wrap=True)
+            self._console.print(plain(f"  {text}"), markup=False, soft_wrap=True)
 
 
 def _create(arguments: argparse.Namespace) -> int:
     specification = read_specification(arguments.source or shipped(arguments.engine))
     prefix = arguments.prefix or creation.default_prefix(specification.name)
-    console = Console(stderr=True)
+    console = Console(file=raw(sys.stderr))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Bars(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
         made = creation.create(
@@ -151,13 +152,13 @@ def _list(arguments: argparse.Namespace) -> int:
     for item in environments:
         table.add_row(
             "*" if current and current.prefix == item.prefix else "",
-            escape(item.name),
+            escape(plain(item.name)),
             item.kind,
             _dotted(item.version),
             item.cuda_version or "",
-            escape(item.prefix),
+            escape(plain(item.prefix)),
         )
-    console = Console()
+    console = Console(file=raw(sys.stdout))
     # In a pipe nothing is cut off.
     console.width = console.width if console.is_terminal else 100_000
     table.columns[-1].overflow = "fold"

@@ -18,9 +18,10 @@ from typing import Any
 from nvdiffrec_contract import jsonfiles
 from nvdiffrec_contract.checks import Refused
 from nvdiffrec_contract.failure import EXIT_USAGE
-from nvdiffrec_contract.files import open_regular
 from nvdiffrec_contract.jsonfiles import JsonError
 from nvdiffrec_contract.options import FORMAT, OPTIONS, PATH, VERSION
+from nvdiffrec_contract.regularfiles import open_regular
+from nvdiffrec_contract.relativepaths import expand as expand
 from nvdiffrec_contract.wording import did_you_mean, shown
 from nvdiffrec_tops.job import engines
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
@@ -114,11 +115,6 @@ class JobFile:
             config=config,
             inputs=tuple(str(absolute(path)) for path in self.inputs),
         )
-
-
-def expand(path: str) -> str:
-    """``~`` replaced by the home folder; nothing else is interpreted."""
-    return os.path.expanduser(path) if path.startswith("~") else path
 
 
 def load(path: str) -> JobFile:

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from nvdiffrec_contract import VERSION
+from nvdiffrec_contract import VERSION, layout
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT, Failure
 from nvdiffrec_tops.job import collecting, engines, preflight, probe, toolkit, trainer
 from nvdiffrec_tops.job.attempts import Attempts
@@ -20,8 +20,8 @@ from nvdiffrec_tops.job.collecting import LOG
 from nvdiffrec_tops.job.environment import clean_environment
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile
-from nvdiffrec_tops.job.outputs import placing, result, unfinished
-from nvdiffrec_tops.job.process import cards
+from nvdiffrec_tops.job.outputs import links, placing, result, unfinished
+from nvdiffrec_tops.job.process import cards, lock
 from nvdiffrec_tops.job.process.child import Stopped
 from nvdiffrec_tops.job.process.lock import OutputLock
 from nvdiffrec_tops.job.process.signals import StopFlag, signals
@@ -36,6 +36,8 @@ from nvdiffrec_tops.job.report.joblog import (
 from nvdiffrec_tops.job.report.metricstable import MetricsTable
 from nvdiffrec_tops.job.report.pdgreport import WorkItem
 
+OWN = (lock.NAME, LOG, placing.JOURNAL, result.NAME, layout.LIVE_TABLE)
+"""Files that a job keeps in its output folder beside the results."""
 FINISHED = (
     "the training is finished and kept: cook again and its results are put in place, without "
     "training"
@@ -47,13 +49,16 @@ def run(job: JobFile, force: bool = False, report: Report | None = None) -> int:
     report = report or Report(sys.stdout, sys.stderr)
     item = WorkItem(report, os.environ)
     try:
+        if not os.path.lexists(job.output):
+            trainer.prepare(job)  # a job that is refused leaves no folder
         try:
             os.makedirs(job.output, exist_ok=True)
         except OSError as error:
             raise output_error(job.output, error) from None
-        with signals() as stop, _lock(job.output, report, stop) as lock:
-            stop.told = lock.ending
-            said = _Run(job, force, report, item, lock, stop).go()
+        links.refuse(job.output, OWN)
+        with signals() as stop, _lock(job.output, report, stop) as held:
+            stop.told = held.ending
+            said = _Run(job, force, report, item, held, stop).go()
         item.close(pdgreport.FINAL_SECONDS)
         report.say(said)
         return 0
@@ -87,14 +92,14 @@ class _Run:
         force: bool,
         report: Report,
         item: WorkItem,
-        lock: OutputLock,
+        held: OutputLock,
         stop: StopFlag,
     ) -> None:
         self.job = job
         self.force = force
         self.report = report
         self.item = item
-        self.lock = lock
+        self.lock = held
         self.stop = stop
         self.started = time.time()
         self.id = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
@@ -114,6 +119,7 @@ class _Run:
     def go(self) -> str:
         """Do what there is to do; the last sentence to say."""
         recovered = placing.recover(self.job.output)
+        placing.remove_parts(self.job.output)
         ended = placing.abandoned(self.job.output)
         for folder in [one for one in ended if not unfinished.is_kept(one)]:
             placing.remove_run_folder(folder)
@@ -227,6 +233,8 @@ class _Run:
 
     def _skip(self) -> str:
         assert self.previous is not None
+        if self.former is not None:  # of a Train Again that was ended: what it was to make is there
+            placing.remove_run_folder(self.former)
         done = result.last_done(self.previous)
         assert done is not None
         upgraded = {**done, "settings": self.document["settings"]}

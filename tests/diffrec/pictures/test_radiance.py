@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from diffrec.pictures import decoding, headers, radiance
 from diffrec.pictures.decoding import UndecodedError
-from nvdiffrec_contract.files import read_regular
+from nvdiffrec_contract.regularfiles import read_regular
 
 ORDERS = [a + b for a in ("-Y", "+Y") for b in ("+X", "-X")]
 ORDERS += [order[2:] + order[:2] for order in ORDERS]

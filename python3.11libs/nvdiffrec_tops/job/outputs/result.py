@@ -15,10 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from nvdiffrec_contract import layout, resultfile
-from nvdiffrec_contract.files import Stamp, open_regular, replace_file, stamp
+from nvdiffrec_contract.files import LinkError, Stamp, inside, is_link, replace_file, stamp
+from nvdiffrec_contract.regularfiles import open_regular
 from nvdiffrec_tops.job import trainer
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, expand
+from nvdiffrec_tops.job.outputs import regularfile
 
 FORMAT, VERSION = resultfile.FORMAT, resultfile.VERSION
 NAME = layout.RESULT
@@ -37,6 +39,8 @@ _YOUNG = 100_000_000
 _MOST_READ = 8 << 30
 _LONGEST_LINE = 1 << 16
 _MOST_WORDS = 64
+# A result file lists some thousand files at most.
+_MOST_BYTES = 64 << 20
 
 # Pictures are told apart by size and time: a scene may have gigabytes of them.
 _BY_CONTENT = (".json", ".npy", ".npz", ".txt", ".mtl", ".obj")
@@ -164,8 +168,7 @@ def job_digest(
 def read(output: str) -> dict[str, Any] | None:
     """The result file of an output folder; None when there is none that this version can read."""
     try:
-        with open(os.path.join(output, NAME), encoding="utf-8") as stream:
-            document = json.load(stream)
+        document = json.loads(regularfile.read_inside(output, NAME, _MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -223,9 +226,16 @@ def changed(output: str, entry: Mapping[str, Any]) -> str | None:
     where it does not. Content is read only where the file is not the very one that the job left.
     """
     path = os.path.join(output, *entry["path"].split("/"))
+    try:
+        with inside(output, entry["path"]) as place:
+            there = place.is_file()
+    except LinkError as error:
+        return f"{error.filename} is a link"
+    except OSError:
+        there = False
     found = stamp(path)
-    if found is None or not os.path.isfile(path):
-        return f"{path} is missing"
+    if found is None or not there:
+        return f"{path} is {'a link' if is_link(path) else 'missing'}"
     size = entry.get("size", found[1])
     if found[1] != size:
         return f"{path} has {found[1]} bytes in place of {size}"

@@ -9,6 +9,7 @@ from typing import Any
 
 from nvdiffrec_contract import failurefile, layout, memory
 from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS, SECTION, from_mapping
+from nvdiffrec_contract.errors import ConfigError
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
 from nvdiffrec_contract.layout import Output
 from nvdiffrec_contract.wording import shown
@@ -53,6 +54,15 @@ class Diffrec(Engine):
                 f'"{SECTION}" in the configuration must be an object, not {shown(section)}'
             )
         return []
+
+    def check(self, job: JobFile, config: dict[str, Any], folder: str) -> list[str]:
+        """Refuse at once what the trainer would refuse when it has started."""
+        known = {name: value for name, value in config.items() if name != "config"}
+        try:
+            from_mapping(known, "the configuration")
+        except ConfigError as error:
+            raise JobError(error.id, error.cause, error.cure, error.exit_code) from None
+        return super().check(job, config, folder)
 
     def command(self, job: JobFile, training: Training, python: str, config: str) -> list[str]:
         arguments = [python, "-u", "-m", "diffrec", "--config", config]

@@ -16,7 +16,7 @@ from typing import Any
 from nvdiffrec_contract.configuration import NAMES, SECTION, hint
 from nvdiffrec_contract.engines import NVDIFFREC
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
-from nvdiffrec_contract.files import open_regular
+from nvdiffrec_contract.regularfiles import open_regular
 from nvdiffrec_contract.wording import shown
 from nvdiffrec_tops.job import dataset
 from nvdiffrec_tops.job.engines.nvdiffrec.shims.display_window import headless
