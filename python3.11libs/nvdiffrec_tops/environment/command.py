@@ -116,6 +116,8 @@ class _Shown(creation.Progress):
 
 def _create(arguments: argparse.Namespace) -> int:
     specification = read_specification(arguments.source or shipped(arguments.engine))
+    for warning in specification.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     prefix = arguments.prefix or creation.default_prefix(specification.name)
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
