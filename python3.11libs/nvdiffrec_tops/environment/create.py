@@ -23,6 +23,7 @@ from nvdiffrec_tops.environment.description import Environment, EnvironmentProbl
 from nvdiffrec_tops.environment.isolation import isolated
 from nvdiffrec_tops.environment.reading import is_folder, names_in, object_of
 from nvdiffrec_tops.environment.registry import home_of, register
+from nvdiffrec_tops.environment.setup.progress import Progress
 from nvdiffrec_tops.environment.specification import Specification
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.process.lock import OutputLock
@@ -31,19 +32,6 @@ if TYPE_CHECKING:
     import rattler
 
 PIP_LOG = ".nvdiffrec-tops-pip.log"
-
-
-class Progress:
-    """Told how far a creation is; this one keeps silent."""
-
-    def step(self, title: str, total: int | None = None) -> None:
-        """A step begins; ``total`` packages will be counted in it."""
-
-    def advance(self) -> None:
-        """One package more."""
-
-    def line(self, text: str) -> None:
-        """A line of pip's."""
 
 
 def require_rattler() -> None:

@@ -46,7 +46,8 @@ def known(
     """The environments of this machine, the active one first; plain interpreters are left out.
 
     ``folder`` is where ``.venv`` and ``.pixi`` are looked for as well; by default the working
-    folder. They are always looked for beside the toolkit. Broken environments are passed over. Never raises.
+    folder. They are always looked for beside the toolkit. Broken environments are
+    passed over. Never raises.
     """
     places = layout(platform)
     variables = _variables(environ, places)
