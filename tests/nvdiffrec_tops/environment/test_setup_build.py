@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nvdiffrec_tops.environment import EnvironmentProblem
@@ -231,6 +231,7 @@ def test_a_path_too_long_for_windows_is_told_before_anything_is_made(tmp_path: P
     assert read_marker(claimed(str(folder))) is not None
 
 
+@settings(max_examples=30)
 @given(
     st.dictionaries(
         st.from_regex(r"p/[a-z]{1,6}\.py", fullmatch=True), st.text("ab", max_size=9), min_size=1
@@ -324,6 +325,7 @@ def test_a_plan_changes_with_its_files(tmp_path: Path) -> None:
     assert len(seen) == 4
 
 
+@settings(max_examples=30)
 @given(st.binary(max_size=200) | st.sampled_from([b"[]", b'{"plans": 3}', b'{"plans": {"x": 1}}']))
 def test_no_marker_gives_a_traceback(tmp_path_factory: pytest.TempPathFactory, data: bytes) -> None:
     folder = tmp_path_factory.mktemp("x")
