@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from pathlib import Path
 
@@ -203,3 +204,30 @@ def test_the_cases(shared: Path) -> None:
         with pytest.raises(EnvironmentProblem) as caught:
             read_specification(cases / f"hostile-yaml-{name}" / "environment.yml")
         assert len(str(caught.value)) < 400 and "\n" not in str(caught.value)
+
+
+def test_what_pip_builds_with_is_constrained(tmp_path: Path) -> None:
+    """An older setuptools for older packages; a choice of the user's own comes first."""
+    from nvdiffrec_tops.environment import create, describe
+
+    asked: list[dict[str, str]] = []
+
+    class Told(create.Progress):
+        pass
+
+    def pip(_environment: object, _list: object, _options: object, environ: dict[str, str],
+            _told: object, _lock: object) -> None:  # fmt: skip
+        asked.append(environ)
+
+    environment = describe(sys.prefix)
+    wanted = parse_specification("dependencies: [python, {pip: [numpy]}]", SOURCE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(create, "_pip", pip)
+        for more in ({}, {"PIP_BUILD_CONSTRAINT": "/mine.txt"}):
+            environ = {"PATH": "/usr/bin", **more}
+            create._pip_part(wanted, environment, Told(), environ, None)  # type: ignore[arg-type]
+    assert [one["PIP_BUILD_CONSTRAINT"] for one in asked] == [
+        create.BUILD_CONSTRAINTS,
+        "/mine.txt",
+    ]
+    assert "setuptools<" in Path(create.BUILD_CONSTRAINTS).read_text(encoding="utf-8")
