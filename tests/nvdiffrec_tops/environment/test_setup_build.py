@@ -212,6 +212,38 @@ def test_two_do_not_build_at_once(
     assert len(waited) == 1
 
 
+ORPHAN = """
+import sys
+from types import SimpleNamespace
+from nvdiffrec_tops.environment.setup import build, packages, progress
+from nvdiffrec_tops.job.process.lock import OutputLock
+folder, pip = sys.argv[1:]
+with OutputLock(folder) as lock:
+    environment = SimpleNamespace(prefix=folder, python=pip)
+    build._pip(environment, packages.Request("x", ()), {}, progress.Progress(), lock)
+"""
+
+
+def test_a_pip_that_outlives_its_set_up_keeps_others_out(tmp_path: Path, root: Path) -> None:
+    pip = tmp_path / "pip"
+    pip.write_text("#!/bin/sh\necho $$ >pid.part\nmv pid.part pid\nexec /bin/sleep 300\n")
+    pip.chmod(0o755)
+    environ = {**os.environ, "PYTHONPATH": str(root / "python3.11libs")}
+    process = subprocess.Popen([sys.executable, "-c", ORPHAN, tmp_path, pip], env=environ)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / "pid").exists():
+        assert process.poll() is None and time.monotonic() < deadline
+        time.sleep(0.005)
+    process.kill()
+    process.wait()
+    orphan = int((tmp_path / "pid").read_text())
+    assert progress.held(str(tmp_path))
+    os.kill(orphan, signal.SIGKILL)
+    while progress.held(str(tmp_path)):
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
 @pytest.mark.parametrize("name", ["film", "file", "file/below", "", "a\nb", "\ud800"])
 def test_a_folder_of_somebody_else_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "film").mkdir()

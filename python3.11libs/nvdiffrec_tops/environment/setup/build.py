@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
 from nvdiffrec_contract.failure import EXIT_BUSY
 from nvdiffrec_tops.environment import marker
@@ -182,7 +183,7 @@ def _build(
     document = dict(marker.read_marker(folder) or {})
     document.update(kind="venv", source=plan.lock)
     if document.get("state") == MAKING or not _has_whole_pip(folder):
-        _make_venv(folder, document, told, environ)
+        _make_venv(folder, document, told, environ, lock)
     document["state"] = INSTALLING
     marker.write_marker(folder, document)
     environment = describe(folder, environ=environ)
@@ -229,7 +230,11 @@ def _has_whole_pip(folder: str) -> bool:
 
 
 def _make_venv(
-    folder: str, document: dict[str, object], told: Progress, environ: dict[str, str]
+    folder: str,
+    document: dict[str, object],
+    told: Progress,
+    environ: dict[str, str],
+    lock: OutputLock,
 ) -> None:
     """A venv with pip; what an ended run has left of one is cleared first."""
     told.step("Looking for a Python")
@@ -252,6 +257,7 @@ def _make_venv(
             stderr=subprocess.STDOUT,
             env=pythons.bare(environ),
             creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+            pass_fds=lock.inherited(),
         )
         said.seek(0)
         lines = said.read(1 << 16).decode("utf-8", "replace").strip().splitlines()
@@ -263,6 +269,15 @@ def _make_venv(
             "python3-venv",
         )
     document["plans"] = {}
+
+
+def _end_together(process: Any) -> object:
+    """On Windows, what ends pip with this process for as long as it is kept."""
+    if os.name != "nt":
+        return None
+    from nvdiffrec_tops.job.process.windows import kill_with_this_process
+
+    return kill_with_this_process(process)
 
 
 _COLLECTED = re.compile(r"\s*(?:Collecting|Obtaining|Requirement already satisfied:?) ")
@@ -301,9 +316,12 @@ def _pip(
                 encoding="utf-8",
                 errors="replace",
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
+                # A pip whose parent was killed goes on for a while: nobody may begin meanwhile.
+                pass_fds=lock.inherited(),
             ) as process,
         ):
             assert process.stdout is not None
+            ended_together = _end_together(process)
             try:
                 for line in process.stdout:
                     record.write(line)
@@ -317,6 +335,8 @@ def _pip(
             except BaseException:
                 process.kill()
                 raise
+            finally:
+                del ended_together
     if process.returncode:
         raise EnvironmentProblem(
             f"pip could not install the packages of {environment.prefix}: "
