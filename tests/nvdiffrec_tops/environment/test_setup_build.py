@@ -21,9 +21,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nvdiffrec_tops.environment import EnvironmentProblem
-from nvdiffrec_tops.environment.marker import NAME, read_marker
+from nvdiffrec_tops.environment.marker import NAME, read_marker, remove_environment
 from nvdiffrec_tops.environment.setup import build as building
-from nvdiffrec_tops.environment.setup import packages, progress, readiness
+from nvdiffrec_tops.environment.setup import packages, progress, pythons, readiness
 from nvdiffrec_tops.environment.setup.build import build, claimed
 from nvdiffrec_tops.environment.setup.healing import heal
 from nvdiffrec_tops.environment.setup.readiness import Plan, is_complete
@@ -242,6 +242,31 @@ def test_a_pip_that_outlives_its_set_up_keeps_others_out(tmp_path: Path, root: P
     while progress.held(str(tmp_path)):
         assert time.monotonic() < deadline
         time.sleep(0.005)
+
+
+def test_what_others_have_put_into_the_projects_own_one_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A .venv of uv has no pip, one that was killed half of it: neither is cleared for that."""
+    site = tmp_path / ".venv" / "lib" / "python3.11" / "site-packages"
+    for name in ("theirs", "pip", "pip-23.0.dist-info", "pip_tools"):
+        (site / name).mkdir(parents=True)
+    (tmp_path / ".venv" / "notes.txt").write_text("mine")
+    folder = claimed(str(tmp_path / ".venv"), ours=True)
+    monkeypatch.setattr(pythons, "find", lambda *_, **__: pythons.Python("/bin/true", (3, 11)))
+    with OutputLock(folder) as lock:
+        document = dict(read_marker(folder) or {})
+        building._make_venv(folder, document, progress.Progress(), {}, lock)
+    assert sorted(os.listdir(site)) == ["pip_tools", "theirs"]
+    assert (tmp_path / ".venv" / "notes.txt").read_text() == "mine"
+    with pytest.raises(EnvironmentProblem, match="not made by env create"):
+        remove_environment(folder)
+    own = claimed(str(tmp_path / "own"))
+    (tmp_path / "own" / "half").mkdir()
+    with OutputLock(own) as lock:
+        building._make_venv(own, dict(read_marker(own) or {}), progress.Progress(), {}, lock)
+    assert not (tmp_path / "own" / "half").exists()
+    remove_environment(own)
 
 
 @pytest.mark.parametrize("name", ["film", "file", "file/below", "", "a\nb", "\ud800"])

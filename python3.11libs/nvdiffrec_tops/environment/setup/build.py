@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from nvdiffrec_contract.failure import EXIT_BUSY
@@ -152,7 +152,9 @@ def claimed(folder: str, *, ours: bool = False, platform: str = sys.platform) ->
         os.makedirs(folder, exist_ok=True)
         # Whoever made the project's own one: with a pip that is whole it is only completed.
         whole = bool(strange) and _has_whole_pip(folder)
-        marker.write_marker(folder, {"kind": "venv", "state": INSTALLING if whole else MAKING})
+        state = {"kind": "venv", "state": INSTALLING if whole else MAKING}
+        # What others have put there is never cleared.
+        marker.write_marker(folder, {**state, "foreign": True} if strange else state)
     except OSError as error:
         raise EnvironmentProblem(
             f"the folder for the environment cannot be made: {folder}: {error.strerror or error}",
@@ -242,13 +244,10 @@ def _make_venv(
     version = ".".join(map(str, python.version))
     told.step(f"Creating the environment {folder} with Python {version}")
     marker.write_marker(folder, {**document, "state": MAKING, "plans": {}})
-    for name in names_in(folder):
-        if name not in _OURS:
-            path = os.path.join(folder, name)
-            if is_folder(path) and not os.path.islink(path):
-                shutil.rmtree(path)
-            else:
-                os.unlink(path)
+    if document.get("foreign"):
+        _remove_pip(folder)
+    else:
+        _remove(os.path.join(folder, name) for name in names_in(folder) if name not in _OURS)
     with tempfile.TemporaryFile() as said:
         done = subprocess.run(
             [python.path, "-I", "-m", "venv", folder],
@@ -269,6 +268,24 @@ def _make_venv(
             "python3-venv",
         )
     document["plans"] = {}
+
+
+def _remove_pip(folder: str) -> None:
+    """Remove what is left of a pip; where its record is there, no other would be installed."""
+    libraries = [os.path.join(folder, "Lib", "site-packages")]
+    for name in names_in(os.path.join(folder, "lib")):
+        libraries.append(os.path.join(folder, "lib", name, "site-packages"))
+    for library in libraries:
+        names = [one for one in names_in(library) if re.fullmatch(r"pip(-.*\.dist-info)?", one)]
+        _remove(os.path.join(library, one) for one in names)
+
+
+def _remove(paths: Iterable[str]) -> None:
+    for path in list(paths):
+        if is_folder(path) and not os.path.islink(path):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
 
 
 def _end_together(process: Any) -> object:
