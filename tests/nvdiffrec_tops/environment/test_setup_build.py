@@ -14,6 +14,7 @@ import threading
 import time
 import zipfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -189,27 +190,33 @@ def test_the_projects_own_environment_is_mended_whoever_left_it(
 
 
 def test_two_do_not_build_at_once(
-    made: Path, shop: Any, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    _, lock, environ = shop
-    plan = Plan("toy", str(lock))
-    holder = OutputLock(str(made))
+    folder = claimed(str(tmp_path / "own"))
+    plan = Plan("toy", "/no/lock")
+    waiting = threading.Event()
+
+    def sleep(_seconds: float) -> None:
+        waiting.set()
+        time.sleep(0.01)
+
+    monkeypatch.setattr(building, "time", SimpleNamespace(sleep=sleep))
+    monkeypatch.setattr(building, "_build", lambda *_: "made")
+    holder = OutputLock(folder)
     with holder:
-        assert progress.held(str(made))
+        assert progress.held(folder)
         with pytest.raises(EnvironmentProblem, match="another program"):
-            build(str(made), plan, environ=environ)
-    assert not progress.held(str(made))
-    waited: list[object] = []
+            build(folder, plan)
+    assert not progress.held(folder)
+    made: list[object] = []
     with holder:
-        thread = threading.Thread(
-            target=lambda: waited.append(build(str(made), plan, environ=environ, wait=True))
-        )
+        thread = threading.Thread(target=lambda: made.append(build(folder, plan, wait=True)))
         thread.start()
-        deadline = time.monotonic() + 30
-        while "Waiting" not in capsys.readouterr().err:
-            assert time.monotonic() < deadline
+        assert waiting.wait(60)
+        assert made == []
     thread.join(60)
-    assert len(waited) == 1
+    assert made == ["made"]
+    assert capsys.readouterr().err.count("Waiting for the set-up") == 1
 
 
 ORPHAN = """
