@@ -93,6 +93,7 @@ FLOORS = {
         "__main__",
         "cli",
         "houdini, scenes",
+        "create_environment",
         "cook, doctor, training",
         "assets, attributes, hqueue",
         "command, environment, presets, results",

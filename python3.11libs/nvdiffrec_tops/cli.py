@@ -34,7 +34,15 @@ def parser() -> argparse.ArgumentParser:
         prefix = stem and f"{stem}_"
         getattr(implementation, f"add_{prefix}arguments")(command)
         command.set_defaults(run=getattr(implementation, f"{prefix}main"))
+    # The doctor stands above environments, which therefore cannot ask it themselves.
+    commands.choices["env"].set_defaults(examine=_examine)
     return top
+
+
+def _examine(folder: str) -> tuple[str, str]:
+    from nvdiffrec_tops.create_environment import examined
+
+    return examined(folder)
 
 
 _COMMANDS = {

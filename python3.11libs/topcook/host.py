@@ -77,11 +77,12 @@ class Guard:
 class Host:
     """What a toolkit brings along.
 
-    ``libraries``: the folder of the expanded asset library of each node type. ``variables``: ``$``
-    variables of scenes, where neither the environment nor the scene has them. ``result_names``:
-    names of files that a job writes whether it succeeds or not. ``missing_program``:
-    what to do about a program of this name that is not found, or ''. ``missing_parameter``: what to
-    say of a node that has no parameter of this name, which is to get this value, or ''.
+    ``libraries``: the asset library of each node type, a file or an expanded folder.
+    ``variables``: ``$`` variables of scenes, where neither the environment nor the scene has them.
+    ``result_names``: names of files that a job writes whether it succeeds or not.
+    ``missing_program``: what to do about a program of this name that is not found, or ''.
+    ``missing_parameter``: what to say of a node that has no parameter of this name, which is to
+    get this value, or ''.
     """
 
     libraries: Mapping[str, Path] = field(default_factory=dict)

@@ -17,10 +17,10 @@ import torch
 
 from diffrec.charting.charts import chart
 from diffrec.charting.quality import measure_charts
-from diffrec.textured_mesh import load_obj
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.mesh import Mesh
 from diffrec.runtime.processor_cores import usable_cores
+from diffrec.textured_mesh import load_obj
 
 WHOLE = """
 import sys, time, numpy as np, xatlas

@@ -23,6 +23,7 @@ from ..parameters.evaluation import NodeParameters, Surroundings
 from ..parameters.expressions import ExpressionError, number_text
 from ..parameters.table import EVERY_NODE, NUMERIC, Kind, ParmSpec, ParmTable
 from ..parameters.unknown import UnknownParameters
+from ..schedulers import tempfolder
 from . import assets, choosing, timeline
 from .graph import build_graph
 from .houdinionly import refusal, with_houdini
@@ -135,7 +136,7 @@ def _variables(scene: Scene, path: Path, given: Mapping[str, str]) -> dict[str, 
         HIPNAME=absolute.stem,
     )
     found.setdefault("JOB", str(absolute.parent))
-    found.setdefault("HOUDINI_TEMP_DIR", os.path.join(tempfile.gettempdir(), "houdini_temp"))
+    found.setdefault("HOUDINI_TEMP_DIR", tempfolder.default())
     if "TEMP" not in found:
         found["TEMP"] = tempfile.gettempdir()
     found.update(given)

@@ -22,6 +22,7 @@ from ..jobs import loglines, serialise
 from ..jobs.environment import Folders, JobSettings, job_command, job_environment
 from ..jobs.outputs import Snapshot
 from ..parameters.evaluation import NodeParameters
+from . import tempfolder
 
 _MOST_KEPT = 16 << 20
 """Bytes, about, that one job's reports may take."""
@@ -187,6 +188,7 @@ class Scheduler(ABC):
         suffix = ".json.gz" if self.parameters.toggle("pdg_compressworkitemdata") else ".json"
         data = self.folders.data / (item.name + suffix)
         try:
+            tempfolder.claim(str(self.folders.temp))
             serialise.write(item, data, self.name)
             self.folders.scripts.mkdir(parents=True, exist_ok=True)
             log = self._log_path(item)

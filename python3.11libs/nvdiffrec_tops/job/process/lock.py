@@ -110,6 +110,10 @@ class OutputLock:
     def _own(self) -> dict[str, Any]:
         return {"pid": os.getpid(), "host": socket.gethostname(), "since": int(time.time())}
 
+    def inherited(self) -> tuple[int, ...]:
+        """For ``pass_fds``: a child that outlives this process then still holds the lock."""
+        return (self._descriptor,) if os.name == "posix" and self._descriptor >= 0 else ()
+
     def touch(self) -> None:
         """Show other hosts that we are alive; cheap, call it often."""
         now = time.monotonic()
