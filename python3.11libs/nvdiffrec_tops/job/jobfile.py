@@ -24,6 +24,7 @@ from nvdiffrec_contract.wording import did_you_mean, shown
 from nvdiffrec_tops.job import engines
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.outputs import regularfile
 
 _VARIABLE_FORBIDDEN = ("=", "\0")
 
@@ -127,11 +128,10 @@ def load(path: str) -> JobFile:
         JobFileError: it cannot be read, is no JSON, or a field is unknown, missing or wrong.
     """
     try:
-        with open(path, "rb") as stream:
-            data = stream.read(jsonfiles.MAX_BYTES + 1)
-    except OSError as error:
+        data = regularfile.read(path, jsonfiles.MAX_BYTES)
+    except (OSError, ValueError) as error:
         raise JobFileError(
-            f"the job file {path} cannot be read: {error.strerror or error}",
+            f"the job file {path} cannot be read: {getattr(error, 'strerror', None) or error}",
             "check the path and its permissions",
         ) from None
     document = parse_json(data, f"the job file {path}")
