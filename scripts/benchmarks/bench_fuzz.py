@@ -140,10 +140,10 @@ def run_cases(word: str, seed: int, first: int, count: int, place: Path) -> None
         seconds = time.perf_counter() - began
         if os.listdir(outside) != ["kept"] or (outside / "kept").read_text() != CANARY:
             answer = ("fault", "a file outside was changed")
-        _tell(case=number, answer=answer[0], said=answer[1], seconds=seconds)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        _tell(case=number, answer=answer[0], said=answer[1], seconds=seconds, peak=peak)
         os.chdir(inside)
         shutil.rmtree(folder)
-    _tell(peak=resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
 
 
 def _answer(reader: Reader, folder: Path, watch: Watch) -> tuple[str, str]:
@@ -227,9 +227,8 @@ def fuzz(word: str, seed: int, first: int, count: int) -> Outcome:
 
 def _note(outcome: Outcome, facts: dict[str, Any], first: int) -> int:
     """Count what a process has told; the case that is being read, or comes next."""
-    if "peak" in facts:
+    if "answer" in facts:
         outcome.peak = max(outcome.peak, facts["peak"])
-    elif "answer" in facts:
         outcome.slowest = max(outcome.slowest, facts["seconds"])
         if facts["answer"] == "fault":
             outcome.faults[facts["case"]] = facts["said"]

@@ -79,6 +79,7 @@ class FarmAnswers(Reader):
             lambda: server().network_folders(),
             lambda: server().cancel([7]),
             errors=self.errors,
+            enough=1,
         )
 
 

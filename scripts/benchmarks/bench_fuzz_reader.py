@@ -33,13 +33,13 @@ class Reader:
         raise NotImplementedError
 
 
-def each(*calls: Callable[[], object], errors: tuple[type[Exception], ...]) -> None:
-    """Call all, whichever refuse; where all have refused, the first refusal is raised."""
+def each(*calls: Callable[[], object], errors: tuple[type[Exception], ...], enough: int) -> None:
+    """Call all, whichever refuse; the first refusal is raised unless `enough` have accepted."""
     refused: list[Exception] = []
     for call in calls:
         try:
             call()
         except errors as error:
             refused.append(error)
-    if len(refused) == len(calls):
+    if len(calls) - len(refused) < enough:
         raise refused[0]

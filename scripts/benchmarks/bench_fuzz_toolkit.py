@@ -52,9 +52,10 @@ class Scenes(Reader):
         path = folder / "shot.hip"
         scene = load(path)
         each(
-            *(node.check for node in scene.walk()),
+            lambda: [node.check() for node in scene.walk()],
             lambda: generate_all(open_network(path), lambda _message: None),
             errors=self.errors,
+            enough=2,
         )
 
 
@@ -261,4 +262,5 @@ class Results(Reader):
             lambda: placing.recover(output),
             lambda: committed.tidy([str(folder / "mesh/mesh.obj")]),
             errors=self.errors,
+            enough=8,
         )

@@ -61,6 +61,7 @@ class Pictures(Reader):
             lambda: imagefiles.read_hdr(path),
             lambda: read_photograph(path, None, None),
             errors=self.errors,
+            enough=1,
         )
 
 
@@ -90,7 +91,7 @@ class DataSet(Reader):
                 if one is not None:
                     one.batch([0])
 
-        each(lambda: data.describe(source), views, errors=self.errors)
+        each(lambda: data.describe(source), views, errors=self.errors, enough=2)
 
 
 def _pictures(folder: Path, count: int) -> None:
@@ -221,6 +222,7 @@ class Meshes(DataSet):
             lambda: data.describe(path),
             lambda: load_reference_mesh(path, None, torch.device("cpu")),
             errors=self.errors,
+            enough=2,
         )
 
 

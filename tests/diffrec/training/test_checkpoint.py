@@ -402,6 +402,16 @@ class Evil:
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes that have a name")
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / checkpoint.NAME
+    for make in (os.mkfifo, os.mkdir, lambda one: os.symlink("/dev/zero", one)):
+        make(path)
+        with pytest.raises(UnusableCheckpoint, match="is no file"):
+            checkpoint.read(path, Config())
+        path.rename(tmp_path / f"{make}")
+
+
 @pytest.mark.parametrize("format_", ["torch", "pickle"])
 def test_a_checkpoint_runs_nothing(tmp_path: Path, format_: str) -> None:
     path, trace = tmp_path / "checkpoint.pt", tmp_path / "trace"
