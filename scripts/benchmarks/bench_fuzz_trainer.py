@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -19,6 +20,7 @@ class Pictures(Reader):
         import cv2
         import numpy as np
 
+        import diffrec.data.photographs  # noqa: F401 - a case's time is not that of its imports
         from nvdiffrec_contract.errors import UserError
 
         self.errors = (UserError,)
@@ -51,12 +53,10 @@ class Pictures(Reader):
 
     def read(self, folder: Path) -> None:
         from diffrec import imagefiles
-        from diffrec.data import headers
         from diffrec.data.photographs import read_photograph
 
         path = folder / "picture"
         each(
-            lambda: headers.look(path),
             lambda: imagefiles.read_srgb(path),
             lambda: imagefiles.read_hdr(path),
             lambda: read_photograph(path, None, None),
@@ -71,6 +71,7 @@ class DataSet(Reader):
     source = "."
 
     def __init__(self) -> None:
+        import diffrec.data.load  # noqa: F401 - a case's time is not that of its imports
         from nvdiffrec_contract.errors import UserError
 
         self.errors = (UserError,)
@@ -162,7 +163,13 @@ class Transforms(DataSet):
             document |= {"camera_model": "OPENCV", "k1": 0.0, "k2": 0.0, "p1": 0.0, "p2": 0.0}
             for frame in frames:
                 frame["file_path"] += ".png"
-        (folder / name).write_bytes(damage.json_of(document, chance))
+        if chance.random() < 0.3:  # whose size is read without decoding it
+            picture = folder / "train" / "001.png"
+            png = picture.read_bytes()
+            picture.write_bytes(chance.choice((damage.png_of, damage.bytes_of))(png, chance))
+            (folder / name).write_text(json.dumps(document))
+        else:
+            (folder / name).write_bytes(damage.json_of(document, chance))
 
 
 OBJ = """# a tetrahedron
