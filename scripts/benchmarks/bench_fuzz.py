@@ -215,7 +215,7 @@ def fuzz(word: str, seed: int, first: int, count: int) -> Outcome:
             with child:
                 for line in child.stdout:
                     first = _note(outcome, json.loads(line), first)
-            if child.returncode == 0:
+            if child.returncode == 0 or first >= end:
                 break
             error.seek(0)
             outcome.faults[first] = (

@@ -20,7 +20,8 @@ class Pictures(Reader):
         import cv2
         import numpy as np
 
-        import diffrec.data.photographs  # noqa: F401 - a case's time is not that of its imports
+        import diffrec.data.photographs
+        import diffrec.imagefiles  # noqa: F401 - a case's time is not that of its imports
         from nvdiffrec_contract.errors import UserError
 
         self.errors = (UserError,)
@@ -39,7 +40,8 @@ class Pictures(Reader):
 
     @cached_property
     def bombs(self) -> list[bytes]:
-        return [damage.bomb_png(side) for side in (6_000, 12_000, 20_000)]
+        """Of more pixels than are read."""
+        return [damage.bomb_png(side) for side in (8_200, 12_000, 20_000)]
 
     def write(self, folder: Path, chance: Random) -> None:
         kind = chance.random()
@@ -71,7 +73,9 @@ class DataSet(Reader):
     source = "."
 
     def __init__(self) -> None:
-        import diffrec.data.load  # noqa: F401 - a case's time is not that of its imports
+        import diffrec.data.load
+        import diffrec.data.rendered
+        import diffrec.textured_mesh  # noqa: F401 - a case's time is not that of its imports
         from nvdiffrec_contract.errors import UserError
 
         self.errors = (UserError,)
