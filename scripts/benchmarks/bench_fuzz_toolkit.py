@@ -51,8 +51,13 @@ class Scenes(Reader):
 
         path = folder / "shot.hip"
         scene = load(path)
+
+        def checked() -> None:
+            for node in scene.walk():
+                node.check()
+
         each(
-            lambda: [node.check() for node in scene.walk()],
+            checked,
             lambda: generate_all(open_network(path), lambda _message: None),
             errors=self.errors,
             enough=2,
