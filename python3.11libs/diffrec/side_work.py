@@ -59,6 +59,12 @@ def wait_for(name: str, timeout: float | None = None) -> None:
         event.wait(timeout)
 
 
+def wait_for_all() -> None:
+    """Return when nothing is being prepared any more."""
+    for event in [*_pending.values()]:
+        event.wait()
+
+
 def anything_pending() -> bool:
     """Whether anything at all is being prepared."""
     return bool(_pending)

@@ -265,3 +265,17 @@ def replace_file(path: Path, data: bytes, *, durable: bool = False) -> None:
         with contextlib.suppress(OSError):
             part.unlink()
         raise
+
+
+def read_inside(folder: str, name: str, most: int) -> bytes:
+    """The bytes of a regular file below a folder that others may write to: no link is followed.
+
+    Raises:
+        OSError: it cannot be read, is no regular file, or a link leads to it.
+        ValueError: it is larger than ``most`` bytes.
+    """
+    with inside(folder, name) as place, open(place.open(os.O_RDONLY), "rb") as stream:
+        data = stream.read(most + 1)
+    if len(data) > most:
+        raise ValueError(f"it is larger than {most} bytes")
+    return data

@@ -18,7 +18,7 @@ from . import grammar
 from .grammar import NETWORK, Generated
 
 MANY = settings(
-    max_examples=1000,
+    max_examples=250,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -59,7 +59,7 @@ def _again(name: str, text: str) -> str:
     return parms.encode(parms.decode(text))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(grammar.scenes(), st.data())
 def test_a_damaged_scene_is_refused_properly(made: Generated, data: st.DataObject) -> None:
     whole = bytearray(made.data)

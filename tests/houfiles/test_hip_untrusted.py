@@ -17,7 +17,7 @@ from houfiles.containers import cpio
 from houfiles.containers.cpio import Archive, Header, Member
 
 SLOW = settings(
-    max_examples=250,
+    max_examples=80,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )

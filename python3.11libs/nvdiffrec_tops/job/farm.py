@@ -29,9 +29,9 @@ from nvdiffrec_contract.failure import (
     EXIT_USAGE,
     Failure,
 )
+from nvdiffrec_contract.regularfiles import read_regular
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.farmfile import FarmFile, read, whole
-from nvdiffrec_tops.job.outputs import regularfile
 from nvdiffrec_tops.job.process.cards import CardClaim
 from nvdiffrec_tops.job.process.child import Child, Stopped
 from nvdiffrec_tops.job.process.lock import OutputLock
@@ -213,7 +213,7 @@ def _shell(command: str) -> list[str]:
 def state(path: str) -> dict[str, Any]:
     """What a state file says; {} where it is missing or damaged."""
     try:
-        document = json.loads(regularfile.read(path, _LARGEST_STATE))
+        document = json.loads(read_regular(path, _LARGEST_STATE))
     except (OSError, ValueError, RecursionError):
         return {}
     return document if isinstance(document, dict) else {}

@@ -21,8 +21,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nvdiffrec_contract.failure import EXIT_USAGE
+from nvdiffrec_contract.regularfiles import read_regular
 from nvdiffrec_tops.job.failures import JobError
-from nvdiffrec_tops.job.outputs import regularfile
 
 VERSION = 1
 PLATFORMS = ("linux", "windows", "macosx")
@@ -126,7 +126,7 @@ def below(path: str, root: str, system: str) -> str | None:
 def read(path: str) -> FarmFile:
     """Raises JobError: it is missing, damaged, or of another version."""
     try:
-        document = json.loads(regularfile.read(path, _MOST_BYTES).decode("utf-8"))
+        document = json.loads(read_regular(path, _MOST_BYTES).decode("utf-8"))
         return _parsed(document)
     except OSError as error:
         raise _unusable(path, error.strerror or str(error)) from None

@@ -14,9 +14,9 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from nvdiffrec_contract.files import Stamp, stamp
+from nvdiffrec_contract.files import Stamp, read_inside, stamp
 from nvdiffrec_tops.job.failures import JobError
-from nvdiffrec_tops.job.outputs import placing, regularfile, result, unfinished
+from nvdiffrec_tops.job.outputs import placing, result, unfinished
 from nvdiffrec_tops.job.process import lock
 from nvdiffrec_tops.job.process.lock import OutputLock
 
@@ -121,7 +121,7 @@ def _journal(folder: str) -> frozenset[str]:
 def _journal_as(path: str, _stamp: Stamp) -> frozenset[str]:
     try:
         folder, name = os.path.split(path)
-        document = json.loads(regularfile.read_inside(folder, name, 64 << 20))
+        document = json.loads(read_inside(folder, name, 64 << 20))
         return frozenset(str(one["path"]) for one in document["entries"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return frozenset()

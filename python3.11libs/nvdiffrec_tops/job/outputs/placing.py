@@ -20,9 +20,8 @@ from typing import Any, NamedTuple
 
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.failure import EXIT_OUTPUT
-from nvdiffrec_contract.files import LinkError, Place, inside, is_link
+from nvdiffrec_contract.files import LinkError, Place, inside, is_link, read_inside
 from nvdiffrec_tops.job.failures import JobError
-from nvdiffrec_tops.job.outputs import regularfile
 from nvdiffrec_tops.job.outputs.links import link_error
 from nvdiffrec_tops.job.outputs.result import NAME as RESULT
 from nvdiffrec_tops.job.outputs.result import changed, write_json
@@ -189,7 +188,7 @@ def recover(output: str) -> bool:
     """
     path = os.path.join(output, JOURNAL)
     try:
-        journal = _journal(json.loads(regularfile.read_inside(output, JOURNAL, _MOST_BYTES)))
+        journal = _journal(json.loads(read_inside(output, JOURNAL, _MOST_BYTES)))
     except FileNotFoundError:
         return False
     except LinkError:

@@ -15,12 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from nvdiffrec_contract import layout, resultfile
-from nvdiffrec_contract.files import LinkError, Stamp, inside, is_link, replace_file, stamp
+from nvdiffrec_contract.files import (
+    LinkError,
+    Stamp,
+    inside,
+    is_link,
+    read_inside,
+    replace_file,
+    stamp,
+)
 from nvdiffrec_contract.regularfiles import open_regular
 from nvdiffrec_tops.job import trainer
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, expand
-from nvdiffrec_tops.job.outputs import regularfile
 
 FORMAT, VERSION = resultfile.FORMAT, resultfile.VERSION
 NAME = layout.RESULT
@@ -168,7 +175,7 @@ def job_digest(
 def read(output: str) -> dict[str, Any] | None:
     """The result file of an output folder; None when there is none that this version can read."""
     try:
-        document = json.loads(regularfile.read_inside(output, NAME, _MOST_BYTES))
+        document = json.loads(read_inside(output, NAME, _MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(document, dict) or document.get("format") != FORMAT:

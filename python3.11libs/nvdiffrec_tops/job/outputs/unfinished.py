@@ -21,8 +21,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nvdiffrec_contract import layout
-from nvdiffrec_contract.files import LinkError, inside, is_link, new_file
-from nvdiffrec_tops.job.outputs import placing, regularfile
+from nvdiffrec_contract.files import LinkError, inside, is_link, new_file, read_inside
+from nvdiffrec_tops.job.outputs import placing
 from nvdiffrec_tops.job.outputs.result import write_json
 
 """Variable that makes diffrec leave its checkpoint at its end: 1."""
@@ -183,7 +183,7 @@ def _read(path: str) -> dict[str, Any]:
     """The object in a JSON file; empty where there is none."""
     try:
         folder, name = os.path.split(path)
-        found = json.loads(regularfile.read_inside(folder, name, _MOST_BYTES))
+        found = json.loads(read_inside(folder, name, _MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
