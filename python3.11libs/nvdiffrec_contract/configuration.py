@@ -106,6 +106,18 @@ class Extensions:
         "what the first pass begins with: random, as nvdiffrec; hull, the visual hull of the "
         "masks; auto takes the hull for photographs",
     )
+    refine_cameras: bool | None = _row(
+        None,
+        check.optional(check.BOOLEAN),
+        "correct the training photographs' cameras by small motions; null does where cameras were "
+        "solved from photographs",
+    )
+    refine_exposure: bool | None = _row(
+        None,
+        check.optional(check.BOOLEAN),
+        "correct the training photographs' exposure and white balance; null does where cameras "
+        "were solved from photographs",
+    )
     final_rate: float = _row(
         0.05,
         check.number(1e-6, 1.0),
@@ -132,6 +144,12 @@ class Extensions:
         5.0,
         check.number(0.0, 100.0),
         "the light's learning rate, as a multiple of that of the materials; nvdiffrec's is 1",
+    )
+    normal_rate: float = _row(
+        5.0,
+        check.number(0.0, 100.0),
+        "the normal map's learning rate, as a multiple of that of the other textures; nvdiffrec's "
+        "is 1",
     )
     ks_start: tuple[float, float, float] = _row(
         (0.05, 0.5, 0.05),
