@@ -31,8 +31,8 @@ class ViewCorrections(nn.Module):
             share of `size`; both of the object as the view sees it, in world axes.
         gain: [N, 3], logarithms of the factors of linear R, G, B.
 
-    All are zero at the start. All views could move together, and all become brighter while the light
-    becomes darker: the means over the views stay zero.
+    All are zero at the start. The views could move together, or become brighter together while the
+    light becomes darker: the means over the views stay zero.
     """
 
     def __init__(self, views: int, size: float, *, cameras: bool, exposure: bool) -> None:
@@ -59,7 +59,10 @@ class ViewCorrections(nn.Module):
         return ViewCorrections(len(views), config.mesh_scale, cameras=cameras, exposure=exposure)
 
     def applied(self, batch: ViewBatch) -> ViewBatch:
-        """The batch with its cameras corrected; differentiable.
+        """The batch with its cameras corrected.
+
+        Gradients flow to `clip_from_world`: where things are seen. How little highlights move with
+        the camera is left out of them, and kernels of shading have no gradient to the cameras.
 
         Raises:
             ValueError: the batch does not say which views it holds.
@@ -72,8 +75,8 @@ class ViewCorrections(nn.Module):
         return dataclasses.replace(
             batch,
             clip_from_world=batch.clip_from_world @ motion,
-            camera_from_world=batch.camera_from_world @ motion,
-            camera_position=position[:, 0],
+            camera_from_world=(batch.camera_from_world @ motion).detach(),
+            camera_position=position[:, 0].detach(),
         )
 
     def gains(self, batch: ViewBatch) -> Tensor | None:
