@@ -90,6 +90,7 @@ def render(
     topology: EdgeTopology | None = None,
     beside: Callable[[Surface], Surface] | None = None,
     lengths: FixedLengths | None = None,
+    gains: Tensor | None = None,
 ) -> Rendered:
     """Render B views of a mesh; without normals it gets smooth ones, a normal map needs tangents.
 
@@ -97,8 +98,10 @@ def render(
     `background`: [B, H, W, 3] linear RGB or None for black; `channels`: which of `CHANNELS` to
     return beside the image; `topology`: `edge_topology(mesh.triangles)` when it is already known.
     `beside`: the points near those of a surface where the albedo is wanted as well; `lengths`
-    (CUDA, one layer): a list of pixels of fixed length, see `diffrec.ops.fixedlengths`.
-    Gradients flow to positions, material and light, at silhouettes too (Laine et al. 2020).
+    (CUDA, one layer): a list of pixels of fixed length, see `diffrec.ops.fixedlengths`. `gains`:
+    [B, 3], factors of the colours of each view's surfaces, not of the background.
+    Gradients flow to positions, material, light, matrices and gains, at silhouettes too (Laine et
+    al. 2020).
     """
     options = options or RenderOptions()
     batch = clip_from_world.shape[0]
@@ -140,6 +143,8 @@ def render(
                 camera_from_world if options.camera_space_light else None,
                 wants_normal="normal" in channels,
             )
+            if gains is not None:
+                color = color * _of_each_pixel(gains, pixels, height * width)
             found = {"color": color, "kd": sample.kd, "ks": sample.ks}
             values.append(found if normal is None else {**found, "normal": normal})
         layers.append(ShadedLayer(pixels, geometry.surface, sample, kd_beside))
@@ -175,6 +180,17 @@ def render(
         image = resolved("color", background)
         extra = {name: resolved(name, None) for name in channels}
     return Rendered(image, extra, layers)
+
+
+def _of_each_pixel(values: Tensor, pixels: Tensor, per_view: int) -> Tensor:
+    """Values [B, C] of the views that flat pixels [P] belong to, [P, C].
+
+    By a product, whose gradient is one as well: adding a million pixels up into a few rows one by
+    one takes long. Pixels that are none (-1), with which a list of fixed length may end, get 0.
+    """
+    views = torch.arange(values.shape[0], device=pixels.device)
+    belongs = torch.div(pixels, per_view, rounding_mode="floor")[:, None] == views
+    return belongs.to(values.dtype) @ values
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from diffrec.ops.fixedlengths import FixedLengths
 from diffrec.render import RenderOptions
 from diffrec.shading.light import EnvironmentLight
 from diffrec.shading.models import Lighting
+from diffrec.view_corrections import ViewCorrections
 from nvdiffrec_contract.configuration import Config
 
 
@@ -39,6 +40,7 @@ class Scene:
     light: EnvironmentLight
     shading: str = "split_sum"  # the model, as in the configuration
     fixed_light: Lighting | None = None  # of a light that does not learn
+    corrections: ViewCorrections | None = None  # of the training views
 
     def lighting(self) -> Lighting:
         """The light ready for shading; kept when it does not learn."""
@@ -48,7 +50,13 @@ class Scene:
 
     def parameters(self) -> list[nn.Parameter]:
         """Everything that may be trained."""
-        return [*self.geometry.parameters(), *self.material.parameters(), self.light.base]
+        corrections = [] if self.corrections is None else list(self.corrections.parameters())
+        return [
+            *self.geometry.parameters(),
+            *self.material.parameters(),
+            self.light.base,
+            *corrections,
+        ]
 
 
 def render_options(config: Config) -> RenderOptions:

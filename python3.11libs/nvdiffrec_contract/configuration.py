@@ -107,6 +107,18 @@ class Extensions:
         "what the first pass begins with: random, as nvdiffrec; hull, the visual hull of the "
         "masks; auto takes the hull for photographs",
     )
+    refine_cameras: bool | None = _row(
+        None,
+        check.optional(check.BOOLEAN),
+        "correct the training photographs' cameras by small motions; null does where cameras were "
+        "solved from photographs",
+    )
+    refine_exposure: bool | None = _row(
+        None,
+        check.optional(check.BOOLEAN),
+        "correct the training photographs' exposure and white balance; null does where cameras "
+        "were solved from photographs",
+    )
     final_rate: float = _row(
         0.05,
         check.number(1e-6, 1.0),
@@ -119,9 +131,32 @@ class Extensions:
         "how surfaces are shaded under the light: split_sum, as nvdiffrec, without shadows",
     )
     dssim: float = _row(
-        0.0,
+        0.2,
         check.number(0.0, 1.0),
         "share of (1 - SSIM) / 2 in the image term, tone-mapped; 0 leaves nvdiffrec's loss alone",
+    )
+    light_step: Literal["logarithmic", "linear"] = _row(
+        "logarithmic",
+        check.choice("logarithmic", "linear"),
+        "how the light learns: logarithmic, by factors, so that a sun can become as bright as it "
+        "is; linear, by sums, as nvdiffrec",
+    )
+    light_rate: float = _row(
+        5.0,
+        check.number(0.0, 100.0),
+        "the light's learning rate, as a multiple of that of the materials; nvdiffrec's is 1",
+    )
+    normal_rate: float = _row(
+        5.0,
+        check.number(0.0, 100.0),
+        "the normal map's learning rate, as a multiple of that of the other textures; nvdiffrec's "
+        "is 1",
+    )
+    ks_start: tuple[float, float, float] = _row(
+        (0.05, 0.5, 0.05),
+        check.vector((3,), 0.001, 0.999),
+        "occlusion, roughness and metalness that the first pass begins with, as shares of their "
+        "ranges; nvdiffrec begins in the middle",
     )
     light_tv: float = _row(
         0.0,

@@ -18,6 +18,8 @@ OUTPUTS = 9
 TABLE_GRADIENT_SCALE = 1 / 8
 # Levels that take part from the start where the others come in one after another.
 FIRST_LEVELS = 4
+# Occlusion, roughness and metalness that a material begins with, as shares of their ranges.
+KS_START = (0.05, 0.5, 0.05)
 
 
 class NeuralMaterial(nn.Module):
@@ -25,7 +27,9 @@ class NeuralMaterial(nn.Module):
 
     Instant-NGP hash grid (16 levels, 2 features, 2^19 entries, 16 to 4096 cells), an MLP with two
     hidden layers of 32, ReLU and no biases, nine outputs through a sigmoid into the range of the
-    configuration. Points outside the box get the value of the nearest point on it.
+    configuration. Fixed offsets before the sigmoid have occlusion and metalness begin near 0, where
+    most surfaces are: from the middle of their range both learn shadows and dark colours. Points
+    outside the box get the value of the nearest point on it.
     """
 
     low: Tensor
@@ -33,6 +37,7 @@ class NeuralMaterial(nn.Module):
     box_min: Tensor
     box_size: Tensor
     window: Tensor
+    start: Tensor
 
     def __init__(
         self,
@@ -42,8 +47,8 @@ class NeuralMaterial(nn.Module):
         layout: HashGridLayout | None = None,
         seed: int | None = None,
     ) -> None:
-        """`config` holds `kd_min` ... `nrm_max` and `diffrec.coarse_to_fine`, None means the
-        defaults.
+        """`config` holds `kd_min` ... `nrm_max`, `diffrec.coarse_to_fine` and `diffrec.ks_start`,
+        None means the defaults.
 
         `box`: smallest and largest corner, [3] each, world. `seed` of the initial weights; None
         takes PyTorch's default generator. Raises ValueError for a flat or inverted box.
@@ -65,9 +70,10 @@ class NeuralMaterial(nn.Module):
             # The first pass has no tangent frame, so nothing would train these: the middle of the
             # range, which is the smooth normal by default, is what baking is to find.
             self.weights[-1][6:] = 0.0
+        own = getattr(config, "diffrec", None)
+        self.register_buffer("start", start_logits(config)[:, None], persistent=False)
         self.register_buffer("low", torch.tensor(limits.low)[:, None], persistent=False)
         self.register_buffer("high", torch.tensor(limits.high)[:, None], persistent=False)
-        own = getattr(config, "diffrec", None)
         self._coarse_to_fine = float(getattr(own, "coarse_to_fine", 0.0))
         self.register_buffer("window", torch.ones(self.layout.channels), persistent=False)
         self.register_buffer("box_min", low.clone())
@@ -127,9 +133,21 @@ class NeuralMaterial(nn.Module):
         if self._coarse_to_fine:
             # The same as on the encoding, and much less to multiply.
             first = first * self.window
-        unit = torch.sigmoid(network(encoded.t(), first, second, last[:outputs]))
+        logits = network(encoded.t(), first, second, last[:outputs]) + self.start[:outputs]
+        unit = torch.sigmoid(logits)
         low, high = self.low[:outputs], self.high[:outputs]
         return torch.addcmul(low, unit, high - low)
+
+
+def start_logits(config: Any | None) -> Tensor:
+    """What stands before the sigmoid of the nine channels at the start, [9]; 0 in the middle.
+
+    `config` holds `diffrec.ks_start`, None means the default.
+    """
+    shares = torch.full((OUTPUTS,), 0.5)
+    own = getattr(config, "diffrec", None)
+    shares[3:6] = torch.tensor(getattr(own, "ks_start", KS_START))
+    return torch.logit(shares)
 
 
 def level_window(levels: int, shown: float) -> Tensor:

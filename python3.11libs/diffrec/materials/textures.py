@@ -122,6 +122,11 @@ class TextureMaterial(nn.Module):
         """Tangent-space normal [H, W, 3] in [-1, 1]; the finest level."""
         return self._levels(2)[0]
 
+    @property
+    def normal_levels(self) -> list[nn.Parameter]:
+        """The normal map's trained levels, the finest first."""
+        return self._levels(2)
+
     def sample(self, surface: Surface) -> MaterialSample:
         """The material at `surface.uv`; gradients to texels (and uv). Raises ValueError without uv.
 

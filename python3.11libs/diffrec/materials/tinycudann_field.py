@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from diffrec.materials.field import HIDDEN, OUTPUTS
+from diffrec.materials.field import HIDDEN, OUTPUTS, start_logits
 from diffrec.materials.surface import MaterialRange, MaterialSample, Surface
 from diffrec.ops.hashgrid import HashGridLayout
 from diffrec.optional_package import OptionalPackage
@@ -38,6 +38,7 @@ class TinyCudaNNMaterial(nn.Module):
     high: Tensor
     box_min: Tensor
     box_size: Tensor
+    start: Tensor
 
     def __init__(
         self,
@@ -71,6 +72,7 @@ class TinyCudaNNMaterial(nn.Module):
             },
             seed=seed,
         )
+        self.register_buffer("start", start_logits(config)[:TRAINED], persistent=False)
         self.register_buffer("low", torch.tensor(limits.low), persistent=False)
         self.register_buffer("high", torch.tensor(limits.high), persistent=False)
         self.register_buffer("box_min", lowest.clone())
@@ -105,7 +107,7 @@ class TinyCudaNNMaterial(nn.Module):
         unit = ((position - self.box_min) / self.box_size).clamp(0.0, 1.0)
         if unit.shape[0] == 0:
             return unit.new_zeros((0, TRAINED))
-        share = torch.sigmoid(self.network(unit).float())
+        share = torch.sigmoid(self.network(unit).float() + self.start)
         low, high = self.low[:TRAINED], self.high[:TRAINED]
         return torch.addcmul(low, share, high - low)
 

@@ -110,9 +110,10 @@ class WarmUp:
         works, self._later = self._later, []
         if device.type == "cpu":
             # An iteration needs them last. They are not waited for: who comes first compiles.
-            folders = (_PACKAGE / name for name in ("materials", "ops", "shading"))
+            folders = (_PACKAGE / name for name in ("losses", "materials", "ops", "shading"))
             sources = [path for folder in folders for path in folder.rglob("*.py")]
-            module, parts = "diffrec.training.compile_cpu_kernels", ("shading", "field", "textures")
+            module = "diffrec.training.compile_cpu_kernels"
+            parts = ("shading", "field", "textures", "similarity")
             works.insert(0, _Work("an iteration", module, parts, tuple(sorted(sources))))
         self._compile_apart(works)
 

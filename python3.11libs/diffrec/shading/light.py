@@ -14,6 +14,7 @@ from diffrec.ops.texture import texture2d
 from diffrec.ops.texture_cube import texture_cube
 
 START = 0.5  # radiance of a light that nothing is known of
+DARKEST = 1e-4  # least radiance of one that learns in logarithms
 
 
 class EnvironmentLight(nn.Module):

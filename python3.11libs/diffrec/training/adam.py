@@ -66,9 +66,19 @@ class Adam:
             return
         steps = [self._steps[i] for i in moved]
         torch._foreach_add_(steps, 1.0)
-        torch._fused_adam_(
+        self._move(
             [self.parameters[i] for i in moved],
             [g for i in moved if (g := self.parameters[i].grad) is not None],
+            moved,
+            steps,
+        )
+
+    def _move(
+        self, values: list[Tensor], gradients: list[Tensor], moved: list[int], steps: list[Tensor]
+    ) -> None:
+        torch._fused_adam_(
+            values,
+            gradients,
             [self._first[i] for i in moved],
             [self._second[i] for i in moved],
             [],
@@ -108,3 +118,35 @@ class Adam:
         self.rate = rate
         for tensor, value in zip(own, values, strict=True):
             tensor.copy_(value)
+
+
+class LogAdam(Adam):
+    """Adam over the logarithms of its parameters, which stay positive.
+
+    A step multiplies: its size is a share of the value, so that a lamp can become a thousand
+    times as bright as its surroundings in as many steps as it takes to become a thousandth.
+    The gradient to log x is x times the gradient to x. `smallest`: values stay above it, since
+    what has reached 0 could not come back.
+    """
+
+    def __init__(
+        self,
+        parameters: Iterable[nn.Parameter],
+        rate: float,
+        schedule: Schedule,
+        betas: tuple[float, float] = (0.9, 0.999),
+        *,
+        smallest: float,
+    ) -> None:
+        super().__init__(parameters, rate, schedule, betas)
+        self._smallest = smallest
+
+    def _move(
+        self, values: list[Tensor], gradients: list[Tensor], moved: list[int], steps: list[Tensor]
+    ) -> None:
+        # Adam does not look at what it moves: changes made to zeros are those of the logarithms.
+        changes = [torch.zeros_like(value, requires_grad=False) for value in values]
+        super()._move(changes, list(torch._foreach_mul(gradients, values)), moved, steps)
+        torch._foreach_exp_(changes)
+        torch._foreach_mul_(values, changes)
+        torch._foreach_clamp_min_(values, self._smallest)

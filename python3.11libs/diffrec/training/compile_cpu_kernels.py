@@ -1,8 +1,9 @@
-"""Compiles a CPU's kernels of shading and materials into Numba's cache.
+"""Compiles a CPU's kernels of shading, materials and similarity into Numba's cache.
 
 `python -m diffrec.training.compile_cpu_kernels` is a process that a first run on a CPU starts
 beside itself: it compiles the last kernels that an iteration needs while the run compiles the first
-ones. Arguments choose what: `shading`, `field`, `textures`; without any, all.
+ones. Arguments choose what: `shading`, `field`, `textures`, `similarity`; without
+any, all.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 import torch
 
+from diffrec.losses import ssim
 from diffrec.materials import Material, MaterialSample, NeuralMaterial, TextureMaterial
 from diffrec.materials.surface import Surface
 from diffrec.ops.cubefilter import SMALLEST
@@ -58,7 +60,20 @@ def _learn(material: Material) -> None:
     material.clamp_()
 
 
-WORK: dict[str, Callable[[], None]] = {"shading": shading, "field": field, "textures": textures}
+def similarity() -> None:
+    """The structural part of the image term."""
+    image = torch.rand(1, ssim.WINDOW, ssim.WINDOW, 4, requires_grad=True)
+    photograph = torch.rand(1, ssim.WINDOW, ssim.WINDOW, 4)
+    value = ssim.photograph_similarity(image * 1, photograph, photograph[..., :3])
+    torch.autograd.backward(value)
+
+
+WORK: dict[str, Callable[[], None]] = {
+    "shading": shading,
+    "field": field,
+    "textures": textures,
+    "similarity": similarity,
+}
 
 
 def main(names: Sequence[str]) -> None:

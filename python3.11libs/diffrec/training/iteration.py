@@ -85,6 +85,8 @@ class Iteration:
                 optimizer.step()
             self.scene.material.clamp_()
             light.clamp_()
+            if self.scene.corrections is not None:
+                self.scene.corrections.clamp_()
             self._sums += torch.stack(terms).detach()
 
     def finish(self) -> None:
@@ -109,11 +111,12 @@ class Iteration:
 
     def _terms(self, batch: ViewBatch, lengths: FixedLengths | None) -> tuple[Tensor, Tensor]:
         """The image term and the regularisers, two scalars."""
-        if batch.image is None:
+        photographs = batch.image
+        if photographs is None:
             raise ValueError("training views need pictures")
         config, current, scene, ranks = self.config, self._pass, self.scene, self._ranks
         noise, device = self.noise, scene.light.base.device
-        height, width = batch.image.shape[1:3]
+        height, width = photographs.shape[1:3]
         background = torch.rand((config.batch, height, width, 3), generator=noise, device=device)
         background = background[ranks.part(config.batch)]
 
@@ -122,6 +125,11 @@ class Iteration:
             rows = None if lengths is not None else ranks.rows(len(surface.position))
             return surface.jittered(noise, rows)
 
+        corrections = scene.corrections
+        gains = None
+        if corrections is not None:
+            with record_function("corrections"):
+                batch, gains = corrections.applied(batch), corrections.gains(batch)
         with record_function("geometry"):
             mesh = scene.geometry.mesh(lengths)
         with record_function("light"):
@@ -139,6 +147,7 @@ class Iteration:
             topology=current.topology,
             beside=beside,
             lengths=lengths,
+            gains=gains,
         )
         self.sizes = Sizes(
             max(layer.pixels.shape[0] for layer in rendered.layers),
@@ -146,7 +155,7 @@ class Iteration:
             mesh.triangles.shape[0],
         )
         with record_function("loss"):
-            image_term = self._photograph_loss(rendered.image, batch.image, background)
+            image_term = self._photograph_loss(rendered.image, photographs, background)
         with record_function("regularisers"):
             regulariser_term = current.shape_term(self._weight)
             pixels_per_view = height * width * config.spp**2
@@ -158,6 +167,8 @@ class Iteration:
                 if config.diffrec.light_tv:
                     noise_term = light_variation(scene.light.base) * config.diffrec.light_tv
                     regulariser_term = regulariser_term + noise_term
+            if corrections is not None:
+                regulariser_term = regulariser_term + corrections.term()
             if (texture_term := current.texture_term()) is not None:
                 regulariser_term = regulariser_term + texture_term
         return image_term, regulariser_term

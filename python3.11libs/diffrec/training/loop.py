@@ -11,15 +11,18 @@ from torch.profiler import record_function
 
 from diffrec.data.views import RandomViews, ShuffledIndices, ViewBatch, Views, shuffled_indices
 from diffrec.geometry.mesh import EmptyMeshError
+from diffrec.materials import TextureMaterial
 from diffrec.progress import OnProgress, Progress
 from diffrec.runtime.ranks import ALONE, Ranks
 from diffrec.scene import Scene
-from diffrec.training.adam import Adam
+from diffrec.shading.light import DARKEST
+from diffrec.training.adam import Adam, LogAdam
 from diffrec.training.checkpoint import LoopState
 from diffrec.training.iteration import Iteration
 from diffrec.training.log import iteration_line
 from diffrec.training.passes import Pass
 from diffrec.training.session import LOG_INTERVAL, Session
+from diffrec.view_corrections import CAMERA_RATE, EXPOSURE_RATE
 from nvdiffrec_contract.configuration import Config
 
 
@@ -184,13 +187,16 @@ def _state(
     generators = {"noise": noise}
     if isinstance(views, RandomViews):
         generators["views"] = views.generator
+    tensors = {
+        "geometry": [p.detach() for p in scene.geometry.parameters()],
+        "material": [p.detach() for p in scene.material.parameters()],
+        "light": [scene.light.base.detach()],
+    }
+    if scene.corrections is not None:
+        tensors["views"] = [p.detach() for p in scene.corrections.parameters()]
     return LoopState(
         pass_number=current.index + 1,
-        tensors={
-            "geometry": [p.detach() for p in scene.geometry.parameters()],
-            "material": [p.detach() for p in scene.material.parameters()],
-            "light": [scene.light.base.detach()],
-        },
+        tensors=tensors,
         optimizers=optimizers,
         order=order,
         generators=generators,
@@ -210,8 +216,28 @@ def _optimizers(config: Config, current: Pass, scene: Scene) -> list[Adam]:
     if shape:
         result.append(Adam(shape, rate_positions, schedule, current.betas))
     surface = [p for p in scene.material.parameters() if p.requires_grad]
+    relief = []
+    if isinstance(scene.material, TextureMaterial):
+        normals = {id(p) for p in scene.material.normal_levels}
+        relief = [p for p in surface if id(p) in normals]
+        surface = [p for p in surface if id(p) not in normals]
     if surface:
         result.append(Adam(surface, rate_material, schedule))
+    if relief:
+        result.append(Adam(relief, rate_material * config.diffrec.normal_rate, schedule))
     if current.train_light:
-        result.append(Adam([scene.light.base], rate_material, schedule))
+        own = config.diffrec
+        rate = rate_material * own.light_rate
+        base = [scene.light.base]
+        if own.light_step == "logarithmic":
+            result.append(LogAdam(base, rate, schedule, smallest=DARKEST))
+        else:
+            result.append(Adam(base, rate, schedule))
+    if (corrections := scene.corrections) is not None:
+        for values, rate in (
+            (corrections.motion, CAMERA_RATE),
+            (corrections.gain, EXPOSURE_RATE),
+        ):
+            if values.requires_grad:
+                result.append(Adam([values], rate, schedule))
     return result

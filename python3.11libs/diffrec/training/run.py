@@ -20,7 +20,7 @@ from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.flexicubes import FlexiCubesGeometry
 from diffrec.geometry.mesh import Mesh
 from diffrec.geometry.vertices import VertexGeometry
-from diffrec.materials import NeuralMaterial, TextureMaterial, tinycudann_field
+from diffrec.materials import Material, NeuralMaterial, TextureMaterial, tinycudann_field
 from diffrec.materials.bake import bake, bake_again
 from diffrec.materials.several import SeveralMaterials
 from diffrec.materials.tinycudann_field import TinyCudaNNMaterial
@@ -33,7 +33,7 @@ from diffrec.progress import OnProgress, Progress
 from diffrec.runtime import gpu_memory
 from diffrec.runtime.ranks import ALONE, Ranks
 from diffrec.runtime.signals import Interrupted, StopRequest
-from diffrec.scene import Scene
+from diffrec.scene import Geometry, Scene
 from diffrec.shading.light import EnvironmentLight
 from diffrec.textured_mesh import load_reference_mesh
 from diffrec.training.checkpoint import UnusableCheckpoint
@@ -42,6 +42,7 @@ from diffrec.training.passes import Pass, TexturePass, TopologyPass
 from diffrec.training.resumption import TextureStart
 from diffrec.training.session import Session
 from diffrec.training.visual_hull import hull_field
+from diffrec.view_corrections import ViewCorrections
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.configuration import Config
 from nvdiffrec_contract.errors import ConfigError, UserError
@@ -171,6 +172,19 @@ class _Run:
     ranks: Ranks
     on_progress: OnProgress | None
 
+    def __post_init__(self) -> None:
+        corrections = ViewCorrections.wanted(self.config, self.training)
+        self._corrections = None if corrections is None else corrections.to(self.device)
+
+    def _scene(self, geometry: Geometry, material: Material) -> Scene:
+        return Scene(
+            geometry,
+            material,
+            self.light,
+            self.config.diffrec.shading,
+            corrections=self._corrections,
+        )
+
     def first_pass(self) -> tuple[Mesh, TextureMaterial, ValidationResult | None]:
         """Topology, neural material and light; then UVs and baked textures."""
         config = self.config
@@ -187,7 +201,7 @@ class _Run:
         own = config.diffrec.field_backend == "own"
         field = NeuralMaterial if own else TinyCudaNNMaterial
         material = field(config, geometry.box(), layout=layout).to(self.device)
-        scene = Scene(geometry, material, self.light, config.diffrec.shading)
+        scene = self._scene(geometry, material)
         self._train(TopologyPass(config, geometry, material), scene)
 
         def outcome() -> tuple[Mesh, tuple[Tensor, Tensor, Tensor], ValidationResult | None]:
@@ -270,7 +284,7 @@ class _Run:
         material.raster_backend = config.diffrec.raster_backend
         geometry = VertexGeometry(mesh, laplace=config.laplace, locked=config.lock_pos)
         geometry = geometry.to(self.device)
-        scene = Scene(geometry, material, self.light, config.diffrec.shading)
+        scene = self._scene(geometry, material)
         self._train(TexturePass(config, mesh, geometry, material), scene)
         if not self.ranks.leads:
             return Reconstruction(self.folder, first, None, mesh.triangles.shape[0])

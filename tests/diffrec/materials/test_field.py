@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from types import SimpleNamespace
 
 import pytest
@@ -41,12 +42,35 @@ def material(**settings: object) -> NeuralMaterial:
     return NeuralMaterial(None, BOX, layout=LAYOUT, seed=3, **settings)  # type: ignore[arg-type]
 
 
-def test_starts_in_the_middle_of_the_range() -> None:
-    sample = material().sample(Surface(positions()))
-    expected = ([0.5, 0.5, 0.5], [0.5, 0.54, 0.5], [0.0, 0.0, 0.5])
-    for value, middle in zip((sample.kd, sample.ks, sample.normal), expected, strict=True):
+def starting_at(*shares: float) -> NeuralMaterial:
+    own = SimpleNamespace(ks_start=shares, coarse_to_fine=0.0)
+    config = SimpleNamespace(**vars(RANGES), diffrec=own)
+    return NeuralMaterial(config, BOX, layout=LAYOUT, seed=3)
+
+
+@pytest.mark.parametrize(
+    ("field", "kd", "ks", "normal"),
+    [
+        (material, (0.5, 0.5, 0.5), (0.05, 0.54, 0.05), (0.0, 0.0, 0.5)),
+        (
+            lambda: starting_at(0.5, 0.2, 0.9),
+            (0.2, 0.5, 0.3),
+            (0.0, 0.3, 0.9),
+            (0.0, 0.0, 0.5),
+        ),
+    ],
+    ids=["default", "asked for"],
+)
+def test_starts_where_it_is_told_to(
+    field: Callable[[], NeuralMaterial],
+    kd: tuple[float, ...],
+    ks: tuple[float, ...],
+    normal: tuple[float, ...],
+) -> None:
+    sample = field().sample(Surface(positions()))
+    for value, wanted in ((sample.kd, kd), (sample.ks, ks), (sample.normal, normal)):
         assert value.shape == (300, 3)
-        assert torch.allclose(value, torch.tensor(middle).expand(300, 3), atol=1e-3)
+        assert torch.allclose(value, torch.tensor(wanted).expand(300, 3), atol=1e-3)
 
 
 def test_outputs_keep_the_range_of_the_configuration() -> None:
@@ -77,6 +101,8 @@ def test_equals_the_formula() -> None:
     sample = field.sample(Surface(place))
     assert torch.allclose(sample.kd, unit[:, :3], atol=1e-5)
     assert torch.allclose(sample.ks[:, 1], 0.08 + 0.92 * unit[:, 4], atol=1e-5)
+    odds = unit[:, 5] / (1 - unit[:, 5]) * 0.05 / 0.95
+    assert torch.allclose(sample.ks[:, 2], odds / (1 + odds), atol=1e-5)
     assert torch.allclose(sample.normal[:, :2], 2 * unit[:, 6:8] - 1, atol=1e-5)
     assert torch.allclose(field.albedo(Surface(place)), sample.kd, atol=1e-6)
 

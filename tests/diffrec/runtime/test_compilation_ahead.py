@@ -152,7 +152,7 @@ def test_few_cores_compile_one_thing_after_the_other(
         warm.compile_kernels(torch.device("cpu"))
         side_work.wait_for(side_work.CHARTING, 60)
     expected = [
-        ("compile_cpu_kernels", ("shading", "field", "textures")),
+        ("compile_cpu_kernels", ("shading", "field", "textures", "similarity")),
         ("compile_kernels", ("packing", "layout")),
     ]
     assert started == expected

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from diffrec.training.adam import Adam
+from diffrec.training.adam import Adam, LogAdam
 
 
 def _parameters(seed: int) -> list[nn.Parameter]:
@@ -46,6 +46,63 @@ def test_it_is_adam_with_a_scheduled_rate() -> None:
         _step_both(ours, theirs, adam, reference, iteration)
     for own, other in zip(ours, theirs, strict=True):
         torch.testing.assert_close(own, other, rtol=1e-5, atol=1e-6)
+
+
+def test_in_logarithms_it_is_adam_over_the_logarithm() -> None:
+    wanted = torch.tensor([300.0, 0.002, 0.5, 1.0])
+    own = nn.Parameter(torch.full((4,), 0.5))
+    logarithm = nn.Parameter(own.detach().log())
+    adam = LogAdam([own], 0.05, lambda i: 0.99**i, smallest=1e-6)
+    reference = torch.optim.Adam([logarithm], lr=0.05)
+
+    def loss(value: torch.Tensor) -> torch.Tensor:
+        return ((value - wanted) ** 2 / (1 + wanted)).sum()
+
+    for iteration in range(60):
+        adam.zero_grad()
+        reference.zero_grad()
+        torch.autograd.backward(loss(own))
+        torch.autograd.backward(loss(logarithm.exp()))
+        adam.begin(iteration)
+        adam.step()
+        for group in reference.param_groups:
+            group["lr"] = adam.rate_at(iteration)
+        reference.step()
+    torch.testing.assert_close(own.detach(), logarithm.detach().exp(), rtol=1e-4, atol=1e-6)
+
+
+def test_in_logarithms_what_is_dark_stays_above_the_smallest_and_comes_back() -> None:
+    own = nn.Parameter(torch.full((2,), 2e-3))
+    adam = LogAdam([own], 0.1, lambda _: 1.0, smallest=1e-3)
+    for iteration in range(40):
+        own.grad = torch.ones_like(own)
+        adam.begin(iteration)
+        adam.step()
+    assert own.tolist() == pytest.approx([1e-3, 1e-3])
+    for iteration in range(300):
+        own.grad = -torch.ones_like(own)
+        adam.begin(iteration)
+        adam.step()
+    assert float(own.detach().min()) > 1.0
+
+
+def test_in_logarithms_the_state_is_all_there_is() -> None:
+    one, two = (nn.Parameter(torch.tensor([0.5, 7.0])) for _ in range(2))
+    first = LogAdam([one], 0.1, lambda _: 1.0, smallest=1e-4)
+    second = LogAdam([two], 0.3, lambda _: 1.0, smallest=1e-4)
+
+    def steps(adam: LogAdam, value: nn.Parameter, iterations: range) -> None:
+        for iteration in iterations:
+            value.grad = torch.sin(value.detach() + iteration)
+            adam.begin(iteration)
+            adam.step()
+
+    steps(first, one, range(5))
+    second.restore(first.state())
+    two.data.copy_(one.data)
+    steps(first, one, range(5, 9))
+    steps(second, two, range(5, 9))
+    assert torch.equal(one, two)
 
 
 def test_a_parameter_without_gradient_stays_and_counts_no_step() -> None:

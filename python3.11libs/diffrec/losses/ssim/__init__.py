@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from diffrec.errors import DiffrecError
 from diffrec.losses import PhotographLoss
 from diffrec.losses.tonemapping import BRIGHTEST, tonemap
 from diffrec.ops.backends import Operation
@@ -77,7 +76,7 @@ def with_dissimilarity(loss: PhotographLoss, weight: float) -> PhotographLoss:
     The form is that of Kerbl et al., *3D Gaussian Splatting*, 2023. The photograph is compared over
     the background of the rendered image; tone mapping is that of the logarithmic losses.
 
-    The result raises DiffrecError for pictures smaller than the window.
+    Pictures smaller than the window are compared by `loss` alone.
     """
     if weight == 0:
         return loss
@@ -85,10 +84,7 @@ def with_dissimilarity(loss: PhotographLoss, weight: float) -> PhotographLoss:
     def mixed(image: Tensor, photograph: Tensor, background: Tensor) -> Tensor:
         height, width = image.shape[-3:-1]
         if min(height, width) < WINDOW:
-            raise DiffrecError(
-                f'"diffrec.dssim" compares windows of {WINDOW} x {WINDOW} pixels, but the pictures '
-                f"are {width} x {height}: train with larger ones, or set it to 0"
-            )
+            return loss(image, photograph, background)
         apart = (1 - photograph_similarity(image, photograph, background)) / 2
         return (1 - weight) * loss(image, photograph, background) + weight * apart
 
