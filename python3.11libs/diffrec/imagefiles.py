@@ -40,17 +40,27 @@ class ImageError(DiffrecError):
 
 def read_linear(path: Path) -> Tensor:
     """An 8- or 16-bit picture as stored, [H, W, 3 or 4] in [0, 1]. Raises ImageError."""
-    pixels = _read(path)
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise ImageError(f"{path} holds {pixels.dtype} values; an 8- or 16-bit picture is needed")
-    return torch.from_numpy(pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max))
+    pixels, most = _of_whole_numbers(path)
+    return torch.from_numpy(pixels.astype(np.float32)).div_(most)
 
 
 def read_srgb(path: Path) -> Tensor:
     """An sRGB picture made linear, [H, W, 3 or 4]; alpha is linear already. Raises ImageError."""
-    image = read_linear(path)
-    image[..., :3] = srgb_to_linear(image[..., :3])
-    return image
+    pixels, most = _of_whole_numbers(path)
+    # By a table: of large pictures, temporaries of the formula would be most of the memory.
+    table = srgb_to_linear(torch.arange(most + 1) / most).numpy()
+    image = table[pixels]
+    if image.shape[2] == 4:
+        np.divide(pixels[..., 3], most, out=image[..., 3], dtype=np.float32)
+    return torch.from_numpy(image)
+
+
+def _of_whole_numbers(path: Path) -> tuple[NDArray[Any], int]:
+    """The pixels as stored, and the largest number that one could hold."""
+    pixels = _read(path)
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise ImageError(f"{path} holds {pixels.dtype} values; an 8- or 16-bit picture is needed")
+    return pixels, int(np.iinfo(pixels.dtype).max)
 
 
 def read_hdr(path: Path) -> Tensor:

@@ -39,8 +39,8 @@ def read_regular(path: StrPath, most: int) -> bytes:
     """
     with open_regular(path) as stream:
         size = os.fstat(stream.fileno()).st_size
-        data = stream.read(most + 1) if size <= most else b""
-    if size > most or len(data) > most:
+        data = stream.read(size + 1) if size <= most else b""  # one more, where it grows
+    if max(size, len(data)) > most:
         limit = f"{most >> 20} MB" if most >> 20 else f"{most} bytes"
         raise OSError(errno.EFBIG, f"it is larger than {limit}", os.fspath(path))
     return data
