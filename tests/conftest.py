@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
@@ -43,8 +42,7 @@ def shared() -> Path:
 def interpreter() -> Callable[[str], str]:
     """Finds a Python by its version, such as ``3.13``; the test is skipped without one.
 
-    A variable such as ``PYTHON313`` names it; else it is looked for where uv and pyenv keep theirs
-    and on ``PATH``. ``uv python install 3.13`` brings one.
+    See `scripts/find_python.py`. ``uv python install 3.13`` brings one.
     """
 
     def find(version: str) -> str:
@@ -58,23 +56,5 @@ def interpreter() -> Callable[[str], str]:
 
 @lru_cache
 def _interpreter(version: str) -> str | None:
-    code = "import sys; print('%d.%d' % sys.version_info[:2])"
-    for path in _interpreters(version):
-        try:
-            done = subprocess.run([path, "-I", "-S", "-c", code], capture_output=True, text=True)
-        except OSError:
-            continue
-        if done.stdout.strip() == version:
-            return path
-    return None
-
-
-def _interpreters(version: str) -> Iterator[str]:
-    yield os.environ.get(f"PYTHON{version.replace('.', '')}") or sys.executable
-    yield shutil.which(f"python{version}") or sys.executable
-    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv", "versions")
-    yield from map(str, sorted(pyenv.glob(f"{version}.*/bin/python3")))
-    uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
-    if uv:
-        argv = [uv, "--offline", "python", "find", "--no-project", version]
-        yield subprocess.run(argv, capture_output=True, text=True).stdout.strip() or sys.executable
+    argv = [sys.executable, str(ROOT / "scripts" / "find_python.py"), version]
+    return subprocess.run(argv, stdout=subprocess.PIPE, text=True).stdout.strip() or None

@@ -23,6 +23,7 @@ ALLOWED = {
     "cv2": "Apache-2.0",
     "rattler": "BSD-3-Clause",
     "flip_evaluator": "BSD-3-Clause",
+    "PIL": "MIT-CMU",
 }
 OURS = {"nvdiffrec_contract", "diffrec", "houfiles", "nvdiffrec_tops", "topcook"}
 # Given by Houdini, and only there.
@@ -73,7 +74,6 @@ BELOW = {
 # The rooms of a package, each above those that it may import.
 FLOORS = {
     "houfiles": (
-        "edit",
         "build, libraries",
         "stocktypes, parameterpage, scene",
         "describe, dialogscript, containers",
@@ -93,6 +93,7 @@ FLOORS = {
         "__main__",
         "cli",
         "houdini, scenes",
+        "create_environment",
         "cook, doctor, training",
         "assets, attributes, hqueue",
         "command, environment, presets, results",
@@ -101,7 +102,7 @@ FLOORS = {
     "nvdiffrec_tops.cook": (
         "command",
         "farm",
-        "running, scene",
+        "refusals, running, scene",
         "console, host, options, stopsignals",
         "summary, view",
         "webpage",

@@ -42,11 +42,6 @@ def fovy_from_focal(focal: float, height: float) -> float:
     return 2.0 * math.atan(0.5 * height / focal)
 
 
-def fovy_from_fovx(fovx: float, aspect: float) -> float:
-    """Vertical field of view from the horizontal one; ``aspect`` is width / height."""
-    return 2.0 * math.atan(math.tan(0.5 * fovx) / aspect)
-
-
 def translation(x: float, y: float, z: float) -> Tensor:
     """Translation matrix, [4, 4]."""
     matrix = torch.eye(4)
@@ -82,19 +77,6 @@ def random_rotation(generator: torch.Generator) -> Tensor:
             [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
         ]
     )
-    return matrix
-
-
-def look_at(eye: Tensor, target: Tensor, up: Tensor) -> Tensor:
-    """camera_from_world [4, 4] of a camera at ``eye`` [3] looking at ``target`` [3], world frame.
-
-    ``up`` [3] need not be perpendicular to the view, only not parallel to it.
-    """
-    back = torch.nn.functional.normalize(eye - target, dim=0)
-    right = torch.nn.functional.normalize(torch.linalg.cross(up, back), dim=0)
-    matrix = torch.eye(4)
-    matrix[:3, :3] = torch.stack([right, torch.linalg.cross(back, right), back])
-    matrix[:3, 3] = -matrix[:3, :3] @ eye
     return matrix
 
 

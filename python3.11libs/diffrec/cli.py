@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from nvdiffrec_contract import failurefile
+from nvdiffrec_contract import failurefile, layout
 from nvdiffrec_contract.errors import UserError
+from nvdiffrec_contract.terminal import plain
 
 if TYPE_CHECKING:
     from diffrec.commandline import Command
@@ -46,10 +48,18 @@ def _main(argv: Sequence[str], stop: StopRequest) -> int:
 
 def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
     from diffrec.commandline import print_flags
+    from diffrec.runtime import finished
+    from diffrec.runtime.console import Console
     from diffrec.runtime.local_rank import local_rank
 
     config = asked.config
     number = local_rank()
+    folder = config.output_folder
+    alone = layout.KEEP_CHECKPOINT not in os.environ  # a job answers for its results itself
+    if alone and not asked.restart and finished.is_finished(config, folder):
+        if not number:
+            print(plain(f"Up to date: results in {folder}; --restart trains again"), flush=True)
+        return 0
     warm.wake_gpu(config.diffrec.device, number)
     if not number:  # one process charts for all
         warm.compile_charting()
@@ -69,11 +79,12 @@ def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
     try:
         device = choose_device(config.diffrec.device, number)
         warm.compile_kernels(device)
-        with joined(device) as ranks:
+        with joined(device) as ranks, contextlib.ExitStack() as stack:
+            console = stack.enter_context(Console(sys.stdout)) if ranks.leads else None
 
             def log(line: str) -> None:
-                if ranks.leads:
-                    print(line, flush=True)
+                if console is not None:
+                    console.log(line)
 
             print_flags(config, log)
             log(f"diffrec on {device_name(device)}, PyTorch {torch.__version__}")
@@ -81,10 +92,21 @@ def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
             if processes > 1:
                 log(f"{processes} processes share each batch")
             gpu_memory.foresee(config, device, log, processes=processes)
-            folder = config.output_folder
             if ranks.leads:
                 failurefile.place(folder, os.environ).unlink(missing_ok=True)
-            reconstruct(config, device, folder, log, restart=asked.restart, stop=stop, ranks=ranks)
+                (folder / finished.NAME).unlink(missing_ok=True)
+            reconstruct(
+                config,
+                device,
+                folder,
+                log,
+                restart=asked.restart,
+                stop=stop,
+                ranks=ranks,
+                on_progress=None if console is None else console.progress,
+            )
+            if ranks.leads and alone:
+                finished.finished(config, folder)
             if line := gpu_memory.used(config, device, processes=processes):
                 log(line)
     except UserError as error:
@@ -103,11 +125,13 @@ def _failed(error: UserError, folder: Path | None) -> int:
 
     `folder`: the run's output folder, where it is known.
     """
-    print(f"Error: {error}", file=sys.stderr, flush=True)
+    print(f"Error: {plain(str(error))}", file=sys.stderr, flush=True)
     path = failurefile.place(folder or Path(), os.environ)
     if failurefile.PLACE in os.environ or (folder is not None and folder.is_dir()):
         try:
             failurefile.write(path, error.failure())
         except OSError as problem:
-            print(f"{path} cannot be written: {problem.strerror}", file=sys.stderr, flush=True)
+            print(
+                plain(f"{path} cannot be written: {problem.strerror}"), file=sys.stderr, flush=True
+            )
     return 1

@@ -12,9 +12,10 @@ from nvdiffrec_contract.errors import ConfigError
 
 EPILOG = (
     "A field that the configuration file names wins over the flag of the same name, as with "
-    "nvdiffrec; --device and --seed win over the file. Paths are relative to the current folder, "
-    "results go to out/<out-dir> below it. A run that was ended goes on from its checkpoint there "
-    "when the same command is given again."
+    "nvdiffrec; --device and --seed win over the file. Paths are relative to the current "
+    "folder, or to the configuration's where nothing is there; results go to out/<out-dir> "
+    "below the current one. A run that was ended goes on from its checkpoint there when the "
+    "same command is given again, and one that is finished is left as it is."
 )
 
 
@@ -38,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     # nvdiffrec converts the text with bool(): "false" is true, only "" is false.
     help = "render and measure the validation views (any text is true)"
     result.add_argument("--validate", metavar="TEXT", type=bool, help=help)
-    help = "begin anew where a checkpoint would go on"
+    help = "begin anew where a checkpoint would go on, or the results are finished"
     result.add_argument("--restart", action="store_true", help=help)
     return result
 

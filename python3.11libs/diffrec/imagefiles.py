@@ -15,17 +15,17 @@ from typing import Any, ParamSpec
 import cv2
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from diffrec.colour import srgb_to_linear
 from diffrec.errors import DiffrecError
+from diffrec.pictures import decoding
 from nvdiffrec_contract.failure import EXIT_USAGE
 from nvdiffrec_contract.files import replace_file
 
 P = ParamSpec("P")
 
-# A picture of more pixels than this is refused: 1 GiB as floats.
-MAX_PIXELS = 1 << 26
 # Radiance files hold a shared exponent; above this they would overflow half precision readers.
 BRIGHTEST = 65504.0
 
@@ -40,21 +40,34 @@ class ImageError(DiffrecError):
 
 def read_linear(path: Path) -> Tensor:
     """An 8- or 16-bit picture as stored, [H, W, 3 or 4] in [0, 1]. Raises ImageError."""
-    pixels = _read(path)
-    if pixels.dtype not in (np.uint8, np.uint16):
-        raise ImageError(f"{path} holds {pixels.dtype} values; an 8- or 16-bit picture is needed")
-    return torch.from_numpy(pixels.astype(np.float32) / np.float32(np.iinfo(pixels.dtype).max))
+    pixels, most = _of_whole_numbers(path)
+    return torch.from_numpy(pixels.astype(np.float32)).div_(most)
 
 
 def read_srgb(path: Path) -> Tensor:
     """An sRGB picture made linear, [H, W, 3 or 4]; alpha is linear already. Raises ImageError."""
-    image = read_linear(path)
-    image[..., :3] = srgb_to_linear(image[..., :3])
-    return image
+    pixels, most = _of_whole_numbers(path)
+    # By a table: of large pictures, temporaries of the formula would be most of the memory.
+    table = srgb_to_linear(torch.arange(most + 1) / most).numpy()
+    image = table[pixels]
+    if image.shape[2] == 4:
+        np.divide(pixels[..., 3], most, out=image[..., 3], dtype=np.float32)
+    return torch.from_numpy(image)
+
+
+def _of_whole_numbers(path: Path) -> tuple[NDArray[Any], int]:
+    """The pixels as stored, and the largest number that one could hold."""
+    pixels = _read(path)
+    if pixels.dtype not in (np.uint8, np.uint16):
+        raise ImageError(f"{path} holds {pixels.dtype} values; an 8- or 16-bit picture is needed")
+    return pixels, int(np.iinfo(pixels.dtype).max)
 
 
 def read_hdr(path: Path) -> Tensor:
-    """A Radiance .hdr panorama, linear RGB [H, W, 3], never negative. Raises ImageError."""
+    """A panorama of high dynamic range, linear RGB [H, W, 3], never negative.
+
+    Radiance .hdr of every kind; OpenEXR where this OpenCV reads it. Raises ImageError.
+    """
     pixels = _read(path)
     if pixels.dtype != np.float32:
         raise ImageError(f"{path} is not a high dynamic range picture; convert it to Radiance .hdr")
@@ -65,7 +78,7 @@ def read_hdr(path: Path) -> Tensor:
 
 def write_png(path: Path, image: Tensor) -> None:
     """Write [H, W, 3 or 4] in [0, 1] as 8 bits per channel, as it is. Raises ImageError."""
-    _write(path, _levels(image))
+    write_pixels(path, _levels(image))
 
 
 def _levels(image: Tensor) -> Any:
@@ -85,11 +98,11 @@ class PictureWriter:
 
     def write_png(self, path: Path, image: Tensor) -> None:
         """As the function of that name; `image` may change once this has returned."""
-        self.do(_write, path, _levels(image))
+        self.do(write_pixels, path, _levels(image))
 
     def write_hdr(self, path: Path, image: Tensor) -> None:
         """As the function of that name; `image` may change once this has returned."""
-        self.do(_write, path, _radiance(image))
+        self.do(write_pixels, path, _radiance(image))
 
     def do(self, work: Callable[P, None], *given: P.args, **named: P.kwargs) -> None:
         """Call `work`, which makes and writes a picture, on one of the threads."""
@@ -112,36 +125,22 @@ def own_or(writer: PictureWriter | None) -> contextlib.AbstractContextManager[Pi
 
 def write_hdr(path: Path, image: Tensor) -> None:
     """Write linear RGB [H, W, 3] as Radiance RGBE. Raises ImageError."""
-    _write(path, _radiance(image))
+    write_pixels(path, _radiance(image))
 
 
 def _radiance(image: Tensor) -> Any:
     return image.detach().float().clamp(0, BRIGHTEST).cpu().numpy()
 
 
-def _read(path: Path) -> Any:
+def _read(path: Path) -> NDArray[Any]:
     try:
-        data = np.frombuffer(Path(path).read_bytes(), np.uint8)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ImageError(f"cannot read the picture {path}: {reason}") from None
-    try:
-        pixels = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
-    except cv2.error:
-        pixels = None
-    if pixels is None:
-        raise ImageError(
-            f"{path} is no picture that can be read (PNG, JPEG, TIFF, .hdr), or is cut"
-        )
-    if pixels.shape[0] * pixels.shape[1] > MAX_PIXELS:
-        raise ImageError(f"{path} has more than {MAX_PIXELS} pixels; reduce it first")
-    if pixels.ndim == 2:
-        return np.repeat(pixels[..., None], 3, axis=2)
-    order = [2, 1, 0, 3][: pixels.shape[2]] if pixels.shape[2] >= 3 else [0, 0, 0]
-    return np.ascontiguousarray(pixels[..., order])
+        return decoding.read(Path(path))
+    except decoding.UndecodedError as error:
+        raise ImageError(str(error), error.cure) from None
 
 
-def _write(path: Path, pixels: Any) -> None:
+def write_pixels(path: Path, pixels: NDArray[Any]) -> None:
+    """Write [H, W, 3 or 4] as the file's suffix says, values as they are. Raises ImageError."""
     order = [2, 1, 0, 3][: pixels.shape[2]]
     try:
         done, data = cv2.imencode(path.suffix, np.ascontiguousarray(pixels[..., order]))

@@ -15,6 +15,7 @@ from torch.profiler import record_function
 
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials import Material, MaterialSample, Surface
+from diffrec.materials.several import SeveralMaterials
 from diffrec.ops import nvdiffrast
 from diffrec.ops.antialias import antialias
 from diffrec.ops.composite import composite
@@ -126,7 +127,7 @@ def render(
     for raster in rasters:
         pixels = covered_pixels(raster, lengths)
         with record_function("interpolate"):
-            geometry = _surface(mesh, clip, raster, pixels)
+            geometry = _surface(mesh, clip, raster, pixels, isinstance(material, SeveralMaterials))
         with record_function("material"):
             kd_beside = None
             if beside is None:
@@ -204,7 +205,9 @@ class _Geometry:
         )
 
 
-def _surface(mesh: Mesh, clip: Tensor, raster: Raster, pixels: Tensor) -> _Geometry:
+def _surface(
+    mesh: Mesh, clip: Tensor, raster: Raster, pixels: Tensor, wants_triangle: bool
+) -> _Geometry:
     """Interpolated position, uv, mip level, smooth normal and tangent of the covered pixels."""
     assert mesh.normals is not None
     normal_triangles = mesh.normal_triangles
@@ -223,5 +226,6 @@ def _surface(mesh: Mesh, clip: Tensor, raster: Raster, pixels: Tensor) -> _Geome
         raster,
         pixels,
     )
-    surface = Surface(position=found.position, uv=found.uv, lod=found.lod)
+    triangle = raster.triangle.reshape(-1)[pixels].long() if wants_triangle else None
+    surface = Surface(found.position, found.uv, found.lod, triangle)
     return _Geometry(surface, found.normal, found.tangent)

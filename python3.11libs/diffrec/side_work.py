@@ -18,19 +18,38 @@ CHARTING = "charting"  # the kernels of `diffrec.charting.charts`
 
 # By what is prepared; empty most of the time, so that asking costs next to nothing.
 _pending: dict[str, threading.Event] = {}
+# How many parts each of what was announced has, and how many of them are ready.
+_parts: dict[str, list[int]] = {}
 
 
-def announce(names: Iterable[str]) -> None:
-    """These are being prepared from now on."""
+def announce(names: Iterable[str], parts: int = 1) -> None:
+    """These are being prepared from now on, each in so many parts."""
     for name in names:
         _pending[name] = threading.Event()
+        _parts[name] = [0, parts]
+
+
+def part_done(name: str) -> None:
+    """One part of this is ready."""
+    count = _parts.get(name)
+    if count is not None:
+        count[0] = min(count[0] + 1, count[1])
 
 
 def done(name: str) -> None:
     """This is prepared, or never will be: who waits goes on."""
+    count = _parts.get(name)
+    if count is not None:
+        count[0] = count[1]
     event = _pending.pop(name, None)
     if event is not None:
         event.set()
+
+
+def progress() -> tuple[int, int]:
+    """How many parts are ready, and how many there are, of all that this process announced."""
+    counts = list(_parts.values())
+    return sum(count[0] for count in counts), sum(count[1] for count in counts)
 
 
 def wait_for(name: str, timeout: float | None = None) -> None:
@@ -38,6 +57,12 @@ def wait_for(name: str, timeout: float | None = None) -> None:
     event = _pending.get(name)
     if event is not None:
         event.wait(timeout)
+
+
+def wait_for_all() -> None:
+    """Return when nothing is being prepared any more."""
+    for event in [*_pending.values()]:
+        event.wait()
 
 
 def anything_pending() -> bool:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from . import dialogscript
 from .containers import cpio, textscene
@@ -318,8 +318,19 @@ class Scene:
     """A scene that was read; ``members`` are its parts as they stand in the file, in order."""
 
     def __init__(self, archive: cpio.Archive, source: str = "the scene") -> None:
+        members: dict[str, bytes] = {}
+        repeated: set[str] = set()
+        for one in archive.members:
+            if one.name in members:
+                repeated.add(one.name)
+            members[one.name] = one.data
+        tree = _Tree(_Reader(members, source, frozenset(repeated)))
+        tree.build()
         self._source = source
-        self.adopt(archive)
+        self._archive = archive
+        self.members: Mapping[str, bytes] = MappingProxyType(members)
+        self.roots: list[Node] = tree.roots
+        self._nodes = tree.nodes
 
     @property
     def source(self) -> str:
@@ -330,49 +341,11 @@ class Scene:
     def archive(self) -> cpio.Archive:
         return self._archive
 
-    def adopt(self, archive: cpio.Archive) -> None:
-        """Take another archive; nothing changes when it cannot be read."""
-        members: dict[str, bytes] = {}
-        repeated: set[str] = set()
-        for one in archive.members:
-            if one.name in members:
-                repeated.add(one.name)
-            members[one.name] = one.data
-        tree = _Tree(_Reader(members, self._source, frozenset(repeated)))
-        tree.build()
-        self._archive = archive
-        self.members: Mapping[str, bytes] = MappingProxyType(members)
-        self.roots: list[Node] = tree.roots
-        self._nodes = tree.nodes
-        for name in ("variables", "fallbacks", "library", "selected_work_item"):
-            self.__dict__.pop(name, None)
-
     @cached_property
     def variables(self) -> dict[str, str]:
         """The scene's ``$`` variables."""
         data = self.members.get(".variables", b"")
         return texts.decode_variables(data.decode("utf-8", "replace"))
-
-    @cached_property
-    def selected_work_item(self) -> dict[str, Any] | None:
-        """Houdini's record of the work item that was selected when the scene was saved."""
-        data = self.members.get(".selectedworkitem")
-        if data is None:
-            return None
-        return _decoded(
-            self._source,
-            ".selectedworkitem",
-            data,
-            lambda one: texts.decode_work_item(text_of(one)),
-        )
-
-    @cached_property
-    def fallbacks(self) -> tuple[tuple[str, str], ...]:
-        """Section names of the assets used, and libraries that may hold them."""
-        data = self.members.get(".OPfallbacks", b"")
-        return _decoded(
-            self._source, ".OPfallbacks", data, lambda one: texts.decode_fallbacks(text_of(one))
-        )
 
     @cached_property
     def library(self) -> Library:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, Union
 
 from nvdiffrec_contract import checks as check
+from nvdiffrec_contract import nvdiffrecmc, relativepaths
 from nvdiffrec_contract.checks import Check, Refused
 from nvdiffrec_contract.errors import ConfigError, FieldError
 from nvdiffrec_contract.jsonfiles import JsonError, read_object
@@ -498,6 +499,8 @@ def hint(name: str, known: Collection[str] = NAMES) -> str:
     """What an unknown field was most likely meant to be, to end a sentence; '' for nothing."""
     if known is NAMES and name in EXTENSIONS:
         return f'it belongs inside the object "{SECTION}": {{"{name}": …}}'
+    if known is NAMES and (other := nvdiffrecmc.meaning(name)):
+        return other
     near = nearest(name, known)
     inside = f"{SECTION}." if known is EXTENSIONS else ""
     return f'did you mean "{inside}{near}"?' if near else ""
@@ -505,6 +508,8 @@ def hint(name: str, known: Collection[str] = NAMES) -> str:
 
 def load_config(path: str | Path | None, flags: Mapping[str, Any] | None = None) -> Config:
     """Read a configuration file over ``flags`` (nvdiffrec field name -> value).
+
+    Its relative paths start in the current folder, and where nothing is there, beside the file.
 
     A field of the file wins over the flag of the same name; ``flags["diffrec"]`` (a mapping) wins
     over the file. With ``path`` None the flags alone make the configuration.
@@ -522,6 +527,7 @@ def load_config(path: str | Path | None, flags: Mapping[str, Any] | None = None)
     except JsonError as error:
         raise ConfigError(str(error)) from None
     _known(values, (frozenset(FIELDS) - {"config"}) | {SECTION}, source)
+    values = relativepaths.beside_configuration(values, source, PATHS)
     nested = _nested(values, source)
     return from_mapping({**flags, **values, "config": source, SECTION: {**nested, **ours}}, source)
 

@@ -14,7 +14,7 @@ from nvdiffrec_contract.engines import NAMES as ENGINES
 FORMAT = "tops-nvdiffrec-dataset"
 VERSION = 1
 
-ABOUT = ("data", "cameras", "pictures", "masks", "mesh")
+ABOUT = ("data", "cameras", "pictures", "masks", "mesh", "material", "light")
 """What a problem can be about."""
 SEVERITIES = ("error", "warning", "note")
 

@@ -1,8 +1,10 @@
-"""JSON Schemas of the project's documents, and the reference of a configuration's fields.
+"""JSON Schemas of the project's documents, and the references of a configuration's fields and of a
+training's options.
 
     python -m nvdiffrec_contract.schemas FOLDER
 
-writes ``FOLDER/schemas/*.schema.json`` and ``FOLDER/fields.md``; the repository's are in ``docs``.
+writes ``FOLDER/schemas/*.schema.json``, ``fields.md`` and ``options.md``; the repository's are in
+``docs``.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nvdiffrec_contract import configuration, failurefile, options
+from nvdiffrec_contract import configuration, failurefile, options, resultfile
 from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS, Row
 from nvdiffrec_contract.files import replace_file
 from nvdiffrec_contract.jsonfiles import text_of
@@ -87,7 +89,26 @@ def of_job() -> dict[str, Any]:
     return found
 
 
-SCHEMAS = {"configuration": of_configuration, "failure": of_failure, "job": of_job}
+def of_result() -> dict[str, Any]:
+    """The schema of ``result.json``."""
+    properties: dict[str, Any] = {
+        "format": {"const": resultfile.FORMAT},
+        "version": {"const": resultfile.VERSION},
+    }
+    for field in resultfile.FIELDS:
+        properties[field.name] = {"description": field.help, **field.schema}
+    found = _object("What a training made, or why not", properties)
+    needed = [field.name for field in resultfile.FIELDS if field.required]
+    found["required"] = ["format", "version", *needed]
+    return found
+
+
+SCHEMAS = {
+    "configuration": of_configuration,
+    "failure": of_failure,
+    "job": of_job,
+    "result": of_result,
+}
 """Maker of each schema, by the name of its file."""
 
 
@@ -111,19 +132,42 @@ def fields_page() -> str:
     return "\n".join(lines) + "\n"
 
 
+def options_page() -> str:
+    """``docs/options.md``: every option of a training."""
+    lines = [
+        "# Options of a training",
+        "",
+        "Written by `python -m nvdiffrec_contract.schemas docs` from the table in",
+        "`nvdiffrec_contract/options.py`. A job file has them as fields, the job process as flags.",
+        "",
+        "| field | flag | default | allowed | effect |",
+        "|---|---|---|---|---|",
+    ]
+    for option in OPTIONS.values():
+        flag = f"{option.flag} {option.metavar or '|'.join(option.choices)}".strip()
+        default = "needed" if option.required else f"`{json.dumps(option.default)}`"
+        more = "; may be repeated" if option.several else ""
+        cells = f"`{option.name}`", f"`{flag}`", default, option.check.allowed, option.help + more
+        lines.append(_row(*cells))
+    return "\n".join(lines) + "\n"
+
+
 def _table(rows: Mapping[str, Row]) -> list[str]:
     lines = ["| field | default | allowed | effect |", "|---|---|---|---|"]
     for row in rows.values():
         default = json.dumps(row.default)
-        cells = [f"`{row.name}`", f"`{default}`", row.check.allowed, row.help]
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        lines.append(_row(f"`{row.name}`", f"`{default}`", row.check.allowed, row.help))
     return lines
+
+
+def _row(*cells: str) -> str:
+    return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def documents() -> dict[str, str]:
     """Path below ``docs`` to text, of everything that is written from the contract."""
     found = {f"schemas/{name}.schema.json": text_of(make()) for name, make in SCHEMAS.items()}
-    found["fields.md"] = fields_page()
+    found |= {"fields.md": fields_page(), "options.md": options_page()}
     return found
 
 

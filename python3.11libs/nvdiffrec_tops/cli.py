@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import importlib
 import os
 import sys
@@ -10,6 +11,8 @@ import tempfile
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from nvdiffrec_contract.terminal import guarded
 
 FAILED = 1
 INTERRUPTED = 130
@@ -31,7 +34,15 @@ def parser() -> argparse.ArgumentParser:
         prefix = stem and f"{stem}_"
         getattr(implementation, f"add_{prefix}arguments")(command)
         command.set_defaults(run=getattr(implementation, f"{prefix}main"))
+    # The doctor stands above environments, which therefore cannot ask it themselves.
+    commands.choices["env"].set_defaults(examine=_examine)
     return top
+
+
+def _examine(folder: str) -> tuple[str, str]:
+    from nvdiffrec_tops.create_environment import examined
+
+    return examined(folder)
 
 
 _COMMANDS = {
@@ -104,6 +115,14 @@ def _mistakes() -> tuple[type[Exception], ...]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a subcommand; returns the exit code. Only argparse's SystemExit leaves."""
+    with (
+        contextlib.redirect_stdout(guarded(sys.stdout)),
+        contextlib.redirect_stderr(guarded(sys.stderr)),
+    ):
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
     arguments = parser().parse_args(argv)
     run: Callable[[argparse.Namespace], int] = arguments.run
     try:

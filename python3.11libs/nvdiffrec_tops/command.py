@@ -12,12 +12,12 @@ import os
 import re
 import shlex
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from nvdiffrec_contract.options import OPTIONS
+from nvdiffrec_contract.options import OPTIONS, Option
 from nvdiffrec_tops.job.commandline import ESCAPED, escape
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.jobfile import JobFile
@@ -70,31 +70,24 @@ class TrainingCommand:
 
         One word, because a value that begins with ``-`` would be taken for an option.
         """
-        options: list[tuple[str, object]] = [
-            ("engine", self.engine),
-            ("config", self.config),
-            ("output", self.output),
-            ("python", self.environment),
-            ("working-dir", self.working_dir),
-            ("script", self.script),
-            ("device", self._unlike_default("device")),
-            ("seed", self.seed),
-            ("retries", self.retries),
-            ("timeout", self.timeout),
-            ("on-failure", self._unlike_default("on_failure")),
-            ("on-out-of-memory", self._unlike_default("on_out_of_memory")),
-        ]
-        options += [("set", f"{name}={_json(value)}") for name, value in self.overrides.items()]
-        options += [("env", f"{name}={value}") for name, value in self.variables.items()]
-        options += [("unset-env", name) for name in self.unset]
-        options += [("input", path) for path in self.inputs]
-        words = [f"--{name}={value}" for name, value in options if value is not None]
-        words += ["--claim-card"] if self.claim_card else []
+        words = []
+        for option in sorted(OPTIONS.values(), key=lambda one: one.several):
+            for value in self._values(option):
+                words.append(option.flag if value is True else f"{option.flag}={value}")
+        words += [f"--unset-env={name}" for name in self.unset]
         return words + (["--force"] if self.force else [])
 
-    def _unlike_default(self, name: str) -> object:
-        value: object = getattr(self, name)
-        return None if value == OPTIONS[name].default else value
+    def _values(self, option: Option) -> Iterable[object]:
+        """What stands behind an option's flag, each time that it is given."""
+        if option.name == "overrides":
+            return [f"{name}={_json(value)}" for name, value in self.overrides.items()]
+        if option.name == "environment":
+            return [f"{name}={value}" for name, value in self.variables.items()]
+        name = "environment" if option.name == "python" else option.name
+        value: Any = getattr(self, name)
+        if option.several:
+            return tuple(value)
+        return () if value is None or value == option.default else (value,)
 
     def job(self) -> JobFile:
         """The job that the job process makes of these arguments, seen from this machine.
@@ -102,24 +95,15 @@ class TrainingCommand:
         Raises:
             JobFileError: a field is wrong.
         """
-        given = {} if self.retries is None else {"retries": self.retries}
+        given = {
+            name: getattr(self, name) for name in OPTIONS if name not in ("python", "environment")
+        }
+        if self.retries is None:
+            del given["retries"]
         job = JobFile(
-            engine=self.engine,
-            output=self.output,
-            config=self.config,
+            **{**given, "overrides": dict(self.overrides)},
             python=self.environment,
-            working_dir=self.working_dir,
-            script=self.script,
-            overrides=dict(self.overrides),
-            device=self.device,
-            seed=self.seed,
             environment=EnvironmentPolicy(set=dict(self.variables), unset=self.unset),
-            timeout=self.timeout,
-            inputs=self.inputs,
-            on_failure=self.on_failure,
-            on_out_of_memory=self.on_out_of_memory,
-            claim_card=self.claim_card,
-            **given,
         )
         return job.based_on(os.getcwd())
 
@@ -146,11 +130,6 @@ def job_argv(python: str, arguments: Sequence[str], job_script: str = str(JOB_SC
     if any(_TOUCHED.search(argument) for argument in arguments):
         arguments = [ESCAPED, *(escape(argument) for argument in arguments)]
     return [python, "-I", "-X", "utf8", job_script, *arguments]
-
-
-def job_file_argv(python: str, job_file: str, *, force: bool = False) -> list[str]:
-    """Argument list that runs a job file."""
-    return job_argv(python, [job_file, *(["--force"] if force else [])])
 
 
 def command_line(argv: Sequence[str], *, windows: bool = os.name == "nt") -> str:

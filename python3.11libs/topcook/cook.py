@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import heapq
+import os
 import queue
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from . import pdg
 from .generation import Generation
@@ -265,7 +265,10 @@ class Cook:
         stale = mode is pdg.cacheMode.Automatic and any(
             one.id in self._wrote for one in item.dependencies
         )
-        return not wrong and not stale
+        if wrong or stale:
+            return False
+        keeper.tidy(file.path for file in expected)
+        return True
 
     # -- messages ---------------------------------------------------------------------------
     def _next_message(self) -> Message | None:
@@ -318,7 +321,7 @@ class Cook:
 
 def _missing(files: Sequence[pdg.File]) -> str | None:
     return next(
-        (f"{one.path} does not exist" for one in files if not Path(one.path).exists()), None
+        (f"{one.path} does not exist" for one in files if not os.path.exists(one.path)), None
     )
 
 

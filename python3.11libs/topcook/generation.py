@@ -49,31 +49,6 @@ def _needs_cooked_items(node: pdg.Node) -> bool:
     )
 
 
-def renew(graph: pdg.Graph) -> dict[str, pdg.regenerateReason]:
-    """Drop the work items of each node that makes them again when the graph is cooked once more.
-
-    PDG looks at the node itself: one of its own parameters has changed, or what such a parameter
-    refers to; or the node always regenerates. A parameter that a callback reads elsewhere is not
-    the node's own and changes nothing. What lies downstream follows. Gives the reasons by the
-    nodes' names; a new ``Generation`` of the graph then makes the missing items.
-    """
-    reasons: dict[str, pdg.regenerateReason] = {}
-    for node in graph.nodes():
-        parameters, always = node.parameters, "alwaysregenerate"
-        if not node.isGenerated:
-            continue
-        if node.generatedFrom != parameters.watched():
-            reasons[node.name] = pdg.regenerateReason.Full
-        elif any(one.name in reasons for one in node.inputs):
-            reasons[node.name] = pdg.regenerateReason.Propagate
-        elif parameters.has(always) and parameters.toggle(always):
-            reasons[node.name] = pdg.regenerateReason.Always
-    for node in reversed(graph.nodes()):
-        if node.name in reasons:
-            node.removeItems()
-    return reasons
-
-
 class Generation:
     """Generates items, statically before a cook and dynamically during it."""
 

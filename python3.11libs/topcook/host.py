@@ -77,10 +77,12 @@ class Guard:
 class Host:
     """What a toolkit brings along.
 
-    ``libraries``: the folder of the expanded asset library of each node type. ``variables``: ``$``
-    variables of scenes, where neither the environment nor the scene has them. ``result_names``:
-    names of files that a job writes whether it succeeds or not. ``missing_program``:
-    what to do about a program of this name that is not found, or ''.
+    ``libraries``: the asset library of each node type, a file or an expanded folder.
+    ``variables``: ``$`` variables of scenes, where neither the environment nor the scene has them.
+    ``result_names``: names of files that a job writes whether it succeeds or not.
+    ``missing_program``: what to do about a program of this name that is not found, or ''.
+    ``missing_parameter``: what to say of a node that has no parameter of this name, which is to
+    get this value, or ''.
     """
 
     libraries: Mapping[str, Path] = field(default_factory=dict)
@@ -89,6 +91,7 @@ class Host:
     result_names: frozenset[str] = frozenset()
     guard: Guard | None = None
     missing_program: Callable[[str], str] = lambda _name: ""
+    missing_parameter: Callable[[str, str, str], str] = lambda _node, _name, _value: ""
 
 
 _registered = Host()

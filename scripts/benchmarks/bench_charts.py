@@ -17,10 +17,10 @@ import torch
 
 from diffrec.charting.charts import chart
 from diffrec.charting.quality import measure_charts
-from diffrec.export.obj import load_obj
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.mesh import Mesh
 from diffrec.runtime.processor_cores import usable_cores
+from diffrec.textured_mesh import load_obj
 
 WHOLE = """
 import sys, time, numpy as np, xatlas
@@ -88,7 +88,7 @@ def main() -> None:
     parser.add_argument("--without-whole", action="store_true", help="leave the baseline out")
     options = parser.parse_args()
     if options.meshes:
-        meshes = [(path.parent.parent.name, load_obj(path)[0]) for path in options.meshes]
+        meshes = [(path.parent.parent.name, load_obj(path).mesh) for path in options.meshes]
     else:
         meshes = [("rough ball", rough_surface(faces)) for faces in options.faces]
     chart(rough_surface(1000), 64)  # compiles

@@ -1,7 +1,8 @@
 """Kills a cook, its job and its trainer in every phase, and sees that the next cook is right.
 
-Real processes, with a stand-in for the trainer that takes no time. Whoever is to be killed is told
-apart by its phase: the job or the trainer stops there and says so, so that nothing depends on time.
+Real processes, with a stand-in for the trainer that takes no time; with `--real` the real one.
+Whoever is to be killed is told apart by its phase: the job or the trainer stops there and
+says so, so that nothing depends on time.
 Then the same scene is cooked again. That is right when all results are in place, whole and of one
 training, and when no more was trained again than the kill had to cost.
 """
@@ -9,6 +10,7 @@ training, and when no more was trained again than the kill had to cost.
 from __future__ import annotations
 
 import argparse
+import hashlib
 import os
 import select
 import signal
@@ -16,10 +18,13 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import bench_cookkills_trainer as real_trainer
+from bench_cookkills_programs import JOB, PAUSING, TRAINER
 
 from houfiles.build import build
 from houfiles.describe import NodeDescription, SceneDescription, Token
@@ -35,143 +40,6 @@ JOB_PHASES = ("before", "finish", "kept", "hash", "put 0", "put 2", "put 5", "la
 FINISHED = (*JOB_PHASES[2:], "done")
 PHASES = (JOB_PHASES[0], *TRAINER_PHASES, *JOB_PHASES[1:], "done")
 
-# Stops where folder/phase says, until it is told to go on; says when a signal comes meanwhile.
-PAUSING = r"""
-import os, select, signal
-HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-with open(os.path.join(HERE, "phase")) as stream:
-    PHASE = stream.read()
-def begin(name):
-    global alive
-    with open(os.path.join(HERE, name + ".pid"), "w") as stream:
-        stream.write(str(os.getpid()))
-    if PHASE:
-        alive = os.open(os.path.join(HERE, "alive"), os.O_WRONLY)
-def pause(phase):
-    global PHASE
-    if not phase or phase != PHASE:
-        return
-    PHASE = ""
-    reached = os.open(os.path.join(HERE, "reached"), os.O_WRONLY)
-    go = os.open(os.path.join(HERE, "go"), os.O_RDONLY)
-    woken, wake = os.pipe()
-    os.set_blocking(wake, False)
-    before = signal.set_wakeup_fd(wake)
-    os.write(reached, b"reached\n")
-    while True:
-        ready = select.select([go, woken], [], [])[0]
-        if woken in ready:
-            os.read(woken, 100)
-            os.write(reached, b"signalled\n")
-        if go in ready:
-            break
-    signal.set_wakeup_fd(before)
-"""
-
-TRAINER = r"""
-import json, os, secrets, signal, sys
-from pausing import HERE, begin, pause
-asked = []
-signal.signal(signal.SIGTERM, lambda number, frame: asked.append(number))
-begin("trainer")
-with open(sys.argv[sys.argv.index("--config") + 1], encoding="utf-8") as stream:
-    config = json.load(stream)
-out = os.path.join("out", config["out_dir"])
-os.makedirs(out, exist_ok=True)
-checkpoint = os.path.join(out, "checkpoint.pt")
-def save(number):
-    with open(checkpoint + ".part", "w") as stream:
-        json.dump({"pass": number, "stamp": stamp}, stream)
-    os.replace(checkpoint + ".part", checkpoint)
-def stop(number):
-    if asked:
-        save(number)
-        sys.exit(143)
-def export(folder, middle=""):
-    os.makedirs(os.path.join(out, folder), exist_ok=True)
-    names = "mesh.obj mesh.mtl texture_kd.png texture_ks.png texture_n.png probe.hdr".split()
-    for count, name in enumerate(names):
-        with open(os.path.join(out, folder, name), "w") as stream:
-            stream.write(name + " of " + stamp)
-        if count == 2:
-            pause(middle)
-    print("Done exporting mesh", flush=True)
-try:
-    with open(checkpoint) as stream:
-        saved = json.load(stream)
-except FileNotFoundError:
-    saved = {"pass": 1, "stamp": secrets.token_hex(8)}
-    word = "anew"
-else:
-    word = "goes on"
-    print("Resuming from iteration 10 of pass %d (5 s so far)" % saved["pass"])
-with open(os.path.join(HERE, "starts"), "a") as stream:
-    stream.write(word + "\n")
-stamp = saved["stamp"]
-line = "iter=   10, img_loss=0.1, reg_loss=0.1, lr=0.02, time=1.0 ms, rem=0.00 s"
-if saved["pass"] == 1:
-    print(line, flush=True)
-    pause("pass 1")
-    stop(1)
-    export("dmtet_mesh")
-    save(2)
-print(line, flush=True)
-pause("pass 2")
-stop(2)
-print("Running validation\nMSE,      PSNR\n0.00100000, 30.5", flush=True)
-export("mesh", "export")
-stop(2)
-if os.environ.get("DIFFREC_KEEP_CHECKPOINT") != "1":
-    os.unlink(checkpoint)
-pause("ended")
-"""
-
-# The job process with places to stop at.
-JOB = r"""
-import os, sys
-sys.path[:0] = [%(libraries)r, %(modules)r]
-from pausing import begin, pause
-from nvdiffrec_tops.job import commandline, preflight, probe
-from nvdiffrec_tops.job.outputs import placing, result, unfinished
-begin("job")
-preflight.findings = lambda *_: []  # takes seconds, and finds that this is no diffrec
-def before(module, name, phase):
-    function = getattr(module, name)
-    def paused(*arguments, **options):
-        pause(phase)
-        return function(*arguments, **options)
-    setattr(module, name, paused)
-before(probe, "ask", "before")
-before(result, "describe", "hash")
-finish = unfinished.finish
-def finishing(*arguments):
-    pause("finish")
-    finish(*arguments)
-    pause("kept")
-unfinished.finish = finishing
-moved = [0]
-replace, unlink = os.replace, os.unlink
-def replacing(source, target):
-    if os.path.join("out", "") in str(source) and os.path.exists(journal()):
-        pause("put %%d" %% moved[0])
-        moved[0] += 1
-    replace(source, target)
-def unlinking(path, **options):
-    last = str(path) == journal()
-    if last:
-        pause("last")
-    unlink(path, **options)
-    if last:
-        pause("placed")
-def journal():
-    return os.path.join(output, placing.JOURNAL)
-output = sys.argv[sys.argv.index("--output") + 1]
-os.replace, os.unlink = replacing, unlinking
-code = commandline.main()
-pause("done")
-sys.exit(code)
-"""
-
 
 @dataclass(frozen=True)
 class Kill:
@@ -180,9 +48,11 @@ class Kill:
     phase: str
     victim: str
     signal: signal.Signals
+    real: bool = False
 
     def __str__(self) -> str:
-        return f"{self.victim} by {self.signal.name} in the phase '{self.phase}'"
+        trainer = " of a real training" if self.real else ""
+        return f"{self.victim}{trainer} by {self.signal.name} in the phase '{self.phase}'"
 
     @property
     def most_starts(self) -> int:
@@ -192,6 +62,8 @@ class Kill:
     @property
     def most_anew(self) -> int:
         """How often it may begin from nothing: again only where nothing could be saved."""
+        if self.real:
+            return 2 if self.phase in real_trainer.NOTHING_SAVED else 1
         nothing = self.phase == "pass 1" and self.victim == "trainer"
         return 2 if nothing and self.signal is signal.SIGKILL else 1
 
@@ -217,20 +89,43 @@ def kills() -> Iterator[Kill]:
                 yield Kill(phase, victim, number)
 
 
+def real_kills(count: int) -> Iterator[Kill]:
+    """So many kills of the real trainer, of its job and its cook, through all phases in turn."""
+    phases = (*real_trainer.PHASES, *FINISHED)
+    ways = [
+        *(("trainer", number) for number in (signal.SIGKILL, signal.SIGTERM)),
+        *(("cook", number) for number in (signal.SIGINT, signal.SIGKILL, signal.SIGTERM)),
+        *(("job", number) for number in (signal.SIGTERM, signal.SIGKILL)),
+    ]
+    every = [
+        # From phase to phase another way, so that a few kills are of many kinds.
+        Kill(phase, *ways[(turn + number) % len(ways)], real=True)
+        for turn in range(len(ways))
+        for number, phase in enumerate(phases)
+    ]
+    possible = [one for one in every if one.victim != "trainer" or one.phase not in FINISHED]
+    yield from possible[:count]
+
+
 class Stage:
     """A scene with one training, whose processes can be stopped at a phase."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, real: bool = False) -> None:
+        """`real`: with the real trainer, not with its stand-in."""
         self.folder, self.output = folder, folder / "results"
+        self._real = real
         modules = folder / "modules"
         (modules / "diffrec").mkdir(parents=True)
         (folder / "data").mkdir()
         (modules / "diffrec/__init__.py").touch()
-        (modules / "diffrec/__main__.py").write_text(TRAINER)
-        (modules / "torch.py").touch()
         (modules / "pausing.py").write_text(PAUSING)
-        (folder / "data/mesh.obj").write_text("v 0 0 0\n")
-        (folder / "scene.json").write_text('{"ref_mesh": "data/mesh.obj", "iter": 10}')
+        if real:
+            real_trainer.prepare(folder, modules, LIBRARIES)
+        else:
+            (modules / "diffrec/__main__.py").write_text(TRAINER)
+            (modules / "torch.py").touch()
+            (folder / "data/mesh.obj").write_text("v 0 0 0\n")
+            (folder / "scene.json").write_text('{"ref_mesh": "data/mesh.obj", "iter": 10}')
         where = {"libraries": str(LIBRARIES), "modules": str(modules)}
         (folder / "job.py").write_text(JOB % where)
         for name in ("alive", "reached", "go"):
@@ -245,6 +140,8 @@ class Stage:
         words = [sys.executable, "-I", str(self.folder / "job.py"), "--engine", "diffrec"]
         words += ["--config", "scene.json", "--working-dir", str(self.folder)]
         words += ["--output", str(self.output), f"--env=PYTHONPATH={modules}"]
+        if self._real:
+            words += [f"--env={name}={value}" for name, value in real_trainer.ONE_THREAD.items()]
         names = [*layout.REQUIRED, result.NAME]
         values: dict[str, Any] = {
             "itemcount": 1,
@@ -321,7 +218,8 @@ class Stage:
         if document is None or document["status"] != "done":
             yield "no result says done"
             return
-        if document["metrics"].get("psnr") != 30.5:
+        figures = document["metrics"].get("psnr")
+        if figures is None or (not self._real and figures != 30.5):
             yield f"the figures are lost: {document['metrics']}"
         entries = result.entries(document)
         for entry in entries:
@@ -336,17 +234,42 @@ class Stage:
                 continue
             if name not in listed:
                 yield f"left behind: {name}"
-            if name != layout.TABLE:  # names no training
+            if name != layout.TABLE and not self._real:  # names no training
                 stamps.add(path.read_text().rpartition(" of ")[2])
-        if len(stamps) != 1:
+        if len(stamps) != 1 and not self._real:
             yield f"files of {len(stamps)} trainings"
         if not {*layout.REQUIRED} <= listed:
             yield "not every file is there"
 
+    def contents(self) -> dict[str, str]:
+        """The digest of each file of the results that depends on the training alone."""
+        return {
+            path.relative_to(self.output).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in self.output.rglob("*")
+            if path.is_file() and path.name not in (result.NAME, "job.log", layout.LIVE_TABLE)
+        }
 
-def run(kill: Kill, folder: Path) -> Outcome:
-    """Cook, kill, and cook again, in an empty folder."""
-    stage, outcome = Stage(folder), Outcome(kill)
+
+def undisturbed(folder: Path) -> dict[str, str]:
+    """What the real trainer makes when nobody kills anything, in an empty folder.
+
+    Raises:
+        RuntimeError: it does not train.
+    """
+    stage = Stage(folder, real=True)
+    try:
+        with stage.cook() as cook:
+            said, _ = cook.communicate()
+        if cook.returncode:
+            raise RuntimeError(said)
+        return stage.contents()
+    finally:
+        stage.close()
+
+
+def run(kill: Kill, folder: Path, wanted: Mapping[str, str] | None = None) -> Outcome:
+    """Cook, kill, and cook again, in an empty folder. `wanted`: what must have come of it."""
+    stage, outcome = Stage(folder, kill.real), Outcome(kill)
     try:
         with stage.cook(kill.phase) as first:
             try:
@@ -363,6 +286,11 @@ def run(kill: Kill, folder: Path) -> Outcome:
         if second.returncode:
             outcome.wrong.append(f"the second cook ended with {second.returncode}")
         outcome.wrong += stage.wrong()
+        if wanted is not None:
+            found = stage.contents()
+            others = sorted(one for one in {*found, *wanted} if found.get(one) != wanted.get(one))
+            if others:
+                outcome.wrong.append(f"other files than without a kill: {', '.join(others)}")
         outcome.starts = stage.starts()
         if len(outcome.starts) > kill.most_starts or outcome.starts.count("anew") > kill.most_anew:
             outcome.wrong.append(f"trained again: {', '.join(outcome.starts)}")
@@ -382,16 +310,23 @@ def main() -> int:
     """Kill in every phase; the counts as Markdown."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", metavar="TEXT", help="kills whose description has this text")
+    parser.add_argument(
+        "--real", type=int, default=0, metavar="COUNT", help="so many kills of the real trainer"
+    )
     options = parser.parse_args()
+    chosen = list(real_kills(options.real) if options.real else kills())
     outcomes = []
-    for kill in kills():
+    with tempfile.TemporaryDirectory() as folder:
+        wanted = undisturbed(Path(folder)) if options.real else None
+    for kill in chosen:
         if options.only and options.only not in str(kill):
             continue
         with tempfile.TemporaryDirectory() as folder:
-            outcome = run(kill, Path(folder))
+            outcome = run(kill, Path(folder), wanted)
         outcomes.append(outcome)
+        print(f"{kill}: {'; '.join(outcome.wrong) or 'right'}", file=sys.stderr, flush=True)
         if outcome.wrong:
-            print(f"{kill}: {'; '.join(outcome.wrong)}\n{outcome.said}", file=sys.stderr)
+            print(outcome.said, file=sys.stderr)
     print("| killed | kills | second cook right | most seconds until all had ended |")
     print("|---|---|---|---|")
     for victim in ("cook", "job", "trainer"):

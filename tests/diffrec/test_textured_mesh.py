@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from diffrec.export.obj import ObjError
 from diffrec.materials.surface import Surface
+from diffrec.reference.errors import ObjError
 from diffrec.textured_mesh import load_reference_mesh
 
 CPU = torch.device("cpu")

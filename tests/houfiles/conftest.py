@@ -14,6 +14,7 @@ from houfiles.describe import (
     SceneDescription,
     Token,
 )
+from houfiles.libraries.expanded import ExpandedLibrary, encode_expanded
 from nvdiffrec_tops.scenes import stock
 
 DIALOG = """# Dialog script for demo::step::1.0 automatically generated
@@ -135,3 +136,11 @@ def real(shared: Path) -> list[Path]:
     found = sorted((shared / "data/kartaverse").glob("*.hip"))
     assert len(found) >= 9
     return found
+
+
+def write_library(library: ExpandedLibrary, folder: Path) -> None:
+    """A library as the folder that Houdini's ``hotl -t`` would write."""
+    for name, data in encode_expanded(library).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)

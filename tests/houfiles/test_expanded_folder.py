@@ -17,10 +17,11 @@ from houfiles.libraries.expanded import (
     ExpandedLibrary,
     encode_expanded,
     read_expanded,
-    write_expanded,
 )
 from houfiles.members import options
 from nvdiffrec_tops.assets.shipped import ASSETS
+
+from .conftest import write_library
 
 
 @pytest.fixture
@@ -28,87 +29,14 @@ def library(root: Path) -> ExpandedLibrary:
     return read_expanded(root / "otls" / ASSETS["nvdiffrec_train"].library)
 
 
-# -- writing to disk --------------------------------------------------------------------------
-def test_a_library_is_replaced_whole(library: ExpandedLibrary, tmp_path: Path) -> None:
-    target = tmp_path / "a.hda"
-    write_expanded(library, target)
-    [definition] = library.definitions
-    less = replace(
-        definition,
-        order=tuple(name for name in definition.order if name != "Help"),
-        files={name: data for name, data in definition.files.items() if name != "Help"},
-    )
-    smaller = replace(library, definitions=(less,))
-    write_expanded(smaller, target)
-    assert _on_disk(target) == encode_expanded(smaller)
-    assert "Help" not in less.files
-    assert [path.name for path in tmp_path.iterdir()] == ["a.hda"]
-
-
 def _on_disk(folder: Path) -> dict[str, bytes]:
     found = (path for path in folder.rglob("*") if path.is_file())
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
 
 
-def test_files_that_are_not_the_librarys_are_never_lost(
-    library: ExpandedLibrary, tmp_path: Path
-) -> None:
-    target = tmp_path / "a.hda"
-    write_expanded(library, target)
-    (target / "notes.txt").write_text("keep")
-    with pytest.raises(HouFileError, match=r"notes\.txt does not belong to the library"):
-        write_expanded(library, target)
-    assert (target / "notes.txt").read_text() == "keep"
-    assert [path.name for path in tmp_path.iterdir()] == ["a.hda"]
-
-
-def test_a_damaged_library_can_be_replaced(library: ExpandedLibrary, tmp_path: Path) -> None:
-    target, inside = _folder(library, tmp_path)
-    (inside / "Contents.dir" / "Contents.mime").write_text("damaged")
-    with pytest.raises(HouFileError):
-        read_expanded(target)
-    write_expanded(library, target)
-    assert encode_expanded(read_expanded(target)) == encode_expanded(library)
-
-
-def test_a_folder_that_is_no_library_is_left_alone(
-    library: ExpandedLibrary, tmp_path: Path
-) -> None:
-    (tmp_path / "mine").mkdir()
-    (tmp_path / "mine" / "work.txt").write_text("keep")
-    with pytest.raises(HouFileError, match="left as it is"):
-        write_expanded(library, tmp_path / "mine")
-    assert (tmp_path / "mine" / "work.txt").read_text() == "keep"
-
-
-@pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()])
-def test_the_old_library_stays_when_writing_fails(
-    library: ExpandedLibrary,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    failure: BaseException,
-) -> None:
-    target = tmp_path / "a.hda"
-    write_expanded(library, target)
-    before = encode_expanded(read_expanded(target))
-    rename = Path.rename
-
-    def failing(self: Path, to: Path) -> Path:
-        if self.name == "new":
-            raise failure
-        return rename(self, to)
-
-    monkeypatch.setattr(Path, "rename", failing)
-    with pytest.raises((HouFileError, KeyboardInterrupt), match=r"No space left|^$"):
-        write_expanded(library, target)
-    monkeypatch.undo()
-    assert encode_expanded(read_expanded(target)) == before
-    assert [path.name for path in tmp_path.iterdir()] == ["a.hda"]
-
-
 # -- what is refused --------------------------------------------------------------------------
 def _folder(library: ExpandedLibrary, tmp_path: Path) -> tuple[Path, Path]:
-    write_expanded(library, tmp_path / "a.hda")
+    write_library(library, tmp_path / "a.hda")
     [inside] = [path for path in (tmp_path / "a.hda").iterdir() if path.is_dir()]
     return tmp_path / "a.hda", inside
 
@@ -144,11 +72,9 @@ def test_a_folder_that_is_a_link(library: ExpandedLibrary, tmp_path: Path, which
 
 @pytest.mark.skipif(os.name == "nt", reason="links need a privilege on Windows")
 def test_a_library_that_is_installed_as_a_link(library: ExpandedLibrary, tmp_path: Path) -> None:
-    write_expanded(library, tmp_path / "real.hda")
+    write_library(library, tmp_path / "real.hda")
     (tmp_path / "link.hda").symlink_to(tmp_path / "real.hda")
     assert encode_expanded(read_expanded(tmp_path / "link.hda")) == encode_expanded(library)
-    write_expanded(library, tmp_path / "link.hda")
-    assert (tmp_path / "link.hda").is_symlink() and not (tmp_path / "real.hda").is_symlink()
 
 
 def test_a_missing_section_and_a_cut_one(library: ExpandedLibrary, tmp_path: Path) -> None:
@@ -221,7 +147,7 @@ def test_two_definitions_and_files_beside_the_network(tmp_path: Path) -> None:
             ExpandedDefinition("Sop/plain", ("Help",), {"Help": b""}, None),
         ),
     )
-    write_expanded(library, tmp_path / "two.hda")
+    write_library(library, tmp_path / "two.hda")
     assert read_expanded(tmp_path / "two.hda") == library
     assert _on_disk(tmp_path / "two.hda") == encode_expanded(library)
     first = library.definition("demo::step::1.0")

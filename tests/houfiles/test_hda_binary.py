@@ -20,10 +20,11 @@ from houfiles.libraries.expanded import (
     ExpandedLibrary,
     encode_expanded,
     read_expanded,
-    write_expanded,
 )
 from houfiles.members import options
 from nvdiffrec_tops.assets.shipped import ASSETS
+
+from .conftest import write_library
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_the_libraries_of_real_scenes(shared: Path, tmp_path: Path) -> None:
         known = decode_library(data)
         assert encode_library(known) == data
         folder = tmp_path / f"{path.stem}.hda"
-        write_expanded(hda.expand(data), folder)
+        write_library(hda.expand(data), folder)
         again = decode_library(hda.collapse(read_expanded(folder)))
         assert again.records == known.records
         for one, other in zip(known.definitions, again.definitions, strict=True):

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from houfiles import HouFileError, edit, load, loads
+from houfiles import HouFileError, load, loads
 from houfiles.containers import cpio, textscene
-from houfiles.describe import NodeDescription
 from houfiles.members import channels, definition, parms
 from houfiles.members.definition import Wire
 from houfiles.members.parms import Expression
@@ -19,7 +18,7 @@ from . import grammar
 from .grammar import NETWORK, Generated
 
 MANY = settings(
-    max_examples=1000,
+    max_examples=250,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -60,7 +59,7 @@ def _again(name: str, text: str) -> str:
     return parms.encode(parms.decode(text))
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(grammar.scenes(), st.data())
 def test_a_damaged_scene_is_refused_properly(made: Generated, data: st.DataObject) -> None:
     whole = bytearray(made.data)
@@ -163,7 +162,7 @@ def test_dots_in_a_circle() -> None:
 
 
 def test_a_scene_saved_as_text(shipped: bytes) -> None:
-    """The same members in the other container, which an edit keeps."""
+    """The same members in the other container."""
     archive = cpio.decode(shipped)
     data = textscene.encode(textscene.TextArchive(archive.members))
     scene = loads(data)
@@ -171,10 +170,6 @@ def test_a_scene_saved_as_text(shipped: bytes) -> None:
     network = scene.network(f"/{NETWORK}")
     tokens = network.children[-1]
     assert tokens.user_data == loads(shipped).node(tokens.path).user_data
-    edit.add_node(scene, network.path, NodeDescription("more", "waitforall"))
-    again = loads(scene.to_bytes())
-    assert again.network(network.path).children[-1].name == "more"
-    assert again.node(f"{network.path}/more").user_data == {"___Version___": "1"}
     assert scene.to_bytes().startswith(b"MIME-Version: 1.0\n")
 
 

@@ -16,7 +16,6 @@ from nvdiffrec_tops.command import (
     TrainingCommand,
     command_line,
     job_argv,
-    job_file_argv,
 )
 from nvdiffrec_tops.job.commandline import ESCAPED, escape, parse, unescape
 from nvdiffrec_tops.job.failures import JobError
@@ -162,6 +161,6 @@ def test_paths_that_no_quotation_carries_are_refused():
 
 def test_a_job_file_command_runs(tmp_path):
     path = str(tmp_path / "a $HOME 'job'.json")
-    line = command_line(job_file_argv(sys.executable, path, force=True), windows=False)
+    line = command_line(job_argv(sys.executable, [path, "--force"]), windows=False)
     done = subprocess.run(scheduler(line), capture_output=True, encoding="utf-8", check=False)
     assert done.returncode == 2 and f"{path} cannot be read" in done.stderr

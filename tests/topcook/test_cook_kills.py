@@ -39,10 +39,8 @@ def outcome(kills: ModuleType, tmp_path: Path) -> Callable[..., object]:
         # A finished training that is not in place is kept, and the artist reads so.
         ("hash", "job", SIGTERM, "the training is finished and kept: cook again"),
         ("kept", "cook", SIGKILL, "put in place now, without training"),
-        ("put 5", "job", SIGKILL, "put in place now, without training"),
         # The end of the training is known to the trainer alone: its checkpoint is still there.
         ("finish", "job", SIGKILL, "goes on with a training that was ended before its end"),
-        ("ended", "trainer", SIGKILL, "goes on with a training that was ended before its end"),
         # A job that dies after "done" has done its work.
         ("done", "job", SIGKILL, "the job ended by signal 9 after its results were in place"),
         # Nobody is left to end the job and its trainer: they end by themselves.

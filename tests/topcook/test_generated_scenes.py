@@ -18,7 +18,7 @@ def hip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("generated") / "shot.hip"
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(made=grammar.scenes())
 def test_every_scene_generates(hip: Path, made: grammar.Generated) -> None:
     hip.write_bytes(made.data)

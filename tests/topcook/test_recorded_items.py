@@ -174,8 +174,7 @@ COPIED = {"TOPs_Postshot_Sequence_V001": "TOPs_Postshot_Static_V001"}
 
 
 def _record(scene: Path) -> Record:
-    item = load(scene).selected_work_item
-    assert item is not None
+    item: Record = json.loads(load(scene).members[".selectedworkitem"])
     return item
 
 

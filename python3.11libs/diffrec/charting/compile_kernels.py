@@ -58,9 +58,10 @@ WORK: dict[str, Callable[[], None]] = {"packing": packing, "layout": layout}
 
 
 def main(names: Sequence[str]) -> None:
-    """Compile what the names say."""
+    """Compile what the names say; each is printed when it is ready."""
     for name in names or WORK:
         WORK[name]()
+        print(name, flush=True)
 
 
 if __name__ == "__main__":

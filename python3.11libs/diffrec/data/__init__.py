@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from nvdiffrec_contract.configuration import Config
 
 SHARED = frozenset(
-    {"__main__", "headers", "load", "looks", "photographs", "rendered", "transforms", "views"}
+    {
+        "__main__",
+        "featureless",
+        "load",
+        "looks",
+        "panorama",
+        "photographs",
+        "rendered",
+        "transforms",
+        "views",
+    }
 )
 """The modules of this folder that are no format but serve several."""
 MOST_INSIDE = 1000
@@ -90,7 +100,43 @@ def describe(path: Path, quick: bool = False) -> Description:
     return Description(**{**vars(found), "problems": tuple(problems)})
 
 
+_SCENES = {
+    ".glb": "glTF",
+    ".gltf": "glTF",
+    ".usd": "USD",
+    ".usda": "USD",
+    ".usdc": "USD",
+    ".usdz": "USD",
+    ".fbx": "FBX",
+    ".abc": "Alembic",
+    ".ply": "PLY",
+    ".stl": "STL",
+    ".dae": "Collada",
+    ".blend": "Blender",
+    ".bgeo": "Houdini",
+}
+"""Files that hold meshes and are not read, by their endings."""
+
+
 def _unknown(path: Path) -> Description:
+    scene = _SCENES.get(path.suffix.lower())
+    if scene is not None and path.is_file():
+        problem = Problem(
+            "data",
+            f"{path} is a {scene} file, which is not read as a reference mesh",
+            "save the mesh as .obj with its .mtl and textures beside it: in Houdini a File node "
+            "or ROP Geometry Output, in Blender File > Export > Wavefront",
+            file=str(path),
+        )
+        return Description("", "", str(path), problems=(problem,))
+    if path.exists() and not path.is_dir() and not path.is_file():
+        problem = Problem(
+            "data",
+            f"{path} is a pipe or a device, not a file",
+            "name an .obj file or a folder of photographs",
+            file=str(path),
+        )
+        return Description("", "", str(path), problems=(problem,))
     *first, last = [one.WANTED for one in formats().values()]
     wanted = " nor ".join((", ".join(first), last)) if first else last
     problem = Problem(

@@ -1,4 +1,4 @@
-"""``python -m diffrec.data PATH [--quick]``: what a data set holds, as JSON on standard output.
+"""``python -m diffrec.data PATH [--quick] [--light FILE]``: what a data set holds, as JSON.
 
 Also started by its path under an interpreter that has no diffrec. Needs Python 3.9; NumPy and
 OpenCV are used where they are there.
@@ -17,13 +17,16 @@ def main() -> int:
     if not __package__:
         sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     from diffrec.data import describe
-    from diffrec.data.looks import with_looks
+    from diffrec.data.looks import with_light, with_looks
 
     parser = argparse.ArgumentParser(prog="python -m diffrec.data", description=__doc__)
     parser.add_argument("path", type=Path)
     parser.add_argument("--quick", action="store_true", help="leave out what takes long")
+    parser.add_argument("--light", type=Path, help="panorama to look at as well")
     given = parser.parse_args()
     found = with_looks(describe(given.path, given.quick), given.quick)
+    if given.light is not None:
+        found = with_light(found, given.light, given.quick)
     json.dump(found.document(), sys.stdout, allow_nan=False)
     sys.stdout.write("\n")
     return 0

@@ -15,10 +15,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from diffrec.data import headers
 from diffrec.errors import DataError
+from diffrec.pictures import headers
 from nvdiffrec_contract.dataset import Camera, Description, Problem
 from nvdiffrec_contract.engines import DIFFREC, NVDIFFREC
+from nvdiffrec_contract.regularfiles import open_regular
 
 if TYPE_CHECKING:
     import numpy as np
@@ -166,7 +167,7 @@ def load(
                 ),
             )
         )
-    return split_views(ImageViews(views, device, pre_load=config.pre_load), config)
+    return split_views(ImageViews(views, device, pre_load=config.pre_load, solved=True), config)
 
 
 def nearest_point_to_axes(centres: NDArray[Any], axes: NDArray[Any]) -> NDArray[np.float64]:
@@ -338,7 +339,7 @@ def _array(path: Path) -> NDArray[np.float64]:
     try:
         if path.stat().st_size > MAX_ARRAY_BYTES:
             raise _NoCameras(f"{path} is larger than 64 MB, which no array of cameras is")
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             array: Any = np.load(file, allow_pickle=False)
     except _NoCameras:
         raise

@@ -42,6 +42,7 @@ def load_views(config: Config, device: torch.device, log: Log) -> tuple[Views, V
     if refusal is not None:
         raise DataError.of(refusal)
     for problem in found.told(DIFFREC):
-        if problem.severity != "note":
+        # The reader of a mesh tells itself of the materials that it uses in the end.
+        if problem.severity != "note" and problem.about != "material":
             log(f"Data: {problem.cause} ({problem.cure})")
     return data.formats()[found.kind].load(found, config, device, log)

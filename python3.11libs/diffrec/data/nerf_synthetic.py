@@ -44,11 +44,12 @@ def load(
     """
     from diffrec.data.views import split_views
 
-    training = transforms.views(found, config, device)
+    training = transforms.views(found, config, device, solved=False)
     path = Path(found.path) / TEST
     if config.diffrec.holdout or not path.is_file():
         return split_views(training, config)
-    test = transforms.views(transforms.describe(path, found.kind, found.label), config, device)
+    described = transforms.describe(path, found.kind, found.label)
+    test = transforms.views(described, config, device, solved=False)
     limit = config.diffrec.validation_views
     if limit is not None and limit < len(test):
         test = test.subset([i * len(test) // limit for i in range(limit)])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +13,8 @@ from torch import Tensor
 
 from diffrec.colour import srgb_to_linear_array
 from diffrec.errors import DataError
+from diffrec.pictures import decoding
 
-MAX_FILE_BYTES = 1 << 30
-
-_PNG = b"\x89PNG\r\n\x1a\n"
 SRGB_TO_LINEAR = srgb_to_linear_array(np.arange(256) / 255.0)
 """8-bit sRGB to linear."""
 
@@ -64,43 +61,12 @@ def read_photograph(
 def _decode(path: Path) -> NDArray[Any]:
     """uint8 or uint16 pixels [H, W, 3 or 4], RGB order; grey is repeated to three channels."""
     try:
-        if path.stat().st_size > MAX_FILE_BYTES:
-            raise DataError(f"{path}: larger than 1 GB; this is no photograph")
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from None
-    try:
-        pixels = cv2.imdecode(
-            np.frombuffer(_without_profile(data), np.uint8),
-            cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION,
-        )
-    except cv2.error:
-        pixels = None
-    if pixels is None or pixels.dtype not in (np.uint8, np.uint16):
+        pixels = decoding.read(path, photograph=True)
+    except decoding.UndecodedError as error:
+        raise DataError(str(error), error.cure, file=str(path)) from None
+    if pixels.dtype not in (np.uint8, np.uint16):
         raise DataError(f"{path}: no picture of 8 or 16 bits that can be decoded; export it again")
-    if pixels.ndim == 2:
-        pixels = pixels[..., None]
-    if pixels.shape[2] == 1:
-        return np.repeat(pixels, 3, axis=2)
-    order = [2, 1, 0, 3] if pixels.shape[2] == 4 else [2, 1, 0]
-    return np.ascontiguousarray(pixels[..., order])
-
-
-def _without_profile(data: bytes) -> bytes:
-    """The PNG without its colour profile, of which libpng would complain on stderr."""
-    if not data.startswith(_PNG):
-        return data
-    kept, at = [_PNG], len(_PNG)
-    while at + 12 <= len(data):
-        (length,) = struct.unpack_from(">I", data, at)
-        end = at + 12 + length
-        if end > len(data):
-            break
-        if data[at + 4 : at + 8] != b"iCCP":
-            kept.append(data[at:end])
-        at = end
-    kept.append(data[at:])
-    return b"".join(kept)
+    return pixels
 
 
 def _linear(pixels: NDArray[Any]) -> NDArray[np.float32]:

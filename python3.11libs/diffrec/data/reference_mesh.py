@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from diffrec.reference.errors import MtlError, ObjError
+from diffrec.reference.maps import missing, warnings_of
+from diffrec.reference.materials import resolve
+from diffrec.reference.obj import ObjFile, read_obj
+from diffrec.reference.slots import slots_of
 from nvdiffrec_contract.dataset import Description, MeshExtent, Problem
+from nvdiffrec_contract.engines import DIFFREC
 
 if TYPE_CHECKING:
     import torch
@@ -20,10 +27,9 @@ RANK = 90
 LABEL = "a reference mesh"
 WANTED = "an .obj file"
 
-QUICK_BYTES = 16 << 20
-MOST_LINES = 4_000_000
-FARTHEST = 1e30
-"""Coordinates above this are none."""
+QUICK_BYTES = 8 << 20
+MOST_BYTES = 512 << 20
+"""Meshes above these sizes are left to the trainer."""
 
 
 def recognise(path: Path) -> bool:
@@ -31,82 +37,58 @@ def recognise(path: Path) -> bool:
 
 
 def describe(path: Path, quick: bool) -> Description:
+    found = Description("reference_mesh", LABEL, str(path), light=True, nvdiffrec="train_res")
     try:
-        read = not quick or path.stat().st_size <= QUICK_BYTES
-        mesh = extent(path) if read else None
+        if path.stat().st_size > (QUICK_BYTES if quick else MOST_BYTES):
+            return found
+        mesh = read_obj(path)
     except OSError as error:
-        problem = Problem(
-            "mesh",
-            f"{path} cannot be read: {error.strerror or error}",
-            "check its permissions",
-            file=str(path),
-        )
-        return Description("reference_mesh", LABEL, str(path), problems=(problem,))
-    problems = []
-    if mesh is not None and not (mesh.vertices and mesh.faces):
-        problems.append(
-            Problem(
-                "mesh",
-                f"{path} has {mesh.vertices} vertices and {mesh.faces} faces",
-                "export it again as a polygon mesh",
-                refused=False,  # the trainer's reader has a more precise sentence
-                file=str(path),
-            )
-        )
-    return Description(
-        "reference_mesh",
-        LABEL,
-        str(path),
-        mesh=mesh,
-        light=True,
-        nvdiffrec="train_res",
-        problems=tuple(problems),
-    )
+        cause = f"{path} cannot be read: {error.strerror or error}"
+        problem = Problem("mesh", cause, "check its permissions", file=str(path))
+        return dataclasses.replace(found, light=False, problems=(problem,))
+    except ObjError as error:
+        # The trainer's reader says the same; a foreign trainer may yet read it.
+        problem = Problem("mesh", error.cause, error.cure, refused=False, file=str(path))
+        return dataclasses.replace(found, problems=(problem,))
+    problems = [
+        Problem("material", cause, cure, severity, (DIFFREC,), refused=False, file=str(path))
+        for severity, cause, cure in _about_materials(mesh, path, quick)
+    ]
+    return dataclasses.replace(found, mesh=_extent(mesh, path.parent), problems=tuple(problems))
 
 
-def extent(path: Path) -> MeshExtent:
-    """Counts and extent, read line by line; lines that are no numbers are left to the trainer to
-    complain of, as is what follows after so many lines.
+def _about_materials(mesh: ObjFile, path: Path, quick: bool) -> list[tuple[str, str, str]]:
+    """Severity, cause and cure of what is to be told of the materials and their pictures, which a
+    quick look does not decode."""
+    warnings: list[str] = []
+    try:
+        materials = resolve(mesh, path, None)
+        warnings += materials.warnings
+        slots, _ = slots_of(mesh, materials.of, path, warnings)
+        for slot in slots:
+            for picture in missing(slot.material):
+                cause = f"the material {slot.material.name!r} uses {picture}, which is not there"
+                return [("error", cause, f"put {picture.name} beside the material file")]
+        if not quick:
+            with contextlib.suppress(ImportError):
+                warnings += warnings_of([(one.material, one.plain) for one in slots])
+    except (ObjError, MtlError) as error:
+        return [("error", error.cause, error.cure)]
+    cure = "nothing needs to be done if the look is right without it"
+    return [("warning", cause, cure) for cause in dict.fromkeys(warnings)]
 
-    Raises:
-        OSError: it cannot be read.
-    """
-    low, high = [math.inf] * 3, [-math.inf] * 3
-    vertices = texcoords = faces = 0
-    radius = 0.0
-    libraries = []
-    with open(path, encoding="utf-8-sig", errors="replace") as stream:
-        for number, line in enumerate(stream):
-            if number > MOST_LINES:
-                break
-            words = line.split(None, 1)
-            keyword = words[0] if len(words) == 2 else ""
-            if keyword == "v":
-                try:
-                    point = [float(one) for one in line.split()[1:4]]
-                except ValueError:
-                    continue
-                if len(point) == 3 and all(abs(one) < FARTHEST for one in point):
-                    vertices += 1
-                    radius = max(radius, math.hypot(*point))
-                    low = [min(a, b) for a, b in zip(low, point)]
-                    high = [max(a, b) for a, b in zip(high, point)]
-            elif keyword == "vt":
-                texcoords += 1
-            elif keyword == "f":
-                faces += 1
-            elif keyword == "mtllib":
-                libraries.append(os.path.join(path.parent, *words[1].strip().split("/")))
-    if not vertices:
-        low = high = [0.0] * 3
+
+def _extent(mesh: ObjFile, folder: Path) -> MeshExtent:
+    axes = [mesh.positions[axis::3] for axis in range(3)]
+    low, high = [min(one) for one in axes], [max(one) for one in axes]
     return MeshExtent(
-        vertices,
-        texcoords,
-        faces,
+        len(mesh.positions) // 3,
+        len(mesh.texcoords) // 2,
+        mesh.faces,
         (low[0], low[1], low[2]),
         (high[0], high[1], high[2]),
-        radius,
-        tuple(libraries),
+        max(map(math.hypot, *axes)),
+        tuple(str(folder.joinpath(*one.split("/"))) for one in mesh.libraries if "\0" not in one),
     )
 
 

@@ -12,8 +12,9 @@ from torch import Tensor
 
 from diffrec import cameras, imagefiles
 from diffrec.data import Log
+from diffrec.data.featureless import complaint
 from diffrec.data.views import ViewBatch, Views, sent
-from diffrec.geometry.mesh import Mesh
+from diffrec.geometry.mesh import Mesh, triangle_normals
 from diffrec.materials import Material
 from diffrec.ops.topology import EdgeTopology, edge_topology
 from diffrec.render import RenderOptions, render
@@ -26,6 +27,8 @@ from nvdiffrec_contract.errors import ConfigError
 MOST_AHEAD = 8
 """Batches of training views that are rendered at once on a GPU, at most."""
 PIXELS_AHEAD = 1 << 23
+LOOKS, LOOK_SIZE = 6, (64, 64)
+"""Views by which a reference is looked at before it is trained from, and their size."""
 
 
 @dataclass(frozen=True)
@@ -195,10 +198,13 @@ def reference_views(
 
     Raises:
         ConfigError: the configuration names no light.
-        DiffrecError: the mesh, its material or the light cannot be read.
+        DiffrecError: the mesh, its material or the light cannot be read, or nothing can be
+            learned from what they look like together.
     """
     override = None if config.mtl_override is None else Path(config.mtl_override)
     reference = load_reference_mesh(source, override, device)
+    for warning in reference.warnings:
+        log(f"Reference mesh: {warning}")
     if config.envmap is None:
         raise ConfigError("envmap is missing: a reference mesh needs a .hdr panorama to be lit by")
     with torch.no_grad():
@@ -210,6 +216,7 @@ def reference_views(
     )
     scene = ReferenceScene(reference.mesh, reference.material, lit)
     near_far = (config.cam_near_far[0], config.cam_near_far[1])
+    refuse_featureless(scene, near_far, log)
     training = ReferenceMeshViews(
         scene,
         (config.train_res[0], config.train_res[1]),
@@ -231,6 +238,23 @@ def reference_views(
         layers=config.layers,
     )
     return training, validation
+
+
+def refuse_featureless(scene: ReferenceScene, near_far: tuple[float, float], log: Log) -> None:
+    """Look at the reference from a few sides, in small pictures, before anything is trained.
+
+    Raises:
+        FeaturelessError: it renders black, flat or not at all.
+    """
+    views = ReferenceMeshViews(
+        scene, LOOK_SIZE, near_far=near_far, training=False, length=LOOKS, seed=0
+    )
+    image = views.batch(range(LOOKS)).image
+    assert image is not None
+    mesh = scene.mesh
+    warning = complaint(image, triangle_normals(mesh.positions, mesh.triangles))
+    if warning:
+        log(f"Reference mesh: {warning}")
 
 
 def known_light(config: Config, envmap: Path, device: torch.device) -> EnvironmentLight:

@@ -16,8 +16,9 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
-from diffrec.data import headers, looks
+from diffrec.data import looks
 from diffrec.errors import DataError
+from diffrec.pictures import headers
 from nvdiffrec_contract.dataset import Camera, Description, Problem, Row, Size
 from nvdiffrec_contract.engines import DIFFREC, NVDIFFREC
 from nvdiffrec_contract.jsonfiles import JsonError, read_object
@@ -99,8 +100,10 @@ def describe(path: Path, kind: str, label: str) -> Description:
     )
 
 
-def views(found: Description, config: Config, device: torch.device | str) -> ImageViews:
-    """The views of a described file.
+def views(
+    found: Description, config: Config, device: torch.device | str, *, solved: bool
+) -> ImageViews:
+    """The views of a described file; `solved`: its cameras were solved from photographs.
 
     Raises:
         DataError: the description tells why not, or a picture cannot be read.
@@ -129,7 +132,7 @@ def views(found: Description, config: Config, device: torch.device | str) -> Ima
                 partial(read_photograph, picture, None, config.diffrec.photo_res, camera.aspect),
             )
         )
-    return ImageViews(made, device, pre_load=config.pre_load)
+    return ImageViews(made, device, pre_load=config.pre_load, solved=solved)
 
 
 def _picture(folder: Path, text: Any, where: str) -> Path:
@@ -300,8 +303,7 @@ def _size_of(picture: Path) -> Size | None:
     """By its header, else by decoding it where something can."""
     look = headers.look(picture)
     if look.size is None and picture.is_file():
-        read = looks.picture_reader()
-        look = looks.decoded(str(picture), "alpha", read, look) if read else look
+        look = looks.decoded(str(picture), "alpha", look)
     return look.size
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import cv2
 import numpy as np
 import torch
@@ -9,6 +12,7 @@ from torch import Tensor
 
 from diffrec.errors import DiffrecError
 from diffrec.geometry.mesh import Mesh
+from diffrec.materials.several import SeveralMaterials
 from diffrec.materials.surface import Material, Surface
 from diffrec.ops.interpolate import barycentrics, interpolate
 from diffrec.ops.rasterize import covered_pixels, rasterize
@@ -31,14 +35,49 @@ def bake(
     `resolution`: (H, W). Raises DiffrecError when the mesh has no texture coordinates or they
     cover no texel.
     """
-    height, width = int(resolution[0]), int(resolution[1])
-    texels, position = _surface_points(mesh, (height, width))
-    baked = position.new_empty((height * width, 9))
-    for begin in range(0, texels.shape[0], CHUNK):
+    found = _texels(mesh, resolution)
+    return _baked(material, found, lambda part: Surface(found.position[part]))
+
+
+@torch.no_grad()
+def bake_again(
+    material: Material | SeveralMaterials, old: Mesh, new: Mesh, resolution: tuple[int, int]
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As `bake`, of textures with texture coordinates of their own: those of `old`, which has
+    the triangles of `new` in the same order. Normals start flat: they belong to the old tangents.
+    """
+    assert old.texcoords is not None and old.texcoord_triangles is not None
+    found = _texels(new, resolution)
+    uv = interpolate(old.texcoords, old.texcoord_triangles, found.triangle, found.bary)
+    kd, ks, normal = _baked(
+        material,
+        found,
+        lambda part: Surface(found.position[part], uv[part], None, found.triangle[part]),
+    )
+    return kd, ks, torch.zeros_like(normal) + normal.new_tensor([0, 0, 1])
+
+
+@dataclass(frozen=True)
+class _Texels:
+    """The P texels [H * W] that lie in a triangle, by their flat indices `at`."""
+
+    size: tuple[int, int]
+    at: Tensor
+    triangle: Tensor
+    bary: Tensor
+    position: Tensor
+
+
+def _baked(
+    material: Material | SeveralMaterials, found: _Texels, surface: Callable[[slice], Surface]
+) -> tuple[Tensor, Tensor, Tensor]:
+    height, width = found.size
+    baked = found.position.new_empty((height * width, 9))
+    for begin in range(0, found.at.shape[0], CHUNK):
         part = slice(begin, begin + CHUNK)
-        sample = material.sample(Surface(position[part]))
-        baked[texels[part]] = torch.cat([sample.kd, sample.ks, sample.normal], dim=1)
-    baked = baked[nearest_covered(texels, (height, width))].reshape(height, width, 9)
+        sample = material.sample(surface(part))
+        baked[found.at[part]] = torch.cat([sample.kd, sample.ks, sample.normal], dim=1)
+    baked = baked[nearest_covered(found.at, found.size)].reshape(height, width, 9)
     return (
         baked[..., 0:3].contiguous(),
         baked[..., 3:6].contiguous(),
@@ -49,28 +88,30 @@ def bake(
 @torch.no_grad()
 def covered_texels(mesh: Mesh, resolution: tuple[int, int]) -> Tensor:
     """Which texels [H, W] of a texture have their centre in a triangle. Raises as `bake`."""
-    texels, _position = _surface_points(mesh, resolution)
+    texels = _texels(mesh, resolution).at
     covered = torch.zeros(resolution, dtype=torch.bool, device=texels.device)
     covered.view(-1)[texels] = True
     return covered
 
 
-def _surface_points(mesh: Mesh, resolution: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Flat indices [P] of the covered texels, and the surface points [P, 3] at their centres."""
+def _texels(mesh: Mesh, resolution: tuple[int, int]) -> _Texels:
+    """The texels whose centre lies in a triangle. Raises DiffrecError as `bake`."""
     if mesh.texcoords is None or mesh.texcoord_triangles is None:
         raise DiffrecError("The mesh has no texture coordinates to bake to; chart it first.")
+    size = (int(resolution[0]), int(resolution[1]))
     u, v = mesh.texcoords.detach().float().unbind(1)
     clip = torch.stack([2 * u - 1, 1 - 2 * v, torch.zeros_like(u), torch.ones_like(u)], dim=1)[None]
-    raster = rasterize(clip, mesh.texcoord_triangles, resolution)
+    raster = rasterize(clip, mesh.texcoord_triangles, size)
     texels = covered_pixels(raster)
     if texels.numel() == 0:
         raise DiffrecError(
-            f"The texture coordinates cover none of the {resolution[1]} x {resolution[0]} texels; "
+            f"The texture coordinates cover none of the {size[1]} x {size[0]} texels; "
             "raise texture_res, or check that the coordinates lie within 0 and 1."
         )
     bary = barycentrics(clip, mesh.texcoord_triangles, raster, texels)
     triangle = raster.triangle.reshape(-1)[texels].long()
-    return texels, interpolate(mesh.positions.detach(), mesh.triangles, triangle, bary)
+    position = interpolate(mesh.positions.detach(), mesh.triangles, triangle, bary)
+    return _Texels(size, texels, triangle, bary, position)
 
 
 def nearest_covered(texels: Tensor, resolution: tuple[int, int]) -> Tensor:

@@ -20,12 +20,13 @@ class Surface:
 
     `position`: [P, 3], world. `uv`: [P, 2] with v down, or None on a mesh without UVs. `lod`: [P],
     log2 of a pixel's footprint in uv units, or None for the finest level; a texture adds the log2
-    of its own size.
+    of its own size. `triangle`: [P], rows of the mesh's triangles; None where no material asks.
     """
 
     position: Tensor
     uv: Tensor | None = None
     lod: Tensor | None = None
+    triangle: Tensor | None = None
 
     def jittered(
         self, generator: torch.Generator | None = None, rows: tuple[int, int] | None = None
@@ -50,7 +51,7 @@ class Surface:
             return value.detach() + deviation * noise
 
         uv = None if self.uv is None else moved(self.uv, UV_NOISE)
-        return Surface(moved(self.position, POSITION_NOISE), uv, self.lod)
+        return Surface(moved(self.position, POSITION_NOISE), uv, self.lod, self.triangle)
 
 
 @dataclass(frozen=True)

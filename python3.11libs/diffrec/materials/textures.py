@@ -78,22 +78,6 @@ class TextureMaterial(nn.Module):
         self.clamp_()
 
     @staticmethod
-    def from_constants(
-        kd: tuple[float, float, float] = (0.5, 0.5, 0.5),
-        ks: tuple[float, float, float] = (0.0, 0.5, 0.0),
-        normal: tuple[float, float, float] = (0.0, 0.0, 1.0),
-        config: Any | None = None,
-        *,
-        resolution: tuple[int, int] = (1, 1),
-    ) -> TextureMaterial:
-        """The same material everywhere; `resolution` (H, W) of the textures."""
-        kd_map, ks_map, normal_map = (
-            torch.tensor(value, dtype=torch.float32).expand(*resolution, 3)
-            for value in (kd, ks, normal)
-        )
-        return TextureMaterial(kd_map, ks_map, normal_map, config)
-
-    @staticmethod
     def from_images(
         kd: Tensor, ks: Tensor, normal: Tensor, config: Any | None = None
     ) -> TextureMaterial:

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from diffrec import imagefiles
 from diffrec.errors import DiffrecError
 from diffrec.imagefiles import PictureWriter, own_or
-from nvdiffrec_contract.files import replace_file
 
 CAPTIONS = {
     "ref": "reference",
@@ -132,47 +132,7 @@ def write(
 
 
 def _write_sheet(path: Path, columns: Sequence[Column], probe: Picture | None) -> None:
-    _write_png(path, lay_out(columns, probe))
-
-
-def write_from_validation(
-    path: Path, folder: Path, *, rows: int = 4, probe: Path | None = None
-) -> None:
-    """Write the sheet of a ``validate`` folder: up to ``rows`` of its views, evenly picked.
-
-    ``probe`` is a Radiance panorama; without it ``val_*_latlong.png`` is shown where it exists.
-
-    Raises:
-        ContactSheetError: no validation pictures, or one that cannot be read.
-    """
-    stems = sorted(p.name[: -len("_opt.png")] for p in folder.glob("val_*_opt.png"))
-    if not stems:
-        raise ContactSheetError(f"{folder}: no val_*_opt.png here; train with validate true")
-    stems = [stems[i * len(stems) // min(rows, len(stems))] for i in range(min(rows, len(stems)))]
-    columns = []
-    for name, caption in CAPTIONS.items():
-        files = [folder / f"{stem}_{name}.png" for stem in stems]
-        if any(file.is_file() for file in files):
-            cells = [_read_png(file) if file.is_file() else None for file in files]
-            columns.append(Column(caption, cells))
-    light = None
-    if probe is not None:
-        light = tone_mapped(_read_hdr(probe))
-    elif (folder / f"{stems[0]}_latlong.png").is_file():
-        light = _read_png(folder / f"{stems[0]}_latlong.png")
-    _write_png(path, lay_out(columns, light))
-
-
-def tone_mapped(radiance: NDArray[np.float32]) -> Picture:
-    """Linear radiance [H, W, 3] as an sRGB picture, exposed so that its mean becomes middle grey.
-
-    The global operator of Reinhard et al. (SIGGRAPH 2002), x / (1 + x), after the exposure.
-    """
-    radiance = np.maximum(np.nan_to_num(radiance), 0)
-    exposed = radiance * (0.36 / max(float(np.median(radiance)), 1e-6))
-    value = exposed / (1 + exposed)
-    srgb = np.where(value <= 0.0031308, value * 12.92, 1.055 * value ** (1 / 2.4) - 0.055)
-    return np.asarray(np.rint(srgb * 255), dtype=np.uint8)
+    imagefiles.write_pixels(path, lay_out(columns, probe))
 
 
 def _bytes(picture: Tensor) -> Picture:
@@ -198,27 +158,3 @@ def _caption(sheet: Picture, text: str, left: int, top: int, width: int) -> None
     scale *= min(1.0, width / max(wide, 1))
     at = (left, top + CAPTION - 7)
     cv2.putText(sheet, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, (INK,) * 3, 1, cv2.LINE_AA)
-
-
-def _read_png(path: Path) -> Picture:
-    pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR)
-    if pixels is None:
-        raise ContactSheetError(f"{path}: no picture that can be decoded")
-    return np.ascontiguousarray(pixels[..., ::-1])
-
-
-def _read_hdr(path: Path) -> NDArray[np.float32]:
-    try:
-        pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_UNCHANGED)
-    except (OSError, cv2.error):
-        pixels = None
-    if pixels is None or pixels.ndim != 3:
-        raise ContactSheetError(f"{path}: no Radiance panorama that can be decoded")
-    return np.asarray(pixels[..., 2::-1], dtype=np.float32)
-
-
-def _write_png(path: Path, picture: Picture) -> None:
-    good, data = cv2.imencode(".png", np.ascontiguousarray(picture[..., ::-1]))
-    if not good:
-        raise ContactSheetError(f"{path}: the picture cannot be encoded")
-    replace_file(path, data.tobytes())

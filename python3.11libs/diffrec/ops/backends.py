@@ -87,6 +87,3 @@ def use_backend(name: str | None) -> Iterator[None]:
         yield
     finally:
         _wanted.reset(token)
-
-
-BACKENDS = ("reference", "numba", "warp")

@@ -162,13 +162,14 @@ class WarmUp:
             if mark is None or not mark.is_file()
         ]
         if new:
-            self._announce([work.what for work, _mark in new])
+            for work, _file in new:
+                self._announce([work.what], len(work.parts))
             self._start(self._follow, new)
 
     def _follow(self, works: Sequence[tuple[_Work, Path | None]]) -> None:
         for work, mark in works:
             try:
-                codes = [child.wait() for child in self._begun(work)]
+                codes = [_followed(child, work.what) for child in self._begun(work)]
                 if mark is not None and codes and not any(codes):
                     mark.touch()
             except OSError:
@@ -190,8 +191,8 @@ class WarmUp:
                 self._children += begun
             return begun
 
-    def _announce(self, names: Sequence[str]) -> None:
-        side_work.announce(names)
+    def _announce(self, names: Sequence[str], parts: int = 1) -> None:
+        side_work.announce(names, parts)
         self._announced.update(names)
 
     def _start(self, work: Callable[..., None], *arguments: object) -> None:
@@ -233,6 +234,15 @@ def _wake(ordinal: int) -> None:
         return
 
 
+def _followed(child: subprocess.Popen[bytes], what: str) -> int:
+    """Wait for a child, which says a line when a part is ready; its exit code."""
+    if child.stdout is not None:
+        with child.stdout as lines:
+            for _line in lines:
+                side_work.part_done(what)
+    return child.wait()
+
+
 def _child(module: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     """Start `python -m module`, quiet, and of this process's group, so that both end together."""
     environment = dict(os.environ)
@@ -241,7 +251,7 @@ def _child(module: str, arguments: Sequence[str]) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", module, *arguments],
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         env=environment,
     )

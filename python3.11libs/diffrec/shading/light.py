@@ -1,37 +1,20 @@
-"""The environment light: a cube map of radiance, and what shading reads of it."""
+"""The environment light: a cube map of radiance."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from diffrec.ops import cubemap
-from diffrec.ops.cubefilter import SMALLEST, CubeFilter
+from diffrec.ops.cubefilter import SMALLEST
 from diffrec.ops.texture import texture2d
 from diffrec.ops.texture_cube import texture_cube
 
 START = 0.5  # radiance of a light that nothing is known of
 DARKEST = 1e-4  # least radiance of one that learns in logarithms
-
-
-@dataclass(frozen=True)
-class PrefilteredLight:
-    """One iteration's light, ready for the split sum; linear RGB, world frame.
-
-    `specular`: levels [6, R, R, 3], GGX-filtered for growing roughness (see
-    `diffrec.ops.cubefilter`); `irradiance`: [6, 16, 16, 3], divided by pi, so that it times the
-    albedo is radiance; `least_roughness`: reflections of smaller ones are read as of this one;
-    `packed`: the same levels in one array [texels of all, 3], where they were made so.
-    """
-
-    specular: list[Tensor]
-    irradiance: Tensor
-    least_roughness: float = 0.08
-    packed: Tensor | None = None
 
 
 class EnvironmentLight(nn.Module):
@@ -77,12 +60,6 @@ class EnvironmentLight(nn.Module):
         directions = latlong_directions(height, width).to(self.base.device)
         values = texture_cube([self.base], directions.reshape(-1, 3), None)
         return values.reshape(height, width, 3)
-
-    def prefiltered(self) -> PrefilteredLight:
-        """Filtered for shading; differentiable. Made once per iteration."""
-        cube = CubeFilter.of(self.base)
-        packed, specular, irradiance = cube.packed(self.base)
-        return PrefilteredLight(specular, irradiance, self.least_roughness, packed)
 
     @torch.no_grad()
     def clamp_(self) -> None:

@@ -176,6 +176,8 @@ def read(path: Path, config: Config) -> dict[str, Any] | None:
 
     Raises UnusableCheckpoint when it is broken, or of another program, version or configuration.
     """
+    if path.exists() and not path.is_file():  # a pipe or a device would be read for ever
+        raise UnusableCheckpoint("is no file")
     try:
         data = path.read_bytes()
     except FileNotFoundError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,8 @@ from diffrec.geometry.flexicubes import FlexiCubesGeometry
 from diffrec.geometry.mesh import Mesh
 from diffrec.geometry.vertices import VertexGeometry
 from diffrec.materials import Material, NeuralMaterial, TextureMaterial, tinycudann_field
-from diffrec.materials.bake import bake
+from diffrec.materials.bake import bake, bake_again
+from diffrec.materials.several import SeveralMaterials
 from diffrec.materials.tinycudann_field import TinyCudaNNMaterial
 from diffrec.measure import contact_sheet
 from diffrec.measure.metrics_table import MetricsTable
@@ -43,7 +45,7 @@ from diffrec.training.visual_hull import hull_field
 from diffrec.view_corrections import ViewCorrections
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.configuration import Config
-from nvdiffrec_contract.errors import ConfigError
+from nvdiffrec_contract.errors import ConfigError, UserError
 
 Log = Callable[[str], None]
 
@@ -82,6 +84,7 @@ def reconstruct(
     never gets going, and `Interrupted` when asked to end, with the state saved.
     """
     require_packages(config, device)
+    made = [one for one in (folder, *folder.parents) if not one.exists()]
     folder.mkdir(parents=True, exist_ok=True)
     ranks.check(config.batch)
     session = Session(config, folder, log, stop or StopRequest(), ranks)
@@ -92,6 +95,11 @@ def reconstruct(
             except UnusableCheckpoint as problem:
                 session.resumption.ignore(problem)
         return _reconstruct(config, device, folder, log, session, ranks, on_progress)
+    except UserError:
+        for one in made:  # a run that is refused leaves no folder
+            with contextlib.suppress(OSError):
+                one.rmdir()
+        raise
     except Interrupted:
         session.interrupted()
         raise
@@ -238,14 +246,21 @@ class _Run:
         config = self.config
         assert config.base_mesh is not None
         base = load_reference_mesh(Path(config.base_mesh), None, self.device)
-        mesh = base.mesh
-        if mesh.texcoords is None:
-            bare = mesh
+        for warning in base.warnings:
+            self.log(f"Base mesh: {warning}")
+        mesh, material = base.mesh, base.material
+        if isinstance(material, SeveralMaterials) or mesh.tangents is None:
+            # Several materials' texture coordinates may lie on each other; or there are none.
+            known, bare = material, mesh
             mesh = self.ranks.of_first(lambda: self._told(self._chart(bare))).to(self.device)
+            if isinstance(known, SeveralMaterials):
+                self.log(
+                    "Base mesh: its materials are baked into one; their normal maps start flat"
+                )
+            kd, ks, normal = bake_again(known, bare, mesh, config.texture_res)
+            material = TextureMaterial(kd, ks, normal, config)
         if config.random_textures:
             material = TextureMaterial.random(config, seed=config.diffrec.seed)
-        else:
-            material = base.material
         return mesh, material.to(self.device)
 
     def resumed(self, start: TextureStart) -> tuple[Mesh, TextureMaterial, ValidationResult | None]:

@@ -12,10 +12,7 @@ Newer builds put further files beside ``Contents.mime`` (see ``BESIDE``); they a
 from __future__ import annotations
 
 import os
-import shutil
-import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -160,53 +157,6 @@ def encode_expanded(library: ExpandedLibrary) -> dict[str, bytes]:
             found[f"{inside}/{_CONTENTS_FILE}"] = mime.encode(one.members).encode()
             found[f"{inside}/{sections.LIST}"] = _CONTENTS_LIST.encode()
     return found
-
-
-def write_expanded(library: ExpandedLibrary, folder: str | os.PathLike[str]) -> None:
-    """Write the folder anew: under a temporary name beside it, then renamed into place.
-
-    Raises:
-        HouFileError: something else than an expanded library is in the place, or the library there
-            has files that are not its own, or it cannot be written.
-    """
-    target = Path(folder).resolve()
-    files = encode_expanded(library)
-    if target.exists():
-        _check_place(target, files)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        staging = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
-        try:
-            new, old = staging / "new", staging / "old"
-            for name, data in files.items():
-                path = new / name
-                path.parent.mkdir(parents=True, exist_ok=True)
-                with path.open("xb") as stream:
-                    stream.write(data)
-            if target.exists():
-                target.rename(old)
-            new.rename(target)
-        finally:
-            # Also when interrupted: the old library goes back before anything is cleared away.
-            if old.exists() and not target.exists():
-                old.rename(target)
-            shutil.rmtree(staging, ignore_errors=True)
-    except OSError as error:
-        raise HouFileError(f"{target} cannot be written: {error.strerror or error}") from None
-
-
-def _check_place(target: Path, files: Mapping[str, bytes]) -> None:
-    """Raises HouFileError unless everything there is of a library."""
-    if not ((target / LIBRARY).is_file() and (target / sections.LIST).is_file()):
-        raise HouFileError(f"{target} is no asset library; it is left as it is")
-    known = set(files)
-    # A damaged library may be replaced too, as far as the new one has the same files.
-    with suppress(HouFileError):
-        known |= set(encode_expanded(read_expanded(target)))
-    for path in sorted(target.rglob("*")):
-        name = path.relative_to(target).as_posix()
-        if name not in known and not (path.is_dir() and not path.is_symlink()):
-            raise HouFileError(f"{path} does not belong to the library; move it somewhere else")
 
 
 def _in(place: str, read: Callable[[], _T]) -> _T:

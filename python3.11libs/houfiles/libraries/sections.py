@@ -15,12 +15,10 @@ LIST = "Sections.list"
 CONTENTS_FOLDER = "Contents.dir"
 """Holds the network, whose section is called otherwise."""
 _ESCAPES = {"_": "__", "/": "_1", ":": "_8"}
-_BACK = {mark[1]: letter for letter, mark in _ESCAPES.items()}
 # Characters that occur in Houdini's own files; how others are mangled is not known.
 _PLAIN = re.compile(r"[A-Za-z0-9_/:. ()-]{1,500}", re.ASCII)
 # What a folder holds beside the sections; a section called so would overwrite it.
 _TAKEN = (".", "..", LIST, CONTENTS_FOLDER)
-_MANGLED = re.compile(r"(?:[A-Za-z0-9. ()-]|_[_18]){1,1000}", re.ASCII)
 
 
 def mangle(section: str) -> str:
@@ -28,13 +26,6 @@ def mangle(section: str) -> str:
     if not _PLAIN.fullmatch(section) or section in _TAKEN:
         raise HouFileError(f"'{shown(section)}' cannot be the name of a section")
     return "".join(_ESCAPES.get(letter, letter) for letter in section)
-
-
-def unmangle(name: str) -> str:
-    """The section of a file name. Raises HouFileError for a name that was not mangled so."""
-    if not _MANGLED.fullmatch(name) or name in _TAKEN:
-        raise HouFileError(f"'{shown(name)}' is not the file name of a section")
-    return re.sub(r"_(.)", lambda found: _BACK[found[1]], name)
 
 
 def decode_list(text: str) -> tuple[str, ...]:

@@ -1,12 +1,10 @@
-"""The small text members: child order, input dots, variables, fallbacks, parm links, work item."""
+"""The small text members: child order, input dots, variables, fallbacks, parm links."""
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from ..errors import MAX_ITEMS, HouFileError, shown
 
@@ -117,28 +115,6 @@ def encode_variables(variables: dict[str, str]) -> str:
     return "".join(f"set -g {name} = '{value}'\n" for name, value in variables.items())
 
 
-def decode_fallbacks(text: str) -> tuple[tuple[str, str], ...]:
-    """``.OPfallbacks``: section name of an asset, and a library that may hold it."""
-    rows = [line.partition(" ") for line in _lines(text)]
-    if any(not name or not path for name, _space, path in rows):
-        raise HouFileError("a line does not name an asset and its library")
-    return tuple((name, path) for name, _space, path in rows)
-
-
 def encode_fallbacks(rows: Sequence[tuple[str, str]]) -> str:
+    """``.OPfallbacks``: section name of an asset, and a library that may hold it."""
     return "".join(f"{name} {path}\n" for name, path in rows)
-
-
-def decode_work_item(text: str) -> dict[str, Any]:
-    """``.selectedworkitem``: the JSON record of the work item that was selected."""
-    try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        raise HouFileError("it is not valid JSON") from None
-    if not isinstance(value, dict):
-        raise HouFileError("it is not a JSON object")
-    return value
-
-
-def encode_work_item(item: dict[str, Any]) -> str:
-    return json.dumps(item, separators=(",", ":"), ensure_ascii=False)

@@ -17,6 +17,7 @@ from . import options, reporting
 from .console import NOTHING, reported
 from .farm import flags
 from .farm.scheduler import HQueueScheduler
+from .refusals import refusal
 from .reporting import Ending
 from .running import cook_and_tell, once
 from .view import View, open_view
@@ -87,16 +88,25 @@ def _dry_run(
         ending = Ending(successful=True, stopped=False, seconds=0.0)
         document = reporting.report(reported(network.context.graph), ending)
         options.write_report(arguments.report, document)
+    here = network.scheduler_type != "hqueuescheduler"
+    commands = {
+        item: item.platformCommand(pdg.curPlatform()) if item.hasCommand else "" for item in items
+    }
+    refused = {item: refusal(command, here=here) for item, command in commands.items()}
     if arguments.json:
         scheduler = network.scheduler.path.rsplit("/", 1)[-1]
         json.dump([serialise.full(item, scheduler) for item in items], stdout, indent=1)
         stdout.write("\n")
-        return 0
-    for item in items:
-        command = item.platformCommand(pdg.curPlatform()) if item.hasCommand else ""
-        for line in reporting.planned(item, command):
-            stdout.write(line + "\n")
-    return 0
+    else:
+        for item, command in commands.items():
+            for line in reporting.planned(item, command):
+                stdout.write(line + "\n")
+    stdout.flush()
+    for item, why in refused.items():
+        if why is not None:
+            view.say(f"error: the cook would refuse {item.name}: {why}")
+    # A list for a program is whole, whatever stands in it.
+    return 1 if any(refused.values()) and not arguments.json else 0
 
 
 def main(arguments: argparse.Namespace) -> int:

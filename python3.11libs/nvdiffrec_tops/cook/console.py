@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,13 @@ from .reporting import Ending, ReportedNode, duration, tail
 from .view import STATE_WORDS
 
 _SHOWN_OUTPUTS = 8
+_UNKNOWN = "unknown"  # the id of a failure that no table explains
 
 
 def cause(item: pdg.WorkItem) -> str:
     """Why an item is not cooked, in one sentence."""
     if item.failure:
-        return f"{item.failure}. {item.told.sentence()}" if item.told else item.failure
+        return f"{item.told.sentence()} ({item.failure})" if item.told else item.failure
     failed = [one.name for one in item.dependencies if not one.isSuccessful]
     if failed:
         return f"it waits for {', '.join(failed[:3])}" + (" and others" if len(failed) > 3 else "")
@@ -53,7 +55,7 @@ def summary(result: CookResult) -> list[str]:
             out.append(f"FAILED {item.name}: {cause(item)}")
             if item.logPath is not None:
                 out.append(f"  log: {item.logPath}")
-            out.extend(f"  | {line}" for line in tail(item.logPath))
+            out.extend(f"  | {line}" for line in _untold(item))
     blocked = [item for item in result.graph.workItems() if not item.isCooked]
     for item in blocked[:10]:
         out.append(f"not cooked {item.name}: {cause(item)}")
@@ -66,11 +68,19 @@ def summary(result: CookResult) -> list[str]:
     return out
 
 
+def _untold(item: pdg.WorkItem) -> list[str]:
+    """The end of an item's log, without what was said already; empty where the cause is known."""
+    if item.told is not None and item.told.id != _UNKNOWN:
+        return []
+    said = ("PDG_FAILURE: ", "Job: failed: ", "Cure: ")
+    return [line for line in tail(item.logPath) if not line.startswith(said)]
+
+
 def _outputs(item: pdg.WorkItem) -> list[str]:
     """What an item made: a training by its figures, anything else by its first files."""
     files = item.outputFiles
     for folder in dict.fromkeys(p for file in files for p in list(Path(file.path).parents)[:2]):
-        if (folder / training.NAME).is_file():
+        if os.path.isfile(folder / training.NAME):
             return [f"{item.name}: {line}" for line in _training(folder.resolve())]
     lines = [f"{item.name} -> {file.path} ({file.tag})" for file in files[:_SHOWN_OUTPUTS]]
     if len(files) > _SHOWN_OUTPUTS:
@@ -88,7 +98,7 @@ def _training(folder: Path) -> list[str]:
         before = "" if first is None else f", {first:.2f} dB after the first pass"
         lines.append(f"held-out views: PSNR {final:.2f} dB{before}")
     sheet = folder / layout.CONTACT_SHEET
-    if sheet.is_file():
+    if os.path.isfile(sheet):
         lines.append(f"contact sheet {sheet}")
     return lines
 

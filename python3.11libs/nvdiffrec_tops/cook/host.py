@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 from pathlib import Path
 from typing import Any
 
+from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS, SECTION
 from topcook.host import Guard, Host, register
 
 from ..assets.shipped import ASSETS
 from ..environment.layout import INTERPRETER
-from ..job import farm
+from ..job.farmfile import GRACE
 from ..job.outputs import committed, result
 from ..job.process import guard
 
@@ -29,6 +31,18 @@ def _missing_program(name: str) -> str:
     return "make an environment with nvdiffrec-tops env create" if found else ""
 
 
+def _missing_parameter(node: str, name: str, value: str) -> str:
+    field = name if name in FIELDS else f"{SECTION}.{name}" if name in EXTENSIONS else None
+    if field is None:
+        return ""
+    return (
+        f"; '{field}' is a field of the configuration, which an override changes: "
+        f"--override {shlex.quote(f'{field}={value}')}, or as parameters "
+        f"--set {node}.overrides=1 --set {node}.overridename1={field} "
+        f"--set {shlex.quote(f'{node}.overridevalue1={value}')}"
+    )
+
+
 def register_toolkit() -> None:
     """Tell the cook of this process what the toolkit brings along."""
     register(
@@ -38,7 +52,8 @@ def register_toolkit() -> None:
             keeper=committed,
             # A failed training says why in its result file, which also lists what is in place.
             result_names=frozenset({result.NAME}),
-            guard=Guard(guard.__file__, farm.GRACE, guard.GRACE_VARIABLE, _end_with_this_process),
+            guard=Guard(guard.__file__, GRACE, guard.GRACE_VARIABLE, _end_with_this_process),
             missing_program=_missing_program,
+            missing_parameter=_missing_parameter,
         )
     )

@@ -8,8 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TextIO
 
+from nvdiffrec_contract.configuration import NAMES, hint
 from nvdiffrec_contract.files import replace_file
-from topcook.network.overrides import Override, OverrideError
+from topcook.network.overrides import Entry, Override, OverrideError
 
 from .summary import problems_of_report, rows_of_report, write_summary
 
@@ -21,16 +22,38 @@ class CookCommandError(ValueError):
     """An option that cannot be used; names it and says how to write it."""
 
 
-def overrides(arguments: argparse.Namespace) -> list[Override]:
+def overrides(arguments: argparse.Namespace) -> list[Override | Entry]:
     """The parameters to set before work items are generated.
 
     Raises:
-        CookCommandError: one is not written as NODE.PARM=VALUE.
+        CookCommandError: one is not written as NODE.PARM=VALUE, or names no field.
     """
     try:
-        return [Override.parse(text) for text in arguments.overrides]
+        found: list[Override | Entry] = [Override.parse(text) for text in arguments.overrides]
     except OverrideError as error:
         raise CookCommandError(str(error)) from None
+    return found + [_field_override(text) for text in arguments.field_overrides]
+
+
+def _field_override(text: str) -> Entry:
+    """``--override FIELD=VALUE`` as an entry in the Overrides of the nodes that have them."""
+    field, equals, value = text.partition("=")
+    field = field.strip()
+    if not equals or not field or not value.strip():
+        raise CookCommandError(
+            f"--override {text}: write it as FIELD=VALUE, for example --override iter=500"
+        )
+    if field.partition(".")[0] not in NAMES:
+        meant = hint(field) or "docs/fields.md lists the fields"
+        raise CookCommandError(
+            f"--override {text}: no configuration has a field '{field}'; {meant}"
+        )
+    return Entry(
+        f"--override {text}",
+        "overrides",
+        "overridename#",
+        {"overrideenable#": "1", "overridename#": field, "overridevalue#": value},
+    )
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,7 +63,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--jobs", type=_positive, metavar="N", help="slots, in place of the scheduler's"
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="generate the work items and show them; run nothing"
+        "--dry-run",
+        action="store_true",
+        help="generate the work items, show them and what would be refused; run nothing",
     )
     parser.add_argument(
         "--grace",
@@ -72,6 +97,15 @@ def add_scene_arguments(parser: argparse.ArgumentParser) -> None:
         default=[],
         dest="overrides",
         help="set a parameter before work items are generated; may be repeated",
+    )
+    parser.add_argument(
+        "--override",
+        metavar="FIELD=VALUE",
+        action="append",
+        default=[],
+        dest="field_overrides",
+        help="train with another value of a field of the configuration, such as iter=500; several "
+        "values make a work item each; may be repeated",
     )
     add_report_arguments(parser)
     parser.add_argument(

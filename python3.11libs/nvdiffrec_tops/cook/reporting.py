@@ -198,7 +198,7 @@ def log_path(item: Any) -> str | None:
 def tail(log: Path | str | None, lines: int = 12) -> list[str]:
     """The last lines of a log file that are not empty."""
     path = None if log is None else Path(log)
-    if path is None or not path.is_file():
+    if path is None or not os.path.isfile(path):
         return []
     with path.open("rb") as file:
         file.seek(max(path.stat().st_size - 64 * 1024, 0))

@@ -153,7 +153,7 @@ def _training_row(item: Mapping[str, Any], state: str) -> SceneRow:
         machine=machine,
         message=message,
         result_folder=folder,
-        contact_sheet=sheet if sheet and sheet.is_file() else None,
+        contact_sheet=sheet if sheet and os.path.isfile(sheet) else None,
         log=log,
         **_fields(failure),
     )

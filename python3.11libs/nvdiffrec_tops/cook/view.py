@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any, TextIO
 
+from nvdiffrec_contract.terminal import plain, raw
 from topcook import pdg
 from topcook.schedulers.base import Job
 
@@ -23,7 +24,7 @@ class Running:
     """A running item's progress, read from its log lines."""
 
     item: pdg.WorkItem
-    parser: ProgressParser = field(default_factory=ProgressParser)
+    parser: ProgressParser = field(default_factory=lambda: ProgressParser(clock=time.monotonic))
     progress: Progress | None = None
     since: float = field(default_factory=time.monotonic)
 
@@ -76,7 +77,7 @@ class View:
 
     def say(self, text: str) -> None:
         with self.lock:
-            self.stream.write(text + "\n")
+            self.stream.write(plain(text) + "\n")
             self.stream.flush()
 
     def generated(self, node: pdg.Node) -> None:
@@ -93,8 +94,7 @@ class View:
         if was_running or item.state is not pdg.workItemState.CookedSuccess:
             text = STATE_WORDS.get(item.state, item.state.name)
             spent = f" after {duration(item.cookDuration)}" if was_running else ""
-            cause = f": {item.failure}" if item.failure else ""
-            self.say(f"{item.name}: {text}{spent}{cause}")
+            self.say(f"{item.name}: {text}{spent}")  # the summary says why, once
 
     def line(self, item: pdg.WorkItem, line: str) -> None:
         with self.lock:
@@ -136,7 +136,7 @@ class LiveView(View):
         from rich.console import Console
         from rich.live import Live
 
-        self.console = Console(file=stream)
+        self.console = Console(file=raw(stream))
         self._live = Live(
             get_renderable=self.render, console=self.console, refresh_per_second=4, transient=True
         )
@@ -150,7 +150,7 @@ class LiveView(View):
         self.console.print(self._table())
 
     def say(self, text: str) -> None:
-        self.console.print(text, markup=False, highlight=False)
+        self.console.print(plain(text), markup=False, highlight=False)
 
     def generated(self, node: pdg.Node) -> None:
         """The table shows it."""
@@ -183,7 +183,9 @@ class LiveView(View):
             ]
             style = "red" if counts[4] else "green" if node.isCooked else ""
             total = str(len(items)) if node.isGenerated else f"{len(items)}+"
-            table.add_row(Text(node.name, style), total, *(str(n) if n else "" for n in counts))
+            table.add_row(
+                Text(plain(node.name), style), total, *(str(n) if n else "" for n in counts)
+            )
         return table
 
     def render(self) -> Any:
@@ -200,12 +202,12 @@ class LiveView(View):
                 known = percent > 0
                 spent = time.monotonic() - running.since
                 bars.add_row(
-                    Text(running.item.name),
+                    Text(plain(running.item.name)),
                     ProgressBar(
                         total=100 if known else None, completed=percent, width=30, pulse=not known
                     ),
                     Text(f"{percent:3.0f} %" if known else duration(spent)),
-                    Text(running.facts(), no_wrap=True, overflow="ellipsis"),
+                    Text(plain(running.facts()), no_wrap=True, overflow="ellipsis"),
                 )
             return Group(self._table(), bars)
 

@@ -11,6 +11,7 @@ from nvdiffrec_tops.doctor.finding import Finding
 
 if TYPE_CHECKING:
     from nvdiffrec_tops.doctor.context import Context
+    from nvdiffrec_tops.job.engines.engine import Engine
 
 STAGES = ("environment", "graphics", "packages", "checkout", "configuration", "data", "output")
 
@@ -27,7 +28,7 @@ class Check:
         repair: mends what ``run`` found and returns sentences of what it did. It changes nothing
             that is still right, and removes only what it is certain nobody uses.
         needs: ids of checks without whose success this one cannot look.
-        engines: the engines that it concerns; None for all.
+        by_engine: it concerns only the engines that name it among their ``checks``.
         quick: it takes less than a second.
     """
 
@@ -37,8 +38,12 @@ class Check:
     run: Callable[[Context], list[Finding]]
     repair: Callable[[Context], list[str]] | None = None
     needs: tuple[str, ...] = ()
-    engines: tuple[str, ...] | None = None
+    by_engine: bool = False
     quick: bool = True
+
+    def concerns(self, engine: Engine) -> bool:
+        """Whether it is looked at for a training with this engine."""
+        return not self.by_engine or self.id in engine.checks
 
     def ok(self, evidence: str) -> list[Finding]:
         """All is well."""

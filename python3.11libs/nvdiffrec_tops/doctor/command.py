@@ -12,6 +12,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.text import Text
 
+from nvdiffrec_contract.terminal import plain, raw
 from nvdiffrec_tops.doctor import Finding, examine, repair, worst_first
 from nvdiffrec_tops.job import engines
 
@@ -51,9 +52,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Examine, mend if asked, and tell; 0 unless an error is left."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
+    stream = raw(sys.stdout)
+    if isinstance(stream, io.TextIOWrapper):
         # A folder's name may hold bytes that are no text.
-        sys.stdout.reconfigure(errors="backslashreplace")
+        stream.reconfigure(errors="backslashreplace")
     asked = {
         "environment": arguments.env,
         "working_dir": arguments.working_dir,
@@ -80,9 +82,9 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _print(findings: list[Finding], mended: list[str], arguments: argparse.Namespace) -> None:
-    console = Console(file=sys.stdout, highlight=False, soft_wrap=True)
+    console = Console(file=raw(sys.stdout), highlight=False, soft_wrap=True)
     for sentence in mended:
-        console.print(Text(f"mended   {sentence}"))
+        console.print(Text(f"mended   {_plain(sentence)}"))
     for one in worst_first(findings):
         if one.severity == "skipped" and not arguments.all:
             continue
@@ -103,4 +105,4 @@ def _print(findings: list[Finding], mended: list[str], arguments: argparse.Names
 
 def _plain(text: str) -> str:
     """On one line, without characters that would steer a terminal."""
-    return "".join(one if one.isprintable() else " " for one in text)
+    return plain(" ".join(text.split()))

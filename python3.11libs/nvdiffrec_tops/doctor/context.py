@@ -8,26 +8,22 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
+from nvdiffrec_contract import relativepaths
 from nvdiffrec_contract.dataset import Description, Problem
-from nvdiffrec_contract.jsonfiles import MAX_BYTES
 from nvdiffrec_tops import environment as environments
 from nvdiffrec_tops.doctor.inspection import LONG, QUICK, SLOW, Facts, InspectionError, inspect
 from nvdiffrec_tops.environment import Environment, EnvironmentProblem
-from nvdiffrec_tops.job import dataset, engines
+from nvdiffrec_tops.job import dataset, engines, toolkit
 from nvdiffrec_tops.job.engines.engine import Engine
+from nvdiffrec_tops.job.environment import EnvironmentPolicy, clean_environment
 from nvdiffrec_tops.job.failures import JobError
-from nvdiffrec_tops.job.jobfile import expand, parse_json
+from nvdiffrec_tops.job.jobfile import expand, read_configuration
 
 TOOLKIT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 """The folder that the toolkit's packages lie in."""
 
 LIGHT = ("python", "packages", "tools", "driver")
 """Sections of the inspection that import nothing."""
-HEAVY = {
-    "diffrec": ("torch", "numpy", "warp", "numba", "xatlas", "cv2", "diffrec"),
-    "nvdiffrec": ("torch", "numpy", "nvdiffrast", "tinycudann", "imageio", "xatlas"),
-}
-"""Sections that import packages, by engine."""
 
 
 class Context:
@@ -103,7 +99,16 @@ class Context:
     @cached_property
     def variables(self) -> dict[str, str]:
         """The environment variables that a training in this environment gets."""
-        return environments.isolated(self.environ, self.place)[0]
+        variables = environments.isolated(self.environ, self.place)[0]
+        # The compiler is looked for as the job does it, not as the environment's files tell.
+        given = environments.policy(self.place, unset=toolkit.NAMES)
+        job, _ = toolkit.settled(self.environ, EnvironmentPolicy(given.prefix, given.kind))
+        taken = clean_environment(self.environ, job)[0]
+        for name in toolkit.NAMES:
+            variables.pop(name, None)
+            if name in taken:
+                variables[name] = taken[name]
+        return variables
 
     @cached_property
     def light(self) -> dict[str, Facts] | InspectionError:
@@ -124,9 +129,12 @@ class Context:
         if self.config_path is not None:
             options["config"] = self.config_path
         try:
-            sections = HEAVY.get(self.engine, ("torch", "numpy"))
             return inspect(
-                self.place.python, sections, self.variables, options=options, timeout=LONG
+                self.place.python,
+                self.trainer.imports,
+                self.variables,
+                options=options,
+                timeout=LONG,
             )
         except (InspectionError, OSError) as error:
             return {"torch": {"problem": str(error)}}
@@ -169,26 +177,9 @@ class Context:
         if self.config_path is None:
             return {}
         try:
-            with open(self.config_path, "rb") as stream:
-                data = stream.read(MAX_BYTES + 1)
-            document = parse_json(data, f"the configuration {self.config_path}")
+            return read_configuration(self.config_path)
         except JobError as error:
             return error
-        except OSError as error:
-            return JobError(
-                "configuration",
-                f"the configuration {self.config_path} cannot be read: {error.strerror or error}",
-                "check its permissions",
-                1,
-            )
-        if not isinstance(document, dict):
-            return JobError(
-                "configuration",
-                f"the configuration {self.config_path} must be one JSON object",
-                "write { at its begin and } at its end, with fields between them",
-                1,
-            )
-        return document
 
     def setting(self, name: str, default: Any) -> Any:
         """A field of the configuration, or ``default`` where it is absent or unreadable."""
@@ -229,7 +220,8 @@ class Context:
         except (EnvironmentProblem, OSError):
             pythons, variables = [], self.environ
         try:
-            return dataset.describe(path, pythons, variables, quick=self.quick)
+            light = self.resolved("envmap")
+            return dataset.describe(path, pythons, variables, quick=self.quick, light=light)
         except dataset.NotDescribedError as error:
             problem = Problem(
                 "data",
@@ -241,17 +233,7 @@ class Context:
 
     def existing(self, value: str) -> str | None:
         """The path as a training would find it; None when it does not exist."""
-        folders = [self.working_dir] if self.working_dir else []
-        if self.config_path is not None:
-            folders.append(os.path.dirname(self.config_path))
-        for folder in folders or [os.curdir]:
-            path = str(_folder(os.path.join(folder, expand(value))))
-            try:
-                if os.path.exists(path):
-                    return path
-            except ValueError:
-                return None
-        return None
+        return relativepaths.find(value, relativepaths.bases(self.working_dir, self.config_path))
 
 
 def complaint(facts: Facts) -> str:

@@ -23,11 +23,7 @@ def examined(context: Context, only: Iterable[str] | None = None) -> list[Findin
         evidence = f"there is no engine {context.engine!r}"
         return [Finding("engine", "error", "Engine", evidence, f"choose {' or '.join(known)}")]
     wanted = None if only is None else set(only)
-    checks = {
-        check.id: check
-        for check in all_checks()
-        if check.engines is None or context.engine in check.engines
-    }
+    checks = {check.id: check for check in all_checks() if check.concerns(context.trainer)}
     results: dict[str, list[Finding]] = {}
     for check in checks.values():
         if wanted is None or check.id in wanted:

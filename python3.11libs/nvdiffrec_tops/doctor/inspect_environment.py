@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from typing import Any, Callable, Dict, List
+from typing import Any, Callable, Dict, List, Tuple
 
 MARK = "@fact "
 EACH = 90.0  # seconds for a section with a process of its own
@@ -161,19 +161,38 @@ def _freeimage() -> List[str]:
     ]
 
 
+def _cuda_home() -> Tuple[str, str]:
+    """The CUDA toolkit as torch.utils.cpp_extension finds it, and what names it: a variable is
+    taken as it is, even where no compiler is there."""
+    import glob
+
+    for name in ("CUDA_HOME", "CUDA_PATH"):
+        if os.environ.get(name):
+            return os.environ[name], name
+    nvcc = shutil.which("nvcc")
+    if nvcc:
+        return os.path.dirname(os.path.dirname(nvcc)), "PATH"
+    if os.name == "nt":
+        base = "C:/Program Files/NVIDIA GPU Computing Toolkit/CUDA"
+        usual = (glob.glob(base + "/v*.*") or [""])[0]
+    else:
+        usual = "/usr/local/cuda"
+    return (usual, "the usual folder") if usual and os.path.exists(usual) else ("", "")
+
+
 def tools() -> Facts:
     """The build tools that PyTorch's extension builder would use, with their versions."""
-    home = os.environ.get("CUDA_HOME") or os.environ.get("CUDA_PATH") or ""
+    home, named_by = _cuda_home()
     suffix = ".exe" if os.name == "nt" else ""
-    nvcc = os.path.join(home, "bin", "nvcc" + suffix) if home else ""
-    if not os.path.isfile(nvcc):
-        nvcc = shutil.which("nvcc") or ""
-        if not nvcc and os.path.isfile("/usr/local/cuda/bin/nvcc"):
-            nvcc = "/usr/local/cuda/bin/nvcc"
+    wanted = os.path.join(home, "bin", "nvcc" + suffix) if home else ""
+    nvcc = wanted if os.path.isfile(wanted) else ""
+    if not nvcc and named_by == "PATH":
+        wanted = nvcc = shutil.which("nvcc") or ""
     cxx = os.environ.get("CXX") or ("cl" if os.name == "nt" else "c++")
     compiler = shutil.which(cxx) or ("" if os.environ.get("CXX") else shutil.which("g++") or "")
-    found: Facts = {"cuda_home": home}
+    found: Facts = {"cuda_home": home, "named_by": named_by}
     found["nvcc"] = _tool(nvcc, ["--version"], r"release (\d+\.\d+)")
+    found["nvcc"]["wanted"] = wanted
     found["ninja"] = _tool(shutil.which("ninja") or "", ["--version"], r"(\d+(?:\.\d+)+)")
     if os.name == "nt":
         found["compiler"] = _tool(compiler, [], r"(\d+\.\d+(?:\.\d+)*)")

@@ -29,6 +29,7 @@ def torch(options: Dict[str, str]) -> Facts:
     }
     # Each in its own guard: what a broken build can still say is worth having.
     for name, ask in (
+        ("cuda_home", lambda: _cuda_home() or ""),
         ("available", lambda: bool(module.cuda.is_available())),
         ("arch_list", lambda: list(module.cuda.get_arch_list())),
         ("devices", lambda: _devices(module)),
@@ -44,6 +45,11 @@ def torch(options: Dict[str, str]) -> Facts:
         except Exception as error:
             facts["computed_problem"] = _said(error)
     return facts
+
+
+def _cuda_home() -> Any:
+    """The folder that PyTorch builds extensions with."""
+    return importlib.import_module("torch.utils.cpp_extension").CUDA_HOME
 
 
 def _devices(module: Any) -> List[Facts]:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bars
 from rich.table import Table
 
+from nvdiffrec_contract.terminal import plain, raw
 from nvdiffrec_tops.environment import create as creation
 from nvdiffrec_tops.environment import travel
 from nvdiffrec_tops.environment.description import (
@@ -26,7 +27,11 @@ from nvdiffrec_tops.environment.description import (
 from nvdiffrec_tops.environment.discovery import active, find, known
 from nvdiffrec_tops.environment.isolation import isolated
 from nvdiffrec_tops.environment.marker import NAME, read_marker, remove_environment
-from nvdiffrec_tops.environment.registry import unregister
+from nvdiffrec_tops.environment.registry import register, unregister
+from nvdiffrec_tops.environment.setup import progress
+from nvdiffrec_tops.environment.setup.build import build
+from nvdiffrec_tops.environment.setup.packages import SHIPPED
+from nvdiffrec_tops.environment.setup.readiness import Plan
 from nvdiffrec_tops.environment.specification import read_specification, shipped
 from nvdiffrec_tops.job import engines
 
@@ -39,8 +44,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     create = actions.add_parser(
         "create",
         help="make an environment for training (no conda needed)",
-        description="Make a conda environment for training. A run that was stopped is completed "
-        "by the next one. Needs the package py-rattler, not conda.",
+        description="Make an environment for training. For diffrec a venv, which needs a Python "
+        "3.11 or newer and nothing else; for nvdiffrec, an environment file (--from) or with "
+        "--conda a conda environment, which needs the package py-rattler, not conda. A run that "
+        "was stopped is completed by the next one.",
     )
     create.add_argument(
         "--engine",
@@ -48,10 +55,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=engines.DEFAULT,
         help="for which trainer (%(default)s)",
     )
-    create.add_argument("--prefix", metavar="DIR", help="its folder (~/.conda/envs/NAME)")
+    create.add_argument(
+        "--path",
+        "--prefix",
+        dest="prefix",
+        metavar="FOLDER",
+        help="its folder (~/.venvs/diffrec; of a conda environment ~/.conda/envs/NAME)",
+    )
     create.add_argument(
         "--from", dest="source", metavar="FILE.yml", help="another conda environment file"
     )
+    create.add_argument(
+        "--conda",
+        action="store_true",
+        help="a conda environment for diffrec too: it carries its Python along, to other machines",
+    )
+    create.add_argument("--lock", metavar="FILE", help="another list of packages with hashes")
     create.add_argument("--update", action="store_true", help="look for newer packages")
     create.add_argument("--cache", metavar="DIR", help="where downloaded packages are kept")
     create.set_defaults(carry_out=_create)
@@ -77,7 +96,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
     """Carry the action out; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):
+    for stream in (raw(sys.stdout), raw(sys.stderr)):
         # A folder's name may hold bytes that are no text.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -90,7 +109,7 @@ def main(arguments: argparse.Namespace) -> int:
         return FAILED
 
 
-class _Shown(creation.Progress):
+class _Shown(progress.Progress):
     """Progress on a terminal; plain lines elsewhere."""
 
     def __init__(self, bars: Bars, console: Console) -> None:
@@ -102,7 +121,7 @@ class _Shown(creation.Progress):
         self._bars.reset(self._task, description=title, total=total)
         if not self._console.is_terminal:
             count = f" {total} packages" if total else ""
-            self._console.print(f"{title}{count}", markup=False)
+            self._console.print(plain(f"{title}{count}"), markup=False)
 
     def advance(self) -> None:
         self._bars.advance(self._task)
@@ -111,13 +130,17 @@ class _Shown(creation.Progress):
         if self._console.is_terminal:
             self._bars.update(self._task, description=escape(text[:60]))
         else:
-            self._console.print(f"  {text}", markup=False, soft_wrap=True)
+            self._console.print(plain(f"  {text}"), markup=False, soft_wrap=True)
 
 
 def _create(arguments: argparse.Namespace) -> int:
+    if arguments.engine == engines.DEFAULT and not arguments.source and not arguments.conda:
+        return _create_venv(arguments)
     specification = read_specification(arguments.source or shipped(arguments.engine))
+    for warning in specification.warnings:
+        print(f"warning: {warning}", file=sys.stderr)
     prefix = arguments.prefix or creation.default_prefix(specification.name)
-    console = Console(stderr=True)
+    console = Console(file=raw(sys.stderr))
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Bars(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
         made = creation.create(
@@ -128,14 +151,36 @@ def _create(arguments: argparse.Namespace) -> int:
             update=arguments.update,
         )
     print(f"The environment is complete: {made.prefix}")
-    print(f"In Houdini: MINICONDA_ENV = {os.path.join(made.prefix, '')}")
-    found = travel.needs(made.prefix, travel.inside(made.prefix))
+    _tell_use(made.prefix)
+    return 0
+
+
+def _create_venv(arguments: argparse.Namespace) -> int:
+    """The environment of the embedded trainer, by the standard library and pip."""
+    plan = Plan(arguments.engine, os.path.abspath(arguments.lock or SHIPPED))
+    folder = arguments.prefix or os.path.join("~", ".venvs", arguments.engine)
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+    with Bars(*columns, TimeElapsedColumn(), console=console, transient=True) as bars:
+        examine = getattr(arguments, "examine", None)
+        made = build(folder, plan, shown=_Shown(bars, console), examine=examine)
+    register(made.prefix, os.environ)
+    report = progress.read(made.prefix)
+    print(report.message if report else f"The environment is complete: {made.prefix}")
+    if report and report.details:
+        print(report.details)
+    _tell_use(made.prefix)
+    return 0
+
+
+def _tell_use(prefix: str) -> None:
+    print(f"In Houdini: MINICONDA_ENV = {os.path.join(prefix, '')}")
+    found = travel.needs(prefix, travel.inside(prefix))
     if found.elsewhere or found.system:
         reason = found.reason or f"its Python is the system's, in {found.base}"
         print(f"On a farm: only on machines that have the same outside this folder; {reason}")
     else:
         print("On a farm: on every machine of this system that sees the folder under this path")
-    return 0
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -151,13 +196,13 @@ def _list(arguments: argparse.Namespace) -> int:
     for item in environments:
         table.add_row(
             "*" if current and current.prefix == item.prefix else "",
-            escape(item.name),
+            escape(plain(item.name)),
             item.kind,
             _dotted(item.version),
             item.cuda_version or "",
-            escape(item.prefix),
+            escape(plain(item.prefix)),
         )
-    console = Console()
+    console = Console(file=raw(sys.stdout))
     # In a pipe nothing is cut off.
     console.width = console.width if console.is_terminal else 100_000
     table.columns[-1].overflow = "fold"

@@ -23,27 +23,18 @@ from nvdiffrec_tops.environment.description import Environment, EnvironmentProbl
 from nvdiffrec_tops.environment.isolation import isolated
 from nvdiffrec_tops.environment.reading import is_folder, names_in, object_of
 from nvdiffrec_tops.environment.registry import home_of, register
+from nvdiffrec_tops.environment.setup.progress import Progress
 from nvdiffrec_tops.environment.specification import Specification
+from nvdiffrec_tops.job.engines.engine import TEMPLATES
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.process.lock import OutputLock
 
 if TYPE_CHECKING:
     import rattler
 
+BUILD_CONSTRAINTS = os.path.join(TEMPLATES, "build-constraints.txt")
+"""What pip's isolated builds may install. A pip before 25.3 does not look at it."""
 PIP_LOG = ".nvdiffrec-tops-pip.log"
-
-
-class Progress:
-    """Told how far a creation is; this one keeps silent."""
-
-    def step(self, title: str, total: int | None = None) -> None:
-        """A step begins; ``total`` packages will be counted in it."""
-
-    def advance(self) -> None:
-        """One package more."""
-
-    def line(self, text: str) -> None:
-        """A line of pip's."""
 
 
 def require_rattler() -> None:
@@ -279,6 +270,8 @@ def _pip_part(
 ) -> None:
     clean, _ = isolated(environ, environment)
     clean, _ = isolated(environ, environment, change=activation(environment, clean))
+    if not re.search(r"\s", BUILD_CONSTRAINTS):  # where pip would see several paths
+        clean.setdefault("PIP_BUILD_CONSTRAINT", BUILD_CONSTRAINTS)
     options = specification.pip_options
     sources = specification.pip_sources
     plain = [item for item in specification.pip if item not in (*sources, *options)]

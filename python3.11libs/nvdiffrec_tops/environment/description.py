@@ -23,7 +23,7 @@ from nvdiffrec_tops.environment.reading import (
     settings_of,
 )
 
-CREATE = "create one with: nvdiffrec-tops env create"
+CREATE = "create one with: nvdiffrec-tops env create (in Houdini: the button Create Environment)"
 _PLAIN_NAMES = (".venv", "venv", "env", ".env")
 
 

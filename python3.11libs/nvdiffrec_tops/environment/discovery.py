@@ -33,6 +33,8 @@ _COLLECTIONS = (".virtualenvs", ".local/share/virtualenvs", ".venvs", "venvs", "
 _SETTINGS = (".condarc", ".conda/.condarc", ".conda/condarc", ".config/conda/.condarc",
              ".config/conda/condarc", ".mambarc")  # fmt: skip
 MOST = 500
+TOOLKIT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.dirname(__file__))))
+"""The clone or the unpacked release: ``scripts/cook`` makes its ``.venv``."""
 
 
 def known(
@@ -44,7 +46,8 @@ def known(
     """The environments of this machine, the active one first; plain interpreters are left out.
 
     ``folder`` is where ``.venv`` and ``.pixi`` are looked for as well; by default the working
-    folder. Broken environments are passed over. Never raises.
+    folder. They are always looked for beside the toolkit. Broken environments are
+    passed over. Never raises.
     """
     places = layout(platform)
     variables = _variables(environ, places)
@@ -148,7 +151,7 @@ def _projects(environ: Mapping[str, str], folder: str | None) -> list[str]:
     except OSError:  # the working folder was removed
         here = ""
     named = [environ.get(name, "").strip() for name in ("TOPS_NVDIFFREC", "PIXI_PROJECT_ROOT")]
-    return [project for project in [here, *named] if project]
+    return [project for project in [here, *named, TOOLKIT] if project]
 
 
 def _installations(environ: Mapping[str, str], places: Layout, home: str) -> Iterator[str]:

@@ -60,7 +60,8 @@ def remove_environment(prefix: str) -> None:
             f"this is a link, not an environment: {prefix}",
             f"remove what it leads to: {os.path.realpath(prefix)}",
         )
-    if read_marker(prefix) is None:
+    # A foreign one was only completed here.
+    if (read_marker(prefix) or {"foreign": True}).get("foreign"):
         raise EnvironmentProblem(
             f"this environment was not made by env create, so it is left alone: {prefix}",
             "remove it with the tool that made it",

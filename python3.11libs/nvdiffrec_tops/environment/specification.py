@@ -8,25 +8,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from nvdiffrec_tops.environment import piprequirements, yamltext
 from nvdiffrec_tops.environment.description import EnvironmentProblem
 from nvdiffrec_tops.environment.reading import text_of
+from nvdiffrec_tops.environment.yamltext import Number, short
+from nvdiffrec_tops.job import engines
 
-TEMPLATES = Path(__file__).resolve().parents[1] / "templates"
 KEYS = ("name", "channels", "dependencies", "prefix", "variables")
 LARGEST = 1 << 20
+_LONGEST_NUMBER = 100
+_LONGEST_VALUE = 32_000  # Windows takes no longer variable
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.+-]{0,99}", re.ASCII)
 # A package, perhaps of a named channel, then a version: what conda and pip may be asked for.
 _CONDA = re.compile(r"(?:[\w.:/+-]+::)?[A-Za-z0-9_][\w.-]*[^\x00-\x1f\x7f]*")
-_PIP = re.compile(r"[A-Za-z0-9][^\x00-\x1f\x7f]*")
-# The options of pip that say where packages are; the others are refused.
-_OPTION = re.compile(
-    r"--pre|--(?:extra-index-url|index-url|find-links|trusted-host)[ =][^\s\x00-\x1f\x7f]+"
-)
+# As ``conda env export`` writes it: name=version=build, with one sign each.
+_BUILD = re.compile(r"([\w.-]+==?[^=<>!~\s\[]+)=[^=<>!~\s\[]+")
 _VARIABLE = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-_SOURCE = re.compile(r"(?:[\w.\[\],-]+\s*@\s*)?(?:(?:git|hg|svn|bzr)\+)\S+", re.IGNORECASE)
+# Anaconda's own channels, whose terms ask larger companies for a licence.
+_DEFAULTS = re.compile(
+    r"defaults|main|(?:https?://repo\.(?:anaconda|continuum)\.(?:com|io)/)?pkgs/\w+/?|anaconda"
+)
+CONDA_FORGE = "conda-forge"
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Specification:
     """An environment file's content.
 
     ``conda`` and ``pip`` are requirements as those tools read them; ``variables`` are set when the
-    environment is activated. ``source`` is the file.
+    environment is activated. ``source`` is the file. ``warnings`` tell what is not as it is written
+    there.
     """
 
     source: str
@@ -43,16 +47,17 @@ class Specification:
     conda: tuple[str, ...]
     pip: tuple[str, ...] = ()
     variables: tuple[tuple[str, str], ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def pip_sources(self) -> tuple[str, ...]:
         """What pip builds from a repository, perhaps against packages installed before."""
-        return tuple(item for item in self.pip if _SOURCE.fullmatch(item))
+        return tuple(item for item in self.pip if piprequirements.is_source(item))
 
     @property
     def pip_options(self) -> tuple[str, ...]:
         """Where pip looks for packages."""
-        return tuple(item for item in self.pip if _OPTION.fullmatch(item))
+        return tuple(item for item in self.pip if piprequirements.is_option(item))
 
     def document(self) -> dict[str, Any]:
         """Plain data: what decides whether an environment is up to date."""
@@ -65,8 +70,18 @@ class Specification:
 
 
 def shipped(engine: str) -> Path:
-    """The environment file of an engine."""
-    return TEMPLATES / f"env-{engine}.yml"
+    """The environment file of an engine.
+
+    Raises:
+        EnvironmentProblem: it has none.
+    """
+    file = engines.engine(engine).environment_file
+    if not file:
+        raise EnvironmentProblem(
+            f"the engine {engine} comes with no environment file",
+            "name one with --from FILE.yml, or make the environment as its authors say",
+        )
+    return Path(file).resolve()
 
 
 def read_specification(path: str | os.PathLike[str]) -> Specification:
@@ -99,79 +114,121 @@ def parse_specification(text: str, source: str) -> Specification:
         )
 
     try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError, OverflowError) as error:
-        lines = str(error).splitlines() or [type(error).__name__]
-        mark = getattr(error, "problem_mark", None)
-        place = f", line {mark.line + 1}" if mark is not None else ""
-        reason = str(getattr(error, "problem", None) or lines[0])
+        document = yamltext.plain(text)
+    except yamltext.YamlProblem as problem:
+        place = f", line {problem.line}" if problem.line else ""
         raise EnvironmentProblem(
-            f"the environment file {source}{place} is no YAML: {reason}", "correct the file"
+            f"the environment file {source}{place} is no YAML: {problem}"
+            if problem.line or "alias" not in str(problem)
+            else f"the environment file {source} is refused: {problem}",
+            "correct the file",
         ) from None
     if not isinstance(document, dict):
         raise wrong("the whole", "is not a list of settings such as dependencies")
-    for key in document:
-        if key not in KEYS:
-            raise wrong(f"the setting {key!r}", f"is unknown (known: {', '.join(KEYS)})")
+    warnings = []
+    unknown = [short(key) for key in document if key not in KEYS]
+    if unknown:
+        names = ", ".join(unknown[:8]) + (", ..." if len(unknown) > 8 else "")
+        if "dependencies" not in document:
+            raise wrong("the setting dependencies", f"is missing; not known: {names}")
+        warnings.append(f"{source}: passed over, as conda does, for want of a meaning: {names}")
     name = document.get("name") or Path(source).stem
     if not isinstance(name, str) or not _NAME.fullmatch(name):
-        raise wrong(f"the name {name!r}", "is not letters, digits and . _ + -")
-    channels = []
-    for entry in _listed(document.get("channels", []), "channels", wrong):
-        if entry == "nodefaults":
-            continue
-        if entry == "defaults" or not re.fullmatch(
-            r"[^\s\x00-\x1f\x7f]+(?: [^\x00-\x1f]*)?", entry
-        ):
-            raise wrong(f"the channel {entry!r}", "is not supported; use conda-forge")
-        if entry.startswith(("./", "../", ".\\", "..\\")):
-            entry = os.path.normpath(os.path.join(os.path.dirname(source), entry))
-        channels.append(entry)
-    conda, pip = _dependencies(document.get("dependencies"), wrong)
+        raise wrong(f"the name {short(name)}", "is not letters, digits and . _ + -")
+    channels, replaced = _channels(document.get("channels") or [], source, wrong)
+    conda, pip = _dependencies(document.get("dependencies"), source, wrong)
+    if replaced:
+        warnings.append(
+            f"the channel {', '.join(replaced)} of {source} is Anaconda's, whose terms ask larger "
+            f"companies for a licence; {CONDA_FORGE} is used in its place"
+        )
+        conda, builds = _without_builds(conda)
+        if builds:
+            warnings.append(
+                f"the build strings of {len(builds)} packages, {short(builds[0])} for example, "
+                "belong to that channel and are left out; the versions stay"
+            )
     variables = document.get("variables") or {}
     if not isinstance(variables, dict):
         raise wrong("the setting variables", "is not a list of NAME: VALUE")
     for key, value in variables.items():
         if not isinstance(key, str) or not _VARIABLE.fullmatch(key):
-            raise wrong(f"the variable {key!r}", "has no valid name")
-        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
-            raise wrong(f"the variable {key}", "is not a text")
-        if "\0" in str(value):
+            raise wrong(f"the variable {short(key)}", "has no valid name")
+        if isinstance(value, Number) and len(value) > _LONGEST_NUMBER:
+            raise wrong(f"the variable {key}", f"is a number of {len(value)} characters")
+        if not isinstance(value, str) or "\0" in value or len(value) > _LONGEST_VALUE:
             raise wrong(f"the variable {key}", "is not a text")
     return Specification(
         source=source,
-        name=name,
-        channels=tuple(channels) or ("conda-forge",),
+        name=str(name),
+        channels=tuple(channels),
         conda=tuple(conda),
         pip=tuple(pip),
         variables=tuple((key, str(value)) for key, value in variables.items()),
+        warnings=tuple(warnings),
     )
+
+
+def _channels(value: object, source: str, wrong: Any) -> tuple[list[str], list[str]]:
+    """The channels, and those of Anaconda for which conda-forge stands now."""
+    channels: list[str] = []
+    replaced = []
+    for entry in _listed(value, "channels", wrong):
+        if entry == "nodefaults":
+            continue
+        if _DEFAULTS.fullmatch(entry):
+            replaced.append(entry)
+            entry = CONDA_FORGE
+        if not re.fullmatch(r"[^\s\x00-\x1f\x7f]+(?: [^\x00-\x1f]*)?", entry):
+            raise wrong(f"the channel {short(entry)}", "is not supported; use conda-forge")
+        if entry.startswith(("./", "../", ".\\", "..\\")):
+            entry = os.path.normpath(os.path.join(os.path.dirname(source), entry))
+        if entry not in channels:
+            channels.append(entry)
+    return channels or [CONDA_FORGE], replaced
+
+
+def _without_builds(conda: list[str]) -> tuple[list[str], list[str]]:
+    """Packages as ``name=version``, and the entries that had a build besides."""
+    kept, with_builds = [], []
+    for entry in conda:
+        match = _BUILD.fullmatch(entry)
+        if match:
+            with_builds.append(entry)
+        kept.append(match[1] if match else entry)
+    return kept, with_builds
 
 
 def _listed(value: object, where: str, wrong: Any) -> list[str]:
     if not isinstance(value, list):
         raise wrong(f"the setting {where}", "is not a list")
     for entry in value:
-        if not isinstance(entry, str) or not entry.strip():
-            raise wrong(f"the entry {entry!r} of {where}", "is not a text")
+        if not isinstance(entry, str) or isinstance(entry, Number) or not entry.strip():
+            raise wrong(f"the entry {short(entry)} of {where}", "is not a text")
     return [entry.strip() for entry in value]
 
 
-def _dependencies(value: object, wrong: Any) -> tuple[list[str], list[str]]:
+def _dependencies(value: object, source: str, wrong: Any) -> tuple[list[str], list[str]]:
     if not isinstance(value, list) or not value:
         raise wrong("the setting dependencies", "is not a list of packages")
     conda: list[str] = []
-    pip: list[str] = []
+    listed: list[str] = []
     for entry in value:
         if isinstance(entry, dict) and set(entry) == {"pip"}:
-            pip += _listed(entry["pip"], "pip", wrong)
-        elif isinstance(entry, str) and _CONDA.fullmatch(entry.strip()):
+            # conda writes an empty part where pip has installed nothing.
+            listed += _listed(entry["pip"] or [], "pip", wrong)
+        elif (
+            isinstance(entry, str)
+            and not isinstance(entry, Number)
+            and _CONDA.fullmatch(entry.strip())
+        ):
             conda.append(entry.strip())
         else:
-            raise wrong(f"the dependency {entry!r}", "is neither a package nor a list for pip")
-    for entry in pip:
-        if not _PIP.fullmatch(entry) and not _OPTION.fullmatch(entry):
-            raise wrong(f"the pip requirement {entry!r}", "is not a package")
+            raise wrong(f"the dependency {short(entry)}", "is neither a package nor a list for pip")
+    try:
+        pip = piprequirements.resolved(listed, source)
+    except piprequirements.RequirementProblem as problem:
+        raise wrong(problem.where, str(problem)) from None
     names = {re.split(r"[\s=<>!~\[(]", item.rsplit("::", 1)[-1])[0].lower() for item in conda}
     if "python" not in names:
         raise wrong("the setting dependencies", "does not name python")

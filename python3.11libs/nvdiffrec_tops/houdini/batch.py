@@ -16,12 +16,14 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 import hou
 
+from nvdiffrec_contract.terminal import guarded, plain
 from nvdiffrec_tops.cook import options, reporting
 from nvdiffrec_tops.cook.options import INTERRUPTED, CookCommandError
 from nvdiffrec_tops.cook.reporting import Ending, ReportedNode
 from nvdiffrec_tops.houdini import batchscene
 from nvdiffrec_tops.houdini.batchcook import BatchCook
 from nvdiffrec_tops.houdini.batchscene import BatchError
+from topcook.network.overrides import Entry
 
 if TYPE_CHECKING:
     from topcook import pdg
@@ -38,10 +40,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     options.add_arguments(parser)
     arguments = parser.parse_args(argv)
     try:
-        return run(arguments, sys.stdout, sys.stderr)
+        return run(arguments, guarded(sys.stdout), guarded(sys.stderr))
     except (BatchError, CookCommandError, hou.Error) as error:
         for line in str(error).splitlines():
-            print(f"error: {line}", file=sys.stderr)
+            print(f"error: {plain(line)}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("stopped", file=sys.stderr)
@@ -62,7 +64,10 @@ def run(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int:
         words.write(note + "\n")
     top = batchscene.find_network(arguments.top)
     for override in overrides:
-        batchscene.set_parm(top, override)
+        if isinstance(override, Entry):
+            batchscene.add_entry(top, override)
+        else:
+            batchscene.set_parm(top, override)
     if arguments.jobs is not None:
         batchscene.set_slots(top, arguments.jobs)
     if arguments.force:

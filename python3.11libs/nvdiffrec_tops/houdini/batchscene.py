@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import hou
 
-from topcook.network.overrides import Override
+from topcook.network.overrides import Entry, Override
 
 PACKAGE = Path(__file__).resolve().parents[3]
 NAMESPACE = "kartaverse::"
@@ -158,6 +158,30 @@ def set_parm(top: hou.TopNode, override: Override) -> None:
             parm.set(value)
         except (hou.Error, TypeError, ValueError) as error:
             raise BatchError(f"{what}: it does not take '{text}' ({error})") from None
+
+
+def add_entry(top: hou.TopNode, entry: Entry) -> None:
+    """Give every node of the network that has such a list of parameters an entry more.
+
+    Raises:
+        BatchError: no node has one.
+    """
+    nodes = [node for node in top.children() if node.parm(entry.counter) is not None]
+    if not nodes:
+        raise BatchError(f"{entry.shown}: no node of {top.path()} has a list '{entry.counter}'")
+    for node in nodes:
+        count = int(_text(node, entry.counter))
+        names = [entry.key.replace("#", str(number)) for number in range(1, count + 1)]
+        number = entry.number([_text(node, name) for name in names])
+        if number > count:
+            set_parm(top, Override(node.name(), entry.counter, str(number)))
+        for name, text in entry.values.items():
+            set_parm(top, Override(node.name(), name.replace("#", str(number)), text))
+
+
+def _text(node: hou.OpNode, name: str) -> str:
+    parm = node.parm(name)
+    return "" if parm is None else str(parm.eval())
 
 
 def _value(parm: hou.Parm, text: str) -> int | float | str:

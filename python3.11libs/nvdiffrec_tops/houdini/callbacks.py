@@ -68,6 +68,14 @@ def show_findings(settings: Mapping[str, str]) -> None:
 
 
 @messages.told
+def create_environment(kwargs: Mapping[str, Any]) -> None:
+    """Make a Python environment in a folder that is asked for, and have the node use it."""
+    from nvdiffrec_tops.houdini import environment_setup
+
+    environment_setup.create(cast("hou.OpNode", kwargs["node"]))
+
+
+@messages.told
 def open_result(kwargs: Mapping[str, Any]) -> None:
     """Show what is in the output folder, in a file browser."""
     folder = settings_of(cast("hou.OpNode", kwargs["node"])).get(attributes.OUTPUT, "")

@@ -9,7 +9,7 @@ from typing import Any, cast
 import hou
 
 from nvdiffrec_tops.attributes import ENVIRONMENT, OUTPUT
-from nvdiffrec_tops.houdini import callbacks, load_result, messages
+from nvdiffrec_tops.houdini import callbacks, environment_setup, load_result, messages
 from nvdiffrec_tops.houdini.messages import ToolError
 
 STATIC = "kartaverse::nvdiffrec_static::1.0"
@@ -73,6 +73,13 @@ def check_environment(kwargs: Mapping[str, Any]) -> None:
     )
     if folder:
         callbacks.show_findings({ENVIRONMENT: hou.text.expandString(folder)})
+
+
+@messages.told
+def create_environment(kwargs: Mapping[str, Any]) -> None:
+    """Make a Python environment in a folder that is asked for; the selected TOP node uses it."""
+    nodes = [one for one in hou.selectedNodes() if isinstance(one, hou.TopNode)]
+    environment_setup.create(nodes[0] if nodes else None)
 
 
 @messages.told

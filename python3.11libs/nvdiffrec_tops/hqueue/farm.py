@@ -18,8 +18,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..job.farm import CANCEL, DONE, STARTED, attempt, exit_code, moment
+from ..job.farm import CANCEL, DONE, STARTED, attempt, exit_code
 from ..job.farm import state as read_state
+from ..job.farmfile import moment
 from .jobspec import plain
 from .problem import HQueueProblem
 from .record import Submission

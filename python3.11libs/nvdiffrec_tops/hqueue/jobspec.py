@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..job.commandline import ESCAPED, escape
-from ..job.farm import FLAG, PLATFORMS
+from ..job.farm import FLAG
+from ..job.farmfile import PLATFORMS
 from . import quoting
 from .paths import SharedFolders
 from .problem import HQueueProblem

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ..environment.travel import of_the_system
-from ..job.farm import PLATFORMS, below, platform
+from ..job.farmfile import PLATFORMS, below, platform
 from .problem import HQueueProblem
 from .quoting import FromRoot
 

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 from nvdiffrec_contract.files import replace_file
+from nvdiffrec_contract.regularfiles import read_regular
 
 from ..job.farm import CANCEL
-from ..job.outputs import regularfile
 from .problem import HQueueProblem
 from .task import GOODBYE
 
@@ -95,7 +95,7 @@ class Submission:
 def read(path: Path) -> Submission:
     """Raises HQueueProblem: the record is missing or damaged."""
     try:
-        document = json.loads(regularfile.read(path, _LARGEST_RECORD))
+        document = json.loads(read_regular(path, _LARGEST_RECORD))
         if not isinstance(document, dict) or document.get("version") != VERSION:
             raise ValueError(f"its version is not {VERSION}")
         return Submission(
@@ -197,7 +197,7 @@ def _known() -> Iterator[tuple[int, dict[str, str]]]:
     for _, path in sorted(found):
         number = re.match(r"(\d{1,18})-", path.name, re.ASCII)
         with contextlib.suppress(OSError, ValueError, RecursionError):
-            pointer = json.loads(regularfile.read(path, _LARGEST_POINTER))
+            pointer = json.loads(read_regular(path, _LARGEST_POINTER))
             good = isinstance(pointer, dict) and pointer.get("version") == VERSION
             named = good and all(isinstance(pointer.get(key), str) for key in ("record", "server"))
             if number and named and "\0" not in pointer["record"]:

@@ -8,18 +8,28 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from nvdiffrec_contract import failurefile
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT, EXIT_TIMEOUT, Failure
 from nvdiffrec_tops.job import engines, preflight, trainer
-from nvdiffrec_tops.job.failures import LAST_LINES, JobError, ended
+from nvdiffrec_tops.job.failures import LAST_LINES, JobError, ended, quoted
 from nvdiffrec_tops.job.jobfile import JobFile
 from nvdiffrec_tops.job.outputs import placing, unfinished
 from nvdiffrec_tops.job.process.child import Child, TimedOut
 from nvdiffrec_tops.job.process.signals import StopFlag
+from nvdiffrec_tops.job.report.progress import Progress
 from nvdiffrec_tops.job.retries import Retries
 
 _KEPT_LINES = 500
+
+
+class _SilentError(Exception):
+    """The trainer has printed nothing for too long."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.cause)
+        self.failure = failure
 
 
 class Attempts:
@@ -32,6 +42,7 @@ class Attempts:
         alive: called often while it runs.
         line: takes each line of its log.
         note: takes a sentence on each further start.
+        progress: tells how far the trainer is.
     """
 
     def __init__(
@@ -45,10 +56,15 @@ class Attempts:
         alive: Callable[[], None],
         line: Callable[[str], None],
         note: Callable[[str], None],
+        progress: Callable[[], Progress],
     ) -> None:
         self._job, self._folder, self._run_id, self._log = job, folder, run_id, log
         self._engine = engines.engine(job.engine)
         self._stop, self._alive, self._line, self._note = stop, alive, line, note
+        self._progress = progress
+        self._config: Mapping[str, Any] = {}
+        self._environment: Mapping[str, str] = {}
+        self._heard = 0.0  # when the trainer last printed something
 
     def run(
         self,
@@ -67,7 +83,9 @@ class Attempts:
         deadline = None if limit is None else time.monotonic() + limit
         variables = {**environment, **self._engine.variables(self._folder)}
         retries = Retries(self._job, training)
+        self._environment = environment
         while True:
+            self._config = retries.training.config
             failure = self._attempt(command, variables, deadline)
             if failure is None:
                 return
@@ -79,6 +97,13 @@ class Attempts:
             if retries.training is not before or not unfinished.is_resumable(self._folder):
                 placing.remove_run_folder(os.path.join(self._folder, "out"))
             trainer.write_configuration(retries.training, self._folder, self._run_id)
+
+    def _tick(self) -> None:
+        """See whether all is well while the trainer runs."""
+        self._alive()
+        allowed = self._engine.longest_silence(self._progress(), self._config, self._environment)
+        if allowed is not None and time.monotonic() - self._heard > allowed[0]:
+            raise _SilentError(allowed[1])
 
     def _attempt(
         self, command: list[str], environment: dict[str, str], deadline: float | None
@@ -104,7 +129,9 @@ class Attempts:
             try:
                 self._stop.check()
                 left = None if deadline is None else max(deadline - time.monotonic(), 0.0)
-                for line in child.lines(left, self._alive):
+                self._heard = time.monotonic()
+                for line in child.lines(left, self._tick):
+                    self._heard = time.monotonic()
                     self._line(line)
                     lines.append(line.rstrip("\r\n"))
             except TimedOut:
@@ -115,6 +142,8 @@ class Attempts:
                     EXIT_TIMEOUT,
                     lines=tuple(lines)[-LAST_LINES:],
                 )
+            except _SilentError as silent:
+                return dataclasses.replace(silent.failure, lines=tuple(lines)[-LAST_LINES:])
             finally:
                 self._stop.child = None
             code = child.wait()
@@ -123,4 +152,5 @@ class Attempts:
         failure = None if told is None else failurefile.read(told)
         if failure is not None:
             return dataclasses.replace(failure, lines=tuple(lines)[-LAST_LINES:])
-        return ended(code, list(lines), self._log, self._engine.failures)
+        python = quoted(command[0])
+        return ended(code, list(lines), self._log, self._engine.failures, python)

@@ -7,9 +7,10 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TextIO
 
 from nvdiffrec_contract.options import OPTIONS
+from nvdiffrec_contract.terminal import guarded
 from nvdiffrec_tops.job import engines, farm, jobfile
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.failures import JobError
@@ -29,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     arguments = list(sys.argv[1:] if argv is None else argv)
-    report = Report(sys.stdout, sys.stderr)
+    report = Report(_shown_on(sys.stdout), _shown_on(sys.stderr))
     try:
         if arguments[:1] == [ESCAPED]:
             arguments = [unescape(argument) for argument in arguments[1:]]
@@ -40,6 +41,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         tell_failure(report, error.failure)
         return error.failure.exit_code
     return run(job, force, report)
+
+
+def _shown_on(stream: TextIO) -> TextIO:
+    """A terminal gets no character that steers it, a progress bar's aside; a scheduler all."""
+    return guarded(stream, keep="\r") if stream is not None and stream.isatty() else stream
 
 
 def parse(argv: Sequence[str]) -> tuple[JobFile, bool]:

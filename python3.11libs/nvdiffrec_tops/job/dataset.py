@@ -30,11 +30,17 @@ class NotDescribedError(Exception):
 
 
 def describe(
-    path: str, pythons: Sequence[str], variables: Mapping[str, str], *, quick: bool
+    path: str,
+    pythons: Sequence[str],
+    variables: Mapping[str, str],
+    *,
+    quick: bool,
+    light: str | None = None,
 ) -> Description:
     """What lies at ``path``, by the first of the interpreters that can read all of it.
 
-    The interpreter that runs this is asked last.
+    ``light``: the panorama that is to light it, to be looked at as well. The interpreter that runs
+    this is asked last.
 
     Raises:
         NotDescribedError: none of them answers.
@@ -45,7 +51,7 @@ def describe(
     said = "there is no Python to ask"
     for python in asked:
         try:
-            found = _answer(python, path, variables, quick)
+            found = _answer(python, path, variables, quick, light)
         except (NotDescribedError, OSError, ValueError) as error:
             said = f"{python}: {error}"
             continue
@@ -57,10 +63,14 @@ def describe(
     return partly
 
 
-def _answer(python: str, path: str, variables: Mapping[str, str], quick: bool) -> Description:
+def _answer(
+    python: str, path: str, variables: Mapping[str, str], quick: bool, light: str | None
+) -> Description:
     # The trainer's own, where no toolkit lies beside this package.
     what = [_SCRIPT] if os.path.isfile(_SCRIPT) else ["-m", "diffrec.data"]
-    command = [python, "-I", "-X", "utf8", *what, *(["--quick"] if quick else []), "--", path]
+    command = [python, "-I", "-X", "utf8", *what, *(["--quick"] if quick else [])]
+    # One word: a name may begin with a dash.
+    command += [*([f"--light={light}"] if light else []), "--", path]
     limit = QUICK if quick else SLOW
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:

@@ -24,8 +24,13 @@ DROPPED_PREFIXES = {
     "QT_": "its plug-ins fit Houdini's Qt alone",
     "PIXI_": "another environment's activation set it",
 }
-# Not a setting of the interpreter: build scripts name an interpreter with it.
-KEPT_NAMES = ("PYTHON",)
+# PYTHON is no setting of the interpreter: build scripts name an interpreter with it. The others
+# keep foreign packages or encodings out of any Python; Houdini sets none of them.
+KEPT_NAMES = ("PYTHON", "PYTHONNOUSERSITE", "PYTHONUTF8", "PYTHONDONTWRITEBYTECODE")
+SET_ANYWAY = {
+    "PYTHONUNBUFFERED": ("1", "the log must arrive line by line"),
+    "PYTHONIOENCODING": ("utf-8", "the log must be UTF-8"),
+}
 # Search paths from which the entries inside Houdini's installation go; the others stay.
 SEARCH_PATHS = (
     "LD_LIBRARY_PATH",
@@ -138,6 +143,7 @@ def clean_environment(
     removed: list[str] = []
     removed_entries: list[tuple[str, str]] = []
     changed: list[str] = []
+    artists: list[str] = []  # dropped, and neither Houdini's nor an environment's
     decisions = {name: Decision(name, "kept", "nothing speaks against it") for name in inherited}
 
     def decide(name: str, action: str, why: str) -> None:
@@ -159,6 +165,14 @@ def clean_environment(
         why = _unwanted(plain, inherited[name], homes, windows)
         if why:
             drop(name, why)
+            known = [*homes, *others, *([policy.prefix] if policy.prefix else [])]
+            if plain.startswith("PYTHON") and plain not in SET_ANYWAY:
+                places = _entries(plain, inherited[name], windows)
+                if any(
+                    place and not any(_inside(place, root, windows) for root in known)
+                    for place, _ in places
+                ):
+                    artists.append(name)
     for name in list(environment):
         plain = same(name)
         if plain not in SEARCH_PATHS or plain in keep:
@@ -203,18 +217,19 @@ def clean_environment(
         elif policy.kind == "venv":
             put("VIRTUAL_ENV", policy.prefix, active)
     # Lines must arrive as they are printed, and as UTF-8 whatever the machine's locale.
-    put("PYTHONUNBUFFERED", "1", "the log must arrive line by line")
-    put("PYTHONIOENCODING", "utf-8", "the log must be UTF-8")
+    for name, (value, why) in SET_ANYWAY.items():
+        put(name, value, why)
     for name in policy.unset:
         for other in [other for other in environment if same(other) == same(name)]:
             drop(other, "the settings unset it")
     for name, value in policy.set.items():
         put(name, value, "the settings set it")
+    told = [name for name in artists if name not in policy.set and name not in policy.unset]
     report = EnvironmentReport(
         tuple(sorted(set(removed))),
         tuple(removed_entries),
         tuple(dict.fromkeys(changed)),
-        tuple(_warnings(environment, same)),
+        (*_warnings(environment, same), *(_taken_out(name) for name in told)),
         tuple(decisions[name] for name in sorted(decisions)),
     )
     return environment, report
@@ -276,6 +291,13 @@ def _inside(entry: str, root: str, windows: bool) -> bool:
     inner = module.normcase(module.normpath(entry.strip('"') if windows else entry))
     outer = module.normcase(module.normpath(root))
     return bool(inner == outer or inner.startswith(outer.rstrip(module.sep) + module.sep))
+
+
+def _taken_out(name: str) -> str:
+    return (
+        f"{name} is taken out of the environment of the training, as it configures another Python; "
+        "set it on the environment node (or with --env) where the training needs it"
+    )
 
 
 def _warnings(environment: Mapping[str, str], same: Any) -> list[str]:

@@ -20,6 +20,8 @@ from nvdiffrec_contract.checks import Refused
 from nvdiffrec_contract.failure import EXIT_USAGE
 from nvdiffrec_contract.jsonfiles import JsonError
 from nvdiffrec_contract.options import FORMAT, OPTIONS, PATH, VERSION
+from nvdiffrec_contract.regularfiles import open_regular
+from nvdiffrec_contract.relativepaths import expand as expand
 from nvdiffrec_contract.wording import did_you_mean, shown
 from nvdiffrec_tops.job import engines
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
@@ -115,11 +117,6 @@ class JobFile:
         )
 
 
-def expand(path: str) -> str:
-    """``~`` replaced by the home folder; nothing else is interpreted."""
-    return os.path.expanduser(path) if path.startswith("~") else path
-
-
 def load(path: str) -> JobFile:
     """Read a job file.
 
@@ -127,7 +124,7 @@ def load(path: str) -> JobFile:
         JobFileError: it cannot be read, is no JSON, or a field is unknown, missing or wrong.
     """
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             data = stream.read(jsonfiles.MAX_BYTES + 1)
     except OSError as error:
         raise JobFileError(
@@ -147,6 +144,29 @@ def parse_json(data: bytes, what: str) -> Any:
         return jsonfiles.parse(data, what)
     except JsonError as error:
         raise JobFileError(str(error)) from None
+
+
+def read_configuration(path: str) -> dict[str, Any]:
+    """The JSON object in a configuration file.
+
+    Raises:
+        JobFileError: it cannot be read, or is no JSON object.
+    """
+    try:
+        with open_regular(path) as stream:
+            data = stream.read(jsonfiles.MAX_BYTES + 1)
+    except OSError as error:
+        raise JobFileError(
+            f"the configuration {path} cannot be read: {error.strerror or error}",
+            "check its permissions",
+        ) from None
+    document = parse_json(data, f"the configuration {path}")
+    if not isinstance(document, dict):
+        raise JobFileError(
+            f"the configuration {path} must be one JSON object",
+            "write { at its begin and } at its end, with fields between them",
+        )
+    return document
 
 
 def from_document(document: Any) -> JobFile:

@@ -52,10 +52,48 @@ def sentence(finding: Mapping[str, str]) -> str:
     return f"doctor: {finding['title']}: {finding['evidence']}{cure}"
 
 
+def lacking(packages: str, commands: str) -> dict[str, str]:
+    """All missing packages as one finding, so that they are not told one after the other."""
+    return {
+        "check": PACKAGES,
+        "severity": "error",
+        "title": "Packages",
+        "evidence": f"not installed in the training environment: {packages}",
+        "cure": commands,
+    }
+
+
+PACKAGES = "packages"
+# What an artist is told of a failure that a check of this name had foreseen, by the failure's id.
+FORESEEN = {
+    PACKAGES: ("torch-missing", "nvdiffrast-missing", "tinycudann-missing", "module-missing"),
+    "memory_needed": ("out-of-gpu-memory", "gpu-illegal-access", "gpu-launch", "killed", "crashed"),
+    "texture_size": ("texture-size",),
+    "photographs": ("mixed-alpha", "photographs-without-alpha", "nerf-name-ending"),
+    "photograph_sizes": ("picture-sizes", "out-of-gpu-memory", "gpu-illegal-access", "gpu-launch"),
+    "masks_filled": ("empty-mesh", "pictures-and-cameras"),
+    "object_in_grid": ("empty-mesh",),
+    "build_tools": ("extension-build", "compiler-missing", "cuda-home"),
+    "compilers_match": ("extension-build",),
+    "disk_space": ("disk-full",),
+    "plain_path": ("text-encoding", "path-with-spaces", "extension-build"),
+}
+
+
 def explained(failure: Failure, found: Sequence[Mapping[str, str]]) -> Failure:
-    """A failure that is not known, with what the doctor had found wrong before the training."""
-    wrong = next((one for one in found if one["severity"] == "error"), None)
-    if failure.id != "unknown" or wrong is None:
+    """A failure with what the doctor had found before the training, where that explains it.
+
+    One that is known is explained by what foresaw that kind; one that is not by the first error,
+    else by warnings that foresee a kind of failure.
+    """
+    if failure.id == "unknown":
+        wrong = [one for one in found if one["severity"] == "error"][:1]
+        wrong = wrong or [one for one in found if one.get("check") in FORESEEN][:2]
+    else:
+        wrong = [one for one in found if failure.id in FORESEEN.get(one.get("check", ""), ())][:1]
+    if not wrong:
         return failure
-    cure = f"{failure.cure}. Before the training the {sentence(wrong)}"
-    return dataclasses.replace(failure, cure=cure.replace("doctor: ", "doctor found: ", 1))
+    told = "; ".join(sentence(one).replace("doctor: ", "", 1) for one in wrong)
+    return dataclasses.replace(
+        failure, cure=f"{failure.cure}. Before the training the doctor found: {told}"
+    )

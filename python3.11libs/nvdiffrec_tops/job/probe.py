@@ -45,7 +45,8 @@ def there(name):
         return importlib.util.find_spec(name) is not None
     except Exception:
         return False
-print("\\n" + json.dumps({"versions": found, "diffrec": there("diffrec"), "torch": there("torch")}))
+modules = ["diffrec", "torch", "numpy", "nvdiffrast", "tinycudann", "xatlas", "imageio"]
+print("\\n" + json.dumps({"versions": found, **{name: there(name) for name in modules}}))
 """
 
 

@@ -6,6 +6,7 @@ import dataclasses
 
 from nvdiffrec_contract.failure import Failure
 from nvdiffrec_tops.job import engines
+from nvdiffrec_tops.job.failures import SMALLER_BATCH_HELPS
 from nvdiffrec_tops.job.jobfile import JobFile
 from nvdiffrec_tops.job.trainer import Training
 
@@ -34,14 +35,14 @@ class Retries:
         """A sentence on why and how the training is started again; None when it is not.
 
         Beside failures that starting again can mend there are two that are mended first: what the
-        engine itself can mend, once, and a full graphics memory, which halves ``batch`` where the
-        job asks for that.
+        engine itself can mend, once, and what too large a batch does to the graphics card (its
+        memory is full, a kernel does not start), which halves ``batch`` where the job asks for it.
         """
         mended = None if self._mended else self._engine.mended(failure)
         if mended is not None:
             self._mended = True
             return f"{mended}; starting again"
-        if failure.id == "out-of-gpu-memory" and self._halve:
+        if failure.id in SMALLER_BATCH_HELPS and self._halve:
             batch = self.training.config.get("batch", 1)
             if isinstance(batch, int) and batch > 1:
                 config = {**self.training.config, "batch": batch // 2}
@@ -59,7 +60,7 @@ class Retries:
     def explained(self, failure: Failure) -> Failure:
         """The failure with what can be found out about it here."""
         failure = self._engine.explained(failure, self.training.config)
-        if failure.id == "out-of-gpu-memory" and self._halve:
+        if failure.id in SMALLER_BATCH_HELPS and self._halve:
             return dataclasses.replace(
                 failure, cause=f"{failure.cause}, with a batch of 1 view as well"
             )

@@ -12,7 +12,7 @@ import sys
 import time
 from typing import Any
 
-from nvdiffrec_contract import VERSION
+from nvdiffrec_contract import VERSION, layout
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT, Failure
 from nvdiffrec_tops.job import collecting, engines, preflight, probe, toolkit, trainer
 from nvdiffrec_tops.job.attempts import Attempts
@@ -20,8 +20,8 @@ from nvdiffrec_tops.job.collecting import LOG
 from nvdiffrec_tops.job.environment import clean_environment
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile
-from nvdiffrec_tops.job.outputs import placing, result, unfinished
-from nvdiffrec_tops.job.process import cards
+from nvdiffrec_tops.job.outputs import links, placing, result, unfinished
+from nvdiffrec_tops.job.process import cards, lock
 from nvdiffrec_tops.job.process.child import Stopped
 from nvdiffrec_tops.job.process.lock import OutputLock
 from nvdiffrec_tops.job.process.signals import StopFlag, signals
@@ -36,6 +36,8 @@ from nvdiffrec_tops.job.report.joblog import (
 from nvdiffrec_tops.job.report.metricstable import MetricsTable
 from nvdiffrec_tops.job.report.pdgreport import WorkItem
 
+OWN = (lock.NAME, LOG, placing.JOURNAL, result.NAME, layout.LIVE_TABLE)
+"""Files that a job keeps in its output folder beside the results."""
 FINISHED = (
     "the training is finished and kept: cook again and its results are put in place, without "
     "training"
@@ -47,13 +49,16 @@ def run(job: JobFile, force: bool = False, report: Report | None = None) -> int:
     report = report or Report(sys.stdout, sys.stderr)
     item = WorkItem(report, os.environ)
     try:
+        if not os.path.lexists(job.output):
+            trainer.prepare(job)  # a job that is refused leaves no folder
         try:
             os.makedirs(job.output, exist_ok=True)
         except OSError as error:
             raise output_error(job.output, error) from None
-        with signals() as stop, _lock(job.output, report, stop) as lock:
-            stop.told = lock.ending
-            said = _Run(job, force, report, item, lock, stop).go()
+        links.refuse(job.output, OWN)
+        with signals() as stop, _lock(job.output, report, stop) as held:
+            stop.told = held.ending
+            said = _Run(job, force, report, item, held, stop).go()
         item.close(pdgreport.FINAL_SECONDS)
         report.say(said)
         return 0
@@ -87,14 +92,14 @@ class _Run:
         force: bool,
         report: Report,
         item: WorkItem,
-        lock: OutputLock,
+        held: OutputLock,
         stop: StopFlag,
     ) -> None:
         self.job = job
         self.force = force
         self.report = report
         self.item = item
-        self.lock = lock
+        self.lock = held
         self.stop = stop
         self.started = time.time()
         self.id = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
@@ -114,6 +119,7 @@ class _Run:
     def go(self) -> str:
         """Do what there is to do; the last sentence to say."""
         recovered = placing.recover(self.job.output)
+        placing.remove_parts(self.job.output)
         ended = placing.abandoned(self.job.output)
         for folder in [one for one in ended if not unfinished.is_kept(one)]:
             placing.remove_run_folder(folder)
@@ -157,7 +163,7 @@ class _Run:
             self._failed(failure)
             raise JobError.of(failure) from error
         except Stopped as stopped:
-            name = signal.Signals(stopped.number).name
+            name = _ended_by(stopped.number)
             cure = "cook again"
             if unfinished.is_finished(self.folder):
                 cure = FINISHED
@@ -205,7 +211,7 @@ class _Run:
         for name, path in training.inputs.items():
             self.stop.check()
             try:
-                digests[name] = result.input_digest(path)
+                digests[name] = result.input_digest(path, self.stop.check)
             except OSError as error:
                 raise JobError(
                     "input-unreadable",
@@ -227,6 +233,8 @@ class _Run:
 
     def _skip(self) -> str:
         assert self.previous is not None
+        if self.former is not None:  # of a Train Again that was ended: what it was to make is there
+            placing.remove_run_folder(self.former)
         done = result.last_done(self.previous)
         assert done is not None
         upgraded = {**done, "settings": self.document["settings"]}
@@ -271,7 +279,7 @@ class _Run:
             self.report.log("Job: " + line)
         for text in (*notes, *changes.warnings):
             self._note(text)
-        self._preflight(training, python, config, environment)
+        self._preflight(training, python, config, environment, answer)
         claims = self.job.claim_card or os.environ.get(cards.CLAIM) == "1"
         wanted = claims and self.job.device != "cpu"
         with cards.claimed(wanted, environment, self._alive, self._waiting) as note:
@@ -286,8 +294,12 @@ class _Run:
                 alive=self.lock.touch,
                 line=self._line,
                 note=self._note,
+                progress=lambda: self.parser.progress,
             )
             attempts.run(training, command, environment, self.findings)
+        said = self.engine.finish(collecting.made_in(self.folder)[0], python, environment)
+        if said:
+            self.report.log(f"Job: {said}")
         self._finish()
         return self._collect()
 
@@ -310,10 +322,18 @@ class _Run:
         return self._collect()
 
     def _preflight(
-        self, training: trainer.Training, python: str, config: str, environment: dict[str, str]
+        self,
+        training: trainer.Training,
+        python: str,
+        config: str,
+        environment: dict[str, str],
+        answer: dict[str, Any],
     ) -> None:
         """Note what the doctor finds wrong before the training."""
-        self.findings = preflight.findings(
+        lacks = self.engine.lacks(python, answer)
+        if lacks is not None:
+            self.findings.append(preflight.lacking(*lacks))
+        self.findings += preflight.findings(
             {
                 "environment": python,
                 "working_dir": training.working_dir,
@@ -413,6 +433,20 @@ class _Run:
     def _note(self, text: str) -> None:
         self.notes.append(text)
         self.report.say(f"Job: note: {text}")
+
+
+_ENDED_BY = {
+    "SIGINT": "Ctrl-C",
+    "SIGBREAK": "Ctrl-Break",
+    "SIGTERM": "the cook was stopped, or the farm or the system asked for it",
+    "SIGHUP": "its terminal was closed",
+}
+
+
+def _ended_by(number: int) -> str:
+    """A signal's name, and who sends it."""
+    name = signal.Signals(number).name
+    return f"{name} ({_ENDED_BY[name]})" if name in _ENDED_BY else name
 
 
 def _utc(seconds: float) -> str:

@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from nvdiffrec_contract.configuration import NAMES, PATHS
+from nvdiffrec_contract import relativepaths
+from nvdiffrec_contract.configuration import NAMES, PATHS, hint
 from nvdiffrec_contract.wording import did_you_mean, shown
 from nvdiffrec_tops.job import engines
-from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand, parse_json
+from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, read_configuration
 
 
 @dataclass(frozen=True)
@@ -48,10 +49,7 @@ def prepare(job: JobFile) -> Training:
             )
         folders.append(job.working_dir)
     config, config_path = _configuration(job, folders)
-    if config_path:
-        folders.append(os.path.dirname(config_path))
-    if not folders:
-        folders.append(os.getcwd())
+    folders = relativepaths.bases(job.working_dir or os.getcwd(), config_path)
     notes = _merge(config, job.overrides)
     config.pop("out_dir", None)
     config.pop("config", None)
@@ -89,23 +87,14 @@ def _configuration(job: JobFile, folders: list[str]) -> tuple[dict[str, Any], st
             "the configuration does not exist: " + " or ".join(dict.fromkeys(candidates)),
             "correct CONFIG_NAME (config): a .json file, relative to the working directory",
         )
-    try:
-        with open(path, "rb") as stream:
-            document = parse_json(stream.read(), f"the configuration {path}")
-    except OSError as error:
-        raise JobFileError(
-            f"the configuration {path} cannot be read: {error.strerror or error}",
-            "check its permissions",
-        ) from None
-    if not isinstance(document, dict):
-        raise JobFileError(f"the configuration {path} must be one JSON object")
-    return document, os.path.abspath(path)
+    return read_configuration(path), os.path.abspath(path)
 
 
 def _merge(config: dict[str, Any], overrides: Mapping[str, Any]) -> list[str]:
     """Apply the overrides in place; notes on fields that neither trainer knows."""
     notes = [
-        f"the configuration's field \"{name}\" is not one of nvdiffrec's{did_you_mean(name, NAMES)}"
+        f"the configuration's field {shown(name)} is not one of nvdiffrec's"
+        + (f" ({meant})" if (meant := hint(name)) else "")
         for name in config
         if name not in NAMES
     ]
@@ -133,14 +122,12 @@ def _merge(config: dict[str, Any], overrides: Mapping[str, Any]) -> list[str]:
 def _find(path: Any, name: str, folders: list[str]) -> str:
     if not isinstance(path, str) or not path or "\0" in path:
         raise JobFileError(f'"{name}" in the configuration must be a path, not {shown(path)}')
-    path = expand(path)
-    candidates = [os.path.abspath(os.path.join(folder, path)) for folder in folders]
-    for candidate in candidates:
-        if os.path.exists(candidate):
-            return candidate
+    found = relativepaths.find(path, folders)
+    if found is not None:
+        return found
     raise JobFileError(
         f'"{name}" in the configuration names a file or folder that does not exist: '
-        + " or ".join(dict.fromkeys(candidates)),
+        + " or ".join(relativepaths.candidates(path, folders)),
         "put it there or correct the path; relative paths are read from the working directory, "
         "then from the configuration's folder",
     )

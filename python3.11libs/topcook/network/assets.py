@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from houfiles import HouFileError, Node
+from houfiles.libraries import hda
 from houfiles.libraries.expanded import read_expanded
 
 from .. import pdg
@@ -53,7 +54,9 @@ def find(name: str) -> Asset | None:
     library = registered().libraries.get(name)
     if library is None:
         return None
-    definition = read_expanded(library).definition(name)
+    # One file is the binary form, a folder the expanded one.
+    known = hda.expand(library.read_bytes()) if library.is_file() else read_expanded(library)
+    definition = known.definition(name)
     contents = definition.contents
     if not any(child.type == "output" for child in contents.children):
         raise HouFileError(f"{library.name}: the network of {name} has no output")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from houfiles import HouFileError, LicensedScene, Node, Scene, load
 from houfiles.scene import TOP_NETWORKS
-from topcook.network.overrides import Override
+from topcook.network.overrides import Entry, Override
 
 from .. import nodes, pdg
 from ..host import registered
@@ -23,6 +23,7 @@ from ..parameters.evaluation import NodeParameters, Surroundings
 from ..parameters.expressions import ExpressionError, number_text
 from ..parameters.table import EVERY_NODE, NUMERIC, Kind, ParmSpec, ParmTable
 from ..parameters.unknown import UnknownParameters
+from ..schedulers import tempfolder
 from . import assets, choosing, timeline
 from .graph import build_graph
 from .houdinionly import refusal, with_houdini
@@ -52,7 +53,7 @@ def open_network(
     top: str | None = None,
     ends: Sequence[str] = (),
     all_ends: bool = False,
-    overrides: Iterable[Override] = (),
+    overrides: Iterable[Override | Entry] = (),
     variables: Mapping[str, str] | None = None,
     allow_unknown: bool = False,
     local: bool = False,
@@ -135,7 +136,7 @@ def _variables(scene: Scene, path: Path, given: Mapping[str, str]) -> dict[str, 
         HIPNAME=absolute.stem,
     )
     found.setdefault("JOB", str(absolute.parent))
-    found.setdefault("HOUDINI_TEMP_DIR", os.path.join(tempfile.gettempdir(), "houdini_temp"))
+    found.setdefault("HOUDINI_TEMP_DIR", tempfolder.default())
     if "TEMP" not in found:
         found["TEMP"] = tempfile.gettempdir()
     found.update(given)
@@ -189,12 +190,15 @@ def _parameters(node: Node, around: Surroundings, path: str = "") -> NodeParamet
 
 
 def _apply(
-    overrides: Iterable[Override],
+    overrides: Iterable[Override | Entry],
     topnet: Node,
     children: Mapping[str, Node],
     values: Mapping[str, NodeParameters],
 ) -> None:
     for override in overrides:
+        if isinstance(override, Entry):
+            _add(override, topnet, [values[child.path] for child in children.values()])
+            continue
         short = override.node.removeprefix(topnet.path + "/")
         node = topnet if short in (topnet.name, topnet.path) else children.get(short)
         shown = f"--set {override.node}.{override.parm}"
@@ -206,9 +210,11 @@ def _apply(
         parameters = values[node.path]
         spec = parameters.spec(override.parm)
         if spec is None and not parameters.isSet(override.parm):
-            close = parameters.table.nearest(override.parm)
-            hint = f"; did you mean '{close}'?" if close else ""
-            raise NetworkError(f"{shown}: {node.path} has no parameter '{override.parm}'{hint}")
+            close = nearest(override.parm, parameters.table.names_like(override.parm))
+            hint = registered().missing_parameter(node.name, override.parm, override.value)
+            raise NetworkError(
+                f"{shown}: {node.path} has no parameter '{override.parm}'{hint or close}"
+            )
         if spec is not None and spec.kind in (Kind.LAYOUT, Kind.BUTTON):
             raise NetworkError(f"{shown}: '{override.parm}' has no value that could be set")
         numbers = parameters.table.instances(override.parm)
@@ -227,6 +233,23 @@ def _apply(
         parameters.set(override.parm, texts)
         if spec is not None and (found := parameters.value_problems(override.parm, spec, texts)):
             raise NetworkError(*(f"{shown}: {one}" for one in found))
+
+
+def _add(entry: Entry, topnet: Node, nodes: Iterable[NodeParameters]) -> None:
+    """Give every node that has such a list an entry more."""
+    first = entry.key.replace("#", "1")
+    found = [one for one in nodes if one.spec(entry.counter) and one.spec(first)]
+    if not found:
+        raise NetworkError(
+            f"{entry.shown}: no node of {topnet.path} has a list '{entry.counter}' to put it in"
+        )
+    for parameters in found:
+        count = parameters.count(entry.counter)
+        names = [entry.key.replace("#", str(number)) for number in range(1, count + 1)]
+        number = entry.number([parameters.raw(name) for name in names])
+        parameters.set(entry.counter, [str(max(count, number))])
+        for name, text in entry.values.items():
+            parameters.set(name.replace("#", str(number)), [text])
 
 
 _Target = Callable[[str, str], tuple[NodeParameters, str] | None]

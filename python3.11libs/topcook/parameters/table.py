@@ -7,7 +7,6 @@ from the default.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -120,11 +119,10 @@ class ParmTable:
                 return tuple(int(number) for number in found.groups())
         return ()
 
-    def nearest(self, name: str) -> str:
-        """The known name most like a mistyped one, or ''."""
+    def names_like(self, name: str) -> list[str]:
+        """The known names, those of a list's entries with the number that ``name`` has."""
         number = re.search(r"\d+", name)
-        names = [one.replace("#", number[0] if number else "1") for one in self.specs]
-        return next(iter(difflib.get_close_matches(name, names, 1, 0.5)), "")
+        return [one.replace("#", number[0] if number else "1") for one in self.specs]
 
 
 def table(*parts: ParmSpec | tuple[ParmSpec, ...]) -> ParmTable:

@@ -22,8 +22,11 @@ from ..jobs import loglines, serialise
 from ..jobs.environment import Folders, JobSettings, job_command, job_environment
 from ..jobs.outputs import Snapshot
 from ..parameters.evaluation import NodeParameters
+from . import tempfolder
 
-_MOST_SAID = 10_000
+_MOST_KEPT = 16 << 20
+"""Bytes, about, that one job's reports may take."""
+_COST = 512
 
 
 class Process(Protocol):
@@ -56,6 +59,7 @@ class Job:
     outputs: dict[str, loglines.Output] = field(default_factory=dict)
     attributes: dict[tuple[str, int], loglines.Attribute] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    kept: int = 0  # bytes, about, of the three
     failure: Failure | None = None  # as the job itself tells it
     trouble: str = ""  # with its log
 
@@ -63,6 +67,7 @@ class Job:
         """Nothing that an earlier start of the job said counts any more."""
         for said in (self.outputs, self.attributes, self.warnings):
             said.clear()
+        self.kept = 0
         self.failure = None
 
 
@@ -183,6 +188,7 @@ class Scheduler(ABC):
         suffix = ".json.gz" if self.parameters.toggle("pdg_compressworkitemdata") else ".json"
         data = self.folders.data / (item.name + suffix)
         try:
+            tempfolder.claim(str(self.folders.temp))
             serialise.write(item, data, self.name)
             self.folders.scripts.mkdir(parents=True, exist_ok=True)
             log = self._log_path(item)
@@ -237,15 +243,24 @@ class Scheduler(ABC):
                 job.item.setCookPercent(share)
             case loglines.State(text):
                 job.item.setCustomState(text)
-            case loglines.Output() as output if len(job.outputs) < _MOST_SAID:
+            case loglines.Output() as output if self._keeps(job, line):
                 job.outputs[output.path] = output
-            case loglines.Attribute() as attribute if len(job.attributes) < _MOST_SAID:
+            case loglines.Attribute() as attribute if self._keeps(job, line, attribute.index):
                 job.attributes[attribute.name, attribute.index] = attribute
-            case loglines.Warned(text) if len(job.warnings) < _MOST_SAID:
+            case loglines.Warned(text) if self._keeps(job, line):
                 job.warnings.append(text)
             case loglines.Failed(failure):
                 job.failure = failure
         self._on_line(job.item, line)
+
+    def _keeps(self, job: Job, line: str, index: int = 0) -> bool:
+        """Whether what a line reports is kept. A job may report anything, any number of times:
+        ``index`` components of an attribute come into being at once."""
+        job.kept += _COST + len(line) + _COST * index
+        if job.kept > _MOST_KEPT:
+            job.trouble = job.trouble or "the job reported more than can be kept; the rest is lost"
+            return False
+        return True
 
     def exited(self, message: Exited) -> pdg.workItemState | None:
         """Decide what an ended process means; None when it was started again."""
@@ -303,7 +318,7 @@ class Scheduler(ABC):
             return
         reported = {file.path for file in job.item.outputFiles}
         for file in job.item.expectedOutputFiles:
-            if Path(file.path).exists():
+            if os.path.exists(file.path):
                 if file.path not in reported:
                     job.item.addOutputFile(file.path, file.tag, own=file.owned)
             else:

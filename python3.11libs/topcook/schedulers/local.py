@@ -52,8 +52,7 @@ class LocalScheduler(Scheduler):
         if self.parameters.toggle("local_enabletimeout") and seconds > 0:
             job.deadline = time.monotonic() + seconds
         job.slots, job.single = _needs(job.settings, self.slots)
-        for said in (job.outputs, job.attributes, job.warnings):
-            said.clear()
+        job.forget()
         try:
             job.child = ChildProcess(
                 job.command,

@@ -22,10 +22,11 @@ from hypothesis import strategies as st
 
 import diffrec.data
 import diffrec.data.transforms
-from diffrec.data import describe, formats, headers, llff, looks
+from diffrec.data import describe, formats, llff, looks
 from diffrec.data.load import load_views
 from diffrec.data.views import ImageViews
 from diffrec.errors import DataError
+from diffrec.pictures import headers
 from nvdiffrec_contract import dataset
 from nvdiffrec_contract.configuration import Config
 from nvdiffrec_contract.dataset import Description

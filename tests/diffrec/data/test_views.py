@@ -13,10 +13,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffrec import cameras
-from diffrec.data.headers import in_folder
 from diffrec.data.photographs import SRGB_TO_LINEAR, read_photograph
 from diffrec.data.views import ImageViews, View, shuffled_indices
 from diffrec.errors import DataError
+from diffrec.pictures.headers import in_folder
 
 
 def _view(index: int, size: tuple[int, int] = (4, 6)) -> View:

@@ -8,11 +8,26 @@ import torch
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from diffrec import textured_mesh
 from diffrec.charting.charts import chart
 from diffrec.errors import DiffrecError
-from diffrec.export.obj import ObjError, load_obj, write_obj
+from diffrec.export.obj import ObjError, write_obj
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.mesh import Mesh
+from diffrec.reference.materials import Material, Picture
+
+Loaded = tuple[Mesh, Material, tuple[str, ...]]
+
+
+def load_obj(path: Path, mtl: Path | None = None) -> Loaded:
+    """The mesh, the material of its first triangle, and what was passed over."""
+    found = textured_mesh.load_obj(path, mtl)
+    return found.mesh, found.slots[int(found.of_triangle[0])].material, found.warnings
+
+
+def path_of(picture: Picture | None) -> Path | None:
+    return None if picture is None else picture.path
+
 
 SQUARE = "v 0 0 0\nv 1 0 0\nv 1 1 0\nv 0 1 0\n"
 
@@ -33,7 +48,7 @@ def charted_sphere() -> Mesh:
 def test_round_trip_keeps_every_bit(tmp_path: Path) -> None:
     mesh = charted_sphere()
     write_obj(tmp_path / "mesh.obj", mesh)
-    found, material = load_obj(tmp_path / "mesh.obj")
+    found, material, _ = load_obj(tmp_path / "mesh.obj")
     assert torch.equal(found.positions, mesh.positions)
     assert torch.equal(found.triangles, mesh.triangles)
     for name in ("texcoord_triangles", "normal_triangles"):
@@ -43,9 +58,9 @@ def test_round_trip_keeps_every_bit(tmp_path: Path) -> None:
     assert found.normals is not None
     assert torch.allclose(found.normals, mesh.normals, atol=1e-6, rtol=0)
     assert material.name == "defaultMat"
-    assert material.map_kd == tmp_path / "texture_kd.png"
-    assert material.map_ks == tmp_path / "texture_ks.png"
-    assert material.bump == tmp_path / "texture_n.png"
+    assert path_of(material.map_kd) == tmp_path / "texture_kd.png"
+    assert path_of(material.map_ks) == tmp_path / "texture_ks.png"
+    assert path_of(material.bump) == tmp_path / "texture_n.png"
     assert sorted(os.listdir(tmp_path)) == ["mesh.mtl", "mesh.obj"]
 
 
@@ -77,7 +92,7 @@ def test_other_software_reads_it(tmp_path: Path) -> None:
 
 def test_texture_origin_is_flipped_once(tmp_path: Path) -> None:
     path = write(tmp_path, SQUARE + "vt 0 0\nvt 1 0\nvt 1 0.75\nf 1/1 2/2 3/3\n")
-    mesh, _ = load_obj(path)
+    mesh, _, _ = load_obj(path)
     assert mesh.texcoords is not None
     assert torch.equal(mesh.texcoords, torch.tensor([[0.0, 1.0], [1.0, 1.0], [1.0, 0.25]]))
     assert mesh.normals is None
@@ -97,14 +112,14 @@ def test_texture_origin_is_flipped_once(tmp_path: Path) -> None:
     ],
 )
 def test_faces_of_all_sorts(tmp_path: Path, face: str, triangles: list[list[int]]) -> None:
-    mesh, _ = load_obj(write(tmp_path, SQUARE + face + "\n"))
+    mesh, _, _ = load_obj(write(tmp_path, SQUARE + face + "\n"))
     assert mesh.triangles.tolist() == triangles
     assert mesh.texcoords is None
 
 
 def test_normals_without_texcoords(tmp_path: Path) -> None:
     path = write(tmp_path, SQUARE + "vn 0 0 2\nf 1//1 2//1 3//1\n")
-    mesh, _ = load_obj(path)
+    mesh, _, _ = load_obj(path)
     assert mesh.normals is not None
     assert torch.equal(mesh.normals, torch.tensor([[0.0, 0.0, 1.0]]))
     write_obj(tmp_path / "out.obj", mesh)
@@ -112,10 +127,10 @@ def test_normals_without_texcoords(tmp_path: Path) -> None:
 
 
 def test_partial_attributes_are_left_out_with_a_word(tmp_path: Path) -> None:
-    path = write(tmp_path, SQUARE + "vt 0 0\nf 1/1 2/1 3/1\nf 1 3 4\n")
-    mesh, material = load_obj(path)
-    assert mesh.texcoords is None
-    assert "only some faces have texture coordinates" in material.warnings[0]
+    path = write(tmp_path, SQUARE + "vn 0 0 1\nf 1//1 2//1 3//1\nf 1 3 4\n")
+    mesh, _, warnings = load_obj(path)
+    assert mesh.normals is None
+    assert "only some faces have normals" in warnings[0]
 
 
 def test_material_constants_and_pictures(tmp_path: Path) -> None:
@@ -125,24 +140,24 @@ def test_material_constants_and_pictures(tmp_path: Path) -> None:
         "map_Kd -s 1 1 1 my colour.png\nbump -bm 0.5 bumps\\n.png\n",
         "m.mtl",
     )
-    path = write(tmp_path, "mtllib m.mtl\n" + SQUARE + "usemtl wool\nf 1 2 3\n")
-    material = load_obj(path)[1]
+    path = write(tmp_path, "mtllib m.mtl\n" + SQUARE + "vt 0 0\nusemtl wool\nf 1/1 2/1 3/1\n")
+    _, material, warnings = load_obj(path)
     assert material.name == "wool"
     assert material.kd == (0.1, 0.2, 0.3)
     assert material.ks == (0.0, 0.25, 0.0)
-    assert material.map_kd == tmp_path / "my colour.png"
-    assert material.bump == tmp_path / "bumps" / "n.png"
+    assert path_of(material.map_kd) == tmp_path / "my colour.png"
+    assert path_of(material.bump) == tmp_path / "bumps" / "n.png"
     assert material.map_ks is None
-    assert material.warnings == ()
+    assert warnings == ()
 
 
 def test_override_replaces_the_material(tmp_path: Path) -> None:
     override = write(tmp_path, "newmtl gold\nKd 1 0.8 0\n", "gold.mtl")
     path = write(tmp_path, "mtllib gone.mtl\n" + SQUARE + "usemtl wool\nf 1 2 3\n")
     assert load_obj(path, override)[1].name == "gold"
-    plain = load_obj(path)[1]
+    _, plain, warnings = load_obj(path)
     assert plain.name == "defaultMat"
-    assert "gone.mtl" in plain.warnings[0]
+    assert "gone.mtl" in warnings[0]
 
 
 @pytest.mark.parametrize(
@@ -199,7 +214,7 @@ def test_any_text_gives_a_mesh_or_one_clear_error(tmp_path: Path, text: str) -> 
     path = tmp_path / "mesh.obj"
     path.write_bytes((SQUARE + text).encode("utf-8", errors="surrogatepass"))
     try:
-        mesh, _ = load_obj(path)
+        mesh, _, _ = load_obj(path)
     except DiffrecError as error:
         assert str(error)
         return
@@ -221,18 +236,19 @@ def test_any_library_gives_a_material_or_one_clear_error(tmp_path: Path, words: 
     library = tmp_path / "m.mtl"
     library.write_bytes(("newmtl a\n" + " ".join(words)).encode("utf-8", errors="surrogatepass"))
     try:
-        material = load_obj(write(tmp_path, SQUARE + "usemtl a\nf 1 2 3\n"), library)[1]
+        path = write(tmp_path, SQUARE + "vt 0 0\nusemtl a\nf 1/1 2/1 3/1\n")
+        material = load_obj(path, library)[1]
     except DiffrecError as error:
-        assert str(library) in str(error)
+        assert str(tmp_path) in str(error)
         return
     assert len(material.kd) == len(material.ks) == 3
 
 
 def test_the_reference_mesh_reads(shared: Path) -> None:
-    mesh, material = load_obj(shared / "data" / "bob" / "bob_tri.obj")
+    mesh, material, _ = load_obj(shared / "data" / "bob" / "bob_tri.obj")
     assert len(mesh.triangles) == 10_688
     assert mesh.texcoords is not None
     assert mesh.normals is not None
     assert material.ks == (0.0, 0.25, 0.0)
     assert material.map_kd is not None
-    assert material.map_kd.is_file()
+    assert material.map_kd.found

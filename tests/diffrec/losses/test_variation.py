@@ -217,4 +217,4 @@ def test_a_mesh_without_texture_coordinates_is_refused() -> None:
     mesh = sheet(0.5)
     bare = Mesh(mesh.positions, mesh.triangles)
     with pytest.raises(DiffrecError, match="no texture coordinates"):
-        variation.TextureVariation(TextureMaterial.from_constants(), bare, 1.0)
+        variation.TextureVariation(TextureMaterial(*torch.ones(3, 1, 1, 3)), bare, 1.0)

@@ -148,13 +148,6 @@ def test_random_textures_follow_seed_and_range() -> None:
     assert float(first.normal.detach()[..., 2].min()) > 0.99
 
 
-def test_constants() -> None:
-    material = TextureMaterial.from_constants(kd=(0.2, 0.4, 0.6), ks=(0.0, 0.3, 1.0))
-    sample = material.sample(at(torch.rand(5, 2), torch.zeros(5)))
-    assert torch.allclose(sample.kd, torch.tensor([0.2, 0.4, 0.6]).expand(5, 3))
-    assert torch.allclose(sample.normal, torch.tensor([0.0, 0.0, 1.0]).expand(5, 3))
-
-
 def test_state_travels() -> None:
     first, second = TextureMaterial(*maps(seed=1)), TextureMaterial(*maps(seed=2))
     surface = at(torch.rand(9, 2), torch.full((9,), -2.5))

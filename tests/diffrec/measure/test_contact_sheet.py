@@ -61,32 +61,6 @@ def test_rows_of_a_run(tmp_path: Path) -> None:
         contact_sheet.write(tmp_path / "empty.png", [], None, writer)
 
 
-def test_a_validation_folder(tmp_path: Path) -> None:
-    for index in range(7):
-        for name, value in (("opt", 10 * index), ("ref", 200), ("kd", 5)):
-            cv2.imwrite(str(tmp_path / f"val_{index:06d}_{name}.png"), _flat(value))
-    probe = np.full((16, 32, 3), 2.0, np.float32)
-    cv2.imwrite(str(tmp_path / "probe.hdr"), probe)
-    contact_sheet.write_from_validation(
-        tmp_path / "sheet.png", tmp_path, rows=3, probe=tmp_path / "probe.hdr"
-    )
-    sheet = cv2.imread(str(tmp_path / "sheet.png"))
-    assert sheet[[100, 306, 512], 400, 0].tolist() == [0, 20, 40]
-    assert sheet[100, 100, 0] == 200
-    assert sheet[100, 700, 0] == 5
-
-
 def test_nothing_to_show(tmp_path: Path) -> None:
-    with pytest.raises(ContactSheetError, match="validate true"):
-        contact_sheet.write_from_validation(tmp_path / "sheet.png", tmp_path)
     with pytest.raises(ContactSheetError):
         contact_sheet.write(tmp_path / "sheet.png", [])
-
-
-def test_tone_mapping_is_monotone_and_survives_bad_numbers() -> None:
-    ramp = np.linspace(0, 1000, 64, dtype=np.float32)[None, :, None].repeat(3, 2)
-    picture = contact_sheet.tone_mapped(ramp)
-    assert (np.diff(picture[0, :, 0].astype(int)) >= 0).all()
-    assert picture[0, -1, 0] > 160
-    ramp[0, 0] = np.nan
-    assert contact_sheet.tone_mapped(ramp).shape == (1, 64, 3)

@@ -10,6 +10,7 @@ from diffrec.ops.backends import use_backend
 from diffrec.ops.cubefilter import CubeFilter
 from diffrec.ops.sparse.numba import transpose
 from diffrec.shading.light import EnvironmentLight
+from diffrec.shading.split_sum import prepare
 
 CPU = torch.device("cpu")
 
@@ -38,7 +39,7 @@ def test_packed_levels_are_the_levels() -> None:
     packed, levels, _irradiance = filter_.packed(torch.rand(6, 32, 32, 3))
     assert packed is not None
     torch.testing.assert_close(packed, torch.cat([level.reshape(-1, 3) for level in levels]))
-    assert EnvironmentLight(32).prefiltered().packed is None, "a CPU has no use for it"
+    assert prepare(EnvironmentLight(32)).packed is None, "a CPU has no use for it"
 
 
 @pytest.mark.parametrize("size", [8, 32])

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from diffrec.ops import cubemap
-from diffrec.ops.cubemap.lobes import dense_filter
+from diffrec.ops.cubemap.lobes import exact_rows
 from diffrec.ops.cubemap.widefilter import WideFilter, symmetries, texel_permutations
 
 CPU = torch.device("cpu")
@@ -60,3 +60,9 @@ def test_any_number_of_channels(channels: int) -> None:
     (found,) = operator(texels)
     expected = dense_filter(4, 4, 0.7) @ texels.double()
     torch.testing.assert_close(found.double(), expected, rtol=1e-5, atol=1e-6)
+
+
+def dense_filter(size_out: int, size_in: int, roughness: float | None) -> torch.Tensor:
+    """The exact filter of a whole cube map, [6 Ro^2, 6 Ri^2]."""
+    directions = cubemap.texel_directions(size_out, torch.float64).reshape(-1, 3)
+    return exact_rows(directions, size_in, roughness)

@@ -12,6 +12,7 @@ from diffrec.ops import cubemap
 from diffrec.ops.texture_cube import texture_cube
 from diffrec.shading import light as light_module
 from diffrec.shading.light import EnvironmentLight, latlong_directions, sample_latlong
+from diffrec.shading.split_sum import prepare
 
 AXES = {
     (1.0, 0.0, 0.0): (0.75, 0.5),
@@ -28,7 +29,7 @@ def smooth_panorama(height: int) -> Tensor:
 
 def test_a_light_starts_grey_and_stays_so_when_filtered() -> None:
     light = EnvironmentLight(32)
-    filtered = light.prefiltered()
+    filtered = prepare(light)
     assert [level.shape[1] for level in filtered.specular] == [32, 16]
     for level in (*filtered.specular, filtered.irradiance):
         torch.testing.assert_close(level, torch.full_like(level, 0.5))
@@ -142,7 +143,7 @@ def test_clamping_leaves_no_negative_radiance_and_the_rest_alone() -> None:
 
 def test_gradients_reach_every_texel() -> None:
     light = EnvironmentLight(32)
-    filtered = light.prefiltered()
+    filtered = prepare(light)
     sum(level.mean() for level in (*filtered.specular, filtered.irradiance)).backward()
     assert light.base.grad is not None
     assert (light.base.grad > 0).all()

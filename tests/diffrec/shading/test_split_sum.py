@@ -9,9 +9,10 @@ from torch.nn import functional
 
 from diffrec.ops import cubemap
 from diffrec.ops.cubemap.lobes import exact_rows
-from diffrec.shading.light import EnvironmentLight, PrefilteredLight
+from diffrec.shading.light import EnvironmentLight
 from diffrec.shading.split_sum import brdf_table
 from diffrec.shading.split_sum.constants import LEAST_COSINE
+from diffrec.shading.split_sum.prefiltered import PrefilteredLight, prepare
 from diffrec.shading.split_sum.reference import perturbed_normal, shade
 
 
@@ -44,7 +45,7 @@ def test_a_white_furnace_gives_back_no_more_than_it_sends() -> None:
         light.base.fill_(1.0)
     for roughness in (0.08, 0.3, 0.6, 1.0):
         metal = shade(
-            normal, view, torch.ones(500, 3), material(500, 0, roughness, 1), light.prefiltered()
+            normal, view, torch.ones(500, 3), material(500, 0, roughness, 1), prepare(light)
         ).detach()
         cosine = (normal * view).sum(1).clamp(LEAST_COSINE, 1)
         expected = brdf_table.lookup(cosine, torch.full_like(cosine, roughness)).sum(1)
@@ -55,7 +56,7 @@ def test_a_white_furnace_gives_back_no_more_than_it_sends() -> None:
 
 def test_a_black_rough_surface_shows_only_the_dielectric_reflection() -> None:
     normal, view, _, ks = points(200)
-    light = random_light().prefiltered()
+    light = prepare(random_light())
     dark = shade(normal, view, torch.zeros(200, 3), ks * torch.tensor([0.0, 1, 0]), light)
     lit = shade(normal, view, torch.full((200, 3), 0.5), ks * torch.tensor([0.0, 1, 0]), light)
     from_diffuse = (lit - dark).detach()
@@ -67,7 +68,7 @@ def test_a_black_rough_surface_shows_only_the_dielectric_reflection() -> None:
 
 def test_occlusion_darkens_and_metal_has_no_diffuse_part() -> None:
     normal, view, kd, ks = points(100)
-    light = random_light().prefiltered()
+    light = prepare(random_light())
     clear = ks * torch.tensor([0.0, 1, 1])
     half = clear + torch.tensor([0.5, 0, 0])
     full = shade(normal, view, kd, clear, light)
@@ -87,7 +88,7 @@ def test_a_view_along_the_normal_agrees_with_exact_filters() -> None:
     normal = normal[torch.randperm(len(normal), generator=generator)[:40]]
     base = light.base.detach().double().reshape(-1, 3)
     kd = torch.rand(40, 3, generator=generator)
-    found = shade(normal, normal, kd, material(40, 0, 1, 0), light.prefiltered()).detach()
+    found = shade(normal, normal, kd, material(40, 0, 1, 0), prepare(light)).detach()
     lobe = exact_rows(normal.double(), 64, 1.0) @ base
     cosine = exact_rows(normal.double(), 64, None) @ base
     one = torch.ones(40, dtype=torch.float64)
@@ -105,9 +106,9 @@ def test_a_mirror_shows_the_world_reflected() -> None:
     view = torch.tensor([[0.0, 0, 1]])
     kd, ks = torch.ones(1, 3), material(1, 0, 0.08, 1)
     half = torch.tensor([[1.0, 0, 1]])
-    seen = shade(half, view, kd, ks, light.prefiltered())
+    seen = shade(half, view, kd, ks, prepare(light))
     assert float(seen.detach().min()) > 0.8
-    away = shade(half * torch.tensor([-1.0, 0, 1]), view, kd, ks, light.prefiltered())
+    away = shade(half * torch.tensor([-1.0, 0, 1]), view, kd, ks, prepare(light))
     assert float(away.detach().max()) < 0.01
 
 
@@ -126,7 +127,7 @@ def test_gradients_are_those_of_finite_differences() -> None:
 
 
 def test_float32_gradients_are_those_of_the_float64_reference() -> None:
-    light = random_light().prefiltered()
+    light = prepare(random_light())
     results = []
     for dtype in (torch.float32, torch.float64):
         inputs = [t.to(dtype).requires_grad_() for t in points(500, seed=6)]

@@ -12,7 +12,6 @@ from torch.nn import functional
 from diffrec.materials import MaterialSample
 from diffrec.ops import cubemap
 from diffrec.ops.backends import use_backend
-from diffrec.shading.light import PrefilteredLight
 from diffrec.shading.points import VisiblePoints
 from diffrec.shading.split_sum import (
     constants,
@@ -20,6 +19,7 @@ from diffrec.shading.split_sum import (
     warp_normal,
 )
 from diffrec.shading.split_sum import warp as warp_shade
+from diffrec.shading.split_sum.prefiltered import PrefilteredLight
 
 ON = [("numba", "cpu"), ("warp", "cpu")]
 if torch.cuda.is_available():

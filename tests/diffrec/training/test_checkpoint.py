@@ -69,6 +69,14 @@ def tiny(sample: Path) -> Callable[..., Config]:
     return make
 
 
+@dataclasses.dataclass
+class Whole:
+    """Log and files of a run that was not ended."""
+
+    lines: list[str]
+    contents: dict[str, str]
+
+
 class EndAt:
     """Asks a run to end before its Nth call of something."""
 
@@ -86,6 +94,21 @@ def run(config: Config, folder: Path, **options: Any) -> list[str]:
     lines: list[str] = []
     reconstruct(config, torch.device("cpu"), folder, lines.append, **options)
     return lines
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[Config], Whole]:
+    """Runs a configuration without ending it, once for all tests."""
+    made: dict[str, Whole] = {}
+
+    def find(config: Config) -> Whole:
+        key = json.dumps(config.to_json(), sort_keys=True)
+        if key not in made:
+            folder = tmp_path_factory.mktemp("whole")
+            made[key] = Whole(run(config, folder), contents(folder))
+        return made[key]
+
+    return find
 
 
 def ended_run(config: Config, folder: Path, at: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -133,6 +156,7 @@ def test_a_run_that_goes_on_ends_bit_for_bit_as_one_that_was_not_ended(
     changes: dict[str, Any],
     at: int,
     tiny: Callable[..., Config],
+    undisturbed: Callable[[Config], Whole],
     sample: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -140,7 +164,7 @@ def test_a_run_that_goes_on_ends_bit_for_bit_as_one_that_was_not_ended(
     if "base_mesh" in changes:
         changes = {**changes, "base_mesh": str(sample / changes["base_mesh"])}
     config = tiny(**changes)
-    whole = run(config, tmp_path / "whole")
+    whole = undisturbed(config)
     before = ended_run(config, tmp_path / "ended", at, monkeypatch)
     number = 1 if at <= ITERATIONS + 1 else 2
     iteration = at - (number - 1) * (ITERATIONS + 1)
@@ -151,19 +175,21 @@ def test_a_run_that_goes_on_ends_bit_for_bit_as_one_that_was_not_ended(
     assert next(one for one in after if one.startswith("Resuming")).startswith(
         f"Resuming from iteration {iteration} of pass {number} ("
     )
-    assert contents(tmp_path / "ended") == contents(tmp_path / "whole")
+    assert contents(tmp_path / "ended") == whole.contents
     if number == 2:
         assert not any("dmtet_mesh" in line for line in after)  # not charted and baked again
-        psnr = next(line for line in whole if line[:2] == "0.").split()[1]
+        psnr = next(line for line in whole.lines if line[:2] == "0.").split()[1]
         assert any(f"PSNR {psnr}" in line for line in after)
 
 
 def test_what_follows_a_pass_is_not_lost_either(
-    tiny: Callable[..., Config], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tiny: Callable[..., Config],
+    undisturbed: Callable[[Config], Whole],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A signal during validation, charting or export comes at no iteration's end."""
     config = tiny(ours={"checkpoint_seconds": 1000.0})
-    run(config, tmp_path / "whole")
     for name in ("validate", "chart", "write_result"):
         stop = StopRequest()
 
@@ -177,7 +203,8 @@ def test_what_follows_a_pass_is_not_lost_either(
         assert (tmp_path / "ended" / checkpoint.NAME).exists()
     lines = run(config, tmp_path / "ended")
     assert f"Resuming from iteration {ITERATIONS + 1} of pass 1" in "\n".join(lines)
-    assert contents(tmp_path / "ended") == contents(tmp_path / "whole")
+    # Checkpoints leave nothing behind, however often they are written.
+    assert contents(tmp_path / "ended") == undisturbed(tiny()).contents
 
 
 DRIVER = r"""
@@ -375,6 +402,16 @@ class Evil:
 
 
 @pytest.mark.filterwarnings("ignore:Detected pickle protocol")
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes that have a name")
+def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / checkpoint.NAME
+    for make in (os.mkfifo, os.mkdir, lambda one: os.symlink("/dev/zero", one)):
+        make(path)
+        with pytest.raises(UnusableCheckpoint, match="is no file"):
+            checkpoint.read(path, Config())
+        path.rename(tmp_path / f"{make}")
+
+
 @pytest.mark.parametrize("format_", ["torch", "pickle"])
 def test_a_checkpoint_runs_nothing(tmp_path: Path, format_: str) -> None:
     path, trace = tmp_path / "checkpoint.pt", tmp_path / "trace"

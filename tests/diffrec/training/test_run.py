@@ -21,6 +21,8 @@ from diffrec.training.run import Reconstruction, reconstruct
 from nvdiffrec_contract.configuration import Config, Extensions
 from nvdiffrec_contract.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("read_once")
+
 Run = Callable[..., tuple[Reconstruction, list[str]]]
 OWN = Extensions(light_res=32, validation_views=2, uv_timeout=0)
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
@@ -85,39 +87,29 @@ def test_a_run_leaves_what_nvdiffrec_leaves(run: Run) -> None:
     assert lines[-1] == "Done exporting mesh"
 
 
-def test_the_same_seed_gives_the_same_picture(run: Run) -> None:
-    first, _ = run()
+def test_the_same_seed_gives_the_same_picture_and_a_locked_light_stays(run: Run) -> None:
+    first, _ = run(lock_light=True)
     picture = (first.folder / "validate" / "val_000001_opt.png").read_bytes()
-    again, _ = run()
+    again, _ = run(lock_light=True)
     assert (again.folder / "validate" / "val_000001_opt.png").read_bytes() == picture
+    probes = [(again.folder / f / "probe.hdr").read_bytes() for f in ("mesh", "dmtet_mesh")]
+    assert probes[0] == probes[1], "the probe of the first pass"
+
+
+# Several in one run: each is independent of those beside it.
+OPTIONS: list[dict[str, Any]] = [
+    {"isosurface": "flexicubes", "dmtet_grid": 8, "loss": "logl2", "background": "black"},
+    {"camera_space_light": True, "loss": "mse", "background": "checker"},
+    {"layers": 2, "loss": "smape", "background": "reference", "min_roughness": 0.3},
+    {"spp": 2, "loss": "relmse", "laplace": "absolute"},
+    {"custom_mip": True, "diffrec": dataclasses.replace(OWN, dssim=0.2, light_tv=0.01)},
+    {"learn_light": False, "display_res": (24, 40)},
+    {"diffrec": dataclasses.replace(OWN, texture_tv=0.01, coarse_to_fine=0.5)},
+]
 
 
 @pytest.mark.parametrize(
-    "changes",
-    [
-        {"isosurface": "flexicubes", "dmtet_grid": 8},
-        {"camera_space_light": True},
-        {"layers": 2},
-        {"spp": 2},
-        {"custom_mip": True},
-        {"lock_light": True},
-        {"learn_light": False},
-        {"laplace": "absolute"},
-        {"loss": "logl2"},
-        {"loss": "mse"},
-        {"loss": "smape"},
-        {"loss": "relmse"},
-        {"background": "black"},
-        {"background": "checker"},
-        {"background": "reference"},
-        {"min_roughness": 0.3},
-        {"display_res": (24, 40)},
-        {"diffrec": dataclasses.replace(OWN, dssim=0.2)},
-        {"diffrec": dataclasses.replace(OWN, light_tv=0.01)},
-        {"diffrec": dataclasses.replace(OWN, texture_tv=0.01)},
-        {"diffrec": dataclasses.replace(OWN, coarse_to_fine=0.5)},
-    ],
-    ids=lambda changes: "-".join(f"{k}={v}" for k, v in named(changes).items()),
+    "changes", OPTIONS, ids=lambda changes: "-".join(f"{k}={v}" for k, v in named(changes).items())
 )
 @pytest.mark.parametrize("device", DEVICES)
 def test_options_run_to_a_result(run: Run, device: str, changes: dict[str, Any]) -> None:
@@ -127,12 +119,6 @@ def test_options_run_to_a_result(run: Run, device: str, changes: dict[str, Any])
     assert not any("not recorded" in line or "Warning" in line for line in lines)
     assert np.isfinite(result.final.psnr)
     assert {f"mesh/{name}" for name in RESULT} <= names(result.folder)
-
-
-def test_lock_light_keeps_the_probe_of_the_first_pass(run: Run) -> None:
-    result, _ = run(lock_light=True)
-    probes = [(result.folder / f / "probe.hdr").read_bytes() for f in ("mesh", "dmtet_mesh")]
-    assert probes[0] == probes[1]
 
 
 @pytest.mark.parametrize("device", DEVICES)

@@ -35,7 +35,10 @@ SCENE: list[Row] = [
     ("output_dir", "directory", "$HIP/out/sample"),
     ("output_layout", "ordinal", "0"),
 ]
-CHECK: list[Row] = [("checkenvironment", "button", "0")]
+CHECK: list[Row] = [
+    ("createenvironment", "button", "0"),
+    ("checkenvironment", "button", "0"),
+]
 OVERRIDES: list[Row] = [
     ("preset", "string", ""),
     ("overrides", "multiparm", "0"),
@@ -138,6 +141,7 @@ SCENE_ATTRIBUTES = (
     attributes.OVERRIDES,
 )
 CALLBACKS = {
+    "createenvironment": "hou.phm().callbacks.create_environment(kwargs)",
     "checkenvironment": "hou.phm().callbacks.check_environment(kwargs)",
     "openresult": "hou.phm().callbacks.open_result(kwargs)",
 }

@@ -355,8 +355,18 @@ def test_reference_meshes(tmp_path: Path, configured: Configured, look: Look) ->
     path.write_text(cube(0.5, "mtllib cube.mtl"))
     found = look(of(configured, ref_mesh="cube.obj"), "reference_mesh")
     assert (found.severity, "cube.mtl" in found.evidence) == ("warning", True)
-    path.write_text(cube(0.5).replace("vt 0 0", ""))
+    path.write_text(cube(0.5).replace("vt 0 0", "").replace("/1", ""))
     assert "texture" in look(of(configured, ref_mesh="cube.obj"), "reference_mesh").evidence
+    path.write_text(cube(0.5, "mtllib cube.mtl\nusemtl m"))
+    (tmp_path / "cube.mtl").write_text("newmtl m\nillum 2\nKs 1 1 1\n")
+    found = look(of(configured, ref_mesh="cube.obj"), "reference_mesh")
+    assert (found.severity, "specular colour" in found.evidence) == ("warning", True)
+    (tmp_path / "cube.mtl").write_text("newmtl m\nmap_Kd gone.png\n")
+    found = look(of(configured, ref_mesh="cube.obj"), "reference_mesh")
+    assert (found.severity, "gone.png" in found.evidence) == ("error", True)
+    (tmp_path / "other.mtl").write_text("newmtl m\nKd 1 0 0\n")
+    context = of(configured, ref_mesh="cube.obj", mtl_override="other.mtl")
+    assert look(context, "reference_mesh").severity == "ok"
     path.write_bytes(b"v one two\nv 1 2\nv nan nan nan\n\xff\xfe\n")
     assert look(of(configured, ref_mesh="cube.obj"), "reference_mesh").severity == "error"
 
@@ -369,6 +379,9 @@ def test_light_of_a_mesh(tmp_path: Path, configured: Configured, look: Look) -> 
     for text, severity in (
         (b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 8 +X 16\n" + b"\0" * 512, "ok"),
         (b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n-Y 8 +X 8\n", "warning"),
+        (b"#?RADIANCE\n\n-Y 8 +X 16\n" + b"\0" * 512, "ok"),
+        (b"#?RADIANCE\nFORMAT=32-bit_rle_rgbe\n\n+X 16 -Y 8\n" + b"\0" * 512, "ok"),
+        (b"#?RADIANCE\nFORMAT=float\n\n-Y 8 +X 16\n" + b"\0" * 512, "error"),
         (b"\x76\x2f\x31\x01 an EXR", "error"),
         (b"version https://git-lfs.github.com/spec/v1\n", "skipped"),
         (b"", "error"),

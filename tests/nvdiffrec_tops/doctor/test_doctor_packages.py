@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from nvdiffrec_tops.doctor import Finding
+from nvdiffrec_tops.doctor.checks import build_tools
 from nvdiffrec_tops.doctor.context import Context
 
 Look = Callable[[Context, str], Finding]
@@ -187,3 +190,29 @@ def test_the_trainer_lacks_a_module(healthy: Healthy, look: Look) -> None:
         lambda light, heavy: heavy.update(diffrec={"problem": problem}), engine="diffrec"
     )
     assert look(context, "diffrec_trainer").severity == "error"
+
+
+def test_the_compiler_is_looked_for_where_pytorch_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A CUDA_HOME without nvcc is an error, though another nvcc is on PATH."""
+    toolkit, other = tmp_path / "cuda", tmp_path / "other"
+    for folder in (toolkit / "bin", other):
+        folder.mkdir(parents=True)
+    script = toolkit / "bin/nvcc"
+    script.write_text("#!/bin/sh\necho Cuda compilation tools, release 12.8, V12.8.93\n")
+    script.chmod(0o755)
+    found = {}
+    for home in (str(other), str(toolkit), ""):
+        environ = {"PATH": f"{toolkit / 'bin'}:/usr/bin:/bin", "HOME": str(tmp_path)}
+        if home:
+            environ["CUDA_HOME"] = home
+        context = Context(sys.executable, engine="nvdiffrec", quick=True, environ=environ)
+        found[home] = [one for one in build_tools.run(context) if "ninja" not in one.evidence]
+    wrong = [one for one in found[str(other)] if "CUDA_HOME" in one.evidence]
+    assert len(wrong) == 1 and wrong[0].severity == "error"
+    assert str(other / "bin/nvcc") in wrong[0].evidence
+    for home in (str(toolkit), ""):
+        assert not [
+            one for one in found[home] if "nvcc" in one.evidence and one.severity == "error"
+        ]

@@ -25,7 +25,7 @@ def test_one_check_per_file() -> None:
 
 
 def concerns(check: Check) -> set[str]:
-    return set(engines.names() if check.engines is None else check.engines)
+    return {name for name in engines.names() if check.concerns(engines.engine(name))}
 
 
 @pytest.mark.parametrize("check", all_checks(), ids=lambda one: one.id)

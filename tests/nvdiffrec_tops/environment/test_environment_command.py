@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -13,6 +15,13 @@ from nvdiffrec_tops.environment.command import add_arguments, main
 
 # The channel's Python leads to the interpreter that runs the tests.
 BORROWED = "it is a virtual environment, and the Python that it needs is in "
+
+
+def discovery_at_home():
+    """Where the toolkit lies, asked of a process in which no test has changed anything."""
+    code = "from nvdiffrec_tops.environment.discovery import TOOLKIT; print(TOOLKIT)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 @pytest.fixture
@@ -24,6 +33,7 @@ def env(capsys, monkeypatch, tmp_path):
     monkeypatch.delenv("CONDA_PREFIX", raising=False)
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("nvdiffrec_tops.environment.discovery._SHARED_INSTALLATIONS", ())
+    monkeypatch.setattr("nvdiffrec_tops.environment.discovery.TOOLKIT", str(tmp_path / "toolkit"))
 
     def run(*words):
         parser = argparse.ArgumentParser()
@@ -107,3 +117,21 @@ def test_half_an_environment_can_be_removed(env, tmp_path):
     assert env("remove", folder, "--yes")[0] == 0 and not os.path.exists(folder)
     folder = creation._claimed(creation.default_prefix("diffrec"))
     assert env("remove", "diffrec", "--yes")[0] == 0 and not os.path.exists(folder)
+
+
+def test_the_projects_own_environment_is_listed_wherever_one_stands(env, venv, tmp_path, root):
+    assert discovery_at_home() == str(root)
+    (tmp_path / "toolkit").mkdir()
+    (tmp_path / "toolkit" / ".venv").symlink_to(venv)
+    code, out, _ = env("list", "--json")
+    assert code == 0
+    assert [item["prefix"] for item in json.loads(out)] == [str(tmp_path / "toolkit" / ".venv")]
+
+
+def test_what_was_changed_in_a_file_is_told(env, tmp_path):
+    source = tmp_path / "mine.yml"
+    source.write_text("channels: [defaults]\ndependencies: [python]\nother: 1\n")
+    (tmp_path / "film").mkdir()
+    (tmp_path / "film" / "a.hip").write_text("")
+    code, _, err = env("create", "--from", source, "--prefix", tmp_path / "film")
+    assert code == 1 and "warning: the channel defaults" in err and "'other'" in err

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from nvdiffrec_tops.environment import EnvironmentProblem, describe
 from nvdiffrec_tops.environment import create as creation
-from nvdiffrec_tops.environment.create import Progress, create
+from nvdiffrec_tops.environment.create import create
 from nvdiffrec_tops.environment.marker import NAME, read_marker, remove_environment
+from nvdiffrec_tops.environment.setup.progress import Progress
 from nvdiffrec_tops.environment.specification import parse_specification
 
 
@@ -65,7 +66,8 @@ def test_what_is_complete_is_left_alone(conda_environment, specification_text, c
 
 KILLED = """
 import os, signal, sys
-from nvdiffrec_tops.environment.create import Progress, create
+from nvdiffrec_tops.environment.create import create
+from nvdiffrec_tops.environment.setup.progress import Progress
 from nvdiffrec_tops.environment.specification import parse_specification
 class Kill(Progress):
     count = 0

@@ -49,6 +49,7 @@ def home(tmp_path, lay):
 def _alone(monkeypatch):
     """Installations of this very machine are left out."""
     monkeypatch.setattr("nvdiffrec_tops.environment.discovery._SHARED_INSTALLATIONS", ())
+    monkeypatch.setattr("nvdiffrec_tops.environment.discovery.TOOLKIT", "/nowhere/toolkit")
 
 
 def test_every_usual_place_is_searched(home, tmp_path):

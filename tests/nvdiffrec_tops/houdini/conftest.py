@@ -248,7 +248,7 @@ def _forget(modules: Iterable[str]) -> None:
 
 
 # -- tools: a hou that records -----------------------------------------------------------------
-MODULES = ("messages", "callbacks", "load_result", "shelf")
+MODULES = ("messages", "callbacks", "load_result", "environment_setup", "shelf")
 TOP = SimpleNamespace(nodeType=lambda name: None if name.startswith("unknown") else name)
 """``hou.topNodeTypeCategory()``."""
 
@@ -400,7 +400,12 @@ def hou(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     def show(text: str, *, severity: str, title: str, details: str | None, **_more: bool) -> None:
         made.said.append((severity, text, details or ""))
 
+    made.callbacks_when_idle, made.status = [], []
+    made.qt = SimpleNamespace(mainWindow=lambda: None)
     made.ui = SimpleNamespace(
+        addEventLoopCallback=made.callbacks_when_idle.append,
+        removeEventLoopCallback=made.callbacks_when_idle.remove,
+        setStatusMessage=made.status.append,
         displayMessage=show,
         showInFileBrowser=made.browsed.append,
         selectFile=lambda title, file_type: made.chosen,

@@ -59,9 +59,9 @@ def test_the_shelf_has_the_tools_it_lists(root: Path) -> None:
     shelf = ElementTree.parse(root / "toolbar" / "nvdiffrec.shelf").getroot()
     tools = {one.attrib["name"]: one for one in shelf.iter("tool")}
     members = [one.attrib["name"] for one in shelf.iter("memberTool")]
-    assert members == list(tools) and len(tools) == 3
+    assert members == list(tools) and len(tools) == 4
     labels = [one.attrib["label"] for one in tools.values()]
-    assert labels == ["Static Scene", "Check Environment", "Load Result"]
+    assert labels == ["Static Scene", "Create Environment", "Check Environment", "Load Result"]
     for tool in tools.values():
         script = tool.find("script")
         assert script is not None and script.text is not None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from nvdiffrec_tops.hqueue.paths import SharedFolders
 from nvdiffrec_tops.hqueue.problem import HQueueProblem
 from nvdiffrec_tops.hqueue.quoting import FromRoot
-from nvdiffrec_tops.job.farm import Mounts
+from nvdiffrec_tops.job.farmfile import Mounts
 
 HQ = {"linux": "/mnt/hq", "windows": "H:/", "macosx": "/Volumes/hq"}
 SHOW = {"linux": "/mnt/hq/show", "windows": "\\\\nas\\show", "macosx": "/Volumes/show"}

@@ -163,7 +163,7 @@ def test_an_environment_that_does_not_travel_is_refused(
     words = (*words, "--share", f"{TOOLKIT}/python3.11libs")
     code, out, _ = run(*words, "--share", sys.prefix)
     assert code == 1 and f"{sys.prefix} does not start on the farm's machines" in out
-    assert f'env create --prefix "{tmp_path}/envs/diffrec"' in out and "--copies" not in out
+    assert f'env create --conda --prefix "{tmp_path}/envs/diffrec"' in out and "--copies" not in out
     code, out, _ = run(*words)
     assert code == 1 and "is in no folder that the farm shares" in out and "env create" in out
     assert run(*words, "--share", sys.prefix, "--share", sys.base_prefix)[0] == 0

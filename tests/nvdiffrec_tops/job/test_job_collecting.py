@@ -66,7 +66,7 @@ def test_a_file_where_a_folder_should_be(site, cook, engine):
     assert_collected(site, *cook(engine))
 
 
-@pytest.mark.parametrize("full", ["replace", "makedirs", "fsync"])
+@pytest.mark.parametrize("full", ["replace", "mkdir", "fsync"])
 def test_a_full_disk(site, cook, monkeypatch, full):
     real, finish = getattr(os, full), unfinished.finish
 

@@ -194,3 +194,25 @@ def test_nothing_is_lost_or_changed_that_the_report_does_not_list(inherited, kin
             assert item.name in environment and item.name in report.set
         else:
             assert item.action == "edited" and item.name in edited
+
+
+def test_what_keeps_foreign_packages_out_survives():
+    for name in ("PYTHONNOUSERSITE", "PYTHONUTF8"):
+        environment, report = clean_environment(
+            {**HOUDINI, name: "1"}, EnvironmentPolicy("/envs/nv", "conda"), windows=False
+        )
+        assert environment[name] == "1" and name not in report.removed
+
+
+def test_a_variable_of_the_artist_is_taken_out_with_a_word():
+    mine = {**HOUDINI, "PYTHONPATH": f"{HFS}/houdini/python3.11libs:/home/a/mine"}
+    policy = EnvironmentPolicy("/envs/nv", "conda")
+    environment, report = clean_environment(mine, policy, windows=False)
+    assert "PYTHONPATH" not in environment
+    told = [text for text in report.warnings if text.startswith("PYTHONPATH is taken out")]
+    assert len(told) == 1 and "/home/a/mine" not in told[0]
+    # Houdini's own, an environment's own, and what the settings decide, go without a word.
+    _, plain = clean_environment({**HOUDINI, "PYTHONHOME": "/envs/nv"}, policy, windows=False)
+    assert [text for text in plain.warnings if "PYTHONHOME" in text] == []
+    decided = EnvironmentPolicy("/envs/nv", "conda", {"PYTHONPATH": "/x"})
+    assert not any("PYTHONPATH" in text for text in clean_environment(mine, decided)[1].warnings)

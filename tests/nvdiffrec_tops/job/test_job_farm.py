@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from nvdiffrec_contract.failure import EXIT_STOPPED, EXIT_USAGE
 from nvdiffrec_tops.command import JOB_SCRIPT, job_argv
-from nvdiffrec_tops.job import farm
+from nvdiffrec_tops.job import farm, farmfile
 from nvdiffrec_tops.job.commandline import unescape
 from nvdiffrec_tops.job.failures import JobError
 
@@ -182,13 +182,13 @@ def test_damaged_files_are_refused(tmp_path: Path, text: str) -> None:
     path = tmp_path / "farm.json"
     path.write_text(text, encoding="latin-1")
     with pytest.raises(JobError) as caught:
-        farm.read(str(path))
+        farmfile.read(str(path))
     assert caught.value.failure.exit_code == EXIT_USAGE and str(path) in str(caught.value)
 
 
 def test_a_name_cannot_lead_elsewhere(make: Make) -> None:
     with pytest.raises(JobError):
-        farm.read(str(make("", name="../x")))
+        farmfile.read(str(make("", name="../x")))
 
 
 FOLDERS = (("/mnt/hq", "H:/", "/Volumes/hq"), ("/mnt/hq2", "\\\\nas\\two", ""))
@@ -207,34 +207,34 @@ FOLDERS = (("/mnt/hq", "H:/", "/Volumes/hq"), ("/mnt/hq2", "\\\\nas\\two", ""))
     ],
 )
 def test_paths_of_other_platforms(path: str, linux: str, windows: str) -> None:
-    assert farm.Mounts(FOLDERS, "linux").here(path) == linux
-    assert farm.Mounts(FOLDERS, "windows").here(path) == windows
+    assert farmfile.Mounts(FOLDERS, "linux").here(path) == linux
+    assert farmfile.Mounts(FOLDERS, "windows").here(path) == windows
 
 
 def test_paths_behind_options_and_escapes() -> None:
     argv = job_argv("/mnt/hq/env/bin/python", ["--output=/mnt/hq/50% $x", "--set=a=/mnt/hq/b"])
-    changed = farm.Mounts(FOLDERS, "windows").words(argv)
+    changed = farmfile.Mounts(FOLDERS, "windows").words(argv)
     assert changed[0] == "H:/env/bin/python"
     assert [unescape(word) for word in changed[-2:]] == ["--output=H:/50% $x", "--set=a=/mnt/hq/b"]
 
 
 def test_another_platforms_interpreter() -> None:
     argv = job_argv("/mnt/hq/env/bin/python3", ["--python=/mnt/hq/env", "--output=/mnt/hq/50%"])
-    changed = farm.Mounts(FOLDERS, "windows").words(argv, "H:/win/python.exe")
+    changed = farmfile.Mounts(FOLDERS, "windows").words(argv, "H:/win/python.exe")
     assert changed[0] == "H:/win/python.exe"
     assert [unescape(word) for word in changed[-2:]] == [
         "--python=H:/win/python.exe",
         "--output=H:/50%",
     ]
-    other = farm.Mounts(FOLDERS, "windows").words(["/mnt/hq/tool"], "H:/win/python.exe")
+    other = farmfile.Mounts(FOLDERS, "windows").words(["/mnt/hq/tool"], "H:/win/python.exe")
     assert other == ["H:/tool"]
 
 
 @given(st.text(max_size=30))
 def test_a_path_comes_back_from_another_platform(tail: str) -> None:
-    there = farm.Mounts(FOLDERS, "macosx").here(f"/mnt/hq/{tail}")
+    there = farmfile.Mounts(FOLDERS, "macosx").here(f"/mnt/hq/{tail}")
     assert there == f"/Volumes/hq/{tail}"
-    assert farm.Mounts(FOLDERS, "linux").here(there) == f"/mnt/hq/{tail}"
+    assert farmfile.Mounts(FOLDERS, "linux").here(there) == f"/mnt/hq/{tail}"
 
 
 ODD = st.one_of(
@@ -253,7 +253,7 @@ FIELDS = (
 def test_odd_farm_files_are_used_or_refused(odd: dict[str, Any]) -> None:
     good = {"version": 1, "name": "a", "command": ["x"], "environment": {}, "log": "l"}
     try:
-        found = farm._parsed({**good, "state": "s", **odd})
+        found = farmfile._parsed({**good, "state": "s", **odd})
     except (AttributeError, KeyError, OverflowError, TypeError, ValueError):
         return  # what ``read`` tells as a farm file that cannot be used
     assert found.command and 0 <= found.slots <= 1024 and 0.0 <= found.grace < float("inf")
@@ -268,5 +268,5 @@ def test_odd_state_files_tell_a_number_or_none(tmp_path_factory: Any, odd: Any) 
     assert farm.exit_code(facts) is None or isinstance(farm.exit_code(facts), int)
     assert farm.attempt(facts) >= 0
     for name in ("started", "ended"):
-        moment = farm.moment(facts.get(name))
+        moment = farmfile.moment(facts.get(name))
         assert moment is None or 0.0 <= moment < 1e11

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 
 import pytest
 from hypothesis import given
@@ -139,3 +140,12 @@ def test_a_refusal_names_the_file(tmp_path):
     path.write_text("{")
     with pytest.raises(JobFileError, match=r"job\.json: line 1, column 2: not JSON"):
         jobfile.load(str(path))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes that have a name")
+def test_what_is_no_file_is_refused_at_once(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    os.symlink("/dev/zero", tmp_path / "device")
+    for name in ("pipe", "device"):
+        with pytest.raises(JobFileError, match="cannot be read"):
+            jobfile.load(str(tmp_path / name))

@@ -15,7 +15,7 @@ from nvdiffrec_tops.job.outputs import placing, result
 OLD = {"mesh/mesh.obj": "old mesh", "mesh/kd.png": "old kd", "img_000000.png": "old picture"}
 NEW = {"mesh/mesh.obj": "new mesh", "mesh/kd.png": "new kd", "validate/metrics.txt": "new"}
 MINE = {"mesh/mine.blend": "mine", "validate/notes.txt": "mine too"}
-CALLS = ("replace", "rename", "unlink", "link", "makedirs", "rmdir")
+CALLS = ("replace", "rename", "unlink", "link", "mkdir", "rmdir")
 
 
 def write(folder: Path, files: dict[str, str]) -> None:
@@ -145,13 +145,13 @@ def test_a_full_disk_at_every_stage_leaves_the_old_set(tmp_path, monkeypatch):
         left = stage
         real = os.replace
 
-        def full(source, target, change=change, real=real):
+        def full(source, target, real=real, **folders):
             nonlocal left
-            if "new-result" in str(source) or str(change.made) in str(source):
+            if "new-result" in str(source) or str(source) in {Path(name).name for name in NEW}:
                 left -= 1
                 if left == -1:
                     raise OSError(errno.ENOSPC, "No space left on device", str(target))
-            return real(source, target)
+            return real(source, target, **folders)
 
         monkeypatch.setattr(os, "replace", full)
         try:
@@ -190,7 +190,7 @@ def test_killed_while_a_file_is_kept_aside(tmp_path):
 
 
 def test_a_disk_without_hard_links(tmp_path, monkeypatch):
-    def refuse(*_):
+    def refuse(*_, **_folders):
         raise OSError(errno.EPERM, "Operation not permitted")
 
     monkeypatch.setattr(os, "link", refuse)

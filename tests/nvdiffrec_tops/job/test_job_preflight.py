@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from nvdiffrec_contract.failure import Failure
-from nvdiffrec_tops.job import preflight
+from nvdiffrec_tops.doctor.registry import all_checks
+from nvdiffrec_tops.job import engines, preflight
 
 
 def test_the_doctor_is_asked_in_a_process_of_its_own(tmp_path: Path) -> None:
@@ -42,6 +43,30 @@ def test_an_unknown_failure_is_explained_and_a_known_one_left() -> None:
     assert preflight.explained(unknown, found).cure == (
         "read the log. Before the training the doctor found: PyTorch: no CUDA (pip install)"
     )
-    known = Failure("out-of-memory", "full", "lower batch")
+    known = Failure("gpu-busy", "held", "wait")
     assert preflight.explained(known, found) is known
     assert preflight.explained(unknown, found[:1]) is unknown
+
+
+@pytest.mark.parametrize("id", ["out-of-gpu-memory", "gpu-launch", "unknown"])
+def test_a_warning_that_foresaw_the_failure_explains_it(id: str) -> None:
+    memory = {
+        "check": "memory_needed",
+        "severity": "warning",
+        "title": "Memory",
+        "evidence": "about 1026.0 GiB are foreseen; the card has 139.8 GiB",
+        "cure": '"batch": 8',
+    }
+    other = {"check": "user_packages", "severity": "warning", "title": "P", "evidence": "p"}
+    told = preflight.explained(Failure(id, "it ended", "lower batch"), [other, memory])
+    assert told.cure == (
+        "lower batch. Before the training the doctor found: Memory: about 1026.0 GiB are foreseen; "
+        'the card has 139.8 GiB ("batch": 8)'
+    )
+
+
+def test_what_foresees_failures_are_checks_and_kinds_that_exist() -> None:
+    checks = {one.id for one in all_checks()}
+    kinds = {one.id for name in engines.names() for one in engines.engine(name).failures}
+    assert set(preflight.FORESEEN) <= checks | {preflight.PACKAGES}
+    assert {id for ids in preflight.FORESEEN.values() for id in ids} <= kinds | {"crashed"}

@@ -6,18 +6,24 @@ import json
 import sys
 from pathlib import Path
 
+import jsonschema
 import pytest
 
+from nvdiffrec_contract import schemas
 from nvdiffrec_contract.layout import REQUIRED
 from nvdiffrec_tops import training
+from nvdiffrec_tops.doctor import context as context_module
 from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.examination import examined
+from nvdiffrec_tops.environment.specification import read_specification, shipped
 from nvdiffrec_tops.job import commandline, engines
 
 TOY = """
-import sys
+import os, sys
 from nvdiffrec_tops.job.engines.engine import Engine
 from nvdiffrec_tops.job.failures import KnownFailure
+
+ENVIRONMENT = os.path.join(os.path.dirname(__file__), "environment.yml")
 
 class Toy(Engine):
     name = "toy"
@@ -25,6 +31,9 @@ class Toy(Engine):
     licence = "free"
     devices = ("auto", "cpu")
     checkpoint = "toy.state"
+    imports = ("numpy", "imageio")
+    checks = ("plain_path",)
+    environment_file = ENVIRONMENT
     failures = (KnownFailure("toy-broke", "spring .* broke", "it broke", "wind it up"),)
 
     def command(self, job, training, python, config):
@@ -72,6 +81,8 @@ def test_a_job_runs_with_it(toy: Path, capfd: pytest.CaptureFixture[str]) -> Non
     assert commandline.main(words(toy)) == 0, capfd.readouterr().err
     document = json.loads((toy / "out/result.json").read_text())
     assert document["engine"] == "toy" and document["status"] == "done"
+    jsonschema.validate(document, schemas.of_result())
+    assert document["outputs"] and document["inputs"]
     assert (toy / "out/mesh/mesh.obj").read_text() == "toy"
     assert commandline.main(words(toy)) == 0
     assert "up to date" in capfd.readouterr().out
@@ -80,9 +91,12 @@ def test_a_job_runs_with_it(toy: Path, capfd: pytest.CaptureFixture[str]) -> Non
 def test_its_failures_are_its_own(toy: Path, capfd: pytest.CaptureFixture[str]) -> None:
     assert commandline.main(words(toy, "--set=iter=13")) == 1
     assert "Job: failed: it broke\nCure: wind it up" in capfd.readouterr().err
+    document = json.loads((toy / "out/result.json").read_text())
+    jsonschema.validate(document, schemas.of_result())
+    assert document["failure"]["id"] == "toy-broke"
 
 
-def test_a_cook_and_the_doctor_know_it(toy: Path) -> None:
+def test_a_cook_and_the_doctor_know_it(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     item = {
         "MINICONDA_ENV": sys.prefix, "CONFIG_NAME": "scene.json", "WORKING_DIR": str(toy),
         "ENGINE": "toy", "OUTPUT_DIR": str(toy / "out"),
@@ -95,4 +109,19 @@ def test_a_cook_and_the_doctor_know_it(toy: Path) -> None:
     context = Context(sys.prefix, str(toy), "scene.json", "toy", quick=True)
     found = {one.check: one.severity for one in examined(context)}
     assert found["memory_needed"] in ("ok", "skipped", "warning")
-    assert "tiny_cuda_nn" not in found
+    assert "tiny_cuda_nn" not in found and "plain_path" in found
+    asked = []
+
+    def inspect(python: str, sections: tuple[str, ...], *rest: object, **more: object) -> object:
+        asked.append(sections)
+        return {section: {} for section in sections}
+
+    monkeypatch.setattr(context_module, "inspect", inspect)
+    thorough = Context(sys.prefix, str(toy), "scene.json", "toy")
+    assert thorough.facts("imageio") == {} and asked[-1] == ("numpy", "imageio")
+
+
+def test_its_environment_is_made_from_its_own_file(toy: Path) -> None:
+    file = toy / "more engines" / "toy" / "environment.yml"
+    file.write_text("name: toy\nchannels: [conda-forge]\ndependencies: [python, pip]\n")
+    assert read_specification(shipped("toy")).name == "toy"

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from nvdiffrec_tops.doctor.checks import stale_locks
+from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.job.engines.nvdiffrec import extensionlock
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
@@ -141,3 +143,28 @@ def test_a_lock_whose_holder_ends_while_it_is_waited_for(studio):
     assert job.returncode == 0, rest
     assert "removed the stale lock" in rest
     assert "was not finished; starting again (1 of 1)" in rest
+
+
+@pytest.mark.parametrize("private", [True, False])
+def test_doctor_and_job_judge_alike(tmp_path, monkeypatch, private):
+    """In the cache of one machine a dead lock is stale whatever disk it lies on."""
+    monkeypatch.setattr(extensionlock, "_is_local", lambda _: False)
+    root = tmp_path / (extensionlock.PRIVATE if private else "shared") / "torch_extensions"
+    lock = root / "host/py311/renderutils_plugin/lock"
+    lock.parent.mkdir(parents=True)
+    lock.touch()
+    context = Context(sys.executable, engine="nvdiffrec", environ={"XDG_CACHE_HOME": str(tmp_path)})
+    if not private:
+        monkeypatch.setattr(stale_locks, "caches", lambda _: [str(root)])
+    (verdict,) = stale_locks.found(context)
+    assert verdict == extensionlock.judge(str(lock)) and verdict.stale is private
+
+
+def test_the_disk_that_a_container_stands_on_is_its_own(monkeypatch):
+    mounts = "overlay / ext4 rw 0 0\n/dev/sdb /mnt/share ext4 rw 0 0\ntmpfs /tmp tmpfs rw 0 0\n"
+    monkeypatch.setattr(extensionlock, "_mounts", lambda: mounts.splitlines())
+    monkeypatch.setattr(os.path, "exists", lambda path: path == "/.dockerenv")
+    monkeypatch.setattr(os.path, "realpath", lambda path: path)
+    assert extensionlock._is_local("/root/.cache/x")
+    assert not extensionlock._is_local("/mnt/share/x")
+    assert extensionlock._is_local("/tmp/x")

@@ -21,7 +21,7 @@ from nvdiffrec_tops.assets import linkedparms
 from nvdiffrec_tops.assets.shipped import ASSETS, Asset
 from nvdiffrec_tops.cook.host import ROOT
 from topcook import hou, pdg
-from topcook.generation import Generation, renew
+from topcook.generation import Generation
 from topcook.network import assets as found_assets
 from topcook.network.opening import open_network
 
@@ -55,13 +55,37 @@ class Session:
         found = self.asset(name).parm(parm)
         assert found is not None, parm
         found.set(value)
-        reasons = renew(self.graph)
-        return reasons
+        return renew(self.graph)
 
     def items(self, name: str) -> list[pdg.WorkItem]:
         node = self.graph.node(name)
         assert node is not None
         return node.workItems
+
+
+def renew(graph: pdg.Graph) -> dict[str, Reason]:
+    """Drop the work items of each node that makes them again when the graph is cooked once more.
+
+    PDG looks at the node itself: one of its own parameters has changed, or what such a parameter
+    refers to; or the node always regenerates. A parameter that a callback reads elsewhere is not
+    the node's own and changes nothing. What lies downstream follows. Gives the reasons by the
+    nodes' names; a new ``Generation`` of the graph then makes the missing items.
+    """
+    reasons: dict[str, Reason] = {}
+    for node in graph.nodes():
+        parameters, always = node.parameters, "alwaysregenerate"
+        if not node.isGenerated:
+            continue
+        if node.generatedFrom != parameters.watched():
+            reasons[node.name] = Reason.Full
+        elif any(one.name in reasons for one in node.inputs):
+            reasons[node.name] = Reason.Propagate
+        elif parameters.has(always) and parameters.toggle(always):
+            reasons[node.name] = Reason.Always
+    for node in reversed(graph.nodes()):
+        if node.name in reasons:
+            node.removeItems()
+    return reasons
 
 
 def _without(monkeypatch: pytest.MonkeyPatch, *, links: bool, always: bool) -> None:

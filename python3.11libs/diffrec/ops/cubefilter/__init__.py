@@ -20,7 +20,7 @@ from torch import Tensor
 from diffrec.ops import cubemap, neighbours
 from diffrec.ops.average_pool import average_pool
 from diffrec.ops.backends import Operation
-from diffrec.ops.cubemap.lobes import dense_filter, ggx_lobe
+from diffrec.ops.cubemap.lobes import ggx_lobe
 from diffrec.ops.cubemap.widefilter import WideFilter
 from diffrec.ops.sparse import Rows, SparseMap
 
@@ -58,18 +58,6 @@ def pyramid(base: Tensor, smallest: int) -> list[Tensor]:
     while levels[-1].shape[1] > smallest:
         levels.append(average_pool(levels[-1]))
     return levels
-
-
-def prefilter_reference(base: Tensor) -> list[Tensor]:
-    """The exact chain of a small cube map [6, R, R, C]: what the fast one is measured by."""
-    levels = pyramid(base, SMALLEST)
-    result = []
-    for level, roughness in enumerate(roughness_of_levels(len(levels))):
-        size = levels[level].shape[1]
-        matrix = dense_filter(size, base.shape[1], roughness).to(base)
-        flat = matrix @ base.reshape(-1, base.shape[3])
-        result.append(flat.reshape(6, size, size, -1))
-    return result
 
 
 class CubeFilter:

@@ -18,19 +18,11 @@ def ggx_lobe(cosine: Tensor, roughness: float) -> Tensor:
     return cosine.clamp_min(0) / (half * (alpha2 - 1) + 1).square()
 
 
-def dense_filter(
-    size_out: int, size_in: int, roughness: float | None, device: torch.device | None = None
-) -> Tensor:
-    """The exact filter as a matrix [6 Ro^2, 6 Ri^2], rows adding up to one, float64.
+def exact_rows(directions: Tensor, size_in: int, roughness: float | None) -> Tensor:
+    """Rows [P, 6 Ri^2] of the exact filter for directions [P, 3], adding up to one, float64.
 
     GGX of a roughness, or the cosine lobe (irradiance over pi) for None.
     """
-    out = cubemap.texel_directions(size_out, torch.float64, device).reshape(-1, 3)
-    return exact_rows(out, size_in, roughness)
-
-
-def exact_rows(directions: Tensor, size_in: int, roughness: float | None) -> Tensor:
-    """Rows [P, 6 Ri^2] of the exact filter for directions [P, 3], float64."""
     device = directions.device
     source = cubemap.texel_directions(size_in, torch.float64, device).reshape(-1, 3)
     area = cubemap.solid_angles(size_in, torch.float64, device).reshape(-1).repeat(6)

@@ -7,16 +7,13 @@ from torch import Tensor
 
 from diffrec.materials.surface import MaterialSample
 from diffrec.ops.backends import Operation
-from diffrec.shading.light import EnvironmentLight, PrefilteredLight
 from diffrec.shading.points import VisiblePoints
 from diffrec.shading.split_sum import reference
+from diffrec.shading.split_sum.prefiltered import PrefilteredLight, prepare
+
+__all__ = ["prepare", "shade"]
 
 _operation = Operation(__name__)
-
-
-def prepare(light: EnvironmentLight) -> PrefilteredLight:
-    """The light, filtered for every roughness."""
-    return light.prefiltered()
 
 
 def shade(

@@ -20,9 +20,9 @@ from torch import Tensor
 
 from diffrec.materials.surface import MaterialSample
 from diffrec.ops.texture_cube import texture_cube
-from diffrec.shading.light import PrefilteredLight
 from diffrec.shading.points import VisiblePoints
 from diffrec.shading.split_sum import brdf_table, constants
+from diffrec.shading.split_sum.prefiltered import PrefilteredLight
 
 TURNS = False  # a light that turns with the camera is left to the formulas
 

@@ -8,9 +8,9 @@ from torch.nn import functional
 
 from diffrec.ops.cubefilter import level_of_roughness
 from diffrec.ops.texture_cube import texture_cube
-from diffrec.shading.light import PrefilteredLight
 from diffrec.shading.split_sum import brdf_table
 from diffrec.shading.split_sum.constants import DIELECTRIC, LEAST_COSINE
+from diffrec.shading.split_sum.prefiltered import PrefilteredLight
 
 
 def shade(normal: Tensor, view: Tensor, kd: Tensor, ks: Tensor, light: PrefilteredLight) -> Tensor:

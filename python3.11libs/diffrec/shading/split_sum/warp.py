@@ -23,9 +23,9 @@ from torch import Tensor
 from diffrec.materials.surface import MaterialSample
 from diffrec.ops import cubemap
 from diffrec.ops.warp import bounds, launch, start_warp
-from diffrec.shading.light import PrefilteredLight
 from diffrec.shading.points import VisiblePoints
 from diffrec.shading.split_sum import brdf_table, constants
+from diffrec.shading.split_sum.prefiltered import PrefilteredLight
 from diffrec.shading.split_sum.warp_cube import (
     add_taps,
     fetch,

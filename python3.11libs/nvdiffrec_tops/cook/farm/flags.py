@@ -15,7 +15,7 @@ from ...hqueue.jobspec import FarmOptions
 from ...hqueue.paths import SharedFolders
 from ...hqueue.problem import HQueueProblem
 from ...hqueue.server import Server
-from ...job.farm import PLATFORMS, platform
+from ...job.farmfile import PLATFORMS, platform
 from ..options import CookCommandError
 from .scheduler import FarmSetup
 

@@ -39,8 +39,8 @@ def check_environment(environment: str, shared: SharedFolders) -> str:
     roots = shared.local()
     new = Path(roots[0], "envs", "diffrec") if roots else Path("FOLDER")
     cure = (
-        f'make one that carries its own Python: nvdiffrec-tops env create --prefix "{new}", and '
-        f"name it with --set attributes.miniconda_env={new}"
+        "make one that carries its Python along: nvdiffrec-tops env create --conda --prefix "
+        f'"{new}", and name it with --set attributes.miniconda_env={new}'
     )
     listed = ", ".join(roots) or "none on this machine"
     try:

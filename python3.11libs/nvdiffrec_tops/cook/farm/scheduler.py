@@ -25,7 +25,7 @@ from ...hqueue.paths import SharedFolders
 from ...hqueue.problem import HQueueProblem
 from ...hqueue.record import Submission
 from ...hqueue.task import Pace, Task
-from ...job import farm
+from ...job import farmfile
 from ...job.process import cards
 from .. import reporting
 from .needs import check_environment, environments, nearest_folder, needs, writes
@@ -83,7 +83,7 @@ class HQueueScheduler(FarmScheduler):
         )
         self._checked: dict[str, str] = {}
         self._told: dict[str, str] = {}
-        self._mounts = farm.Mounts(setup.shared.mounts())
+        self._mounts = farmfile.Mounts(setup.shared.mounts())
 
     def _prepare(self) -> Submission:
         """Choose the folders, which the farm must see, and begin the record."""
@@ -132,7 +132,7 @@ class HQueueScheduler(FarmScheduler):
         options = self._options(job.settings)
         path = self.folders.data / f"{item.name}.farm.json"
         farm_file = {
-            "version": farm.VERSION,
+            "version": farmfile.VERSION,
             "name": item.name,
             "command": job.command,
             "shell": item.shouldRunInShell,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context, quoted
 from nvdiffrec_tops.doctor.finding import Finding
@@ -9,13 +11,15 @@ from nvdiffrec_tops.doctor.finding import Finding
 
 def run(context: Context) -> list[Finding]:
     tools = context.facts("tools")
-    findings = []
+    findings = _toolkit(context)
     for name, what in (
         ("nvcc", "the CUDA compiler nvcc"),
         ("ninja", "ninja"),
         ("compiler", "a C++ compiler"),
     ):
         tool = tools.get(name, {})
+        if name == "nvcc" and findings:
+            continue
         if not tool.get("path"):
             findings.append(
                 CHECK.error(
@@ -34,6 +38,28 @@ def run(context: Context) -> list[Finding]:
     return findings or CHECK.ok(
         f"{shown}, {compiler.get('kind', 'compiler')} {compiler.get('version', '?')}"
     )
+
+
+def _toolkit(context: Context) -> list[Finding]:
+    """Whether the folder that PyTorch takes for the CUDA toolkit has a compiler."""
+    tools = context.facts("tools")
+    home, wanted = tools.get("cuda_home", ""), tools.get("nvcc", {}).get("wanted", "")
+    asked = context.facts("torch").get("cuda_home")
+    if asked and home and os.path.normpath(asked) != os.path.normpath(home):
+        home, wanted = asked, os.path.join(asked, "bin", os.path.basename(wanted) or "nvcc")
+        if os.path.isfile(wanted):
+            return []
+    elif not home or tools.get("nvcc", {}).get("path"):
+        return []
+    by = tools.get("named_by", "")
+    named = f"{by} is {home}" if by.startswith("CUDA") else f"PyTorch takes {home} for CUDA"
+    return [
+        CHECK.error(
+            f"{named}, and there is no {wanted}: PyTorch looks nowhere else for the CUDA compiler",
+            f"set CUDA_HOME on the environment node to the folder of a CUDA toolkit, or take "
+            f"{by if by.startswith('CUDA') else 'it'} out; {_cure('nvcc', context)}",
+        )
+    ]
 
 
 def _cure(name: str, context: Context) -> str:
@@ -59,5 +85,5 @@ CHECK = Check(
     "packages",
     run,
     needs=("interpreter_starts",),
-    engines=("nvdiffrec",),
+    by_engine=True,
 )

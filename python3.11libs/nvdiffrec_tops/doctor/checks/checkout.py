@@ -44,4 +44,4 @@ def run(context: Context) -> list[Finding]:
     return CHECK.ok(f"{folder} is an nvdiffrec checkout")
 
 
-CHECK = Check("checkout", "nvdiffrec checkout", "checkout", run, engines=("nvdiffrec",))
+CHECK = Check("checkout", "nvdiffrec checkout", "checkout", run, by_engine=True)

@@ -53,5 +53,5 @@ CHECK = Check(
     "packages",
     run,
     needs=("build_tools", "torch_imports"),
-    engines=("nvdiffrec",),
+    by_engine=True,
 )

@@ -44,5 +44,5 @@ CHECK = Check(
     "packages",
     run,
     needs=("torch_imports", "trainer_packages"),
-    engines=("diffrec",),
+    by_engine=True,
 )

@@ -1,4 +1,4 @@
-"""Whether the light that a reference mesh is lit by is a Radiance panorama."""
+"""Whether the light that a reference mesh is lit by is a panorama that the trainer reads."""
 
 from __future__ import annotations
 
@@ -21,34 +21,15 @@ def run(context: Context) -> list[Finding]:
         ]
     if is_pointer(path):
         return CHECK.skipped(f"{path} is a Git LFS pointer")
-    with open(path, "rb") as stream:
-        size = _size(stream.read(8192))
-    if size is None:
-        return [
-            CHECK.error(
-                f"{path} is no Radiance panorama (.hdr)",
-                f"in Houdini: icp -d half FILE.exr {path}.hdr, or export it as .hdr",
-            )
-        ]
-    height, width = size
-    if width != 2 * height:
-        return [
-            CHECK.warning(
-                f"{path} is {width} x {height} pixels; a latitude-longitude panorama is twice as "
-                "wide as high",
-                "use a whole panorama",
-            )
-        ]
+    dataset = context.dataset
+    look = None if dataset is None else dataset.looks.get(path)
+    if dataset is None or look is None:
+        return CHECK.skipped(f"{path} could not be looked at")
+    told = CHECK.told(dataset.told(context.engine, "light"))
+    if told or look.size is None:
+        return told
+    height, width = look.size
     return CHECK.ok(f"{path}, {width} x {height}")
-
-
-def _size(data: bytes) -> tuple[int, int] | None:
-    """(height, width) by a Radiance header (Ward, *Real Pixels*, Graphics Gems II)."""
-    _, separator, after = data.partition(b"\n\n")
-    words = after.partition(b"\n")[0].split() if separator and data.startswith(b"#?") else []
-    if len(words) == 4 and words[0] in (b"-Y", b"+Y") and words[1].isdigit() and words[3].isdigit():
-        return int(words[1]), int(words[3])
-    return None
 
 
 CHECK = Check("environment_light", "Environment light", "data", run, needs=("data_present",))

@@ -48,5 +48,5 @@ CHECK = Check(
     "packages",
     run,
     needs=("interpreter_starts",),
-    engines=("nvdiffrec",),
+    by_engine=True,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from nvdiffrec_tops.doctor.check import Check
+from nvdiffrec_tops.doctor.checks.torch_imports import without_torch
 from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
 from nvdiffrec_tops.doctor.versions import numbers
@@ -19,6 +20,9 @@ def run(context: Context) -> list[Finding]:
                 f"with PyTorch already there: {context.pip(*INSTALL)}",
             )
         ]
+    waits = without_torch(context)
+    if waits:
+        return CHECK.skipped(waits)
     problem = context.facts("nvdiffrast").get("problem")
     version = context.version("nvdiffrast") or context.facts("nvdiffrast").get("version") or ""
     if problem:
@@ -56,6 +60,6 @@ CHECK = Check(
     "nvdiffrast",
     "packages",
     run,
-    needs=("torch_imports",),
-    engines=("nvdiffrec",),
+    needs=("interpreter_starts",),
+    by_engine=True,
 )

@@ -25,4 +25,4 @@ def run(context: Context) -> list[Finding]:
     ]
 
 
-CHECK = Check("plain_path", "Folder of the environment", "environment", run, engines=("nvdiffrec",))
+CHECK = Check("plain_path", "Folder of the environment", "environment", run, by_engine=True)

@@ -30,5 +30,5 @@ CHECK = Check(
     "configuration",
     run,
     needs=("configuration_reads",),
-    engines=("nvdiffrec",),
+    by_engine=True,
 )

@@ -19,9 +19,11 @@ def run(context: Context) -> list[Finding]:
     mesh = dataset.mesh
     if mesh is None:
         return CHECK.skipped(f"{dataset.path} is large: a full examination reads it")
-    findings = []
+    override = context.resolved("mtl_override")
+    told = [] if override else CHECK.told(dataset.told(context.engine, "material"))
+    findings = list(told)
     missing = [path for path in mesh.libraries if not os.path.isfile(path)]
-    if missing and not context.resolved("mtl_override"):
+    if missing and not told and not override:
         findings.append(
             CHECK.warning(
                 f"{dataset.path} names the material file {missing[0]}, which does not exist",

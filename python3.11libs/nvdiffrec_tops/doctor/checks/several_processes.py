@@ -22,4 +22,4 @@ def run(context: Context) -> list[Finding]:
     ]
 
 
-CHECK = Check("several_processes", "One process", "environment", run, engines=("nvdiffrec",))
+CHECK = Check("several_processes", "One process", "environment", run, by_engine=True)

@@ -89,5 +89,5 @@ CHECK = Check(
     "packages",
     run,
     repair=repair,
-    engines=("nvdiffrec",),
+    by_engine=True,
 )

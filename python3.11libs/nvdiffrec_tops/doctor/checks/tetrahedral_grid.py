@@ -51,5 +51,5 @@ CHECK = Check(
     "checkout",
     run,
     needs=("checkout",),
-    engines=("nvdiffrec",),
+    by_engine=True,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.checks.torch_cuda_build import built_for, reinstall
+from nvdiffrec_tops.doctor.checks.torch_imports import without_torch
 from nvdiffrec_tops.doctor.context import Context, quoted
 from nvdiffrec_tops.doctor.finding import Finding
 
@@ -22,6 +23,9 @@ def run(context: Context) -> list[Finding]:
                 "tiny-cuda-nn is not installed in the environment", install if conda else build
             )
         ]
+    waits = without_torch(context)
+    if waits:
+        return CHECK.skipped(waits)
     facts = context.facts("tinycudann")
     problem = facts.get("problem") or facts.get("call_problem") or ""
     if "Unknown compute capability" in problem or built_for(context) is None:
@@ -59,6 +63,6 @@ CHECK = Check(
     "tiny-cuda-nn",
     "packages",
     run,
-    needs=("torch_imports",),
-    engines=("nvdiffrec",),
+    needs=("interpreter_starts",),
+    by_engine=True,
 )

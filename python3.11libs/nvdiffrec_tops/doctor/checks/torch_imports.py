@@ -24,4 +24,10 @@ def run(context: Context) -> list[Finding]:
     return CHECK.ok(f"PyTorch {facts.get('version') or version} is imported")
 
 
+def without_torch(context: Context) -> str:
+    """Why nothing that needs PyTorch can be tried; '' where PyTorch is imported."""
+    broken = not context.importable("torch") or context.facts("torch").get("problem")
+    return f"waits for a cure of: {CHECK.title}" if broken else ""
+
+
 CHECK = Check("torch_imports", "PyTorch", "packages", run, needs=("interpreter_starts",))

@@ -27,4 +27,4 @@ def run(context: Context) -> list[Finding]:
     return CHECK.ok(folder)
 
 
-CHECK = Check("working_folder", "Working directory", "checkout", run, engines=("diffrec",))
+CHECK = Check("working_folder", "Working directory", "checkout", run, by_engine=True)

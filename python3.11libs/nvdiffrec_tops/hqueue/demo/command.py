@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TextIO
 
 from ...job.failures import JobError
-from ...job.farm import GRACE, platform
+from ...job.farmfile import GRACE, platform
 from ...job.process.lock import OutputLock
 from ..problem import HQueueProblem
 from ..rpc import PORT

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,18 @@ from nvdiffrec_contract import layout
 from nvdiffrec_contract.failure import Failure
 from nvdiffrec_contract.layout import Output
 from nvdiffrec_tops.job.failures import ENVIRONMENT, MACHINE, KnownFailure
-from nvdiffrec_tops.job.report.progress import ProgressParser
+from nvdiffrec_tops.job.report.progress import Progress, ProgressParser
 
 if TYPE_CHECKING:
     from nvdiffrec_tops.job.environment import EnvironmentPolicy
     from nvdiffrec_tops.job.jobfile import JobFile
     from nvdiffrec_tops.job.trainer import Training
+
+
+TEMPLATES = os.path.join(
+    os.path.dirname(os.path.abspath(__file__)), os.pardir, os.pardir, "templates"
+)
+"""The folder of the environment files that this toolkit ships."""
 
 
 class Engine:
@@ -36,6 +43,9 @@ class Engine:
         reads_section: whether it reads the configuration's object ``"diffrec"``.
         needs_powers_of_two: whether the edges of its textures must be powers of two.
         cuda_packages: packages beside PyTorch that it needs compiled for the card.
+        imports: packages that the doctor tries out, see ``doctor/inspect_packages.py``.
+        checks: the doctor's checks that concern it and not every engine.
+        environment_file: the conda environment file that ``env create`` takes; '' for none.
     """
 
     name = ""
@@ -53,6 +63,9 @@ class Engine:
     reads_section = False
     needs_powers_of_two = False
     cuda_packages: tuple[str, ...] = ()
+    imports: tuple[str, ...] = ("torch", "numpy")
+    checks: tuple[str, ...] = ()
+    environment_file = ""
 
     @property
     def needs_gpu(self) -> bool:
@@ -81,6 +94,11 @@ class Engine:
         """The same once the configuration's paths are absolute. ``folder``: the working folder."""
         return []
 
+    def reads_more(self, config: Mapping[str, Any], working_dir: str, data: str) -> str:
+        """Why it may read data that no format here describes, so that nothing about them is an
+        error; '' where it does not."""
+        return ""
+
     def script(self, job: JobFile) -> str | None:
         """Path of the script whose change makes results out of date; None for a module.
 
@@ -107,6 +125,11 @@ class Engine:
             JobError: what is missing.
         """
 
+    def lacks(self, python: str, answer: Mapping[str, Any]) -> tuple[str, str] | None:
+        """All packages that are not installed, and the commands that install them; None where all
+        are there. ``answer``: see ``probe.ask``."""
+        return None
+
     def policy(self, policy: EnvironmentPolicy, answer: Mapping[str, Any]) -> EnvironmentPolicy:
         """The changes to the trainer's environment, with its own.
 
@@ -126,6 +149,21 @@ class Engine:
     def progress(self, config: Mapping[str, Any]) -> ProgressParser:
         """The reader of its log."""
         return ProgressParser(pass_count=1 if config.get("base_mesh") else 2)
+
+    def finish(self, folder: str, python: str, environment: Mapping[str, str]) -> str | None:
+        """Add to what a training has made in ``folder``; a sentence for the log."""
+        return None
+
+    def longest_silence(
+        self, progress: Progress, config: Mapping[str, Any], environment: Mapping[str, str]
+    ) -> tuple[float, Failure] | None:
+        """Seconds that it may print nothing in its present state, and what it means when it prints
+        nothing for longer; None where any silence is fine.
+
+        Raises:
+            JobError: a setting of it cannot be used.
+        """
+        return None
 
     def mended(self, failure: Failure) -> str | None:
         """Mend what keeps the trainer from starting; a sentence of it, None where nothing was."""

@@ -14,9 +14,10 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from typing import Any
 
-from nvdiffrec_contract.files import Stamp, stamp
+from nvdiffrec_contract.files import Stamp, read_inside, stamp
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.outputs import placing, result, unfinished
+from nvdiffrec_tops.job.process import lock
 from nvdiffrec_tops.job.process.lock import OutputLock
 
 
@@ -64,10 +65,16 @@ def tidy(paths: Iterable[str]) -> None:
     and is of no more use. Does nothing where another job is at work."""
     homes = [_home(path) for path in paths]
     for folder in {home[0] for home in homes if home is not None}:
-        with contextlib.suppress(JobError), OutputLock(folder):
+        if not placing.abandoned(folder) and not placing.parts(folder):
+            continue
+        if lock.is_of_another_host(folder):
+            continue
+        with contextlib.suppress(JobError, OSError), OutputLock(folder):
+            done = result.last_done(result.read(folder))
             for one in placing.abandoned(folder):
-                if not unfinished.is_kept(one):
+                if not unfinished.is_kept(one) or unfinished.is_repetition(one, done):
                     placing.remove_run_folder(one)
+            placing.remove_parts(folder)
 
 
 def _above(path: str) -> list[str]:
@@ -113,8 +120,9 @@ def _journal(folder: str) -> frozenset[str]:
 @lru_cache(maxsize=64)
 def _journal_as(path: str, _stamp: Stamp) -> frozenset[str]:
     try:
-        with open(path, encoding="utf-8") as stream:
-            return frozenset(str(one["path"]) for one in json.load(stream)["entries"])
+        folder, name = os.path.split(path)
+        document = json.loads(read_inside(folder, name, 64 << 20))
+        return frozenset(str(one["path"]) for one in document["entries"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return frozenset()
 

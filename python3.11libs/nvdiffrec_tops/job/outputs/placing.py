@@ -14,17 +14,26 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, NamedTuple
 
+from nvdiffrec_contract import layout
 from nvdiffrec_contract.failure import EXIT_OUTPUT
+from nvdiffrec_contract.files import LinkError, Place, inside, is_link, read_inside
 from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.outputs.links import link_error
 from nvdiffrec_tops.job.outputs.result import NAME as RESULT
 from nvdiffrec_tops.job.outputs.result import changed, write_json
 
 RUN_PREFIX = ".run-"
 RUN_NAME = re.compile(r"\.run-\d{8}-\d{6}-[0-9a-f]{6}")
 JOURNAL = ".job.journal.json"
+
+_MOST_BYTES = 64 << 20
+_OWN = "|".join(re.escape(name) for name in (RESULT, JOURNAL, layout.LIVE_TABLE))
+_PART = re.compile(rf"\.({_OWN})\.\d+\.part|({_OWN})\.part")
+"""Temporary names of files in the output folder, of this version and of earlier ones."""
 
 # Left by a trainer for itself, not for the artist.
 _NOT_COLLECTED = ("checkpoint", ".")
@@ -36,9 +45,10 @@ def produced(folder: str) -> list[str]:
     for parent, folders, files in os.walk(folder):
         folders[:] = [name for name in folders if not name.startswith(_NOT_COLLECTED)]
         for name in files:
-            if not name.startswith(_NOT_COLLECTED) and not name.endswith((".tmp", ".part")):
-                path = os.path.relpath(os.path.join(parent, name), folder)
-                found.append(path.replace(os.sep, "/"))
+            path = os.path.join(parent, name)
+            left = name.startswith(_NOT_COLLECTED) or name.endswith((".tmp", ".part"))
+            if not left and not is_link(path):
+                found.append(os.path.relpath(path, folder).replace(os.sep, "/"))
     return sorted(found)
 
 
@@ -74,10 +84,10 @@ def replace_set(
         entries = _plan(output, run_folder, new, previous)
         for entry in entries:
             if entry["backup"]:
-                source = os.path.join(output, *entry["path"].split("/"))
-                target = os.path.join(backup, *entry["path"].split("/"))
-                os.makedirs(os.path.dirname(target), exist_ok=True)
-                _second_name(source, target)
+                with ExitStack() as stack:
+                    source = stack.enter_context(inside(output, entry["path"]))
+                    kept = inside(run_folder, f"previous/{entry['path']}", make=True)
+                    source.second_name(stack.enter_context(kept))
         staged = os.path.join(run_folder, "new-" + RESULT)
         write_json(staged, result)
         journal = {
@@ -87,17 +97,19 @@ def replace_set(
         }
         write_json(os.path.join(output, JOURNAL), journal)
         for entry in entries:
-            path = os.path.join(output, *entry["path"].split("/"))
-            if entry["aside"]:
-                os.rename(path, os.path.join(output, *entry["aside"].split("/")))
-                note(f"{entry['path']} is not from an earlier job: kept as {entry['aside']}")
-            if entry["path"] == RESULT:
-                os.replace(staged, path)
-            elif entry["new"]:
-                os.makedirs(os.path.dirname(path), exist_ok=True)
-                os.replace(os.path.join(new_folder, *entry["path"].split("/")), path)
-            else:
-                os.unlink(path)
+            with inside(output, entry["path"], make=entry["new"]) as place:
+                if entry["aside"]:
+                    with inside(output, entry["aside"]) as aside:
+                        place.move(aside)
+                    note(f"{entry['path']} is not from an earlier job: kept as {entry['aside']}")
+                if entry["path"] == RESULT:
+                    with inside(run_folder, os.path.basename(staged)) as new_place:
+                        new_place.move(place)
+                elif entry["new"]:
+                    with inside(new_folder, entry["path"]) as new_place:
+                        new_place.move(place)
+                else:
+                    place.unlink()
         os.unlink(os.path.join(output, JOURNAL))
     except OSError as error:
         recover(output)
@@ -107,7 +119,7 @@ def replace_set(
         raise
     for entry in entries:
         if not entry["new"]:
-            _remove_empty(os.path.dirname(os.path.join(output, entry["path"])), output)
+            _remove_empty(output, entry["path"])
 
 
 def _plan(
@@ -130,9 +142,13 @@ def _plan(
         elif name not in wanted:
             continue
         entries.append(entry)
-    there = os.path.isfile(os.path.join(output, RESULT))
-    backup = f"previous/{RESULT}" if there else None
-    entries.append({"path": RESULT, "new": True, "backup": backup, "aside": None})
+    entry = {"path": RESULT, "new": True, "backup": None, "aside": None}
+    with inside(output, RESULT) as place:
+        if place.is_file():
+            entry["backup"] = f"previous/{RESULT}"
+        elif place.state() is not None:
+            entry["aside"] = _free_name(RESULT, run_id, output)
+    entries.append(entry)
     return entries
 
 
@@ -142,6 +158,8 @@ def _is_changed(output: str, name: str, digest: str) -> bool:
 
 def _unwritable(output: str, error: OSError) -> JobError:
     """What to say of results that cannot be put in their place."""
+    if isinstance(error, LinkError):
+        return link_error(str(error.filename))
     cause = f"{error.strerror or error} ({error.filename})"
     cure = "check the folder's permissions and free space, and that no program holds the files"
     if isinstance(error, (FileExistsError, NotADirectoryError)) and error.filename:
@@ -170,28 +188,31 @@ def recover(output: str) -> bool:
     """
     path = os.path.join(output, JOURNAL)
     try:
-        with open(path, encoding="utf-8") as stream:
-            journal = json.load(stream)
-        entries = [dict(entry) for entry in journal["entries"]]
-        run_folder = os.path.join(output, os.path.basename(str(journal["run"])))
-        made = journal.get("made")  # absent in a journal of an older version
-        new_folder = None if made is None else _below(run_folder, made)
+        journal = _journal(json.loads(read_inside(output, JOURNAL, _MOST_BYTES)))
     except FileNotFoundError:
         return False
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except LinkError:
+        raise link_error(path) from None
+    except (OSError, ValueError, RecursionError) as error:
         raise JobError(
             "journal",
             f"the journal of an interrupted change cannot be read: {path} ({error})",
             f"look at the files in {output}, delete the journal, and cook again with --force",
             EXIT_OUTPUT,
         ) from None
+    for entry in journal.entries:  # before anything is touched
+        for name in (entry["path"], entry["aside"]):
+            _refuse_outside(output, name)
+        for name in (entry["backup"], journal.made):
+            _refuse_outside(os.path.join(output, journal.run), name)
     try:
-        for entry in reversed(entries):
-            target = _below(output, entry["path"])
-            if new_folder is not None and entry["new"] and entry["path"] != RESULT:
-                _take_back(target, _below(new_folder, entry["path"]))
-            _restore(entry, target, output, run_folder)
+        for entry in reversed(journal.entries):
+            if journal.made and entry["new"] and entry["path"] != RESULT:
+                _take_back(output, entry["path"], f"{journal.run}/{journal.made}/{entry['path']}")
+            _restore(entry, output, journal.run)
         os.unlink(path)
+    except LinkError as error:
+        raise link_error(str(error.filename)) from None
     except OSError as error:
         raise JobError(
             "output-unwritable",
@@ -203,29 +224,72 @@ def recover(output: str) -> bool:
     return True
 
 
-def _restore(entry: Mapping[str, Any], target: str, output: str, run_folder: str) -> None:
+class _Journal(NamedTuple):
+    """A journal; ``made`` is absent from one of an older version."""
+
+    run: str
+    made: str | None
+    entries: list[dict[str, Any]]
+
+
+def _journal(document: Any) -> _Journal:
+    """A journal out of its JSON. Raises ValueError."""
+    try:
+        run, made, entries = document["run"], document.get("made"), document["entries"]
+        found = [
+            {name: entry[name] for name in ("path", "new", "backup", "aside")} for entry in entries
+        ]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+    for entry in found:
+        texts = (entry["backup"], entry["aside"])
+        if not all(one is None or isinstance(one, str) for one in texts):
+            raise ValueError("an entry names no file")
+        if not isinstance(entry["path"], str) or not isinstance(entry["new"], bool):
+            raise ValueError("an entry names no file")
+    if not isinstance(run, str) or not isinstance(made, (str, type(None))):
+        raise ValueError("it names no run")
+    return _Journal(os.path.basename(run) or "?", made, found)
+
+
+def _restore(entry: Mapping[str, Any], output: str, run: str) -> None:
     """Bring one file of the previous set back, or take a new one away where there was none."""
     if entry["backup"]:
-        source = _below(run_folder, entry["backup"])
-        if os.path.exists(source):
-            _put_back(source, target)
-    elif entry["aside"]:
-        source = _below(output, entry["aside"])
-        if os.path.lexists(source):
-            os.replace(source, target)
-    elif entry["new"] and os.path.isfile(target):  # there was none before
-        os.unlink(target)
-        _remove_empty(os.path.dirname(target), output)
+        _put_back(output, f"{run}/{entry['backup']}", entry["path"])
+        return
+    with _inside_if_there(output, entry["path"]) as target:
+        if entry["aside"]:
+            with _inside_if_there(output, entry["aside"]) as aside:
+                if target is not None and aside is not None and aside.state() is not None:
+                    aside.move(target)
+        elif entry["new"] and target is not None and target.is_file():  # there was none before
+            target.unlink()
+            _remove_empty(output, entry["path"])
 
 
-def _take_back(target: str, source: str) -> None:
+def _take_back(output: str, target: str, source: str) -> None:
     """Give a new file that stands in its place its former name again, beside the present one."""
-    if not os.path.lexists(source) and os.path.isfile(target):
-        _put_back(target, source)
+    with _inside_if_there(output, source) as place:
+        gone = place is None or place.state() is None
+    if gone:
+        _put_back(output, target, source)
+
+
+@contextmanager
+def _inside_if_there(output: str, name: str) -> Iterator[Place | None]:
+    """As ``inside``; None where a folder on the way is missing."""
+    with ExitStack() as stack:
+        try:
+            place = stack.enter_context(inside(output, name))
+        except (FileNotFoundError, NotADirectoryError):
+            place = None
+        yield place
 
 
 def remove_run_folder(folder: str) -> None:
     """Remove a run folder, but never what its link to a checkout's data shows."""
+    if is_link(folder):
+        return  # none of ours
     link = os.path.join(folder, "data")
     if os.path.islink(link):
         os.unlink(link)
@@ -234,18 +298,37 @@ def remove_run_folder(folder: str) -> None:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+def parts(output: str) -> list[str]:
+    """Files that jobs which were killed left half written in an output folder."""
+    try:
+        names = os.listdir(output)
+    except OSError:
+        return []
+    return [os.path.join(output, name) for name in names if _PART.fullmatch(name)]
+
+
+def remove_parts(output: str) -> None:
+    """Remove half-written files; to be called with the output's lock held."""
+    for path in parts(output):
+        with suppress(OSError):
+            os.unlink(path)
+
+
 def abandoned(output: str) -> list[str]:
     """Run folders of earlier jobs; to be called with the output's lock held."""
     try:
         names = sorted(os.listdir(output))
     except OSError:
         return []
-    return [os.path.join(output, name) for name in names if RUN_NAME.fullmatch(name)]
+    found = [os.path.join(output, name) for name in names if RUN_NAME.fullmatch(name)]
+    return [path for path in found if os.path.isdir(path) and not is_link(path)]
 
 
-def _below(folder: str, name: str) -> str:
-    """``name`` below ``folder``; a journal that points elsewhere is refused."""
-    path = os.path.normpath(os.path.join(folder, *str(name).split("/")))
+def _refuse_outside(folder: str, name: str | None) -> None:
+    """Refuse a journal that points elsewhere than below ``folder``."""
+    if name is None:
+        return
+    path = os.path.normpath(os.path.join(folder, *name.split("/")))
     if not path.startswith(os.path.normpath(folder) + os.sep):
         raise JobError(
             "journal",
@@ -253,27 +336,23 @@ def _below(folder: str, name: str) -> str:
             "delete .job.journal.json there and cook again with --force",
             EXIT_OUTPUT,
         )
-    return path
 
 
-def _second_name(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a disk without hard links
-        shutil.copy2(source, target)
-
-
-def _put_back(source: str, target: str) -> None:
-    """Rename a copy of ``source`` onto ``target``; a rename of two names of one file does nothing,
-    so this can be repeated."""
-    os.makedirs(os.path.dirname(target), exist_ok=True)
-    part = target + ".part"
-    if os.path.lexists(part):
-        os.unlink(part)
-    _second_name(source, part)
-    os.replace(part, target)
-    if os.path.lexists(part):
-        os.unlink(part)
+def _put_back(output: str, source: str, target: str) -> None:
+    """Rename a copy of ``source`` onto ``target``, where there is a ``source``; a rename of two
+    names of one file does nothing, so this can be repeated."""
+    with ExitStack() as stack:
+        origin = stack.enter_context(_inside_if_there(output, source))
+        if origin is None or not origin.is_file():
+            return
+        place = stack.enter_context(inside(output, target, make=True))
+        part = place.beside(".part")
+        if part.state() is not None:
+            part.unlink()
+        origin.second_name(part)
+        part.move(place)
+        if part.state() is not None:
+            part.unlink()
 
 
 def _free_name(name: str, run_id: str, output: str) -> str:
@@ -286,12 +365,13 @@ def _free_name(name: str, run_id: str, output: str) -> str:
     return candidate
 
 
-def _remove_empty(folder: str, output: str) -> None:
-    """Remove ``folder`` and its parents below ``output`` while they are empty."""
-    folder = os.path.normpath(folder)
-    while folder != os.path.normpath(output) and folder.startswith(os.path.normpath(output)):
+def _remove_empty(output: str, name: str) -> None:
+    """Remove the folders on the way to the file ``name`` below ``output`` that are empty."""
+    folder = name.rpartition("/")[0]
+    while folder:
         try:
-            os.rmdir(folder)
+            with inside(output, folder) as place:
+                os.rmdir(place.name, dir_fd=place.folder)
         except OSError:
             return
-        folder = os.path.dirname(folder)
+        folder = folder.rpartition("/")[0]

@@ -1,34 +1,35 @@
-"""The result file ``result.json``: what a job made, from what, with which versions, or why not.
-
-Top level: ``format``, ``version``, ``status`` (done or failed), ``engine``, ``job`` (the whole job
-file), ``digest`` (of everything that decides the results), ``settings`` (of what is known without
-reading the data, see :func:`settings_digest`; absent in older files), ``config_sha256``,
-``inputs``, ``started`` and ``ended`` (UTC), ``seconds``, ``metrics``, ``versions``,
-``environment``, ``notes``, ``log``, ``outputs`` (path below the output folder, tag, size in bytes,
-sha256, and ``stamp``, see :func:`stamp`), ``failure`` (null, or id, cause, cure, exit_code, lines)
-and ``previous``: after a failure, the result of the run whose files are still in place.
-"""
+"""The result file: its fields stand in ``nvdiffrec_contract.resultfile``."""
 
 from __future__ import annotations
 
-import contextlib
+import codecs
 import hashlib
 import json
 import os
 import re
+import stat
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
-from nvdiffrec_contract import layout
-from nvdiffrec_contract.files import Stamp, stamp
+from nvdiffrec_contract import layout, resultfile
+from nvdiffrec_contract.files import (
+    LinkError,
+    Stamp,
+    inside,
+    is_link,
+    read_inside,
+    replace_file,
+    stamp,
+)
+from nvdiffrec_contract.regularfiles import open_regular
 from nvdiffrec_tops.job import trainer
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, expand
 
-FORMAT = "tops-nvdiffrec-result"
-VERSION = 1
+FORMAT, VERSION = resultfile.FORMAT, resultfile.VERSION
 NAME = layout.RESULT
 
 # What a work item carries after its training.
@@ -42,17 +43,38 @@ FIGURES: dict[str, type[float] | type[int]] = {
 # Nanoseconds. A file whose time is younger may be changed again without its time showing it.
 _YOUNG = 100_000_000
 
+_MOST_READ = 8 << 30
+_LONGEST_LINE = 1 << 16
+_MOST_WORDS = 64
+# A result file lists some thousand files at most.
+_MOST_BYTES = 64 << 20
+
 # Pictures are told apart by size and time: a scene may have gigabytes of them.
 _BY_CONTENT = (".json", ".npy", ".npz", ".txt", ".mtl", ".obj")
 
 
-def sha256(path: str) -> str:
-    """SHA-256 of a file's content, hexadecimal."""
+def sha256(path: str, check: Callable[[], None] | None = None) -> str:
+    """SHA-256 of a file's content, hexadecimal; ``check`` is called every so many bytes and may
+    raise. Raises OSError, for a pipe or a device too."""
     digest = hashlib.sha256()
-    with open(path, "rb") as stream:
-        for block in iter(lambda: stream.read(1 << 20), b""):
+    with open_regular(path) as stream:
+        while block := stream.read(1 << 20):
             digest.update(block)
+            if check is not None:
+                check()
     return digest.hexdigest()
+
+
+def _input(path: str, check: Callable[[], None] | None) -> str:
+    """An input file by its content; one too large to be read by size, time and its two ends."""
+    state = os.stat(path)
+    if state.st_size <= _MOST_READ:
+        return sha256(path, check)
+    with open_regular(path) as stream:
+        first = stream.read(1 << 20)
+        stream.seek(-(1 << 20), os.SEEK_END)
+        ends = hashlib.sha256(first + stream.read(1 << 20)).hexdigest()
+    return digest_of([state.st_size, int(state.st_mtime), ends])
 
 
 def digest_of(value: Any) -> str:
@@ -61,21 +83,24 @@ def digest_of(value: Any) -> str:
     return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
-def input_digest(path: str) -> str:
+def input_digest(path: str, check: Callable[[], None] | None = None) -> str:
     """Digest of an input: a file by content (a mesh with the materials and textures it names), a
     folder by names, sizes and times, with its tables of cameras by content.
 
+    ``check`` is called again and again, and may raise to end it.
+
     Raises:
-        OSError: it cannot be read.
+        OSError: it cannot be read, or is a pipe or a device.
     """
     if os.path.isdir(path):
-        return digest_of(_listing(path))
+        return digest_of(_listing(path, check))
     if path.lower().endswith(".obj"):
-        return digest_of([[os.path.basename(one), sha256(one)] for one in _mesh_files(path)])
-    return sha256(path)
+        files = _mesh_files(path)
+        return digest_of([[os.path.basename(one), _input(one, check)] for one in files])
+    return _input(path, check)
 
 
-def _listing(folder: str) -> list[list[Any]]:
+def _listing(folder: str, check: Callable[[], None] | None) -> list[list[Any]]:
     listing: list[list[Any]] = []
     for parent, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -85,37 +110,44 @@ def _listing(folder: str) -> list[list[Any]]:
             path = os.path.join(parent, name)
             shown = os.path.relpath(path, folder).replace(os.sep, "/")
             state = os.stat(path)
-            if name.lower().endswith(_BY_CONTENT):
-                listing.append([shown, sha256(path)])
+            if check is not None:
+                check()
+            if name.lower().endswith(_BY_CONTENT) and stat.S_ISREG(state.st_mode):
+                listing.append([shown, _input(path, check)])
             else:
                 listing.append([shown, state.st_size, int(state.st_mtime)])
     return listing
 
 
 def _mesh_files(path: str) -> list[str]:
-    """The mesh, and those material libraries and textures beside it that exist."""
+    """The mesh, and those material libraries and textures beside it that exist. A line may hold
+    options before a name, spaces in it, and several names: whatever of it is a file counts."""
     found = [path]
-    folder = os.path.dirname(path)
-    for library in _named(path, rb"mtllib\s+(.+)"):
-        file = os.path.join(folder, library)
-        if os.path.isfile(file):
-            found.append(file)
-            for texture in _named(file, rb"\s*(?:map_\w+|bump|norm)\s+(.+)"):
-                picture = os.path.join(os.path.dirname(file), texture)
-                if os.path.isfile(picture):
-                    found.append(picture)
+    for library in _named(path, rb"\s*mtllib\s+(.+)"):
+        found.append(library)
+        found += _named(library, rb"(?i)\s*(?:map_\w+|bump|norm)\s+(.+)")
     return list(dict.fromkeys(found))
 
 
 def _named(path: str, pattern: bytes) -> list[str]:
+    """The files beside this one that its lines of a pattern name."""
     expression = re.compile(pattern)
-    names = []
-    with open(path, "rb") as stream:
-        for line in stream:
-            match = expression.match(line)
-            if match and b"\0" not in line:
-                names.append(match.group(1).decode("utf-8", "surrogateescape").strip())
-    return names
+    folder = os.path.dirname(path)
+    files: dict[str, None] = {}
+    with open_regular(path) as stream:
+        while line := stream.readline(_LONGEST_LINE):
+            match = expression.match(line.removeprefix(codecs.BOM_UTF8))
+            if match is None or b"\0" in line:
+                continue
+            words = match.group(1).decode("utf-8", "surrogateescape").split()[:_MOST_WORDS]
+            names = {" ".join(words[i:]) for i in range(len(words))} | set(words)
+            # Of a path of another machine the name is looked for here.
+            names |= {one.replace("\\", "/").rpartition("/")[2] for one in names}
+            for name in sorted(names):
+                file = os.path.join(folder, name.replace("\\", "/").strip('"'))
+                if os.path.isfile(file):
+                    files[file] = None
+    return list(files)
 
 
 def job_digest(
@@ -143,8 +175,7 @@ def job_digest(
 def read(output: str) -> dict[str, Any] | None:
     """The result file of an output folder; None when there is none that this version can read."""
     try:
-        with open(os.path.join(output, NAME), encoding="utf-8") as stream:
-            document = json.load(stream)
+        document = json.loads(read_inside(output, NAME, _MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -202,9 +233,16 @@ def changed(output: str, entry: Mapping[str, Any]) -> str | None:
     where it does not. Content is read only where the file is not the very one that the job left.
     """
     path = os.path.join(output, *entry["path"].split("/"))
+    try:
+        with inside(output, entry["path"]) as place:
+            there = place.is_file()
+    except LinkError as error:
+        return f"{error.filename} is a link"
+    except OSError:
+        there = False
     found = stamp(path)
-    if found is None or not os.path.isfile(path):
-        return f"{path} is missing"
+    if found is None or not there:
+        return f"{path} is {'a link' if is_link(path) else 'missing'}"
     size = entry.get("size", found[1])
     if found[1] != size:
         return f"{path} has {found[1]} bytes in place of {size}"
@@ -313,16 +351,5 @@ def describe(folder: str, paths: Sequence[str], tag: Any) -> list[dict[str, Any]
 
 
 def write_json(path: str, document: Mapping[str, Any]) -> None:
-    """Write JSON under a temporary name, then rename it into place. Raises OSError."""
-    part = path + ".part"
-    try:
-        with open(part, "w", encoding="utf-8") as stream:
-            json.dump(document, stream, indent=1, ensure_ascii=True)
-            stream.write("\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(part, path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.unlink(part)
-        raise
+    """Write JSON whole or not at all; paths that are no Unicode go in too. Raises OSError."""
+    replace_file(Path(path), f"{json.dumps(document, indent=1)}\n".encode("ascii"), durable=True)

@@ -21,6 +21,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nvdiffrec_contract import layout
+from nvdiffrec_contract.files import LinkError, inside, is_link, new_file, read_inside
 from nvdiffrec_tops.job.outputs import placing
 from nvdiffrec_tops.job.outputs.result import write_json
 
@@ -29,6 +30,7 @@ _STAMP = "training.json"
 _FINISHED = "finished.json"
 _ROOM = _FINISHED + ".part"
 _ROOM_BYTES = 64 * 1024  # more than what is written there
+_MOST_BYTES = 16 << 20
 
 
 def stamp(folder: str, digest: str, checkpoint: str | None) -> None:
@@ -43,7 +45,7 @@ def stamp(folder: str, digest: str, checkpoint: str | None) -> None:
         OSError: it cannot be written.
     """
     write_json(os.path.join(folder, _STAMP), {"digest": digest, "checkpoint": checkpoint})
-    with open(os.path.join(folder, _ROOM), "wb") as stream:
+    with open(new_file(os.path.join(folder, _ROOM)), "wb") as stream:
         stream.write(b" " * _ROOM_BYTES)
         stream.flush()
         os.fsync(stream.fileno())
@@ -63,13 +65,13 @@ def finish(folder: str, made: str, names: Sequence[str], facts: Mapping[str, Any
     """
     sizes = {name: os.path.getsize(os.path.join(made, *name.split("/"))) for name in names}
     document = {"made": os.path.relpath(made, folder), "sizes": sizes, "facts": dict(facts)}
-    room = os.path.join(folder, _ROOM)
-    with open(room, "r+b") as stream:
-        stream.write(json.dumps(document).encode("ascii"))
-        stream.truncate()
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(room, os.path.join(folder, _FINISHED))
+    with inside(folder, _ROOM) as room, inside(folder, _FINISHED) as place:
+        with open(room.open(os.O_RDWR), "r+b") as stream:
+            stream.write(json.dumps(document).encode("ascii"))
+            stream.truncate()
+            stream.flush()
+            os.fsync(stream.fileno())
+        room.move(place)
 
 
 def finished(folder: str) -> dict[str, Any] | None:
@@ -103,6 +105,15 @@ def is_resumable(folder: str) -> bool:
     return _checkpoint(folder) is not None
 
 
+def is_repetition(folder: str, done: Mapping[str, Any] | None) -> bool:
+    """Whether a run folder holds the beginning of a training whose results are in place already, as
+    the result ``done`` says: that of a *Train Again* which was killed."""
+    if done is None or is_finished(folder):
+        return False
+    digest = _digest(folder)
+    return digest is not None and digest == done.get("digest")
+
+
 def matching(folders: Sequence[str], digest: str) -> str | None:
     """The run folder to go on with for the job with ``digest``: the newest finished one, else the
     newest that holds a checkpoint."""
@@ -122,6 +133,7 @@ def adopt(former: str, folder: str) -> bool:
         return False
     run_id = os.path.basename(folder)[len(placing.RUN_PREFIX) :]
     try:
+        _make_own(os.path.dirname(checkpoint))
         os.makedirs(os.path.join(folder, "out"), exist_ok=True)
         os.rename(os.path.dirname(checkpoint), os.path.join(folder, "out", run_id))
     except OSError:
@@ -130,13 +142,36 @@ def adopt(former: str, folder: str) -> bool:
     return True
 
 
+def _make_own(made: str) -> None:
+    """See that a trainer can write to what lies in ``made`` without changing anything elsewhere.
+
+    Raises:
+        OSError: it cannot: a link lies there.
+    """
+    for parent, folders, files in os.walk(made):
+        for name in (*folders, *files):
+            path = os.path.join(parent, name)
+            state = os.lstat(path)
+            if is_link(path):
+                raise LinkError(path)
+            if name in files and state.st_nlink > 1:
+                with inside(parent, name) as place:
+                    part = place.beside(".part")
+                    place.copy(part)
+                    part.move(place)
+
+
 def _checkpoint(folder: str) -> str | None:
     run_id = os.path.basename(folder)[len(placing.RUN_PREFIX) :]
     name = _read(os.path.join(folder, _STAMP)).get("checkpoint", layout.CHECKPOINT)
     if not isinstance(name, str) or os.path.basename(name) != name:
         return None
     path = os.path.join(folder, "out", run_id, name)
-    return path if os.path.isfile(path) else None
+    try:
+        with inside(folder, f"out/{run_id}/{name}") as place:
+            return path if place.is_file() else None
+    except OSError:
+        return None
 
 
 def _digest(folder: str) -> str | None:
@@ -147,8 +182,8 @@ def _digest(folder: str) -> str | None:
 def _read(path: str) -> dict[str, Any]:
     """The object in a JSON file; empty where there is none."""
     try:
-        with open(path, encoding="utf-8") as stream:
-            found = json.load(stream)
+        folder, name = os.path.split(path)
+        found = json.loads(read_inside(folder, name, _MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

@@ -20,7 +20,9 @@ from types import TracebackType
 from typing import Any
 
 from nvdiffrec_contract.failure import EXIT_BUSY, EXIT_OUTPUT
+from nvdiffrec_contract.files import LinkError, inside
 from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.outputs.links import link_error
 
 NAME = ".job.lock"
 HEARTBEAT = 10.0
@@ -71,11 +73,12 @@ class OutputLock:
                 self._check()
                 time.sleep(0.1)
                 continue
-            # The former holder may have deleted the file between our open and our lock.
-            if _same_file(descriptor, self.path):
+            # The former holder may have deleted the file between our open and our lock. One with a
+            # second name may be anything: it is not written to, and a new one takes its place.
+            if _same_file(descriptor, self.path) and os.fstat(descriptor).st_nlink == 1:
                 self._descriptor = descriptor
             else:
-                os.close(descriptor)
+                self._make_way(descriptor)
         owner = _owner(self._descriptor)
         if owner:
             if owner.get("host") != socket.gethostname() and self._is_touched():
@@ -107,25 +110,48 @@ class OutputLock:
     def _own(self) -> dict[str, Any]:
         return {"pid": os.getpid(), "host": socket.gethostname(), "since": int(time.time())}
 
+    def inherited(self) -> tuple[int, ...]:
+        """For ``pass_fds``: a child that outlives this process then still holds the lock."""
+        return (self._descriptor,) if os.name == "posix" and self._descriptor >= 0 else ()
+
     def touch(self) -> None:
         """Show other hosts that we are alive; cheap, call it often."""
         now = time.monotonic()
         if now - self._touched >= self._heartbeat:
             self._touched = now
             with contextlib.suppress(OSError):
-                os.utime(self.path)
+                os.utime(self._descriptor if os.utime in os.supports_fd else self.path)
 
     def _open(self) -> int:
         try:
-            return os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+            with inside(os.path.dirname(self.path), NAME) as place:
+                return place.open(os.O_RDWR | os.O_CREAT)
         except OSError as error:
-            raise JobError(
-                "output-unwritable",
-                f"the output folder {os.path.dirname(self.path)} cannot be written: "
-                f"{error.strerror or error}",
-                "correct its permissions, or choose another output folder",
-                EXIT_OUTPUT,
-            ) from None
+            raise self._unwritable(error) from None
+
+    def _make_way(self, descriptor: int) -> None:
+        """Give up a file that is not the lock, and take its name from it where it has another."""
+        several = os.fstat(descriptor).st_nlink > 1
+        same = _same_file(descriptor, self.path)
+        os.close(descriptor)
+        if several and same:
+            try:
+                os.unlink(self.path)
+            except FileNotFoundError:
+                pass
+            except OSError as error:
+                raise self._unwritable(error) from None
+
+    def _unwritable(self, error: OSError) -> JobError:
+        if isinstance(error, LinkError):
+            return link_error(self.path)
+        return JobError(
+            "output-unwritable",
+            f"the output folder {os.path.dirname(self.path)} cannot be written: "
+            f"{error.strerror or error}",
+            "correct its permissions, or choose another output folder",
+            EXIT_OUTPUT,
+        )
 
     def _write(self, owner: dict[str, Any]) -> None:
         data = json.dumps(owner).encode() if owner else b""
@@ -139,11 +165,11 @@ class OutputLock:
 
     def _is_touched(self) -> bool:
         """Whether the file's time changes within two heartbeats (no clock is compared)."""
-        before = os.stat(self.path).st_mtime_ns
+        before = os.lstat(self.path).st_mtime_ns
         deadline = time.monotonic() + 2.0 * self._heartbeat
         while time.monotonic() < deadline:
             time.sleep(min(0.25, self._heartbeat / 4))
-            if os.stat(self.path).st_mtime_ns != before:
+            if os.lstat(self.path).st_mtime_ns != before:
                 return True
         return False
 
@@ -154,6 +180,18 @@ class OutputLock:
             "wait for it or end it, or give this work item another output folder",
             EXIT_BUSY,
         )
+
+
+def is_of_another_host(output: str) -> bool:
+    """Whether the lock file of an output folder names a job of another host, at work or not."""
+    try:
+        with inside(output, NAME) as place:
+            descriptor = place.open(os.O_RDONLY)
+    except OSError:
+        return False
+    owner = _owner(descriptor)
+    os.close(descriptor)
+    return bool(owner) and owner.get("host") != socket.gethostname()
 
 
 def _phrase(owner: dict[str, Any]) -> str:
@@ -171,7 +209,7 @@ def _owner(descriptor: int) -> dict[str, Any]:
 
 def _same_file(descriptor: int, path: str) -> bool:
     try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+        return os.path.samestat(os.fstat(descriptor), os.lstat(path))
     except OSError:
         return False
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import errno
 import os
 from contextlib import suppress
-from typing import Literal, TextIO
+from typing import TextIO
 
 from nvdiffrec_contract import failureline
 from nvdiffrec_contract.failure import EXIT_OUTPUT, Failure
+from nvdiffrec_contract.files import LinkError, inside, new_file
 from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.outputs.links import link_error
 
 
 class Report:
@@ -26,9 +28,9 @@ class Report:
         """Begin the log file anew, or go on with it, unless it is open."""
         if self._log is not None:
             return
-        mode: Literal["w", "a"] = "w" if anew else "a"
         try:
-            self._log = open(path, mode, encoding="utf-8", errors="replace", newline="")  # noqa: SIM115
+            descriptor = new_file(path) if anew else _end_of(path)
+            self._log = os.fdopen(descriptor, "w", encoding="utf-8", errors="replace", newline="")
         except OSError as error:
             raise output_error(os.path.dirname(path), error) from None
 
@@ -77,6 +79,21 @@ class Report:
                 self._broken_log = error
 
 
+def _end_of(path: str) -> int:
+    """Open a log to go on with it. One that has a second name elsewhere is copied first."""
+    folder, name = os.path.split(path)
+    with inside(folder, name) as place:
+        descriptor = place.open(os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        if os.fstat(descriptor).st_nlink <= 1:
+            return descriptor
+        with open(descriptor, "rb") as former:
+            before = former.read()
+    descriptor = new_file(path)
+    with open(descriptor, "wb", closefd=False) as stream:
+        stream.write(before)
+    return descriptor
+
+
 def _put(stream: TextIO | None, text: str) -> TextIO | None:
     """Write and flush; None in place of a stream that nobody reads any more."""
     if stream is None:
@@ -118,6 +135,8 @@ def tell_warning(report: Report, failure: Failure) -> None:
 
 def output_error(path: str, error: OSError) -> JobError:
     """What to say of an output that cannot be written."""
+    if isinstance(error, LinkError):
+        return link_error(str(error.filename))
     if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
         cause, cure = f"the disk of {path} is full", "make room on it, or use another output folder"
     else:

@@ -17,10 +17,11 @@ from __future__ import annotations
 import contextlib
 import math
 import os
-import shutil
 import time
+from pathlib import Path
 
 from nvdiffrec_contract import layout
+from nvdiffrec_contract.files import replace_file
 from nvdiffrec_tops.job.report.progress import Progress
 
 NAME = layout.TABLE
@@ -67,10 +68,8 @@ class MetricsTable:
         self._copy()
 
     def _copy(self) -> None:
-        part = f"{self._live}.part"
-        with contextlib.suppress(OSError):
-            shutil.copyfile(self._path, part)
-            os.replace(part, self._live)
+        with contextlib.suppress(OSError), open(self._path, "rb") as stream:
+            replace_file(Path(self._live), stream.read())
 
     def _validated(self, psnr: float | None) -> None:
         if self._rows and psnr is not None and math.isfinite(psnr):
@@ -91,8 +90,6 @@ class MetricsTable:
         )
 
     def _write(self) -> None:
-        part = f"{self._path}.part"
         with contextlib.suppress(OSError):
-            with open(part, "w", encoding="utf-8", newline="") as stream:
-                stream.write("".join(f"{one}\n" for one in (HEADER, *self._rows)))
-            os.replace(part, self._path)
+            text = "".join(f"{one}\n" for one in (HEADER, *self._rows))
+            replace_file(Path(self._path), text.encode())

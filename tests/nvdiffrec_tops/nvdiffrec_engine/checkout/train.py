@@ -7,7 +7,8 @@ with newer versions of them. Nothing is trained. Variables choose what goes wron
 STANDIN_USES     words: names (old NumPy names), hdr (reads and writes .hdr), gl (the OpenGL
                  context), display (opens the preview's window)
 STANDIN_MEMORY   batch x height x width x layers that fits the graphics memory
-STANDIN_FAIL     empty | lock | slow (waits while it compiles) | hang
+STANDIN_WORDS    what is said where it does not fit, in place of PyTorch's own words
+STANDIN_FAIL     empty | lock | slow (waits while it compiles) | hang | charting (never ends)
 STANDIN_CUDA     the extension is built with nvcc, found as PyTorch finds it
 STANDIN_GPU      a graphics card is there, though PyTorch has no CUDA
 STANDIN_RECORD   a file that takes what was seen, as JSON, one line per start
@@ -91,6 +92,8 @@ def optimize_mesh(given, name):
         time.sleep(600)
     needed = given.batch * given.train_res[0] * given.train_res[1] * given.layers
     if needed > int(os.environ.get("STANDIN_MEMORY", needed)):
+        if os.environ.get("STANDIN_WORDS"):
+            raise RuntimeError(os.environ["STANDIN_WORDS"])
         raise torch.OutOfMemoryError(
             "CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of "
             "7.79 GiB of which 1.02 GiB is free."
@@ -157,6 +160,9 @@ if __name__ == "__main__":
     optimize_mesh(FLAGS, "dmtet_pass1" if not FLAGS.base_mesh else "mesh_pass")
     validate(FLAGS)
     if not FLAGS.base_mesh:
+        if FAIL == "charting":
+            sys.stdout.flush()
+            time.sleep(600)
         print("Base mesh has 12 triangles and 8 vertices.")
         write(FLAGS, "dmtet_mesh")
         optimize_mesh(FLAGS, "mesh_pass")

@@ -9,11 +9,12 @@ from typing import Any
 
 from nvdiffrec_contract import failurefile, layout, memory
 from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS, SECTION, from_mapping
+from nvdiffrec_contract.errors import ConfigError
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
 from nvdiffrec_contract.layout import Output
 from nvdiffrec_contract.wording import shown
 from nvdiffrec_tops.job.engines.diffrec.failures import FAILURES
-from nvdiffrec_tops.job.engines.engine import Engine
+from nvdiffrec_tops.job.engines.engine import TEMPLATES, Engine
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError
@@ -36,6 +37,9 @@ class Diffrec(Engine):
     failures = FAILURES
     refuses_unknown_fields = True
     reads_section = True
+    imports = ("torch", "numpy", "warp", "numba", "xatlas", "cv2", "diffrec")
+    checks = ("diffrec_trainer", "working_folder")
+    environment_file = os.path.join(TEMPLATES, "env-diffrec.yml")
 
     def outputs(self, config: Mapping[str, Any]) -> tuple[Output, ...]:
         sheet = Output(layout.CONTACT_SHEET, layout.tag(layout.CONTACT_SHEET))
@@ -50,6 +54,15 @@ class Diffrec(Engine):
                 f'"{SECTION}" in the configuration must be an object, not {shown(section)}'
             )
         return []
+
+    def check(self, job: JobFile, config: dict[str, Any], folder: str) -> list[str]:
+        """Refuse at once what the trainer would refuse when it has started."""
+        known = {name: value for name, value in config.items() if name != "config"}
+        try:
+            from_mapping(known, "the configuration")
+        except ConfigError as error:
+            raise JobError(error.id, error.cause, error.cure, error.exit_code) from None
+        return super().check(job, config, folder)
 
     def command(self, job: JobFile, training: Training, python: str, config: str) -> list[str]:
         arguments = [python, "-u", "-m", "diffrec", "--config", config]

@@ -13,14 +13,18 @@ from nvdiffrec_contract.configuration import SECTION
 from nvdiffrec_contract.engines import NVDIFFREC
 from nvdiffrec_contract.failure import Failure
 from nvdiffrec_tops.job import probe
-from nvdiffrec_tops.job.engines.engine import Engine
-from nvdiffrec_tops.job.engines.nvdiffrec import checkout, extensionlock
-from nvdiffrec_tops.job.engines.nvdiffrec.failures import FAILURES, LOCK_PATH
-from nvdiffrec_tops.job.engines.nvdiffrec.shims.extension_lock import is_private
-from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.engines.engine import TEMPLATES, Engine
+from nvdiffrec_tops.job.engines.nvdiffrec import charting, checkout, contactsheet, extensionlock
+from nvdiffrec_tops.job.engines.nvdiffrec.buildfailures import LOCK_PATH
+from nvdiffrec_tops.job.engines.nvdiffrec.failures import FAILURES, NVDIFFRAST, TINYCUDANN
+from nvdiffrec_tops.job.failures import JobError, quoted
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError
+from nvdiffrec_tops.job.report.progress import Progress
 from nvdiffrec_tops.job.trainer import Training
 
+# What nvdiffrec imports: from an index, and built for the card against an installed PyTorch.
+_PLAIN = ("torch", "numpy", "xatlas", "imageio")
+_BUILT = {"nvdiffrast": NVDIFFRAST, "tinycudann": TINYCUDANN}
 _WAITING = "Shim extension-lock: waiting"
 
 
@@ -35,6 +39,21 @@ class Nvdiffrec(Engine):
     failures = FAILURES
     needs_powers_of_two = True
     cuda_packages = ("tiny-cuda-nn",)
+    imports = ("torch", "numpy", "nvdiffrast", "tinycudann", "imageio", "xatlas")
+    checks = (
+        "build_tools",
+        "checkout",
+        "compilers_match",
+        "hdr_reading",
+        "nvdiffrast",
+        "plain_path",
+        "preview_window",
+        "several_processes",
+        "stale_locks",
+        "tetrahedral_grid",
+        "tiny_cuda_nn",
+    )
+    environment_file = os.path.join(TEMPLATES, "env-nvdiffrec.yml")
 
     def script(self, job: JobFile) -> str:
         return checkout.script_of(job)
@@ -60,8 +79,12 @@ class Nvdiffrec(Engine):
             pythons = [probe.interpreter(job.python)]
         except JobError:
             pythons = []  # told when the training is to start
-        checkout.check(config, folder, pythons)
-        return checkout.without_preview(config, job.environment.set)
+        fork = checkout.fork(config, folder, job.script)
+        notes = checkout.check(config, folder, pythons, fork)
+        return [*notes, *checkout.without_preview(config, job.environment.set)]
+
+    def reads_more(self, config: Mapping[str, Any], working_dir: str, data: str) -> str:
+        return checkout.fork(config, working_dir) or checkout.own_data(data)
 
     def command(self, job: JobFile, training: Training, python: str, config: str) -> list[str]:
         assert training.script is not None
@@ -70,6 +93,27 @@ class Nvdiffrec(Engine):
 
     def fill(self, training: Training, folder: str) -> None:
         checkout.link(training.working_dir, folder)
+
+    def lacks(self, python: str, answer: Mapping[str, Any]) -> tuple[str, str] | None:
+        plain = [name for name in _PLAIN if not answer.get(name, True)]
+        built = [name for name in _BUILT if not answer.get(name, True)]
+        if not plain and not built:
+            return None
+        interpreter = quoted(python)
+        commands = [f"{interpreter} -m pip install {' '.join(plain)}"] if plain else []
+        commands += [_BUILT[name].format(python=interpreter) for name in built]
+        return ", ".join([*plain, *built]), ", then ".join(commands)
+
+    def finish(self, folder: str, python: str, environment: Mapping[str, str]) -> str | None:
+        return contactsheet.make(folder, python, environment)
+
+    def longest_silence(
+        self, progress: Progress, config: Mapping[str, Any], environment: Mapping[str, str]
+    ) -> tuple[float, Failure] | None:
+        if not charting.is_charting(progress):
+            return None
+        seconds = charting.limit(config, environment)
+        return None if seconds is None else (seconds, charting.stuck(progress, seconds))
 
     def mended(self, failure: Failure) -> str | None:
         """Removes a stale lock of a compiled extension."""
@@ -121,7 +165,7 @@ def _judged(failure: Failure) -> tuple[str | None, extensionlock.Verdict | None]
         match = re.search(LOCK_PATH, text)
         if match:
             lock = os.path.expanduser(match.group("lock"))
-            return lock, extensionlock.judge(lock, private=is_private(lock))
+            return lock, extensionlock.judge(lock)
     return None, None
 
 

@@ -13,8 +13,10 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nvdiffrec_contract.configuration import NAMES, SECTION, hint
 from nvdiffrec_contract.engines import NVDIFFREC
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
+from nvdiffrec_contract.regularfiles import open_regular
 from nvdiffrec_contract.wording import shown
 from nvdiffrec_tops.job import dataset
 from nvdiffrec_tops.job.engines.nvdiffrec.shims.display_window import headless
@@ -28,6 +30,9 @@ GET_WHOLE = "get it whole: git clone --recursive https://github.com/NVlabs/nvdif
 _COUNTS = ("iter", "batch", "spp", "layers")
 _SIZES = ("train_res", "display_res", "texture_res")
 _LFS = b"version https://git-lfs"
+# What the folder dataset of NVlabs' own checkout holds.
+_READERS = ("__init__.py", "dataset.py", "dataset_llff.py", "dataset_mesh.py", "dataset_nerf.py")
+_PICTURES = (".png", ".jpg", ".jpeg", ".exr", ".tif", ".tiff", ".bmp", ".webp", ".heic", ".dng")
 # Names that the run folder uses itself.
 _NOT_LINKED = ("out", "previous", "__pycache__")
 
@@ -57,10 +62,14 @@ def script_of(job: JobFile) -> str:
     return os.path.abspath(script)
 
 
-def check(config: Mapping[str, Any], checkout: str, pythons: Sequence[str] = ()) -> None:
+def check(
+    config: Mapping[str, Any], checkout: str, pythons: Sequence[str] = (), fork: str = ""
+) -> list[str]:
     """Refuse what is known to fail minutes later: values of another type, a missing grid, data that
-    are only pointers, photographs without masks. ``config`` has absolute paths; ``pythons`` are
-    interpreters that may describe the data.
+    are only pointers, photographs without masks; notes on what only a fork may read.
+
+    ``config`` has absolute paths; ``pythons`` are interpreters that may describe the data; ``fork``
+    says why this is a fork's checkout.
 
     Raises:
         JobError: the sentence names the file or folder.
@@ -74,7 +83,33 @@ def check(config: Mapping[str, Any], checkout: str, pythons: Sequence[str] = ())
             _refuse_pointer(str(config[name]))
     reference = config.get("ref_mesh")
     if isinstance(reference, str) and os.path.isdir(reference):
-        _check_views(reference, pythons)
+        return _check_views(reference, pythons, fork)
+    return []
+
+
+def fork(config: Mapping[str, Any], checkout: str, script: str | None = None) -> str:
+    """What shows that a checkout is a fork of nvdiffrec with readers or fields of its own; ''
+    where nothing does. Only names of files are looked at."""
+    fields = [name for name in config if name not in NAMES and name != SECTION]
+    fields = [name for name in fields if not hint(name)]
+    if fields:
+        return f"the configuration has the field {shown(fields[0])}, which nvdiffrec does not know"
+    name = os.path.basename(expand(script)) if script else "train.py"
+    if name != "train.py":
+        return f"its training script is {name}"
+    folder = os.path.join(checkout, "dataset")
+    own = [one for one in _names(folder) if one.endswith(".py") and one not in _READERS]
+    return f"it has a reader of its own, {os.path.join(folder, own[0])}" if own else ""
+
+
+def own_data(folder: str) -> str:
+    """What a folder without a known format holds beside pictures; '' for nothing."""
+    known = (*_PICTURES, ".ds_store", "thumbs.db")
+    for name in _names(folder):
+        path = os.path.join(folder, name)
+        if os.path.isfile(path) and not name.lower().endswith(known):
+            return f"the data have a file of their own, {name}"
+    return ""
 
 
 def _check_values(config: Mapping[str, Any]) -> None:
@@ -112,7 +147,7 @@ def _check_grid(grid: Any, folder: str) -> None:
 def is_pointer(path: str) -> bool:
     """Whether a file is a Git LFS pointer in place of the file itself."""
     try:
-        with open(path, "rb") as stream:
+        with open_regular(path) as stream:
             return stream.read(len(_LFS)) == _LFS
     except (OSError, ValueError):
         return False
@@ -128,14 +163,18 @@ def _refuse_pointer(path: str) -> None:
         )
 
 
-def _check_views(folder: str, pythons: Sequence[str]) -> None:
+def _check_views(folder: str, pythons: Sequence[str], fork: str) -> list[str]:
     try:
         found = dataset.describe(folder, pythons, os.environ, quick=True)
     except dataset.NotDescribedError:
-        return  # the doctor says so, and the training will tell
+        return []  # the doctor says so, and the training will tell
     problem = found.refusal(NVDIFFREC)
-    if problem is not None:
+    if problem is None:
+        return []
+    why = fork or ("" if found.kind else own_data(folder))
+    if not why:
         raise JobFileError(f'"ref_mesh": {problem.cause}', problem.cure)
+    return [f"warning: {problem.cause}; trained all the same, as a fork may read them ({why})"]
 
 
 def _names(folder: str) -> list[str]:

@@ -24,7 +24,10 @@ _LOCAL_DISKS = (
     "ext2", "ext3", "ext4", "xfs", "btrfs", "zfs", "f2fs", "jfs", "reiserfs", "bcachefs",
     "tmpfs", "ramfs", "overlay", "squashfs", "rootfs",
 )  # fmt: skip
+# In a container these are its own, wherever they are mounted.
 _CONTAINER_DISKS = ("tmpfs", "ramfs", "overlay")
+PRIVATE = "tops_nvdiffrec"
+"""A cache below a folder of this name holds the extensions of one machine alone."""
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,13 @@ def locks(folder: str) -> list[str]:
     return sorted(found)
 
 
-def judge(lock: str, *, private: bool = False, quiet: float = QUIET) -> Verdict | None:
+def judge(lock: str, *, private: bool | None = None, quiet: float = QUIET) -> Verdict | None:
     """Whether ``lock`` is stale; None when there is no such lock (any more).
 
     Args:
         lock: the path of the lock.
-        private: the folder is used by this machine alone, whatever disk it lies on.
+        private: the folder is used by this machine alone, whatever disk it lies on; None: it is
+            where its path says so.
         quiet: seconds without a change after which other machines are out of the question.
     """
     lock = os.path.abspath(lock)
@@ -67,6 +71,8 @@ def judge(lock: str, *, private: bool = False, quiet: float = QUIET) -> Verdict 
         return Verdict(lock, False, "it is not a file that PyTorch makes", None, identity)
     if sys.platform == "win32":
         return _judge_windows(lock, identity)
+    if private is None:
+        private = PRIVATE in lock.replace("\\", "/").split("/")
     here = private or _is_local(lock)
     elsewhere = f"nothing changed there for {age / 3600:.1f} hours"
     if not os.path.isdir("/proc/self/fd"):
@@ -182,20 +188,25 @@ def _link(path: str) -> str:
 
 def _is_local(path: str) -> bool:
     """Whether nobody whose processes we cannot see writes to the disk of ``path``; False when that
-    is unknown. A container sees its own processes alone, and shares what is mounted into it."""
+    is unknown. A container sees its own processes alone, and shares what is mounted into it; the
+    disk that it stands on itself is its own."""
     path = os.path.realpath(path)
     contained = any(os.path.exists(one) for one in ("/.dockerenv", "/run/.containerenv"))
     best, kind = "", ""
+    for line in _mounts():
+        fields = line.split(" ")
+        if len(fields) < 3:
+            continue
+        point = fields[1].replace("\\040", " ").rstrip("/")
+        inside = path == point or path.startswith(point + "/")
+        if inside and len(point) >= len(best):
+            best, kind = point, fields[2]
+    return kind in (_CONTAINER_DISKS if contained and best else _LOCAL_DISKS)
+
+
+def _mounts() -> list[str]:
     try:
         with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as stream:
-            for line in stream:
-                fields = line.split(" ")
-                if len(fields) < 3:
-                    continue
-                point = fields[1].replace("\\040", " ").rstrip("/")
-                inside = path == point or path.startswith(point + "/")
-                if inside and len(point) >= len(best):
-                    best, kind = point, fields[2]
+            return stream.readlines()
     except OSError:
-        return False
-    return kind in (_CONTAINER_DISKS if contained else _LOCAL_DISKS)
+        return []

@@ -3,47 +3,28 @@
 from __future__ import annotations
 
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT, EXIT_USAGE
+from nvdiffrec_tops.job.engines.nvdiffrec.buildfailures import BUILD, LOCKS
+from nvdiffrec_tops.job.engines.nvdiffrec.datafailures import DATA
 from nvdiffrec_tops.job.failures import ENVIRONMENT, MACHINE, KnownFailure
 
-# The path of a lock in PyTorch's cache of extensions, between quotation marks where it has spaces.
-# It begins where a word does, so that a line of any length is searched in one go.
-LOCK_PATH = (
-    r"""(?:(?P<quote>["'])|(?<!\S))(?P<lock>(?(quote)[^"']*?|[^\s"']*?)torch_extensions"""
-    r"""(?(quote)[^"']*?|[^\s"']*?)[/\\]lock)\b"""
+NVDIFFRAST = (
+    "{python} -m pip install --no-build-isolation --force-reinstall --no-deps "
+    "git+https://github.com/NVlabs/nvdiffrast/"
+)
+TINYCUDANN = (
+    "{python} -m pip install --no-build-isolation "
+    "'git+https://github.com/NVlabs/tiny-cuda-nn/#subdirectory=bindings/torch'"
+)
+TINYCUDANN_WINDOWS = "in an x64 Native Tools prompt of Visual Studio: " + TINYCUDANN.replace(
+    "'", '"'
 )
 
-_BEFORE = (
-    KnownFailure(
-        "path-with-spaces",
-        r"ld: cannot find \S*/torch/lib: No such file or directory",
-        "the training environment lies in a folder with a space in its name, where PyTorch cannot "
-        "link compiled extensions",
-        "make the environment in a folder without spaces (nvdiffrec-tops env create --prefix DIR), "
-        "or train with the diffrec engine, which compiles nothing",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "extension-lost",
-        r"ModuleNotFoundError: No module named 'renderutils_plugin'",
-        "nvdiffrec's CUDA extension was built, but this PyTorch (2.11 or newer) does not make a "
-        "just-built extension importable by its name",
-        "start it through the toolkit, whose launcher enters the extension under its name; does it "
-        "still fail, delete the folder named after 'Shim extension-cache' in the log, or train "
-        "with the diffrec engine",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "extension-unfinished",
-        r"ImportError: \S*torch_extensions\S*\.(?:so|pyd): ",
-        "a CUDA extension that another process was compiling was not finished",
-        "cook again: it is compiled anew then",
-        retry=True,
-        exit_code=EXIT_ENVIRONMENT,
-    ),
+_PACKAGES = (
     KnownFailure(
         "several-processes",
         r"No module named 'apex(?:\.[\w.]+)?'|DistNetworkError|DistStoreError|"
-        r"Address already in use|EADDRINUSE|clients joined",
+        r"Address already in use|EADDRINUSE|clients joined|\bNCCL error|nccl(?:Unhandled|System|"
+        r"Internal|Invalid)\w{0,20}|init_process_group",
         "nvdiffrec was switched to several graphics cards (WORLD_SIZE above 1), which needs apex, "
         "one process per card, and port 23456 free",
         "take WORLD_SIZE, RANK and LOCAL_RANK out of the environment to train on one card, or use "
@@ -53,7 +34,9 @@ _BEFORE = (
     KnownFailure(
         "no-display",
         r"this machine has no display|GLFWError|Failed to open display|"
-        r"cannot connect to X server|DISPLAY environment variable is missing",
+        r"cannot connect to X server|DISPLAY environment variable is missing|"
+        r"[Cc]ould not (?:create|open) (?:a )?(?:GLFW )?window|Failed to create (?:GLFW )?window|"
+        r"could not (?:initialize|init) (?:GLFW|glfw)|no display name",
         "nvdiffrec was asked for a preview window (display_interval), and no window can be opened "
         "on this machine",
         "set display_interval to 0; the pictures of save_interval show the same",
@@ -61,83 +44,81 @@ _BEFORE = (
     ),
     KnownFailure(
         "opengl-missing",
-        r"\begl\w+\(?\)? failed|Failed to initialize EGL|GLEW initialization failed|EGL/egl\.h",
+        r"\begl\w+\(?\)? failed|Failed to initialize EGL|GLEW initialization failed|"
+        r"OpenGL (?P<version>\d\.\d) or later is required|cudaGraphics(?!\w*D3D)\w+|"
+        r"(?:EGL/egl|GL/gl|GL/glew|GL/glx)\w*\.h|lib(?:EGL|GLX|OpenGL|GLdispatch)\.so\S{0,20} ?: "
+        r"cannot open|\bwgl\w+\(?\)? failed|SetPixelFormat\(?\)? failed|"
+        r"(?:[Cc]ould not|[Ff]ailed to|[Cc]annot) (?:create|initialize|make)[^\n]{0,30}\b(?:OpenGL|"
+        r"GL|EGL|GLX|WGL)\b|\bglXCreate\w+|no EGL (?:display|device)|glutil\.cpp:\d+\]",
         "this nvdiffrast draws by OpenGL, which is not usable on this machine",
-        "install nvdiffrast 0.4 or newer, which draws by CUDA alone: pip install "
-        "--no-build-isolation git+https://github.com/NVlabs/nvdiffrast/",
+        "install nvdiffrast 0.4 or newer, which draws by CUDA alone: " + NVDIFFRAST,
+        exit_code=EXIT_ENVIRONMENT,
+    ),
+    KnownFailure(
+        "optix",
+        r"OPTIX_ERROR_\w+|\boptixInit\b|Optix call[^\n]{0,60}failed|optix(?:_\w+)?\.h\b|"
+        r"nvoptix\.(?:dll|bin)|libnvoptix",
+        "this is nvdiffrecmc, which traces rays with OptiX, and OptiX does not start here",
+        "install a newer NVIDIA driver (it brings OptiX; the card must support ray tracing), or "
+        "train with nvdiffrec or the diffrec engine, which need none",
         exit_code=EXIT_ENVIRONMENT,
     ),
     KnownFailure(
         "nvdiffrast-missing",
-        r"ModuleNotFoundError: No module named 'nvdiffrast(?:\.[\w.]+)?'",
+        r"No module named 'nvdiffrast(?:\.(?!torch\.)[\w.]+)?'|PackageNotFoundError[^\n]{0,80}"
+        r"nvdiffrast",
         "nvdiffrast is not installed in the training environment",
-        "install PyTorch first, then: pip install --no-build-isolation "
-        "git+https://github.com/NVlabs/nvdiffrast/",
+        "install PyTorch first, then: " + NVDIFFRAST,
+        exit_code=EXIT_ENVIRONMENT,
+    ),
+    KnownFailure(
+        "nvdiffrast-broken",
+        r"No module named '?(?P<part>_?nvdiffrast_(?:c|plugin\w*))|"
+        r"cannot import name '(?P<name>\w+)' from (?:partially initialized module )?'nvdiffrast|"
+        r"module 'nvdiffrast(?:\.torch)?' has no attribute '(?P<other>\w+)'|"
+        r"No such file or directory[^\n]{0,40}['\"](?P<source>[^'\"\n]*nvdiffrast[^'\"\n]*\.(?:cp"
+        r"p|cu|"
+        r"h|inl))|nvdiffrast\S*[/\\](?P<lost>[\w.]+\.(?:cpp|cu|h|inl)):? (?:No such file|missing)",
+        "nvdiffrast is installed in part only: {part}{name}{other}{source}{lost} is missing",
+        "install it again, whole, with PyTorch already there: " + NVDIFFRAST,
         exit_code=EXIT_ENVIRONMENT,
     ),
     KnownFailure(
         "tinycudann-missing",
-        r"ModuleNotFoundError: No module named 'tinycudann(?:_bindings)?(?:\.[\w.]+)?'",
+        r"No module named 'tinycudann(?:_bindings)?(?:\.[\w.]+)?'",
         "tiny-cuda-nn is not installed in the training environment",
         "conda install conda-forge::tiny-cuda-nn, or build it with the system compiler: "
-        "pip install --no-build-isolation "
-        "'git+https://github.com/NVlabs/tiny-cuda-nn/#subdirectory=bindings/torch'",
+        + TINYCUDANN,
+        windows="build it, " + TINYCUDANN_WINDOWS,
         exit_code=EXIT_ENVIRONMENT,
+    ),
+    KnownFailure(
+        "tinycudann-broken",
+        r"module 'tinycudann(?:_bindings)?[\w.]*' has no attribute '(?P<name>\w+)'|"
+        r"cannot import name '(?P<other>\w+)' from (?:partially initialized module )?'tinycudann",
+        "tiny-cuda-nn is installed in part only: {name}{other} is missing",
+        "build it again with the system compiler: " + TINYCUDANN,
+        windows="build it again, " + TINYCUDANN_WINDOWS,
+        exit_code=EXIT_ENVIRONMENT,
+    ),
+    KnownFailure(
+        "module-broken",
+        r"module '(?P<package_>xatlas|imageio)' has no attribute '(?P<name>\w+)'",
+        "the package {package_} is not the one that nvdiffrec uses: {name} is missing",
+        "{python} -m pip install --force-reinstall {package_}",
+        exit_code=EXIT_ENVIRONMENT,
+    ),
+    KnownFailure(
+        "extension-lost",
+        r"No module named '?(?P<name>renderutils_plugin|optixutils_plugin)'?",
+        "nvdiffrec's CUDA extension {name} was built, but this PyTorch (2.11 or newer) does not "
+        "make a just-built extension importable by its name",
+        "start it through the toolkit, whose launcher enters the extension under its name; does it "
+        "still fail, delete the folder named after 'Shim extension-cache' in the log, or train "
+        "with the diffrec engine",
+        exit_code=EXIT_ENVIRONMENT,
+        alone=True,
     ),
 )
 
-_BETWEEN = (
-    KnownFailure(
-        "empty-mesh",
-        r"Got empty training triangle mesh",
-        "the training lost the object: its mesh became empty",
-        "check the masks first (none may be empty; white is the object), then mesh_scale (the "
-        "object must fit into a cube of that size around the origin, and fill a good part of it), "
-        "then the learning rate: a lower one also helps",
-    ),
-    KnownFailure(
-        "hdr-reader",
-        r"[Ff]ree[Ii]mage|NeedDownloadError|InternetNotAllowedError|imageio.*\.hdr|"
-        r"Could not find a (?:format|backend) to (?:read|open).*\.hdr",
-        "imageio cannot read Radiance pictures (.hdr) in this environment",
-        "start it through the toolkit, whose launcher reads them itself; for a training by hand "
-        "install the FreeImage library: conda install conda-forge::freeimage, or on Debian "
-        "apt-get install libfreeimage3",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "stale-build-lock",
-        LOCK_PATH,
-        "an earlier run was ended while it built a CUDA extension and left a lock: {lock}",
-        "delete that file when no other training is starting, then cook again",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "compiler-missing",
-        r"Ninja is required to load C\+\+ extensions|ninja: command not found|"
-        r"nvcc: (?:command )?not found|CUDA_HOME environment variable is not set|"
-        r"No such file or directory: '(?:\S*/)?nvcc'|Error checking compiler version",
-        "nvdiffrec builds a CUDA extension at its first start and a build tool is missing",
-        "install ninja, the CUDA toolkit (nvcc) and a C++ compiler in the environment and set "
-        "CUDA_HOME to the toolkit's folder",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "extension-build",
-        r"Error building extension '(?P<name>\w+)'",
-        "the CUDA extension {name} could not be compiled",
-        "the compiler's message stands in the log above this line; the CUDA toolkit must fit the "
-        "CUDA version of PyTorch and the C++ compiler must be one that nvcc supports",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-    KnownFailure(
-        "git-lfs",
-        r"_tets\.npz.*(?:pickle|allow_pickle)|Cannot load file containing pickled data|"
-        r"version https://git-lfs",
-        "a data file of the nvdiffrec checkout is a Git LFS pointer, not the file itself",
-        "in the checkout: git lfs install, then git lfs pull",
-        exit_code=EXIT_ENVIRONMENT,
-    ),
-)
-
-FAILURES = (*_BEFORE, *ENVIRONMENT, *_BETWEEN, *MACHINE)
+FAILURES = (*LOCKS, *_PACKAGES, *BUILD, *DATA, *ENVIRONMENT, *MACHINE)

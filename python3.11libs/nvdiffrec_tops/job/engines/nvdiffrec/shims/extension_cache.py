@@ -12,11 +12,12 @@ import re
 import sys
 from collections.abc import Mapping
 
+from nvdiffrec_tops.job.engines.nvdiffrec.extensionlock import PRIVATE
 from nvdiffrec_tops.job.engines.nvdiffrec.shims.start import Shim, Start
 
 NAME = "extension-cache"
 VARIABLE = "TORCH_EXTENSIONS_DIR"
-FOLDER = "tops_nvdiffrec"
+FOLDER = PRIVATE
 
 
 def folder(

@@ -12,7 +12,6 @@ from types import ModuleType
 from typing import Any
 
 from nvdiffrec_tops.job.engines.nvdiffrec import extensionlock
-from nvdiffrec_tops.job.engines.nvdiffrec.shims.extension_cache import FOLDER
 from nvdiffrec_tops.job.engines.nvdiffrec.shims.imports import after_import
 from nvdiffrec_tops.job.engines.nvdiffrec.shims.start import Shim, Start
 
@@ -77,7 +76,7 @@ def _below_default(root: str, name: Any) -> str | None:
 
 def _look(lock: str, start: Start, last: str) -> str:
     """Clear ``lock`` when it is stale; what was found, said when it is news."""
-    verdict = extensionlock.judge(lock, private=is_private(lock))
+    verdict = extensionlock.judge(lock)
     if verdict is None or verdict.holder == os.getpid():
         return last
     if verdict.stale and extensionlock.clear(verdict):
@@ -87,11 +86,6 @@ def _look(lock: str, start: Start, last: str) -> str:
     if text != last:
         start.say(NAME, text)
     return text
-
-
-def is_private(lock: str) -> bool:
-    """Whether the lock lies in the cache that this machine alone uses."""
-    return FOLDER in lock.replace("\\", "/").split("/")
 
 
 SHIM = Shim(
