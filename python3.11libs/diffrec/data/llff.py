@@ -167,7 +167,7 @@ def load(
                 ),
             )
         )
-    return split_views(ImageViews(views, device, pre_load=config.pre_load, solved=True), config)
+    return split_views(ImageViews(views, device, pre_load=config.pre_load), config)
 
 
 def nearest_point_to_axes(centres: NDArray[Any], axes: NDArray[Any]) -> NDArray[np.float64]:

@@ -44,12 +44,11 @@ def load(
     """
     from diffrec.data.views import split_views
 
-    training = transforms.views(found, config, device, solved=False)
+    training = transforms.views(found, config, device)
     path = Path(found.path) / TEST
     if config.diffrec.holdout or not path.is_file():
         return split_views(training, config)
-    described = transforms.describe(path, found.kind, found.label)
-    test = transforms.views(described, config, device, solved=False)
+    test = transforms.views(transforms.describe(path, found.kind, found.label), config, device)
     limit = config.diffrec.validation_views
     if limit is not None and limit < len(test):
         test = test.subset([i * len(test) // limit for i in range(limit)])

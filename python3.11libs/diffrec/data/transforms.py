@@ -100,10 +100,8 @@ def describe(path: Path, kind: str, label: str) -> Description:
     )
 
 
-def views(
-    found: Description, config: Config, device: torch.device | str, *, solved: bool
-) -> ImageViews:
-    """The views of a described file; `solved`: its cameras were solved from photographs.
+def views(found: Description, config: Config, device: torch.device | str) -> ImageViews:
+    """The views of a described file.
 
     Raises:
         DataError: the description tells why not, or a picture cannot be read.
@@ -132,7 +130,7 @@ def views(
                 partial(read_photograph, picture, None, config.diffrec.photo_res, camera.aspect),
             )
         )
-    return ImageViews(made, device, pre_load=config.pre_load, solved=solved)
+    return ImageViews(made, device, pre_load=config.pre_load)
 
 
 def _picture(folder: Path, text: Any, where: str) -> Path:

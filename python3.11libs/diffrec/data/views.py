@@ -89,19 +89,12 @@ class ImageViews:
     """
 
     def __init__(
-        self,
-        views: Sequence[View],
-        device: torch.device | str,
-        *,
-        pre_load: bool,
-        solved: bool = False,
+        self, views: Sequence[View], device: torch.device | str, *, pre_load: bool
     ) -> None:
-        """`solved`: the cameras were solved from the photographs, so they are right to a pixel."""
         if not views:
             raise DataError("the data set holds no views")
         self._views = list(views)
         self._device = torch.device(device)
-        self.solved = solved
         self.names = [view.name for view in views]
         first = views[0].read()
         self.resolution = (int(first.shape[0]), int(first.shape[1]))
@@ -146,7 +139,6 @@ class ImageViews:
         part = object.__new__(ImageViews)
         part._views = [self._views[i] for i in chosen]
         part._device = self._device
-        part.solved = self.solved
         part.names = [self.names[i] for i in chosen]
         part.resolution = self.resolution
         part._store = None if self._store is None else [self._store[i] for i in chosen]
