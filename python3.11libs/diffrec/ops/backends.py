@@ -2,7 +2,8 @@
 
 An operation is a package. Its `__init__` is what others call; beside it lie `reference`, the
 definition in plain PyTorch, and modules of kernels that agree with it, each named after its
-backend: `numba` (CPU, all cores), `warp` (CUDA; the same kernels also run on the CPU, for tests).
+backend: `numba` (CPU, all cores), `warp` (CUDA; the same kernels also run on the CPU, for tests: on
+several threads they reach half of Numba's speed at best, see docs/benchmarks.md).
 A backend is added by adding such a module: it is found by its name, and imported on first use,
 since compilers take long to load. Its functions are those that the interface calls.
 """
