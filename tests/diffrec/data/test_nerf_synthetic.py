@@ -161,7 +161,7 @@ def test_missing_pictures_and_broken_files(folder: Path, tmp_path: Path) -> None
     with pytest.raises(DataError, match=r"do not exist, first .*none\.png"):
         load_nerf_synthetic(broken, Config())
     (tmp_path / "none.png").write_bytes(b"no picture")
-    with pytest.raises(DataError, match="can be decoded"):
+    with pytest.raises(DataError, match="no picture that can be read"):
         load_nerf_synthetic(broken, Config())
     cv2.imwrite(str(tmp_path / "none.png"), np.zeros((2 * HEIGHT, 2 * WIDTH, 4), np.uint8))
     with pytest.raises(DataError, match="must have one size"):

@@ -25,6 +25,7 @@ import diffrec.training.run as reconstruct_module
 from diffrec import cli
 from diffrec.data.views import shuffled_indices
 from diffrec.measure.metrics import read_metrics
+from diffrec.runtime import finished
 from diffrec.runtime.signals import Interrupted, StopRequest
 from diffrec.training import checkpoint
 from diffrec.training.adam import Adam
@@ -130,10 +131,11 @@ def ended_run(config: Config, folder: Path, at: int, monkeypatch: pytest.MonkeyP
 
 
 def contents(folder: Path) -> dict[str, str]:
+    """What a run has made; not what it says of its own inputs, which have another name."""
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
-        if path.is_file()
+        if path.is_file() and path.name != finished.NAME
     }
 
 

@@ -98,6 +98,10 @@ def killed_in_ensurepip(folder: Path, lock: Path, environ: dict[str, str], root:
         time.sleep(0.001)
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
+    # The last of its children may still be ending, and hold the lock meanwhile.
+    while (report := progress.read(str(folder))) and report.state == progress.RUNNING:
+        assert time.monotonic() < deadline + 60
+        time.sleep(0.01)
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from diffrec.sample import CONFIGURATION, write_sample
-from houfiles import load
+from houfiles import Scene, load
 from houfiles.build import build
 from houfiles.libraries.expanded import read_expanded
 from nvdiffrec_tops.assets import shipped
@@ -112,10 +112,18 @@ def _compared(item: pdg.WorkItem) -> dict[str, Any]:
     }
 
 
+def fallbacks(scene: Scene) -> list[tuple[str, str]]:
+    """`.OPfallbacks`: section name of each asset, and a library that may hold it."""
+    lines = scene.members[".OPfallbacks"].decode().splitlines()
+    rows = [line.partition(" ") for line in lines]
+    assert all(name and path for name, _space, path in rows)
+    return [(name, path) for name, _space, path in rows]
+
+
 def test_scenes_name_the_libraries_of_their_assets(root: Path) -> None:
     scene = load(root / "hip" / "TOPs_nvdiffrec_Static.hip")
     used = [shipped.ASSETS[f"nvdiffrec_{one}"] for one in ("attributes", "environment", "train")]
-    ours = [row for row in scene.fallbacks if row[0].startswith("kartaverse")]
+    ours = [row for row in fallbacks(scene) if row[0].startswith("kartaverse")]
     assert ours == [
         (one.section, f"{folder}otls/{one.library}")
         for one in used
@@ -143,13 +151,13 @@ def test_every_scene_names_the_assets_of_its_nodes_as_houdini_does(name: str, ro
     """Two places for each type, and a dummy with the parameters that the scene sets."""
     scene = load(root / "hip" / f"{name}.hip")
     types = {one.type for one in scene.walk() if one.path.count("/") > 2}
-    sections = [row[0] for row in scene.fallbacks]
+    sections = [row[0] for row in fallbacks(scene)]
     assert {one.rpartition("Top/")[2] for one in sections} == {
         one.removeprefix("kartaverse::") for one in types
     }
     assert sections[::2] == sections[1::2] and len(set(sections)) * 2 == len(sections)
     for (_first, installed), (_second, beside) in zip(
-        scene.fallbacks[::2], scene.fallbacks[1::2], strict=True
+        fallbacks(scene)[::2], fallbacks(scene)[1::2], strict=True
     ):
         assert installed.startswith("/opt/") and installed.endswith(f"/{beside}")
     assert [one.name for one in scene.library.records] == sorted(types)
