@@ -1,0 +1,105 @@
+"""The space that an object takes, by vote of its silhouettes (Laurentini's visual hull 1994)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from diffrec.prepare.solved import Array, Solved
+
+VOTES = 0.85
+"""Part of the photographs showing a point whose silhouettes must hold it."""
+FEWEST = 3
+"""Photographs that must show a point for it to be of the object."""
+
+
+@dataclass(frozen=True)
+class Hull:
+    """Votes in a cube of points.
+
+    Attributes:
+        points: [N, N, N, 3] in the world.
+        votes: part of the photographs showing each point that say it is of the object; 0 where too
+            few show it.
+    """
+
+    points: Array
+    votes: NDArray[np.float32]
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Which points are of the object."""
+        return np.asarray(self.votes >= VOTES)
+
+    @property
+    def filled(self) -> float:
+        """Part of the cube that is of the object."""
+        return float(self.inside.mean())
+
+    @property
+    def spacing(self) -> float:
+        """Distance of neighbouring points."""
+        return float(np.linalg.norm(self.points[1, 0, 0] - self.points[0, 0, 0]))
+
+
+def cube(centre: Array, half: float, count: int) -> Array:
+    """Points [count, count, count, 3], the middles of the cells of a cube."""
+    line = (np.arange(count) + 0.5) / count * 2 * half - half
+    grid = np.stack(np.meshgrid(line, line, line, indexing="ij"), axis=-1)
+    return np.asarray(grid + centre)
+
+
+def carve(solved: Solved, masks: Mapping[str, NDArray[np.float32]], points: Array) -> Hull:
+    """The votes of silhouettes (coverage [h, w] in 0 to 1, of any size) over points."""
+    flat = points.reshape(-1, 3)
+    votes = np.zeros(len(flat), np.float32)
+    shown = np.zeros(len(flat), np.float32)
+    for name, mask in masks.items():
+        value, visible = sampled(solved, name, mask, flat)
+        votes += np.where(visible, value, 0)
+        shown += visible
+    part = np.where(shown >= min(FEWEST, len(masks)), votes / np.maximum(shown, 1), 0)
+    return Hull(points, part.astype(np.float32).reshape(points.shape[:3]))
+
+
+def sampled(
+    solved: Solved, name: str, picture: NDArray[np.float32], points: Array
+) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+    """A picture's values where it shows points [N, 3], and whether it does."""
+    pixels, before = solved.project(name, points)
+    height, width = solved.lenses[solved.cameras[name].lens].size
+    x = pixels[:, 0] / width * picture.shape[1]
+    y = pixels[:, 1] / height * picture.shape[0]
+    column, row = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)
+    visible = (
+        before & (column >= 0) & (row >= 0)
+        & (column < picture.shape[1]) & (row < picture.shape[0])
+    )  # fmt: skip
+    value = picture[np.where(visible, row, 0), np.where(visible, column, 0)]
+    return value, visible
+
+
+def silhouette(solved: Solved, name: str, hull: Hull, size: tuple[int, int]) -> NDArray[np.bool_]:
+    """What the hull covers in a photograph, for a picture of ``size`` (height, width)."""
+    inside = hull.points[hull.inside]
+    found = np.zeros(size, np.uint8)
+    if not len(inside):
+        return found.astype(np.bool_)
+    pixels, before = solved.project(name, inside)
+    height, width = solved.lenses[solved.cameras[name].lens].size
+    scale = np.array([size[1] / width, size[0] / height])
+    pixels = pixels[before] * scale
+    kept = ((pixels >= 0) & (pixels < [size[1], size[0]])).all(1)
+    column, row = np.floor(pixels[kept]).astype(np.int64).T
+    found[row, column] = 1
+    # A point stands for a cell: as large in the picture as it is at that distance.
+    camera = solved.cameras[name]
+    depth = float(np.median(camera.into(inside)[:, 2]))
+    focal = solved.lenses[camera.lens].focal[0] * scale[0]
+    reach = max(1, int(np.ceil(1.8 * hull.spacing * focal / max(depth, 1e-9))))
+    kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach | 1, reach | 1))
+    return np.asarray(cv2.morphologyEx(found, cv2.MORPH_CLOSE, kernel) > 0)
