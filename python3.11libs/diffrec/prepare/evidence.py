@@ -19,14 +19,15 @@ from diffrec.prepare.solved import Array, Camera, Lens
 
 NEAR = 0.006
 """Distance from its epipolar line at which a point counts, in longest sides of the picture."""
-AGREE = 0.6
-"""Part of the points that two photographs share which must count."""
+AGREE = 0.35
+"""Part of the points that two photographs share which must count: of wrong poses hardly any does,
+of right ones all but the wrong matches."""
+CLEAR = 12
+"""Points that must count, times that part: fewer where nearly all do."""
 ENOUGH = 15
 """Points that two photographs must share to judge each other."""
 NEIGHBOURS = 2
-"""Believed neighbours that hold a camera."""
-ALONE = 100
-"""Points by which one alone does."""
+"""Believed neighbours that hold a camera: one alone says little of how far away it was."""
 AGAINST, MANY = 0.3, 30
 """A pair of photographs contradicts their cameras where it shares so many points, and so small a
 part of them agrees."""
@@ -53,7 +54,7 @@ class Verdict:
     @property
     def good(self) -> bool:
         """Whether the pair speaks for both poses."""
-        return self.count >= ENOUGH and self.agreeing >= AGREE * self.count
+        return self.agreeing**2 >= CLEAR * self.count and self.agreeing >= AGREE * self.count
 
     @property
     def contradicts(self) -> bool:
@@ -146,15 +147,10 @@ def believed(verdicts: Mapping[Pair, Verdict], names: Collection[str]) -> set[st
         if left:
             members -= _smaller_side(joined, *left[0])
             continue
-        weak = [name for name in members if not _stands(joined[name].values())]
+        weak = [name for name in members if len(members & joined[name].keys()) < NEIGHBOURS]
         if not weak:
             return members
         members -= set(weak)
-
-
-def _stands(agreeing: Collection[int]) -> bool:
-    """Whether neighbours with so many points hold a camera: several, or one with very many."""
-    return len(agreeing) >= NEIGHBOURS or sum(agreeing) >= ALONE
 
 
 def _largest(neighbours: Mapping[str, Collection[str]]) -> set[str]:

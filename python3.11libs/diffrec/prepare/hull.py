@@ -25,15 +25,24 @@ class Hull:
         points: [N, N, N, 3] in the world.
         votes: part of the photographs showing each point that say it is of the object; 0 where too
             few show it.
+        needed: part of the votes by which a point is of the object.
     """
 
     points: Array
     votes: NDArray[np.float32]
+    needed: float = VOTES
 
     @property
     def inside(self) -> NDArray[np.bool_]:
         """Which points are of the object."""
-        return np.asarray(self.votes >= VOTES)
+        return np.asarray(self.votes >= self.needed)
+
+    def box(self) -> tuple[Array, Array]:
+        """Lowest and highest corner of what is of the object; of the cube where nothing is."""
+        found = self.points[self.inside]
+        found = found if len(found) else self.points.reshape(-1, 3)
+        half = 0.5 * self.spacing
+        return found.min(0) - half, found.max(0) + half
 
     @property
     def filled(self) -> float:
@@ -53,7 +62,12 @@ def cube(centre: Array, half: float, count: int) -> Array:
     return np.asarray(grid + centre)
 
 
-def carve(solved: Solved, masks: Mapping[str, NDArray[np.float32]], points: Array) -> Hull:
+def carve(
+    solved: Solved,
+    masks: Mapping[str, NDArray[np.float32]],
+    points: Array,
+    needed: float = VOTES,
+) -> Hull:
     """The votes of silhouettes (coverage [h, w] in 0 to 1, of any size) over points."""
     flat = points.reshape(-1, 3)
     votes = np.zeros(len(flat), np.float32)
@@ -63,7 +77,7 @@ def carve(solved: Solved, masks: Mapping[str, NDArray[np.float32]], points: Arra
         votes += np.where(visible, value, 0)
         shown += visible
     part = np.where(shown >= min(FEWEST, len(masks)), votes / np.maximum(shown, 1), 0)
-    return Hull(points, part.astype(np.float32).reshape(points.shape[:3]))
+    return Hull(points, part.astype(np.float32).reshape(points.shape[:3]), needed)
 
 
 def sampled(

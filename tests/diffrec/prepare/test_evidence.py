@@ -64,7 +64,7 @@ def test_one_wrong_camera_is_not(seed: int, which: int, degrees: float) -> None:
     ring = ballscene.ring(12)
     name = list(ring.cameras)[which]
     axis = np.random.default_rng(seed).normal(size=3)
-    moved = turned(ring.cameras[name], degrees, axis, ballscene.CENTRE + [0.4, 0, 0])
+    moved = turned(ring.cameras[name], degrees, axis, ballscene.CENTRE + np.array([0.4, 0, 0]))
     cameras = {**ring.cameras, name: moved}
     assert believed(ring, cameras, matched(ring, seed, 3)) == set(ring.cameras) - {name}
 

@@ -59,7 +59,8 @@ def test_the_cameras_look_at_the_ball() -> None:
 
 def test_one_camera_that_looks_elsewhere_hardly_moves_that_point() -> None:
     found = ballscene.ring(12)
-    astray = ballscene.looking(ballscene.CENTRE + [2.0, 0, 0.5], ballscene.CENTRE + [0, 1.5, 0])
+    away, aside = np.array([2.0, 0, 0.5]), np.array([0, 1.5, 0])
+    astray = ballscene.looking(ballscene.CENTRE + away, ballscene.CENTRE + aside)
     cameras = {**found.cameras, "astray": astray}
     assert np.abs(solved.nearest_point_to_axes(cameras) - ballscene.CENTRE).max() < 0.05
 
