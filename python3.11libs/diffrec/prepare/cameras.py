@@ -100,6 +100,7 @@ def _believed_model(
         model = _first_or(mappers.place_sure(mappers.triangulate(model)), model)
         model = _joined(mappers, model, claims)
         model = _first_or(mappers.place_sure(mappers.triangulate(model)), model)
+        mappers.refine(model)
         kept = _believed(model, shared)
         mapping.without(model, set(mapping.cameras_of(model)) - kept)
         progress.line(f"{len(kept)} cameras believed")

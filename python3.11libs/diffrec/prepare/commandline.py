@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from nvdiffrec_contract import preparation
 from nvdiffrec_contract.errors import UserError
+from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
 
 INTERRUPTED = 130
 
@@ -32,6 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         from diffrec.prepare.run import prepare
 
         path = prepare(asked, lambda line: print(line, flush=True))
+    except ModuleNotFoundError as error:
+        print(
+            f"Error: this environment has no package {error.name}. Install it: {sys.executable} -m "
+            'pip install "tops-nvdiffrec[photographs]"',
+            file=sys.stderr,
+        )
+        return EXIT_ENVIRONMENT
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr, flush=True)
         return error.exit_code

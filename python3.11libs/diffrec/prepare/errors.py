@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from typing import Any
+
 from diffrec.errors import DataError, DiffrecError
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT, EXIT_USAGE
 
@@ -38,11 +41,11 @@ class SolverMissingError(DiffrecError):
     """A package that this preparation needs is not installed."""
 
     id = "photographs-extra-missing"
-    cure = 'install it: python -m pip install "tops-nvdiffrec[photographs]"'
+    cure = f'install it: {sys.executable} -m pip install "tops-nvdiffrec[photographs]"'
     exit_code = EXIT_ENVIRONMENT
 
 
-def solver():  # type: ignore[no-untyped-def]
+def solver() -> Any:
     """pycolmap, quiet.
 
     Raises:

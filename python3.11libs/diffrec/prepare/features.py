@@ -8,7 +8,9 @@ from typing import Any
 
 from diffrec.prepare.errors import CamerasError, solver
 from diffrec.prepare.frames import Frame
-from diffrec.prepare.steps import Progress
+from diffrec.prepare.steps import Progress, stamped
+from nvdiffrec_contract import jsonfiles
+from nvdiffrec_contract.jsonfiles import JsonError
 from nvdiffrec_contract.preparation import Preparation
 
 PEAK = 0.002
@@ -42,7 +44,7 @@ def extract(asked: Preparation, frames: Sequence[Frame], progress: Progress) -> 
     """
     colmap = solver()
     path = database_of(asked.out)
-    _forget_others(colmap, path, frames)
+    _forget_others(asked.out, path, frames)
     options = colmap.FeatureExtractionOptions()
     options.use_gpu = False
     options.num_threads = asked.threads
@@ -81,20 +83,24 @@ def _by_lens(frames: Sequence[Frame]) -> dict[int, list[Frame]]:
     return found
 
 
-def _forget_others(colmap: Any, path: Path, frames: Sequence[Frame]) -> None:
-    """Begin anew where the database is of other photographs."""
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return
+def _forget_others(out: Path, path: Path, frames: Sequence[Frame]) -> None:
+    """Begin anew where the database holds other photographs, or others of these names; what only
+    became more is kept."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    listing = path.with_name("database.json")
+    photographs = out / "photographs"
+    present = {
+        file_of(one): [one.lens, list(one.size), stamped(photographs / file_of(one))]
+        for one in frames
+    }
     try:
-        with colmap.Database.open(path) as database:
-            known = {one.name: one.camera_id for one in database.read_all_images()}
-    except Exception:  # a file that was cut, or is something else
-        known = {"": 0}
-    wanted = {file_of(one): one.lens + 1 for one in frames}
-    if any(wanted.get(name) != camera for name, camera in known.items()):
+        known = jsonfiles.read_object(listing, max_bytes=64 << 20)
+    except JsonError:
+        known = {"": None}
+    if any(present.get(name) != value for name, value in known.items()):
         for name in (path.name, f"{path.name}-shm", f"{path.name}-wal"):
             path.with_name(name).unlink(missing_ok=True)
+    jsonfiles.write(listing, present)
 
 
 def _camera(colmap: Any, path: Path, lens: int, members: Sequence[Frame]) -> int:

@@ -97,6 +97,11 @@ def sampled(
     return value, visible
 
 
+def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    """Intersection of two outlines by their union."""
+    return float((a & b).sum() / max(int((a | b).sum()), 1))
+
+
 def silhouette(solved: Solved, name: str, hull: Hull, size: tuple[int, int]) -> NDArray[np.bool_]:
     """What the hull covers in a photograph, for a picture of ``size`` (height, width)."""
     inside = hull.points[hull.inside]

@@ -8,7 +8,7 @@ that it is sure of, and of a sparse capture too few. Neither is believed by itse
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from collections.abc import Mapping as Mapping_
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from diffrec.prepare.solved import Array, Camera, Lens
 SEED = 1
 LONGEST = 3600
 """Seconds that the incremental mapper may take."""
+ITERATIONS = 50
 FEWEST_TO_REGISTER = 15
 """Points by which a photograph is placed among believed ones."""
 
@@ -50,8 +51,7 @@ class Mapping:
         options = self._colmap.GlobalPipelineOptions()
         options.num_threads = options.mapper.num_threads = self._threads
         options.random_seed = options.mapper.random_seed = seed
-        found = self._colmap.global_mapping(self._database, self._pictures, self._new(), options)
-        return _largest_first(found)
+        return self._tried(self._colmap.global_mapping, options)
 
     def place_sure(self, start: Any = None) -> list[Any]:
         """Models of the incremental mapper, the largest first; ``start``: a model to go on from."""
@@ -65,16 +65,32 @@ class Mapping:
             options.mapper.abs_pose_min_num_inliers = FEWEST_TO_REGISTER
             options.mapper.abs_pose_min_inlier_ratio = 0.1
             options.mapper.max_reg_trials = 5
-        found = self._colmap.incremental_mapping(
-            self._database, self._pictures, self._new(), options, **given
-        )
-        return _largest_first(found)
+        return self._tried(self._colmap.incremental_mapping, options, **given)
+
+    def _tried(self, mapper: Callable[..., Any], options: Any, **given: Any) -> list[Any]:
+        """What a mapper finds, the largest model first; nothing where it gives up."""
+        try:
+            found = mapper(self._database, self._pictures, self._new(), options, **given)
+        except (RuntimeError, ValueError, IndexError):  # it says so in whatever way
+            return []
+        return sorted(found.values(), key=lambda one: -int(one.num_reg_images()))
 
     def triangulate(self, model: Any) -> Any:
         """The model's points anew, from its own poses."""
         return self._colmap.triangulate_points(
             model, self._database, self._pictures, self._new(), True, self._incremental(), False
         )
+
+    def refine(self, model: Any) -> None:
+        """Cameras, lenses and points together, so that wrong matches hardly pull at them."""
+        colmap = self._colmap
+        options = colmap.BundleAdjustmentOptions()
+        options.print_summary = False
+        options.ceres.loss_function_type = colmap.LossFunctionType.CAUCHY
+        options.ceres.solver_options.num_threads = self._threads
+        options.ceres.solver_options.max_num_iterations = ITERATIONS
+        if model.num_reg_images() > 2 and model.num_points3D() > 0:
+            colmap.bundle_adjustment(model, options)
 
     def added(self, model: Any, cameras: Mapping_[str, Camera]) -> Any:
         """A model without points that has these cameras as well."""
@@ -112,10 +128,6 @@ class Mapping:
         folder = self._scratch / str(self._count)
         folder.mkdir(parents=True)
         return folder
-
-
-def _largest_first(models: Any) -> list[Any]:
-    return sorted(models.values(), key=lambda one: -int(one.num_reg_images()))
 
 
 def cameras_of(model: Any) -> dict[str, Camera]:

@@ -7,6 +7,7 @@ coverage, stretched to 0 to 1. Nothing is downloaded.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -40,7 +41,7 @@ def masks(
     except ImportError:
         raise SolverMissingError(
             "a model of masks is run with onnxruntime, which is not installed",
-            "install it: python -m pip install onnxruntime, or leave --mask-model out",
+            f"install it: {sys.executable} -m pip install onnxruntime, or leave --mask-model out",
         ) from None
     path = asked.mask_model
     try:

@@ -19,7 +19,7 @@ from diffrec.data import headers
 from diffrec.prepare import hull, mask_model, pictures, silhouettes
 from diffrec.prepare.errors import MasksError, SourceError
 from diffrec.prepare.frames import Frame
-from diffrec.prepare.solved import Solved
+from diffrec.prepare.solved import Camera, Solved, nearest_point_to_axes
 from diffrec.prepare.steps import Progress, stamped
 from nvdiffrec_contract import jsonfiles
 from nvdiffrec_contract.jsonfiles import JsonError
@@ -27,10 +27,14 @@ from nvdiffrec_contract.preparation import Preparation
 
 EMPTY, FULL = 0.001, 0.98
 """Parts of a photograph that a mask covers which no object does."""
-OWN_SHARE = (0.01, 0.95)
-"""Part of the box around what the cameras look at that an object fills."""
+MOST_OF_ALL = 0.95
+"""Part of the space around it that no object fills."""
+AGREEMENT = 0.3
+"""Overlap with the hull's outline, of its union with it, that a mask of the object has at least."""
 HULL_CELLS = 48
 KEPT = "by hand"
+SHAPE = 0.02
+"""By how much the sides of a mask may be in another proportion than its photograph's."""
 
 Mask = NDArray[np.uint8]
 
@@ -107,12 +111,14 @@ def read(out: Path, frame: Frame) -> Mask:
     """
     path = path_of(out, frame.name)
     mask = grey(path)
-    if mask.shape != frame.size:
-        height, width = frame.size
+    height, width = frame.size
+    if mask.shape == frame.size:
+        return mask
+    if abs(mask.shape[1] / mask.shape[0] / (width / height) - 1) > SHAPE:
         raise MasksError(
             f"{path} is {mask.shape[1]} x {mask.shape[0]} pixels, its photograph {width} x {height}"
         )
-    return mask
+    return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
 def _painted(out: Path, listing: Path, frames: Sequence[Frame]) -> set[str]:
@@ -155,7 +161,7 @@ def _from_files(asked: Preparation, frames: Sequence[Frame]) -> dict[str, Mask]:
             missing.append(source.name)
             continue
         mask = grey(path)
-        if abs(mask.shape[1] / mask.shape[0] / (one.size[1] / one.size[0]) - 1) > 0.02:
+        if abs(mask.shape[1] / mask.shape[0] / (one.size[1] / one.size[0]) - 1) > SHAPE:
             raise MasksError(
                 f"{path} is {mask.shape[1]} x {mask.shape[0]} pixels and has not the shape of its "
                 f"photograph {source.name}, which is {one.size[1]} x {one.size[0]} here"
@@ -240,38 +246,44 @@ def _check_together(out: Path, solved: Solved, masks: Mapping[str, Mask]) -> Non
         for name, mask in masks.items()
     }
     coverage = {name: np.asarray(mask, np.float32) for name, mask in small.items()}
-    carved = hull.carve(solved, coverage, cells(solved))
-    low, high = OWN_SHARE
-    if carved.filled > high:
+    carved = hull.carve(solved, coverage, around(solved, coverage))
+    if carved.filled > MOST_OF_ALL:
         raise MasksError(
             "the masks cut nothing away of the space that the photographs show: they cover nearly "
             f"everything, see {out / 'masks'}",
             "the object must be white and all else black",
         )
-    if carved.filled < low:
-        worst, part = _odd_one(solved, coverage, carved)
+    parts = {
+        name: hull.overlap(hull.silhouette(solved, name, carved, mask.shape[:2]), mask > 0.5)
+        for name, mask in coverage.items()
+    }
+    if float(np.median(list(parts.values()))) < AGREEMENT:
+        worst = min(parts, key=lambda name: (parts[name], name))
         raise MasksError(
-            f"the masks do not agree on an object: less than {low:.0%} of the space that all "
-            f"photographs look at is inside them; least does {path_of(out, worst)} ({part:.0%})",
+            "the masks do not agree on an object: no part of space is inside most of them, as with "
+            f"{path_of(out, worst)}",
             "look at report/masks.png, correct the masks that show something else, then start "
             "again",
         )
 
 
-def cells(solved: Solved) -> NDArray[np.float64]:
-    """Points of the space that all cameras look at."""
-    centre, radius = silhouettes.ball(solved)
-    return hull.cube(centre, 1.5 * radius, HULL_CELLS)
+def around(solved: Solved, coverage: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
+    """Points of a cube around what the masks show, twice as large.
 
-
-def _odd_one(
-    solved: Solved, coverage: Mapping[str, NDArray[np.float32]], carved: hull.Hull
-) -> tuple[str, float]:
-    """The mask that holds least of what most others hold."""
-    best = carved.points[carved.votes >= np.quantile(carved.votes, 0.98)]
-    parts = {}
+    Its middle is the point nearest to the rays through the masks' middles, its size by the space
+    that they cover at that distance.
+    """
+    rays = {}
     for name, mask in coverage.items():
-        value, visible = hull.sampled(solved, name, mask, best)
-        parts[name] = float(value[visible].mean()) if visible.any() else 0.0
-    worst = min(parts, key=lambda name: parts[name])
-    return worst, parts[worst]
+        rows, columns = np.nonzero(mask > 0.5)
+        if len(rows):
+            camera = solved.cameras[name]
+            lens = solved.lenses[camera.lens].resized((mask.shape[0], mask.shape[1]))
+            x, y = lens.rays(np.array([[columns.mean() + 0.5, rows.mean() + 0.5]]))[0]
+            way = camera.rotation @ [x, y, 1.0]
+            along = np.stack([np.eye(3)[0], np.eye(3)[1], way / np.linalg.norm(way)], axis=1)
+            reach = np.sqrt(len(rows) / np.pi) / lens.focal[0]
+            rays[name] = (Camera(camera.lens, along, camera.centre), reach)
+    centre = nearest_point_to_axes({name: ray for name, (ray, _reach) in rays.items()})
+    sizes = [reach * np.linalg.norm(ray.centre - centre) for ray, reach in rays.values()]
+    return hull.cube(centre, 2.0 * float(np.median(sizes)), HULL_CELLS)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,7 +131,8 @@ def _heif(path: Path) -> NDArray[Any]:
     except ImportError:
         raise SolverMissingError(
             f"{path.name} is a HEIC photograph, which needs the package pi-heif",
-            "install it: python -m pip install pi-heif, or export the photographs as JPEG",
+            f"install it: {sys.executable} -m pip install pi-heif, or export the photographs as "
+            "JPEG",
         ) from None
     pi_heif.register_heif_opener()
     try:
@@ -147,7 +149,7 @@ def _raw(path: Path) -> NDArray[Any]:
     except ImportError:
         raise SolverMissingError(
             f"{path.name} is a camera's raw file, which needs the package rawpy",
-            "install it: python -m pip install rawpy, or export the photographs as JPEG",
+            f"install it: {sys.executable} -m pip install rawpy, or export the photographs as JPEG",
         ) from None
     try:
         with rawpy.imread(str(path)) as raw:
@@ -204,11 +206,14 @@ def sharpness(pixels: Pixels) -> float:
 
 
 def write_png(path: Path, pixels: NDArray[Any]) -> None:
-    """Write a picture whole or not at all, grey, BGR or BGRA."""
+    """Write a picture whole or not at all, grey, BGR or BGRA; a file that holds just that stays as
+    it is, with its time."""
     done, data = cv2.imencode(".png", pixels, [cv2.IMWRITE_PNG_COMPRESSION, 4])
     if not done:
         raise SourceError(f"{path} cannot be written as PNG")
     try:
+        if path.is_file() and path.read_bytes() == data.tobytes():
+            return
         replace_file(path, data.tobytes())
     except OSError as error:
         raise SourceError(f"cannot write {path}: {error.strerror or error}") from None

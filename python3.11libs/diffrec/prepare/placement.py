@@ -87,7 +87,7 @@ def place(solved: Solved, coverage: Mapping[str, NDArray[np.float32]]) -> Placem
         MasksError: no space is inside the masks.
     """
     turn = _upright(solved)
-    centre, half = _reach(solved)
+    centre, half = _reach(solved, coverage)
     box = np.zeros(3)
     # Twice: the second time in a cube that is as large as the object.
     for _ in range(2):
@@ -107,9 +107,9 @@ def place(solved: Solved, coverage: Mapping[str, NDArray[np.float32]]) -> Placem
     return Placement(scale, turn, centre, box * scale)
 
 
-def _reach(solved: Solved) -> tuple[Array, float]:
-    points = masks.cells(solved).reshape(-1, 3)
-    return points.mean(0), 0.5 * float(np.ptp(points, axis=0).max())
+def _reach(solved: Solved, coverage: Mapping[str, NDArray[np.float32]]) -> tuple[Array, float]:
+    points = masks.around(solved, coverage).reshape(-1, 3)
+    return points.mean(0), 0.8 * float(np.ptp(points, axis=0).max())
 
 
 def _upright(solved: Solved) -> Array:

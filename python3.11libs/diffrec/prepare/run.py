@@ -6,6 +6,7 @@ import dataclasses
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from diffrec.prepare import (
     cameras,
@@ -87,7 +88,17 @@ def _finished(asked: Preparation, chosen: Frames, found: Solved, steps: Steps) -
         lambda told: undistortion.write(asked, used, found, placed, window, told),
     )
     path = out / CONFIGURATION
-    if not path.is_file():
-        jsonfiles.write(path, undistortion.configuration(asked, window, placement.MESH_SCALE))
+    _configure(
+        path,
+        out / "work" / CONFIGURATION,
+        undistortion.configuration(asked, window, placement.MESH_SCALE),
+    )
     steps.take("report", {}, lambda _told: report.write(out, chosen, found, placed, window))
     return path
+
+
+def _configure(path: Path, before: Path, document: dict[str, Any]) -> None:
+    """Write the configuration, unless someone has changed what was written before."""
+    if not path.is_file() or (before.is_file() and path.read_bytes() == before.read_bytes()):
+        jsonfiles.write(before, document)
+        jsonfiles.write(path, document)

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffrec.prepare import hull
+from diffrec.prepare.errors import MasksError
 from diffrec.prepare.hull import Hull
 from diffrec.prepare.solved import Array, Solved, nearest_point_to_axes
 
@@ -41,7 +42,11 @@ Picture = NDArray[np.uint8]
 
 
 def ball(solved: Solved) -> tuple[Array, float]:
-    """(centre, radius) of a ball at which all cameras look, and which most of them show whole."""
+    """(centre, radius) of a ball at which all cameras look, and which most of them show whole.
+
+    Raises:
+        MasksError: they look at nothing in common.
+    """
     centre = nearest_point_to_axes(solved.cameras)
     radii = []
     for camera in solved.cameras.values():
@@ -53,7 +58,14 @@ def ball(solved: Solved) -> tuple[Array, float]:
         # From the centre to the nearest side of the picture.
         side = min(right * z - abs(x), up * z - abs(y)) / np.hypot(1, min(right, up))
         radii.append(max(side, 0.0))
-    return centre, float(np.percentile(radii, 35)) if radii else 0.0
+    radius = float(np.percentile(radii, 35)) if radii else 0.0
+    if radius <= 0:
+        raise MasksError(
+            "the photographs do not look at one object: the cameras' axes meet nowhere in their "
+            "middle",
+            "photograph so that the object is in the middle of each picture, or paint masks",
+        )
+    return centre, radius
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,17 @@ def looking(eye: Array, at: Array, lens: int = 1) -> Camera:
 
 
 def ring(
-    count: int, distance: float = 2.2, lens: Lens = LENS, heights: tuple[float, ...] = (0.5, 1.1)
+    count: int,
+    distance: float = 2.2,
+    lens: Lens = LENS,
+    heights: tuple[float, ...] = (0.5, 1.1),
+    arc: float = 2 * math.pi,
 ) -> Solved:
-    """Cameras around the ball, in turn at each of the heights above its middle."""
+    """Cameras around the ball, or along an arc of that, in turn at each of the heights above its
+    middle."""
     cameras = {}
     for i in range(count):
-        angle = 2 * math.pi * i / count
+        angle = arc * i / count
         out = np.array([math.cos(angle), math.sin(angle), heights[i % len(heights)]])
         cameras[f"view_{i:02d}"] = looking(CENTRE + distance * out / np.linalg.norm(out), CENTRE)
     return Solved({1: lens}, cameras, np.zeros((0, 3)), ())

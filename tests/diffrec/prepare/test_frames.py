@@ -70,11 +70,9 @@ def test_what_is_of_no_use_is_left_out_with_a_reason(copied: Path, tmp_path: Pat
 
 
 def test_the_limit_keeps_an_even_choice(copied: Path, tmp_path: Path) -> None:
+    picture = cv2.imread(str(copied / "view_00.png"))
     for i in range(30):
-        cv2.imwrite(
-            str(copied / f"more_{i:02d}.png"),
-            np.random.default_rng(i).integers(0, 255, (120, 160, 3)).astype(np.uint8),
-        )
+        cv2.imwrite(str(copied / f"more_{i:02d}.png"), np.roll(picture, i + 1, axis=1))
     found = chosen(copied, tmp_path / "out", most=10)
     assert len(found.frames) == 10 and len(found.dropped) == 30
     assert found.frames[0].name == "more_00" and found.frames[-1].name == "view_06"
