@@ -13,8 +13,9 @@ from diffrec.prepare.solved import Array, Solved
 
 VOTES = 0.85
 """Part of the photographs showing a point whose silhouettes must hold it."""
-FEWEST = 3
-"""Photographs that must show a point for it to be of the object."""
+FEWEST = 0.4
+"""Part of the photographs that must show a point for it to be of the object: what lies far off is
+shown by few, which may all have the object before it."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def carve(
         value, visible = sampled(solved, name, mask, flat)
         votes += np.where(visible, value, 0)
         shown += visible
-    part = np.where(shown >= min(FEWEST, len(masks)), votes / np.maximum(shown, 1), 0)
+    part = np.where(shown >= FEWEST * len(masks), votes / np.maximum(shown, 1), 0)
     return Hull(points, part.astype(np.float32).reshape(points.shape[:3]), needed)
 
 
@@ -86,6 +87,7 @@ def sampled(
     """A picture's values where it shows points [N, 3], and whether it does."""
     pixels, before = solved.project(name, points)
     height, width = solved.lenses[solved.cameras[name].lens].size
+    pixels = np.nan_to_num(np.clip(pixels, -1e6, 1e6), nan=-1.0)
     x = pixels[:, 0] / width * picture.shape[1]
     y = pixels[:, 1] / height * picture.shape[0]
     column, row = np.floor(x).astype(np.int64), np.floor(y).astype(np.int64)

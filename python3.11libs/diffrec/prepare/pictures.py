@@ -30,6 +30,8 @@ _ORIENTATION, _MAKE, _MODEL = 0x0112, 0x010F, 0x0110
 _EXIF, _FOCAL, _FOCAL_35 = 0x8769, 0x920A, 0xA405
 _DIAGONAL_35 = math.hypot(36, 24)
 _SHARP = 512
+ROUNDING = 8.0
+"""What 8 bits alone do to a picture without any detail."""
 # How a picture stored with each EXIF orientation is made upright: mirrored first, then turned.
 _TURNS = {3: cv2.ROTATE_180, 4: cv2.ROTATE_180, 5: cv2.ROTATE_90_COUNTERCLOCKWISE,
           6: cv2.ROTATE_90_CLOCKWISE, 7: cv2.ROTATE_90_CLOCKWISE,
@@ -105,6 +107,9 @@ def read(path: Path) -> tuple[Pixels, Exif]:
     said = exif(path)
     if ending in RAW:
         return _bytes(_raw(path)), said
+    if ending in (".tif", ".tiff") and said.orientation != 1:
+        # OpenCV turns some of them by itself, and does not say which.
+        return _bytes(_turned(path)), Exif(1, said.camera, said.lens, said.millimetres)
     return upright(_bytes(_plain(path)), said.orientation), said
 
 
@@ -124,10 +129,24 @@ def _plain(path: Path) -> NDArray[Any]:
     return np.asarray(found)
 
 
+def _turned(path: Path) -> NDArray[Any]:
+    """A picture that Pillow has made upright."""
+    from PIL import Image, ImageOps
+
+    try:
+        with Image.open(path) as picture:
+            picture.load()
+            turned = ImageOps.exif_transpose(picture)
+            alpha = "A" in turned.getbands()
+            pixels = np.asarray(turned.convert("RGBA" if alpha else "RGB"))
+    except Exception as error:  # whatever a broken file makes of the reader
+        raise SourceError(f"{path} is no picture that can be decoded: {error}") from None
+    return pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+
+
 def _heif(path: Path) -> NDArray[Any]:
     try:
-        import pi_heif  # type: ignore[import-not-found,unused-ignore]
-        from PIL import Image, ImageOps
+        import pi_heif
     except ImportError:
         raise SolverMissingError(
             f"{path.name} is a HEIC photograph, which needs the package pi-heif",
@@ -135,17 +154,12 @@ def _heif(path: Path) -> NDArray[Any]:
             "JPEG",
         ) from None
     pi_heif.register_heif_opener()
-    try:
-        with Image.open(path) as picture:
-            turned = ImageOps.exif_transpose(picture)
-            return np.asarray(turned.convert("RGB"))[..., ::-1]
-    except Exception as error:
-        raise SourceError(f"{path} is no HEIC picture that can be decoded: {error}") from None
+    return _turned(path)
 
 
 def _raw(path: Path) -> NDArray[Any]:
     try:
-        import rawpy  # type: ignore[import-not-found,unused-ignore]
+        import rawpy
     except ImportError:
         raise SolverMissingError(
             f"{path.name} is a camera's raw file, which needs the package rawpy",
@@ -202,7 +216,7 @@ def sharpness(pixels: Pixels) -> float:
     fine = cv2.GaussianBlur(whole, (0, 0), 0.5)
     middle = cv2.GaussianBlur(whole, (0, 0), 1.2)
     coarse = cv2.GaussianBlur(whole, (0, 0), 4.0)
-    return float(((fine - middle) ** 2).mean() / (((middle - coarse) ** 2).mean() + 1))
+    return float(((fine - middle) ** 2).mean() / (((middle - coarse) ** 2).mean() + ROUNDING))
 
 
 def write_png(path: Path, pixels: NDArray[Any]) -> None:

@@ -26,6 +26,10 @@ SIDE = 1.75
 """Longest side of the object's box in that world."""
 CELLS = 96
 VOTES = 0.8
+POINTS = 100
+"""Points of the object that say how far down it reaches."""
+SPARE = 0.1
+"""How much further down it may reach, in its height."""
 FORMAT = "tops-nvdiffrec-placement"
 
 
@@ -100,11 +104,37 @@ def place(solved: Solved, coverage: Mapping[str, NDArray[np.float32]]) -> Placem
             )
         level = (inside - centre) @ turn.T
         low, high = np.percentile(level, 0.05, axis=0), np.percentile(level, 99.95, axis=0)
+        low[2] = max(low[2], _lowest(solved, coverage, turn, centre, high[2]))
         box = high - low + carved.spacing
         centre = centre + 0.5 * (low + high) @ turn
         half = 0.6 * float(box.max())
     scale = SIDE / float(box.max())
     return Placement(scale, turn, centre, box * scale)
+
+
+def _lowest(
+    solved: Solved,
+    coverage: Mapping[str, NDArray[np.float32]],
+    turn: Array,
+    centre: Array,
+    top: float,
+) -> float:
+    """The height below which nothing of the object was seen.
+
+    Where all photographs look down, the hull goes on below the object until their sights part.
+    """
+    if len(solved.points) < POINTS:
+        return -np.inf
+    votes, shown = np.zeros(len(solved.points)), np.zeros(len(solved.points))
+    for name, mask in coverage.items():
+        value, visible = hull.sampled(solved, name, mask, solved.points)
+        votes += np.where(visible, value > 0.5, 0)
+        shown += visible
+    of_it = solved.points[votes >= VOTES * np.maximum(shown, 1)]
+    if len(of_it) < POINTS:
+        return -np.inf
+    lowest = float(np.percentile((of_it - centre) @ turn[2], 1))
+    return lowest - SPARE * (top - lowest)
 
 
 def _reach(solved: Solved, coverage: Mapping[str, NDArray[np.float32]]) -> tuple[Array, float]:
