@@ -197,12 +197,12 @@ def solved_of(
     refused = {}
     for name in names:
         if name not in cameras:
-            partners = [
-                (len(points_.first), *(set(pair) - {name}))
-                for pair, points_ in shared.items()
-                if name in pair
-            ]
-            known = [count for count, other in partners if other in cameras]
+            partners = {
+                a if b == name else b: len(one.first)
+                for (a, b), one in shared.items()
+                if name in (a, b)
+            }
+            known = [count for other, count in partners.items() if other in cameras]
             refused[name] = (
                 "shares no points with the others"
                 if not partners

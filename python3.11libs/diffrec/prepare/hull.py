@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import cv2
 import numpy as np
@@ -11,6 +12,8 @@ from numpy.typing import NDArray
 
 from diffrec.prepare.solved import Array, Solved
 
+MOST_PIECES = 40
+"""Pieces among which the largest is looked for."""
 VOTES = 0.85
 """Part of the photographs showing a point whose silhouettes must hold it."""
 FEWEST = 0.4
@@ -33,10 +36,10 @@ class Hull:
     votes: NDArray[np.float32]
     needed: float = VOTES
 
-    @property
+    @cached_property
     def inside(self) -> NDArray[np.bool_]:
-        """Which points are of the object."""
-        return np.asarray(self.votes >= self.needed)
+        """Which points are of the object: the largest piece of those with enough votes."""
+        return largest_piece(self.votes >= self.needed)
 
     def box(self) -> tuple[Array, Array]:
         """Lowest and highest corner of what is of the object; of the cube where nothing is."""
@@ -54,6 +57,46 @@ class Hull:
     def spacing(self) -> float:
         """Distance of neighbouring points."""
         return float(np.linalg.norm(self.points[1, 0, 0] - self.points[0, 0, 0]))
+
+
+def largest_piece(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest connected piece of a grid [N, N, N]; a bridge of one or two cells is none."""
+    core = _eroded(inside)
+    left, best = core.copy(), np.zeros_like(core)
+    for _ in range(MOST_PIECES):
+        if not left.any() or left.sum() <= best.sum():
+            break
+        piece = np.zeros_like(core)
+        piece[np.unravel_index(int(left.argmax()), left.shape)] = True
+        while True:
+            grown = _dilated(piece) & left
+            if grown.sum() == piece.sum():
+                break
+            piece = grown
+        left &= ~piece
+        if piece.sum() > best.sum():
+            best = piece
+    return np.asarray(_dilated(best) & inside if best.any() else inside)
+
+
+def _dilated(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    found = inside.copy()
+    for axis in range(3):
+        ahead, behind = _halves(axis)
+        found[ahead] |= inside[behind]
+        found[behind] |= inside[ahead]
+    return found
+
+
+def _eroded(inside: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    return ~_dilated(~inside)
+
+
+def _halves(axis: int) -> tuple[tuple[slice, ...], tuple[slice, ...]]:
+    """All but the first, and all but the last, along an axis."""
+    ahead, behind = [slice(None)] * 3, [slice(None)] * 3
+    ahead[axis], behind[axis] = slice(1, None), slice(None, -1)
+    return tuple(ahead), tuple(behind)
 
 
 def cube(centre: Array, half: float, count: int) -> Array:

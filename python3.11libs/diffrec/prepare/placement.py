@@ -95,8 +95,9 @@ def place(solved: Solved, coverage: Mapping[str, NDArray[np.float32]]) -> Placem
     box = np.zeros(3)
     # Twice: the second time in a cube that is as large as the object.
     for _ in range(2):
-        carved = hull.carve(solved, coverage, hull.cube(np.zeros(3), half, CELLS) @ turn + centre)
-        inside = carved.points[carved.votes >= VOTES]
+        points = hull.cube(np.zeros(3), half, CELLS) @ turn + centre
+        carved = hull.carve(solved, coverage, points, VOTES)
+        inside = carved.points[carved.inside]
         if not len(inside):
             raise MasksError(
                 "no space is inside the masks of all photographs",

@@ -27,8 +27,10 @@ WORKING = 320
 """Longest side of the pictures in which the object is found."""
 CELLS = (56, 88)
 """Cells along a side of the hull's cube, in each round."""
-BINS = (12, 32, 32)
-"""Steps of lightness and of both colour axes (CIE Lab)."""
+BINS = (10, 28, 28, 5)
+"""Steps of lightness, of both colour axes (CIE Lab), and of how rough the surface looks."""
+ROUGHNESS = 0.01
+"""Half the side of the square that shows how rough a surface looks, in longest sides."""
 INSIDE, OUTSIDE = 0.8, 1.3
 """Of the ball's radius: what is taken for object, and for surroundings, at first."""
 NEVER, SURELY = 0.03, 0.97
@@ -97,10 +99,10 @@ class _Palette:
 
 
 def _smoothed(table: NDArray[np.float64]) -> NDArray[np.float64]:
-    for axis in range(3):
+    for axis in range(table.ndim):
         before = np.roll(table, 1, axis)
         after = np.roll(table, -1, axis)
-        edge = [slice(None)] * 3
+        edge = [slice(None)] * table.ndim
         for end, moved in ((0, before), (-1, after)):
             edge[axis] = slice(end, None) if end else slice(0, 1)
             moved[tuple(edge)] = 0
@@ -172,16 +174,22 @@ def _small(picture: Picture) -> Picture:
 
 
 def _numbers(picture: Picture) -> NDArray[np.int32]:
-    """The number of each pixel's colour in a palette."""
-    lab = cv2.cvtColor(picture, cv2.COLOR_BGR2LAB).astype(np.int32)
-    light, a, b = BINS
-    first = lab[..., 0] * light // 256
+    """The number of each pixel's colour and roughness in a palette."""
+    lab = cv2.cvtColor(picture, cv2.COLOR_BGR2LAB)
+    light, a, b, rough = BINS
+    first = lab[..., 0].astype(np.int32) * light // 256
     # Most colours lie near grey: finer there.
     second, third = (
-        np.clip((lab[..., i] - 128) * count // 128 + count // 2, 0, count - 1)
+        np.clip((lab[..., i].astype(np.int32) - 128) * count // 128 + count // 2, 0, count - 1)
         for i, count in ((1, a), (2, b))
     )
-    return np.asarray((first * a + second) * b + third, np.int32)
+    whole = lab[..., 0].astype(np.float32)
+    size = (2 * max(1, round(ROUGHNESS * max(whole.shape))) + 1,) * 2
+    variance = cv2.blur(whole * whole, size) - cv2.blur(whole, size) ** 2
+    # Deviations of 2, 4, 8 and 16 levels part the steps.
+    steps = 0.5 * np.log2(np.maximum(variance, 1))
+    fourth = np.clip(steps, 0, rough - 1).astype(np.int32)
+    return np.asarray(((first * a + second) * b + third) * rough + fourth, np.int32)
 
 
 def _away(
@@ -217,7 +225,7 @@ def _smooth(picture: Picture, values: Coverage) -> Coverage:
     middle, level = mean(guide), mean(values)
     slope = (mean(guide * values) - middle * level) / (mean(guide * guide) - middle**2 + 4e-3)
     found = mean(slope) * guide + mean(level - slope * middle)
-    return np.clip(found, 0, 1)
+    return np.asarray(np.clip(found, 0, 1), np.float32)
 
 
 def _grown(outline: NDArray[np.bool_], part: float) -> NDArray[np.bool_]:

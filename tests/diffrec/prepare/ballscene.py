@@ -85,6 +85,6 @@ def looked_up(picture: NDArray[np.float32], u: Array, v: Array) -> NDArray[np.fl
     """A repeating picture's colours [N, 3]."""
     side = picture.shape[0]
     x, y = (u % 1 * (side - 1)).astype(np.float32), (v % 1 * (side - 1)).astype(np.float32)
-    shape = (-1, 80)  # OpenCV's pictures have at most 32767 rows
+    shape = (-1, 8)  # OpenCV's pictures have at most 32767 rows
     found = cv2.remap(picture, x.reshape(shape), y.reshape(shape), cv2.INTER_LINEAR)
     return np.asarray(found).reshape(-1, 3)

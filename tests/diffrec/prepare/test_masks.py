@@ -151,3 +151,17 @@ def test_the_hull_of_right_masks_is_the_object(prepared: Callable[..., Prepared]
     assert high[2] == pytest.approx(ballscene.CENTRE[2] + ballscene.RADIUS, abs=0.06)
     outline = hull.silhouette(one.solved, "view_02", carved, ballscene.LENS.size)
     assert overlap(outline.astype(np.uint8) * 255, one.truth["view_02"]) > 0.9
+
+
+def test_the_largest_piece_is_the_object() -> None:
+    grid = np.zeros((20, 20, 20), np.bool_)
+    grid[2:10, 2:10, 2:10] = True
+    grid[13:18, 13:18, 13:18] = True
+    grid[9:14, 6, 6] = True  # a thread
+    found = hull.largest_piece(grid)
+    assert found[3:9, 3:9, 3:9].all() and not found[13:, 13:, 13:].any()
+    assert found.sum() <= grid[2:11, 2:10, 2:10].sum()
+    assert hull.largest_piece(np.zeros((5, 5, 5), np.bool_)).sum() == 0
+    thin = np.zeros((9, 9, 9), np.bool_)
+    thin[4] = True
+    assert (hull.largest_piece(thin) == thin).all()
