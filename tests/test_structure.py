@@ -23,7 +23,11 @@ ALLOWED = {
     "cv2": "Apache-2.0",
     "rattler": "BSD-3-Clause",
     "flip_evaluator": "BSD-3-Clause",
+    "pycolmap": "BSD-3-Clause",
     "PIL": "MIT-CMU",
+    "pi_heif": "BSD-3-Clause",
+    "rawpy": "MIT",
+    "onnxruntime": "MIT",
 }
 OURS = {"nvdiffrec_contract", "diffrec", "houfiles", "nvdiffrec_tops", "topcook"}
 # Given by Houdini, and only there.
@@ -94,7 +98,7 @@ FLOORS = {
         "cli",
         "houdini, scenes",
         "create_environment",
-        "cook, doctor, training",
+        "cook, doctor, photographs, training",
         "assets, attributes, hqueue",
         "command, environment, presets, results",
         "job",

@@ -46,6 +46,18 @@ def _examine(folder: str) -> tuple[str, str]:
 
 
 _COMMANDS = {
+    "reconstruct": (
+        "photographs:reconstruct",
+        "from photographs or a film to a trained mesh",
+        "Find the cameras and masks of photographs or a film, and train a mesh from them. The same "
+        "command goes on where it was ended.",
+    ),
+    "prepare": (
+        "photographs:prepare",
+        "from photographs or a film to a data set, without training",
+        "Find the cameras and masks of photographs or a film, and write a data set with its "
+        "configuration. The same command goes on where it was ended.",
+    ),
     "cook": (
         "cook.command",
         "cook a TOP network of a scene without Houdini",

@@ -1,0 +1,236 @@
+"""Step 4: where each photograph was taken, and whether that can be believed.
+
+Both of COLMAP's mappers make claims. The largest part of a claim that its photographs' own points
+hold together is believed first; then photographs join it one after the other by the points they
+share with it, and parts of other claims join it as a whole where they have cameras in common. All
+is refined together and judged anew each time. What nothing speaks for in the end is refused.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from diffrec.prepare import evidence, mapping
+from diffrec.prepare.errors import ANOTHER_CAPTURE, CamerasError, solver
+from diffrec.prepare.evidence import Pair, Shared
+from diffrec.prepare.features import database_of
+from diffrec.prepare.frames import FEWEST, Frame
+from diffrec.prepare.solved import Array, Camera, Lens, Solved
+from diffrec.prepare.steps import Progress
+from nvdiffrec_contract.preparation import Preparation
+
+ROUNDS = 3
+LEAST = 0.4
+"""Part of the photographs whose cameras must be believed."""
+IN_COMMON = 3
+"""Believed cameras by which a part of another claim is put in its place."""
+CLOSE, PARALLEL = 0.05, 3.0
+"""How far cameras in common may lie apart, in distances to the middle, and turn, in degrees."""
+STILL = 0.02
+"""Cameras nearer together than this, in distances to what they see, did not move."""
+
+Claim = dict[str, Camera]
+
+
+def path_of(out: Path) -> Path:
+    """Where the step leaves what it found."""
+    return out / "work" / "cameras.json"
+
+
+def solve(asked: Preparation, frames: Sequence[Frame], progress: Progress) -> list[Path]:
+    """Find the cameras; the files that were made.
+
+    Raises:
+        CamerasError: too few of them can be believed.
+    """
+    colmap = solver()
+    database = database_of(asked.out)
+    shared = evidence.shared_points(colmap, database)
+    mappers = mapping.Mapping(
+        colmap,
+        database,
+        asked.out / "photographs",
+        asked.out / "work" / "scratch",
+        asked.threads,
+    )
+    model = _believed_model(mappers, shared, progress)
+    names = [one.name for one in frames]
+    found = mapping.cameras_of(model) if model is not None else {}
+    if len(found) < max(FEWEST, LEAST * len(names)):
+        raise CamerasError(
+            f"only {len(found)} of {len(names)} photographs have cameras that can be believed; the "
+            "others share too few points with them, or contradict them",
+            ANOTHER_CAPTURE,
+        )
+    solved = solved_of(model, names, shared, frames)
+    _refuse_what_stood_still(solved)
+    folder = asked.out / "work" / "sparse" / "0"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    model.write(folder)
+    solved.save(path_of(asked.out))
+    shutil.rmtree(asked.out / "work" / "scratch", ignore_errors=True)
+    progress.line(f"{len(solved.cameras)} of {len(names)} believed")
+    return [path_of(asked.out)]
+
+
+def _believed_model(
+    mappers: mapping.Mapping, shared: Mapping[Pair, Shared], progress: Progress
+) -> Any:
+    """The model of all cameras that can be believed; None where there is none."""
+    models = mappers.place_all()
+    progress.line(f"global mapper: {_counted(models)} placed")
+    sure = mappers.place_sure()
+    progress.line(f"incremental mapper: {_counted(sure)} placed")
+    models += sure
+    claims = [part for one in models for part in _parts(one, shared)]
+    if not models or not claims:
+        return None
+    best = max(models, key=lambda one: len(_believed(one, shared)))
+    kept = _believed(best, shared)
+    mapping.without(best, set(mapping.cameras_of(best)) - kept)
+    model = best
+    for _ in range(ROUNDS):
+        before = len(kept)
+        model = _first_or(mappers.place_sure(mappers.triangulate(model)), model)
+        model = _joined(mappers, model, claims)
+        model = _first_or(mappers.place_sure(mappers.triangulate(model)), model)
+        mappers.refine(model)
+        kept = _believed(model, shared)
+        mapping.without(model, set(mapping.cameras_of(model)) - kept)
+        progress.line(f"{len(kept)} cameras believed")
+        if len(kept) <= before:
+            break
+    return model
+
+
+def _counted(models: Sequence[Any]) -> str:
+    return " + ".join(str(one.num_reg_images()) for one in models) or "none"
+
+
+def _first_or(models: Sequence[Any], other: Any) -> Any:
+    return models[0] if models else other
+
+
+def _believed(model: Any, shared: Mapping[Pair, Shared]) -> set[str]:
+    cameras, lenses = mapping.cameras_of(model), mapping.lenses_of(model)
+    return evidence.believed(evidence.judge(cameras, lenses, shared), cameras)
+
+
+def _parts(model: Any, shared: Mapping[Pair, Shared]) -> list[Claim]:
+    """The parts of a claim that hold together, each without its outsiders."""
+    cameras, lenses = mapping.cameras_of(model), mapping.lenses_of(model)
+    verdicts = evidence.judge(cameras, lenses, shared)
+    found: list[Claim] = []
+    left = set(cameras)
+    while len(left) > IN_COMMON:
+        part = evidence.believed(verdicts, left)
+        if len(part) <= IN_COMMON:
+            break
+        found.append({name: cameras[name] for name in part})
+        left -= part
+    return found
+
+
+def _joined(mappers: mapping.Mapping, model: Any, claims: Sequence[Claim]) -> Any:
+    """The model with those cameras of the claims that it lacks, where they fit."""
+    known = mapping.cameras_of(model)
+    more: Claim = {}
+    for claim in sorted(claims, key=len, reverse=True):
+        lacking = set(claim) - known.keys() - more.keys()
+        common = sorted(set(claim) & known.keys())
+        if not lacking or len(common) < IN_COMMON:
+            continue
+        fit = fitted({name: claim[name] for name in common}, known)
+        if fit is not None:
+            scale, turn, move = fit
+            for name in lacking:
+                one = claim[name]
+                more[name] = Camera(one.lens, turn @ one.rotation, scale * turn @ one.centre + move)
+    return mappers.added(model, more) if more else model
+
+
+def fitted(
+    these: Mapping[str, Camera], those: Mapping[str, Camera]
+) -> tuple[float, Array, Array] | None:
+    """(scale, turn, move) that takes cameras onto others of the same names; None where most of
+    them do not fit."""
+    names = sorted(these)
+    a = np.array([these[name].centre for name in names])
+    b = np.array([those[name].centre for name in names])
+    turns = np.array([those[name].rotation @ these[name].rotation.T for name in names])
+    kept = np.ones(len(names), np.bool_)
+    for _ in range(5):
+        u, _s, v = np.linalg.svd(turns[kept].sum(0))
+        turn = u @ np.diag([1, 1, np.linalg.det(u @ v)]) @ v
+        turned = a @ turn.T
+        from_middle, to_middle = turned[kept].mean(0), b[kept].mean(0)
+        spread = ((turned[kept] - from_middle) ** 2).sum()
+        if spread < 1e-18:
+            return None
+        scale = ((turned[kept] - from_middle) * (b[kept] - to_middle)).sum() / spread
+        move = to_middle - scale * from_middle
+        reach = np.linalg.norm(b - np.median(b, axis=0), axis=1).max() + 1e-12
+        away = np.linalg.norm(scale * turned + move - b, axis=1) / reach
+        cosine = (np.einsum("nij,ij->n", turns, turn) - 1) / 2
+        angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
+        good = (away < CLOSE) & (angle < PARALLEL)
+        if (good == kept).all():
+            break
+        if good.sum() < IN_COMMON:
+            return None
+        kept = good
+    return (float(scale), turn, move) if kept.sum() >= 0.5 * len(names) and scale > 0 else None
+
+
+def solved_of(
+    model: Any, names: Sequence[str], shared: Mapping[Pair, Shared], frames: Sequence[Frame]
+) -> Solved:
+    """The result, with a reason for every photograph that has no camera in it."""
+    cameras, lenses = mapping.cameras_of(model), mapping.lenses_of(model)
+    points, seen = mapping.points_of(model)
+    refused = {}
+    for name in names:
+        if name not in cameras:
+            partners = {
+                a if b == name else b: len(one.first)
+                for (a, b), one in shared.items()
+                if name in (a, b)
+            }
+            known = [count for other, count in partners.items() if other in cameras]
+            refused[name] = (
+                "shares no points with the others"
+                if not partners
+                else f"shares {sum(known)} points with {len(known)} of the believed cameras, which "
+                "do not settle where it was"
+            )
+    return Solved(lenses, cameras, points, seen, refused, tuple(_about_lenses(lenses, frames)))
+
+
+def _about_lenses(lenses: Mapping[int, Lens], frames: Sequence[Frame]) -> list[str]:
+    """Where EXIF says another lens than the photographs do."""
+    notes = []
+    for number, lens in lenses.items():
+        said = next((one.focal for one in frames if one.lens + 1 == number and one.focal), None)
+        if said is not None and not 0.8 < said / lens.focal[0] < 1.25:
+            notes.append(
+                f"EXIF gives a focal length of {said:.0f} pixels, the photographs one of "
+                f"{lens.focal[0]:.0f}; the photographs are believed"
+            )
+    return notes
+
+
+def _refuse_what_stood_still(solved: Solved) -> None:
+    """Photographs of one place show nothing of an object's shape."""
+    centres = np.array([one.centre for one in solved.cameras.values()])
+    if not len(solved.points):
+        return
+    middle = np.median(solved.points, axis=0)
+    far = float(np.median(np.linalg.norm(centres - middle, axis=1)))
+    if float(np.linalg.norm(centres - centres.mean(0), axis=1).max()) < STILL * far:
+        raise CamerasError("all photographs were taken from one place; walk around the object")

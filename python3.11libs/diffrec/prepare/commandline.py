@@ -1,0 +1,52 @@
+"""The command line of a preparation."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from nvdiffrec_contract import preparation
+from nvdiffrec_contract.errors import UserError
+from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
+
+INTERRUPTED = 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The argument parser."""
+    made = argparse.ArgumentParser(
+        prog="python -m diffrec.prepare",
+        description="Make a data set for training, with its configuration, out of photographs or a "
+        "film. The same command goes on where it was ended, and does nothing twice.",
+        allow_abbrev=False,
+    )
+    preparation.add_arguments(made)
+    return made
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Prepare; 0 on success, the error's own code for a mistake, which the message names, 130 when
+    it was stopped."""
+    asked = preparation.given(parser().parse_args(argv))
+    try:
+        from diffrec.prepare.run import prepare
+
+        path = prepare(asked, lambda line: print(line, flush=True))
+    except ModuleNotFoundError as error:
+        print(
+            f"Error: this environment has no package {error.name}. Install it: {sys.executable} -m "
+            'pip install "tops-nvdiffrec[photographs]"',
+            file=sys.stderr,
+        )
+        return EXIT_ENVIRONMENT
+    except UserError as error:
+        print(f"Error: {error}", file=sys.stderr, flush=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from here", file=sys.stderr, flush=True)
+        return INTERRUPTED
+    report = path.parent / "report"
+    print(f"look at {report / 'masks.png'} and {report / 'cameras.png'}")
+    print(f"then train: diffrec --config {path}", flush=True)
+    return 0

@@ -1,0 +1,203 @@
+"""What speaks for a camera, and what against it: the photographs' own points.
+
+A mapper's poses are a claim. Two photographs that show the same points judge it: with right poses
+each pair of points lies on its epipolar lines, and before both cameras. A camera is believed when
+several neighbours, themselves believed, say so with most of the points that they share.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from diffrec.prepare.solved import Array, Camera, Lens
+
+NEAR = 0.006
+"""Distance from its epipolar line at which a point counts, in longest sides of the picture."""
+AGREE = 0.35
+"""Part of the points that two photographs share which must count: of wrong poses hardly any does,
+of right ones all but the wrong matches."""
+CLEAR = 12
+"""Points that must count, times that part: fewer where nearly all do."""
+ENOUGH = 15
+"""Points that two photographs must share to judge each other."""
+NEIGHBOURS = 2
+"""Believed neighbours that hold a camera: one alone says little of how far away it was."""
+AGAINST, MANY = 0.3, 30
+"""A pair of photographs contradicts their cameras where it shares so many points, and so small a
+part of them agrees."""
+
+Pair = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class Shared:
+    """The same points in two photographs: pixels [N, 2] in each."""
+
+    first: Array
+    second: Array
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a pair says of the two cameras: how many points they share, and how many of them agree
+    with the poses."""
+
+    count: int
+    agreeing: int
+
+    @property
+    def good(self) -> bool:
+        """Whether the pair speaks for both poses."""
+        return self.agreeing**2 >= CLEAR * self.count and self.agreeing >= AGREE * self.count
+
+    @property
+    def contradicts(self) -> bool:
+        """Whether the pair says that one of the poses is wrong."""
+        return self.count >= MANY and self.agreeing < AGAINST * self.count
+
+
+def shared_points(colmap: Any, database: Path) -> dict[Pair, Shared]:
+    """What every verified pair of photographs shares, by their names without ending."""
+    with colmap.Database.open(database) as opened:
+        images = {one.image_id: one.name for one in opened.read_all_images()}
+        points = {
+            number: np.asarray(opened.read_keypoints(number), np.float64)[:, :2]
+            for number in images
+        }
+        numbers, geometries = opened.read_two_view_geometries()
+    found = {}
+    for number, geometry in zip(numbers, geometries, strict=True):
+        matches = np.asarray(geometry.inlier_matches)
+        if len(matches) < ENOUGH:
+            continue
+        a, b = colmap.pair_id_to_image_pair(number)
+        pair = (Path(images[a]).stem, Path(images[b]).stem)
+        found[pair] = Shared(points[a][matches[:, 0]], points[b][matches[:, 1]])
+    return found
+
+
+def judge(
+    cameras: Mapping[str, Camera], lenses: Mapping[int, Lens], shared: Mapping[Pair, Shared]
+) -> dict[Pair, Verdict]:
+    """What each pair of which both cameras are known says of them."""
+    found = {}
+    for pair, points in shared.items():
+        a, b = pair
+        if a in cameras and b in cameras:
+            agree = agreeing(cameras[a], cameras[b], lenses, points)
+            found[pair] = Verdict(len(agree), int(agree.sum()))
+    return found
+
+
+def agreeing(a: Camera, b: Camera, lenses: Mapping[int, Lens], points: Shared) -> NDArray[np.bool_]:
+    """Which of the points two cameras see as one point before them."""
+    lens_a, lens_b = lenses[a.lens], lenses[b.lens]
+    ray_a, ray_b = (
+        np.concatenate([lens.rays(pixels), np.ones((len(pixels), 1))], axis=1)
+        for lens, pixels in ((lens_a, points.first), (lens_b, points.second))
+    )
+    turn = b.rotation.T @ a.rotation
+    move = b.rotation.T @ (a.centre - b.centre)
+    length = float(np.linalg.norm(move))
+    if length < 1e-9:
+        return np.zeros(len(ray_a), np.bool_)
+    x, y, z = move / length
+    essential = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]]) @ turn
+    line_b, line_a = ray_a @ essential.T, ray_b @ essential
+    off = np.abs((ray_b * line_b).sum(1))
+    away_a = off / np.maximum(np.linalg.norm(line_a[:, :2], axis=1), 1e-12) * lens_a.focal[0]
+    away_b = off / np.maximum(np.linalg.norm(line_b[:, :2], axis=1), 1e-12) * lens_b.focal[0]
+    near = (away_a < NEAR * max(lens_a.size)) & (away_b < NEAR * max(lens_b.size))
+    # Where the rays come nearest: depth_b * ray_b = depth_a * turned + move.
+    turned = ray_a @ turn.T
+    aa, bb, ab = (turned**2).sum(1), (ray_b**2).sum(1), (turned * ray_b).sum(1)
+    am, bm = turned @ move, ray_b @ move
+    below = aa * bb - ab**2
+    depth_a, depth_b = ab * bm - bb * am, aa * bm - ab * am
+    # Rays that are parallel by measurement have no depth to speak of.
+    parallel = below < 1e-6 * aa * bb
+    return np.asarray(near & (parallel | ((depth_a > 0) & (depth_b > 0))))
+
+
+def believed(verdicts: Mapping[Pair, Verdict], names: Collection[str]) -> set[str]:
+    """The largest set of cameras that speak for each other, with no pair that speaks against.
+
+    Where two photographs that share much contradict each other, one of the chains of photographs
+    that join them is broken: it is cut where the fewest points hold it together, and the larger
+    part is believed.
+    """
+    members = set(names)
+    while True:
+        joined: dict[str, dict[str, int]] = {name: {} for name in members}
+        against: list[tuple[int, Pair]] = []
+        for (a, b), verdict in verdicts.items():
+            if a in members and b in members:
+                if verdict.good:
+                    joined[a][b] = joined[b][a] = verdict.agreeing
+                elif verdict.contradicts:
+                    against.append((verdict.count, (a, b)))
+        members = _largest(joined)
+        left = [pair for _count, pair in sorted(against, reverse=True) if set(pair) <= members]
+        if left:
+            members -= _smaller_side(joined, *left[0])
+            continue
+        weak = [name for name in members if len(members & joined[name].keys()) < NEIGHBOURS]
+        if not weak:
+            return members
+        members -= set(weak)
+
+
+def _largest(neighbours: Mapping[str, Collection[str]]) -> set[str]:
+    """The largest part whose members are joined."""
+    left, best = set(neighbours), set[str]()
+    while left:
+        part = _reached(neighbours, min(left))
+        left -= part
+        if len(part) > len(best):
+            best = part
+    return best
+
+
+def _reached(neighbours: Mapping[str, Collection[str]], begin: str) -> set[str]:
+    found, waiting = set[str](), [begin]
+    while waiting:
+        name = waiting.pop()
+        if name not in found:
+            found.add(name)
+            waiting += [one for one in neighbours[name] if one not in found]
+    return found
+
+
+def _smaller_side(joined: Mapping[str, Mapping[str, int]], a: str, b: str) -> set[str]:
+    """Of the two parts that the weakest cut between ``a`` and ``b`` leaves, the smaller.
+
+    The largest flow from one to the other (Edmonds and Karp 1972) finds the cut.
+    """
+    room = {name: dict(others) for name, others in joined.items()}
+    while True:
+        before: dict[str, str] = {a: a}
+        waiting = [a]
+        for name in waiting:
+            for other, left in room[name].items():
+                if left > 0 and other not in before:
+                    before[other] = name
+                    waiting.append(other)
+        if b not in before:
+            break
+        path = [b]
+        while path[-1] != a:
+            path.append(before[path[-1]])
+        steps = list(zip(path[1:], path, strict=False))
+        flow = min(room[one][other] for one, other in steps)
+        for one, other in steps:
+            room[one][other] -= flow
+            room[other][one] += flow
+    near = set(before)
+    rest = set(joined) - near
+    return min(near, rest, key=lambda part: (len(part), min(part)))

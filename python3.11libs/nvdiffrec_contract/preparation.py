@@ -1,0 +1,125 @@
+"""What may be said of a preparation: photographs or a film in, a data set out.
+
+From this table come the command line of ``diffrec.prepare`` and that of the toolkit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Optional
+
+MATCHING = ("auto", "exhaustive", "film", "retrieval")
+"""How pairs of photographs are chosen: by default every pair of a small set."""
+CONFIGURATION = "train.json"
+"""The training configuration in a data set that was prepared."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """One preparation; paths are absolute.
+
+    Attributes:
+        source: a folder of photographs, or a film.
+        out: the folder that the data set is made in.
+        masks: a folder of masks by name; None looks beside the photographs.
+        mask_model: an ONNX file that finds the object in a picture.
+        most: photographs that are used at most.
+        longest: longest side of the photographs that cameras are solved from, pixels.
+        train_size: longest side of the pictures that are trained from, pixels.
+        matching: one of ``MATCHING``.
+        threads: processor threads; 0 for as many as there are.
+    """
+
+    source: Path
+    out: Path
+    masks: Optional[Path] = None  # noqa: UP045 - Python 3.9
+    mask_model: Optional[Path] = None  # noqa: UP045
+    most: int = 300
+    longest: int = 1600
+    train_size: int = 800
+    matching: str = "auto"
+    threads: int = 0
+
+
+def _between(low: int, high: int) -> Any:
+    def number(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise argparse.ArgumentTypeError(f"{value}; allowed: {low} to {high}")
+        return value
+
+    number.__name__ = "whole number"
+    return number
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of a preparation."""
+    parser.add_argument("source", metavar="INPUT", help="a folder of photographs, or a film")
+    parser.add_argument("--out", required=True, metavar="FOLDER", help="made if missing")
+    parser.add_argument(
+        "--masks", metavar="FOLDER", help="masks by file name (INPUT/masks, else they are made)"
+    )
+    parser.add_argument(
+        "--mask-model", metavar="FILE.onnx", help="a model of your own that makes the masks"
+    )
+    parser.add_argument(
+        "--most",
+        type=_between(8, 5000),
+        default=Preparation.most,
+        metavar="N",
+        help="photographs that are used at most (%(default)s)",
+    )
+    parser.add_argument(
+        "--longest",
+        type=_between(256, 8192),
+        default=Preparation.longest,
+        metavar="PIXELS",
+        help="longest side of the photographs that cameras are solved from (%(default)s)",
+    )
+    parser.add_argument(
+        "--train-size",
+        type=_between(64, 4096),
+        default=Preparation.train_size,
+        metavar="PIXELS",
+        help="longest side of the pictures that are trained from (%(default)s)",
+    )
+    parser.add_argument(
+        "--matching",
+        choices=MATCHING,
+        default=Preparation.matching,
+        help="which pairs of photographs are compared (%(default)s)",
+    )
+    parser.add_argument(
+        "--threads",
+        type=_between(0, 1024),
+        default=Preparation.threads,
+        metavar="N",
+        help="processor threads (0: as many as there are)",
+    )
+
+
+_PATHS = ("source", "out", "masks", "mask_model")
+_NAMES = (*_PATHS, "most", "longest", "train_size", "matching", "threads")
+
+
+def given(arguments: argparse.Namespace) -> Preparation:
+    """The preparation that arguments ask for, as seen from the current folder."""
+    values = {name: getattr(arguments, name) for name in _NAMES}
+    for name in _PATHS:
+        if values[name] is not None:
+            values[name] = Path(os.path.abspath(os.path.expanduser(values[name])))
+    return Preparation(**values)
+
+
+def words(asked: Preparation) -> list[str]:
+    """A preparation as arguments: the inverse of :func:`given`."""
+    options = [(name, getattr(asked, name)) for name in _NAMES if name != "source"]
+    found = [
+        f"--{name.replace('_', '-')}={value}"
+        for name, value in options
+        if value is not None and value != getattr(Preparation, name, None)
+    ]
+    return [*found, "--", str(asked.source)]
