@@ -23,6 +23,7 @@ ALLOWED = {
     "cv2": "Apache-2.0",
     "rattler": "BSD-3-Clause",
     "flip_evaluator": "BSD-3-Clause",
+    "pxr": "TOST-1.0",
 }
 OURS = {"nvdiffrec_contract", "diffrec", "houfiles", "nvdiffrec_tops", "topcook"}
 # Given by Houdini, and only there.
@@ -93,7 +94,7 @@ FLOORS = {
         "__main__",
         "cli",
         "houdini, scenes",
-        "cook, doctor, training",
+        "cook, doctor, export, training",
         "assets, attributes, hqueue",
         "command, environment, presets, results",
         "job",

@@ -15,10 +15,14 @@ from diffrec.materials import TextureMaterial
 
 @dataclass(frozen=True)
 class ReferenceMesh:
-    """A mesh with smooth normals and tangents, and its textures."""
+    """A mesh with smooth normals and tangents, and its textures.
+
+    `warnings`: what of its files was passed over.
+    """
 
     mesh: Mesh
     material: TextureMaterial
+    warnings: tuple[str, ...] = ()
 
 
 def load_reference_mesh(path: Path, mtl: Path | None, device: torch.device) -> ReferenceMesh:
@@ -34,7 +38,8 @@ def load_reference_mesh(path: Path, mtl: Path | None, device: torch.device) -> R
         mesh = mesh.with_tangents()
     else:
         mesh = _without_pictures(mesh, description, path)
-    return ReferenceMesh(mesh, _material(description).to(device))
+    material = _material(description).to(device)
+    return ReferenceMesh(mesh, material, description.warnings)
 
 
 def _without_pictures(mesh: Mesh, description: MaterialFile, path: Path) -> Mesh:

@@ -51,6 +51,13 @@ class Diffrec(Engine):
             )
         return []
 
+    def check(self, job: JobFile, config: dict[str, Any], folder: str) -> list[str]:
+        # The trainer writes into a folder of the run's: the asset is named after the job's own.
+        name = os.path.basename(os.path.normpath(job.output))
+        section = config.get(SECTION) or {}
+        config[SECTION] = {"asset_name": name or None, **section}
+        return []
+
     def command(self, job: JobFile, training: Training, python: str, config: str) -> list[str]:
         arguments = [python, "-u", "-m", "diffrec", "--config", config]
         if job.device != "auto":
