@@ -12,7 +12,6 @@ from pathlib import Path
 
 import pytest
 import torch
-from torch import Tensor
 from torch.nn import functional
 
 from diffrec.asset.source import Source, source_of
@@ -68,6 +67,12 @@ def ball_source(size: int = 128) -> Source:
     return source_of(sphere(24, 48), kd, ks, functional.normalize(normal, dim=-1), sky + glow)
 
 
+@pytest.fixture
+def new_ball() -> Source:
+    """The ball, to be changed."""
+    return ball_source()
+
+
 @pytest.fixture(scope="package")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """The asset of the ball in every format."""
@@ -98,8 +103,3 @@ def node() -> Callable[[str, str, list[str]], str]:
         return done.stdout
 
     return run
-
-
-def psnr(first: Tensor, second: Tensor) -> float:
-    """Of pictures in [0, 1], in dB."""
-    return -10 * math.log10(float((first - second).square().mean()))
