@@ -56,19 +56,22 @@ def filled(image: Tensor, known: Tensor) -> Tensor:
     """
     if not known.any():
         return image
-    height, width = known.shape
-    values, share = image * known[..., None], known.float()[..., None]
-    down, across = -height % 2, -width % 2
-    if max(height, width) > 1:
-        stacked = torch.cat([values, share], dim=2).permute(2, 0, 1)[None]
-        halved = functional.avg_pool2d(functional.pad(stacked, (0, across, 0, down)), 2)
-        halved = halved[0].permute(1, 2, 0)
-        some = halved[..., -1:] > 0
-        mean = halved[..., :-1] / halved[..., -1:].clamp_min(1e-6)
-        coarse = filled(torch.where(some, mean, torch.zeros_like(mean)), some[..., 0])
-        spread = coarse.repeat_interleave(2, 0).repeat_interleave(2, 1)[:height, :width]
-        values = torch.where(known[..., None], image, spread)
-    return values
+    planes = image.permute(2, 0, 1).contiguous()[None]
+    return _filled(planes, known[None, None])[0].permute(1, 2, 0).contiguous()
+
+
+def _filled(planes: Tensor, known: Tensor) -> Tensor:
+    """The same for [1, C, H, W] and [1, 1, H, W]."""
+    height, width = known.shape[2:]
+    if max(height, width) == 1 or known.all():
+        return planes
+    right, below = width % 2, height % 2
+    share = functional.pad(known.to(planes), (0, right, 0, below))
+    halved = functional.avg_pool2d(functional.pad(planes * known, (0, right, 0, below)), 2)
+    shares = functional.avg_pool2d(share, 2)
+    coarse = _filled(halved / shares.clamp_min(0.25), shares > 0)
+    spread = functional.interpolate(coarse, scale_factor=2, mode="nearest")
+    return torch.where(known, planes, spread[..., :height, :width])
 
 
 @torch.no_grad()

@@ -75,12 +75,13 @@ def _made(
 ) -> list[str]:
     vertices = vertices_of(source.mesh)
     maps = maps_of(source, vertices)
-    textures = _write_textures(folder, name, maps, source.light)
+    with imagefiles.PictureWriter() as writer:
+        textures = _write_textures(folder, name, maps, source.light, writer)
+        shown = pictures(source, folder, name, turntable)
     log(
         f"Asset {name}: {maps.density:.0f} texels along a unit, textures of "
         f"{maps.albedo.shape[1]} x {maps.albedo.shape[0]}"
     )
-    shown = pictures(source, folder, name, turntable)
     asset = Asset(
         name=name,
         folder=folder,
@@ -119,7 +120,13 @@ def _missing(package: tuple[str, str] | None) -> str | None:
 
 
 @torch.no_grad()
-def _write_textures(folder: Path, name: str, maps: Maps, light: Tensor | None) -> dict[str, str]:
+def _write_textures(
+    folder: Path,
+    name: str,
+    maps: Maps,
+    light: Tensor | None,
+    writer: imagefiles.PictureWriter,
+) -> dict[str, str]:
     """The pictures, each with its colour space in its name; by what they hold."""
     flipped = maps.normal * torch.tensor([1.0, -1.0, 1.0])
     shown: dict[str, tuple[str, Callable[[], bytes]]] = {
@@ -134,15 +141,15 @@ def _write_textures(folder: Path, name: str, maps: Maps, light: Tensor | None) -
     place.mkdir()
     files = {kind: f"{TEXTURES}/{name}_{suffix}.png" for kind, (suffix, _) in shown.items()}
 
+    @torch.no_grad()  # a thread has a state of its own
     def write(path: Path, encoded: Callable[[], bytes]) -> None:
         path.write_bytes(encoded())
 
-    with imagefiles.PictureWriter() as writer:
-        for kind, (_, encoded) in shown.items():
-            writer.do(write, folder / files[kind], encoded)
-        if light is not None:
-            files["light"] = f"{TEXTURES}/{name}_light_linear.hdr"
-            writer.write_hdr(folder / files["light"], light)
+    for kind, (_, encoded) in shown.items():
+        writer.do(write, folder / files[kind], encoded)
+    if light is not None:
+        files["light"] = f"{TEXTURES}/{name}_light_linear.hdr"
+        writer.write_hdr(folder / files["light"], light)
     return files
 
 
