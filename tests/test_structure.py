@@ -28,6 +28,7 @@ ALLOWED = {
     "pi_heif": "BSD-3-Clause",
     "rawpy": "MIT",
     "onnxruntime": "MIT",
+    "pxr": "TOST-1.0",
 }
 OURS = {"nvdiffrec_contract", "diffrec", "houfiles", "nvdiffrec_tops", "topcook"}
 # Given by Houdini, and only there.
@@ -98,7 +99,7 @@ FLOORS = {
         "cli",
         "houdini, scenes",
         "create_environment",
-        "cook, doctor, photographs, training",
+        "cook, doctor, export, photographs, training",
         "assets, attributes, hqueue",
         "command, environment, presets, results",
         "job",

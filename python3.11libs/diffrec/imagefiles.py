@@ -81,6 +81,21 @@ def write_png(path: Path, image: Tensor) -> None:
     write_pixels(path, _levels(image))
 
 
+def png(image: Tensor, bits: int = 8) -> bytes:
+    """A PNG file of [H, W, 1, 3 or 4] in [0, 1], 8 or 16 bits per channel, as it is."""
+    if bits == 8:
+        pixels = _levels(image)
+    else:
+        pixels = image.detach().float().clamp(0, 1).mul(65535).round().cpu().numpy()
+        pixels = pixels.astype(np.uint16)
+    if pixels.shape[2] >= 3:
+        pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+    done, data = cv2.imencode(".png", np.ascontiguousarray(pixels))
+    if not done:
+        raise ImageError("a picture cannot be encoded as PNG")
+    return bytes(data.tobytes())
+
+
 def _levels(image: Tensor) -> Any:
     return image.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
 

@@ -99,6 +99,26 @@ def choice(*choices: str) -> Check:
     return Check(allowed, {"enum": list(choices)}, normalise)
 
 
+def choices(*words: str) -> Check:
+    """A list of some of the given texts, each at most once; it may be empty."""
+    allowed = f"a list of some of {', '.join(shown(word) for word in words)}, or []"
+
+    def normalise(value: Any) -> tuple[str, ...]:
+        if not isinstance(value, (list, tuple)) or len(value) > len(words):
+            raise Refused(value, allowed)
+        if not all(isinstance(one, str) and one in words for one in value):
+            raise Refused(value, allowed)
+        if len(set(value)) < len(value):
+            raise Refused(value, allowed)
+        return tuple(value)
+
+    return Check(
+        allowed,
+        {"type": "array", "items": {"enum": list(words)}, "uniqueItems": True},
+        normalise,
+    )
+
+
 _DEVICE = r"auto|cpu|cuda(:[0-9]{1,2})?"
 
 

@@ -28,6 +28,7 @@ BACKGROUNDS = ("black", "white", "checker", "reference")
 LOSSES = ("logl1", "logl2", "mse", "smape", "relmse")
 ISOSURFACES = ("dmtet", "flexicubes")
 SHADING_MODELS = ("split_sum",)
+ASSET_FORMATS = ("usd", "usdz", "glb", "mtlx", "obj")
 
 SECTION = "diffrec"
 """The object that holds the fields of the diffrec trainer alone."""
@@ -205,6 +206,23 @@ class Extensions:
         check.choice("own", "tiny-cuda-nn"),
         "what the material of the first pass is: own, or tiny-cuda-nn where that is installed "
         "(CUDA)",
+    )
+
+    asset: tuple[str, ...] = _row(
+        ASSET_FORMATS,
+        check.choices(*ASSET_FORMATS),
+        "formats that the finished mesh is written in beside nvdiffrec's files, with textures of "
+        "their own; [] writes no asset",
+    )
+    asset_name: str | None = _row(
+        None,
+        check.optional(check.TEXT),
+        "name of the asset's files, prims and material; null takes that of the output folder",
+    )
+    asset_turntable: int = _row(
+        24,
+        check.integer(0, 1000),
+        "pictures of one turn around the asset; 0 for none",
     )
 
     def __post_init__(self) -> None:

@@ -30,6 +30,8 @@ FINAL, FIRST = "mesh", "dmtet_mesh"
 """Folders of the final mesh, and of the first pass's."""
 VALIDATION = {FINAL: "validate", FIRST: "dmtet_validate"}
 """The folder of validation pictures and figures, for each mesh."""
+ASSET = "asset"
+"""Folder of the final mesh as other programs want it; a training of diffrec writes it."""
 METRICS = "metrics.txt"
 """The table of PSNR per view, in a folder of validation."""
 
@@ -49,6 +51,7 @@ TAGS = {
     ".usda": "file/geo/usd",
     ".usdc": "file/geo/usd",
     ".usdz": "file/geo/usd",
+    ".mtlx": "file/text/mtlx",
     ".glb": "file/geo/gltf",
     ".gltf": "file/geo/gltf",
 }

@@ -93,6 +93,11 @@ _COMMANDS = {
         "run a small farm on this computer, to try the way to a farm",
         "Run a small farm on this computer, to try the way to a farm.",
     ),
+    "export": (
+        "export",
+        "write a result as USD, glTF, MaterialX and OBJ for other programs",
+        "Write a finished result as an asset that opens right in other programs.",
+    ),
     "env": (
         "environment.command",
         "make, list, show and remove Python environments",

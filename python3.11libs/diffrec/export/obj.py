@@ -23,11 +23,18 @@ __all__ = ["ObjError", "write_obj"]
 Floats = NDArray[np.float64]
 
 
-def write_obj(path: Path, mesh: Mesh, *, log: Callable[[str], None] | None = None) -> None:
+def write_obj(
+    path: Path,
+    mesh: Mesh,
+    *,
+    material: str | None = None,
+    log: Callable[[str], None] | None = None,
+) -> None:
     """Write mesh.obj and, beside it, its material library of the same stem.
 
-    Positions are required; texture coordinates and normals are written if present. The lines of
-    progress go to `log`. Raises ObjError or MtlError if the disk refuses.
+    Positions are required; texture coordinates and normals are written if present. `material`: the
+    name of a material in a library that the caller writes instead. The lines of progress go to
+    `log`. Raises ObjError or MtlError if the disk refuses.
     """
     say = log or (lambda line: None)
     library = path.with_suffix(".mtl")
@@ -49,7 +56,7 @@ def write_obj(path: Path, mesh: Mesh, *, log: Callable[[str], None] | None = Non
         row = keyword + " %.8g" * table.shape[1] + "\n"
         parts.append((row * len(table)) % tuple(table.reshape(-1).tolist()))
     say(f"    writing {len(indices[0])} faces")
-    parts += ["s 1\n", "g pMesh1\n", "usemtl defaultMat\n"]
+    parts += ["s 1\n", "g pMesh1\n", f"usemtl {material or 'defaultMat'}\n"]
     keywords = [keyword for keyword, _, _ in tables]
     corner = "//".join(["%d"] * 2) if keywords == ["v", "vn"] else "/".join(["%d"] * len(tables))
     faces = np.stack(indices, axis=-1).astype(np.int64) + 1  # [F, 3, attributes]
@@ -60,7 +67,8 @@ def write_obj(path: Path, mesh: Mesh, *, log: Callable[[str], None] | None = Non
         replace_file(path, "".join(parts).encode())
     except OSError as error:
         raise ObjError(f"{path}: cannot write the mesh: {error.strerror}") from error
-    write_mtl(library, log=log)
+    if material is None:
+        write_mtl(library, log=log)
     say("Done exporting mesh")
 
 

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diffrec.data import headers
+from diffrec.pictures import headers
 from diffrec.prepare import hull, mask_model, pictures, silhouettes
 from diffrec.prepare.errors import MasksError, SourceError
 from diffrec.prepare.frames import Frame

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diffrec.data import headers
+from diffrec.pictures import headers
 from diffrec.prepare.errors import SolverMissingError, SourceError
 from nvdiffrec_contract.files import replace_file
 

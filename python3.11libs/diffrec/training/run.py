@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from diffrec import imagefiles, side_work
+from diffrec.asset.finished import write_finished
 from diffrec.charting.charts import Charted, chart
 from diffrec.data.load import load_views
 from diffrec.data.rendered import known_light
@@ -301,6 +302,7 @@ class _Run:
                 final = geometry.mesh().detach()
             write_result(self.folder / "mesh", final, material, self.light, self.log, writer)
             self._contact_sheet(scene, writer)
+        write_finished(config, self.folder, final, material, self.light, self.log)
         return Reconstruction(self.folder, first, validation, final.triangles.shape[0])
 
     def _chart(self, mesh: Mesh) -> Charted:

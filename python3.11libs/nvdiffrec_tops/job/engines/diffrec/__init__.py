@@ -62,6 +62,10 @@ class Diffrec(Engine):
             from_mapping(known, "the configuration")
         except ConfigError as error:
             raise JobError(error.id, error.cause, error.cure, error.exit_code) from None
+        # The trainer writes into a folder of the run's: the asset is named after the job's own.
+        name = os.path.basename(os.path.normpath(job.output))
+        section = config.get(SECTION) or {}
+        config[SECTION] = {"asset_name": name or None, **section}
         return super().check(job, config, folder)
 
     def command(self, job: JobFile, training: Training, python: str, config: str) -> list[str]:

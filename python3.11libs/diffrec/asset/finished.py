@@ -1,0 +1,48 @@
+"""The asset that a training leaves at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from diffrec.asset.names import asset_name
+from diffrec.asset.source import source_of
+from diffrec.asset.write import write_asset
+from diffrec.export.probe import PROBE_RESOLUTION
+from diffrec.geometry.mesh import Mesh
+from diffrec.materials import TextureMaterial
+from diffrec.shading.light import EnvironmentLight
+from nvdiffrec_contract import layout
+from nvdiffrec_contract.configuration import Config
+
+
+@torch.no_grad()
+def write_finished(
+    config: Config,
+    folder: Path,
+    mesh: Mesh,
+    material: TextureMaterial,
+    light: EnvironmentLight,
+    log: Callable[[str], None],
+) -> None:
+    """Write what the configuration asks for below the output folder `folder`.
+
+    A finished training is never lost for it: whatever goes wrong is a warning.
+    """
+    own = config.diffrec
+    if not own.asset:
+        return
+    name = asset_name(own.asset_name or folder.absolute().name)
+    place = folder / layout.ASSET
+    log(f"Writing asset:  {place / name}")
+    try:
+        sky = light.to_latlong(PROBE_RESOLUTION)
+        source = source_of(mesh, material.kd, material.ks, material.normal, sky)
+        write_asset(source, place, name, own.asset, log, turntable=own.asset_turntable)
+    except Exception as error:
+        log(
+            f"Warning: the asset is not complete: {error}; the result itself is, and "
+            "nvdiffrec-tops export makes the asset of it"
+        )

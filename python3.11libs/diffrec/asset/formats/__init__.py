@@ -1,0 +1,21 @@
+"""Formats of an asset: a module each, found here.
+
+A module has `LABEL`, what it writes, with {name} for the asset's name; `PACKAGE`, what is imported
+and what is installed for that, or None; and `export(asset)`, which writes into `asset.folder` and
+returns the paths of its files there, the one that a reader opens first.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+
+def formats() -> dict[str, Any]:
+    """The modules of this folder by name."""
+    return {
+        one.name: import_module(f"{__name__}.{one.name}")
+        for one in pkgutil.iter_modules([str(Path(__file__).parent)])
+    }

@@ -1,0 +1,52 @@
+"""The material alone, as a MaterialX document with a standard surface."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree
+
+from diffrec.asset.asset import Asset
+from nvdiffrec_contract.files import replace_file
+
+LABEL = "{name}.mtlx"
+PACKAGE = None
+
+# Input of the surface: the texture, the type of its picture and its colour space. MaterialX has no
+# word for colours that are none; "Raw" is what its own examples and Houdini write.
+INPUTS = {
+    "base_color": ("albedo", "color3", "srgb_texture"),
+    "specular_roughness": ("roughness", "float", "Raw"),
+    "metalness": ("metalness", "float", "Raw"),
+    "normal": ("normal", "vector3", "Raw"),
+}
+
+
+def export(asset: Asset) -> list[str]:
+    """NAME.mtlx: a nodegraph of pictures, a standard surface, and the material NAME."""
+    document = ElementTree.Element("materialx", version="1.38", colorspace="lin_rec709")
+    graph = ElementTree.SubElement(document, "nodegraph", name=f"NG_{asset.name}")
+    shader = {"name": f"SR_{asset.name}", "type": "surfaceshader"}
+    surface = ElementTree.SubElement(document, "standard_surface", shader)
+    _input(surface, "base", "float", value="1")
+    for name, (texture, kind, space) in INPUTS.items():
+        image = ElementTree.SubElement(graph, "image", name=texture, type=kind)
+        _input(image, "file", "filename", value=asset.textures[texture], colorspace=space)
+        last = texture
+        if texture == "normal":
+            last = "normal_map"
+            node = ElementTree.SubElement(graph, "normalmap", name=last, type=kind)
+            _input(node, "in", kind, nodename=texture)
+        output = f"{texture}_out"
+        ElementTree.SubElement(graph, "output", name=output, type=kind, nodename=last)
+        _input(surface, name, kind, nodegraph=f"NG_{asset.name}", output=output)
+    material = ElementTree.SubElement(document, "surfacematerial", name=asset.name, type="material")
+    _input(material, "surfaceshader", "surfaceshader", nodename=f"SR_{asset.name}")
+    # Outputs stand behind the nodes of a graph.
+    graph[:] = sorted(graph, key=lambda node: node.tag == "output")
+    ElementTree.indent(document)
+    text = ElementTree.tostring(document, "utf-8", xml_declaration=True)
+    replace_file(asset.folder / f"{asset.name}.mtlx", text + b"\n")
+    return [f"{asset.name}.mtlx"]
+
+
+def _input(node: ElementTree.Element, name: str, kind: str, **rest: str) -> None:
+    ElementTree.SubElement(node, "input", {"name": name, "type": kind, **rest})

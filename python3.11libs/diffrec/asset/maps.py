@@ -1,0 +1,89 @@
+"""The textures of an asset, channel by channel, as other programs want them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from diffrec.asset.source import Source
+from diffrec.asset.texels import Texels, filled, in_mikktspace, texels_of
+from diffrec.asset.vertices import Vertices
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Textures whose charts are dilated into the whole background, on the processor.
+
+    Attributes:
+        open_albedo: [H, W, 3], linear, as trained.
+        albedo: the same times what residual occlusion leaves: no other program reads that.
+        occlusion: [H, W, 1], as glTF has it: 1 is open.
+        roughness, metalness: [H, W, 1].
+        normal: [H, W, 3] in [-1, 1], unit length, +y up, for MikkTSpace.
+        density: texels along a world unit, the square root of the mean over the surface's area.
+    """
+
+    open_albedo: Tensor
+    albedo: Tensor
+    occlusion: Tensor
+    roughness: Tensor
+    metalness: Tensor
+    normal: Tensor
+    density: float
+
+
+@torch.no_grad()
+def maps_of(source: Source, vertices: Vertices) -> Maps:
+    """The maps of a result; `vertices`: those of its mesh."""
+    known: dict[tuple[int, int], Texels] = {}
+
+    def under(image: Tensor) -> Texels:
+        resolution = (image.shape[0], image.shape[1])
+        if resolution not in known:
+            known[resolution] = texels_of(source.mesh, resolution)
+        return known[resolution]
+
+    kd = filled(source.kd, under(source.kd).used).cpu()
+    ks = filled(source.ks, under(source.ks).used).cpu()
+    normal = in_mikktspace(source.normal, source.mesh, vertices, under(source.normal))
+    normal = filled(normal, under(source.normal).used).cpu()
+    normal = functional.normalize(normal, dim=2)
+    occlusion, roughness, metalness = torch.split(ks.clamp(0, 1), 1, dim=2)
+    is_open = 1 - occlusion
+    return Maps(
+        open_albedo=kd.clamp(0, 1),
+        albedo=(kd * resized(is_open, kd)).clamp(0, 1),
+        occlusion=is_open,
+        roughness=roughness,
+        metalness=metalness,
+        normal=normal,
+        density=_density(source),
+    )
+
+
+def resized(image: Tensor, like: Tensor) -> Tensor:
+    """`image` [H, W, C] in the height and width of another; means of texels where it shrinks."""
+    height, width = like.shape[:2]
+    if image.shape[:2] == like.shape[:2]:
+        return image
+    way = cv2.INTER_AREA if image.shape[0] >= height else cv2.INTER_LINEAR
+    shown = cv2.resize(image.contiguous().numpy(), (width, height), interpolation=way)
+    return torch.from_numpy(shown).reshape(height, width, image.shape[2])
+
+
+def _density(source: Source) -> float:
+    mesh, (height, width) = source.mesh, source.kd.shape[:2]
+    assert mesh.texcoords is not None and mesh.texcoord_triangles is not None
+    corner = mesh.positions[mesh.triangles].double()
+    uv = mesh.texcoords[mesh.texcoord_triangles].double() * torch.tensor(
+        [width, height], device=mesh.positions.device
+    )
+    facing = torch.linalg.cross(corner[:, 1] - corner[:, 0], corner[:, 2] - corner[:, 0])
+    side = uv[:, 1:] - uv[:, :1]
+    texels = (side[:, 0, 0] * side[:, 1, 1] - side[:, 0, 1] * side[:, 1, 0]).abs().sum()
+    area = facing.norm(dim=1).sum()
+    return float((texels / area).sqrt()) if area > 0 else 0.0

@@ -1,0 +1,91 @@
+"""What an asset is made of: a finished mesh with its textures and its light."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from diffrec import imagefiles
+from diffrec.errors import DiffrecError
+from diffrec.export import textures
+from diffrec.geometry.mesh import Mesh
+from diffrec.textured_mesh import load_obj
+from nvdiffrec_contract import layout
+from nvdiffrec_contract.failure import EXIT_USAGE
+
+PROBE = "probe.hdr"
+
+
+class AssetError(DiffrecError):
+    """No asset can be made of a result; the text says which file is wrong."""
+
+    id = "asset"
+    cure = "name the output folder of a training that is done, then export again"
+    exit_code = EXIT_USAGE
+
+
+@dataclass(frozen=True)
+class Source:
+    """A finished mesh.
+
+    Attributes:
+        mesh: with texture coordinates, normals and tangents, those that it was trained with.
+        kd: albedo [H, W, 3], linear.
+        ks: occlusion (0 is open), roughness, metalness [H, W, 3].
+        normal: [H, W, 3] in [-1, 1], +y up, in the frame of the mesh's own tangents.
+        light: panorama [H, W, 3], linear, -z in the middle; None where there is none.
+    """
+
+    mesh: Mesh
+    kd: Tensor
+    ks: Tensor
+    normal: Tensor
+    light: Tensor | None
+
+
+def source_of(mesh: Mesh, kd: Tensor, ks: Tensor, normal: Tensor, light: Tensor | None) -> Source:
+    """What is in memory, with all that exporters need; it stays on its device."""
+    if mesh.normals is None:
+        mesh = mesh.with_normals()
+    if mesh.tangents is None:
+        mesh = mesh.with_tangents()
+    sky = None if light is None else light.detach().float()
+    kd, ks, normal = (one.detach().float() for one in (kd, ks, normal))
+    return Source(mesh.detach(), kd, ks, normal, sky)
+
+
+def read_source(result: Path) -> Source:
+    """The final mesh of an output folder, or the mesh in the folder itself.
+
+    Raises:
+        AssetError: there is no mesh, or it cannot carry textures.
+        DiffrecError: a file of it is missing or damaged.
+    """
+    folder = next((one for one in (result / layout.FINAL, result) if _has_mesh(one)), None)
+    if folder is None:
+        raise AssetError(
+            f"{result} has no {layout.FINAL}/mesh.obj: no training has ended there"
+            if result.is_dir()
+            else f"the folder {result} does not exist"
+        )
+    path = folder / "mesh.obj"
+    mesh = load_obj(path).mesh
+    if mesh.texcoords is None:
+        raise AssetError(f"{path} has no texture coordinates: there is nothing to put textures on")
+    # By their names, not as the mesh's material: of a reference the occlusion would be cleared.
+    kd, ks, normal = (folder / name for name in textures.FILES)
+    probe = folder / PROBE
+    light = imagefiles.read_hdr(probe) if probe.is_file() else None
+    return source_of(
+        mesh,
+        imagefiles.read_srgb(kd)[..., :3],
+        imagefiles.read_linear(ks)[..., :3],
+        imagefiles.read_linear(normal)[..., :3] * 2 - 1,
+        light,
+    )
+
+
+def _has_mesh(folder: Path) -> bool:
+    return (folder / "mesh.obj").is_file()

@@ -1,0 +1,50 @@
+"""The command that writes an asset of a result: what the toolkit takes and hands to the trainer."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from nvdiffrec_contract import layout
+from nvdiffrec_contract.configuration import ASSET_FORMATS
+
+MODULE = "diffrec.asset"
+"""The module that is run, in the trainer's environment."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of the command."""
+    parser.add_argument(
+        "result",
+        metavar="RESULT",
+        type=Path,
+        help=f"the output folder of a training that is done, with {layout.FINAL}/ in it",
+    )
+    parser.add_argument(
+        "--out", metavar="FOLDER", type=Path, help=f"where to write (RESULT/{layout.ASSET})"
+    )
+    parser.add_argument("--name", help="of the asset (the result's folder)")
+    parser.add_argument(
+        "--formats",
+        nargs="+",
+        choices=ASSET_FORMATS,
+        default=list(ASSET_FORMATS),
+        help="what to write beside the textures (all)",
+    )
+    parser.add_argument(
+        "--turntable",
+        metavar="N",
+        type=int,
+        default=0,
+        help="write N pictures of one turn as well (0)",
+    )
+
+
+def arguments(given: argparse.Namespace) -> list[str]:
+    """The same as an argument list, with absolute paths."""
+    found = ["--formats", *given.formats, "--turntable", str(given.turntable)]
+    if given.out is not None:
+        found.append(f"--out={given.out.absolute()}")
+    if given.name is not None:
+        found.append(f"--name={given.name}")
+    return [*found, "--", str(given.result.absolute())]
