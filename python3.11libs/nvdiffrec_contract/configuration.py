@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, Union
 
 from nvdiffrec_contract import checks as check
-from nvdiffrec_contract import nvdiffrecmc, relativepaths
+from nvdiffrec_contract import engines, relativepaths
 from nvdiffrec_contract.checks import Check, Refused
 from nvdiffrec_contract.errors import ConfigError, FieldError
 from nvdiffrec_contract.jsonfiles import JsonError, read_object
@@ -517,7 +517,7 @@ def hint(name: str, known: Collection[str] = NAMES) -> str:
     """What an unknown field was most likely meant to be, to end a sentence; '' for nothing."""
     if known is NAMES and name in EXTENSIONS:
         return f'it belongs inside the object "{SECTION}": {{"{name}": …}}'
-    if known is NAMES and (other := nvdiffrecmc.meaning(name)):
+    if known is NAMES and (other := engines.of_nvdiffrecmc(name)):
         return other
     near = nearest(name, known)
     inside = f"{SECTION}." if known is EXTENSIONS else ""
