@@ -11,7 +11,14 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from ..errors import MAX_DEPTH, MAX_FILE_BYTES, MAX_MEMBERS, MAX_NAME_BYTES, HouFileError, shown
+from houfiles.errors import (
+    MAX_DEPTH,
+    MAX_FILE_BYTES,
+    MAX_MEMBERS,
+    MAX_NAME_BYTES,
+    HouFileError,
+    shown,
+)
 
 MAGIC = b"070707"
 TRAILER = "TRAILER!!!"

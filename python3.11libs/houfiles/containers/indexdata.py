@@ -11,8 +11,8 @@ import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import HouFileError, shown
-from ..members.options import ByteReader, counted
+from houfiles.errors import HouFileError, shown
+from houfiles.members.options import ByteReader, counted
 
 MAGIC = b"INDX"
 INDEX = "INDEX_SECTION"

@@ -12,9 +12,10 @@ import binascii
 import re
 from collections.abc import Sequence
 
-from ..errors import MAX_ITEMS, MAX_TEXT_BYTES, HouFileError, shown
-from ..members import options
-from ..members.optionstext import decode_text, encode_text
+from houfiles.errors import MAX_ITEMS, MAX_TEXT_BYTES, HouFileError, shown
+from houfiles.members import options
+from houfiles.members.optionstext import decode_text, encode_text
+
 from .cpio import name_problem
 
 BOUNDARY = "HOUDINIMIMEBOUNDARY0xD3ADD339-0x00000F49-0x56B122C9-0x00000001HOUDINIMIMEBOUNDARY"

@@ -10,9 +10,10 @@ import binascii
 import re
 from dataclasses import dataclass
 
-from ..errors import MAX_FILE_BYTES, MAX_MEMBERS, HouFileError, shown
-from ..members import options
-from ..members.optionstext import encode_text
+from houfiles.errors import MAX_FILE_BYTES, MAX_MEMBERS, HouFileError, shown
+from houfiles.members import options
+from houfiles.members.optionstext import encode_text
+
 from .cpio import Archive, Member, name_problem
 from .mime import BOUNDARY
 

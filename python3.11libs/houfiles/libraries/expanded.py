@@ -18,12 +18,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import TypeVar
 
-from .. import dialogscript
-from ..containers import mime
-from ..containers.indexdata import INDEX, LIBRARY, Record, section_name
-from ..dialogscript import Interface
-from ..errors import MAX_FILE_BYTES, HouFileError, shown, text_of
-from ..scene import Node, contents_tree
+from houfiles import dialogscript
+from houfiles.containers import mime
+from houfiles.containers.indexdata import INDEX, LIBRARY, Record, section_name
+from houfiles.dialogscript import Interface
+from houfiles.errors import MAX_FILE_BYTES, HouFileError, shown, text_of
+from houfiles.scene import Node, contents_tree
+
 from . import indextext, sections
 
 _T = TypeVar("_T")

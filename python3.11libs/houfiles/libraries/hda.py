@@ -11,12 +11,13 @@ from __future__ import annotations
 import struct
 import zlib
 
-from ..containers import cpio, indexdata
-from ..containers.indexdata import AssetDefinition, Library, Section
-from ..containers.mime import EXTERNAL, Members, reference
-from ..errors import MAX_FILE_BYTES, HouFileError, text_of
-from ..members import options
-from ..members.optionstext import decode_text, encode_text
+from houfiles.containers import cpio, indexdata
+from houfiles.containers.indexdata import AssetDefinition, Library, Section
+from houfiles.containers.mime import EXTERNAL, Members, reference
+from houfiles.errors import MAX_FILE_BYTES, HouFileError, text_of
+from houfiles.members import options
+from houfiles.members.optionstext import decode_text, encode_text
+
 from .expanded import CONTENTS, ExpandedDefinition, ExpandedLibrary
 
 _OPTIONS = ("ExtraFileOptions", "InternalFileOptions")

@@ -11,8 +11,8 @@ import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from ..containers.indexdata import Record
-from ..errors import HouFileError, shown
+from houfiles.containers.indexdata import Record
+from houfiles.errors import HouFileError, shown
 
 _KEYS = (
     "Operator",

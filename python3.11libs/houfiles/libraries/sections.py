@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from ..errors import MAX_ITEMS, HouFileError, shown
+from houfiles.errors import MAX_ITEMS, HouFileError, shown
 
 LIST = "Sections.list"
 CONTENTS_FOLDER = "Contents.dir"

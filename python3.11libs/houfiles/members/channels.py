@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from ..errors import MAX_DEPTH, MAX_ITEMS, HouFileError, shown
-from ..quoting import needs_quotes, word_at, written
+from houfiles.errors import MAX_DEPTH, MAX_ITEMS, HouFileError, shown
+from houfiles.quoting import needs_quotes, word_at, written
+
 from .parms import Expression
 
 SHAPES = frozenset(

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from ..errors import HouFileError, shown
-from ..quoting import QUOTED, quote, unescape
+from houfiles.errors import HouFileError, shown
+from houfiles.quoting import QUOTED, quote, unescape
+
 from . import statements
 from .statements import SHARED, Lines, Placement, Reader, Rows, Stat, block, flag_text, rest
 

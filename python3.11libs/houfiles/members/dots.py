@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 
-from ..errors import HouFileError, shown
+from houfiles.errors import HouFileError, shown
+
 from .definition import NOTHING, Wire
 
 _INPUT = re.compile(r"(\S+)(?:\s+(\d{1,9}))?(?:\s+\d{1,9})?\s*", re.ASCII)

@@ -6,7 +6,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import MAX_ITEMS, MAX_TEXT_BYTES, HouFileError, shown
+from houfiles.errors import MAX_ITEMS, MAX_TEXT_BYTES, HouFileError, shown
 
 OptionValue = bool | str | tuple[int, ...]
 """A bool, a string, or 64-bit integers."""

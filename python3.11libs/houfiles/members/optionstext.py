@@ -14,7 +14,8 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ..errors import MAX_ITEMS, MAX_TEXT_BYTES, HouFileError, shown
+from houfiles.errors import MAX_ITEMS, MAX_TEXT_BYTES, HouFileError, shown
+
 from .options import OptionValue
 
 

@@ -12,8 +12,8 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from ..errors import MAX_ITEMS, HouFileError, shown
-from ..quoting import BLANK, needs_quotes, word_at, written
+from houfiles.errors import MAX_ITEMS, HouFileError, shown
+from houfiles.quoting import BLANK, needs_quotes, word_at, written
 
 _HEAD = re.compile(
     r"([^\s\[\](){}]++)[ \t]*+"

@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ..errors import MAX_ITEMS, HouFileError, shown
-from ..quoting import QUOTED, unescape
+from houfiles.errors import MAX_ITEMS, HouFileError, shown
+from houfiles.quoting import QUOTED, unescape
 
 END = "end"
 _NUMBER = re.compile(r"-?\d{1,18}", re.ASCII)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..errors import MAX_ITEMS, HouFileError, shown
+from houfiles.errors import MAX_ITEMS, HouFileError, shown
 
 _COUNT = re.compile(r"\d{1,7}", re.ASCII)
 _DOT = re.compile(r"(\d{1,7}) (\S+) (\S+) (.*)", re.ASCII)

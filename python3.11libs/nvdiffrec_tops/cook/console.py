@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from nvdiffrec_contract import layout
+from nvdiffrec_tops.job.outputs import result as training
 from topcook import pdg
 from topcook.cook import CookResult
 
-from ..job.outputs import result as training
 from . import reporting
 from .reporting import Ending, ReportedNode, duration, tail
 from .view import STATE_WORDS

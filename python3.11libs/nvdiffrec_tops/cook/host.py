@@ -8,20 +8,19 @@ from pathlib import Path
 from typing import Any
 
 from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS, SECTION
+from nvdiffrec_tops.assets.shipped import ASSETS
+from nvdiffrec_tops.environment.layout import INTERPRETER
+from nvdiffrec_tops.job.farmfile import GRACE
+from nvdiffrec_tops.job.outputs import committed, result
+from nvdiffrec_tops.job.process import guard
 from topcook.host import Guard, Host, register
-
-from ..assets.shipped import ASSETS
-from ..environment.layout import INTERPRETER
-from ..job.farmfile import GRACE
-from ..job.outputs import committed, result
-from ..job.process import guard
 
 ROOT = Path(__file__).resolve().parents[3]
 """The package's folder: ``$TOPS_NVDIFFREC``."""
 
 
 def _end_with_this_process(process: subprocess.Popen[bytes]) -> Any:
-    from ..job.process.windows import kill_with_this_process
+    from nvdiffrec_tops.job.process.windows import kill_with_this_process
 
     return kill_with_this_process(process)
 

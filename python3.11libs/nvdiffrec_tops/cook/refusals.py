@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import shlex
 
-from ..command import JOB_SCRIPT
-from ..job import commandline, probe, trainer
-from ..job.failures import JobError
-from ..job.jobfile import JobFile
-from ..job.outputs import links
-from ..job.report.joblog import output_error
-from ..job.run import OWN
+from nvdiffrec_tops.command import JOB_SCRIPT
+from nvdiffrec_tops.job import commandline, probe, trainer
+from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.jobfile import JobFile
+from nvdiffrec_tops.job.outputs import links
+from nvdiffrec_tops.job.report.joblog import output_error
+from nvdiffrec_tops.job.run import OWN
 
 
 def refusal(command: str, *, here: bool) -> str | None:

@@ -23,8 +23,8 @@ from typing import Any
 from nvdiffrec_contract import failurefile, layout
 from nvdiffrec_contract.failure import Failure
 from nvdiffrec_contract.files import replace_file
+from nvdiffrec_tops.job.outputs import result as training
 
-from ..job.outputs import result as training
 from . import reporting, webpage
 from .webpage import FAILED, NOT_TRAINED, REUSED, STATES, STOPPED, TRAINED, Scene
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from nvdiffrec_contract.terminal import plain, raw
+from nvdiffrec_tops.job.report.progress import Progress, ProgressParser
 from topcook import pdg
 from topcook.schedulers.base import Job
 
-from ..job.report.progress import Progress, ProgressParser
 from .reporting import duration
 
 _LINE_SECONDS = 5.0

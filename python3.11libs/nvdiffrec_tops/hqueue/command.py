@@ -10,8 +10,8 @@ from contextlib import suppress
 from typing import Any, TextIO
 
 from nvdiffrec_contract.failure import EXIT_STOPPED
+from nvdiffrec_tops.job.farm import CANCEL, DONE, STARTED, exit_code, state
 
-from ..job.farm import CANCEL, DONE, STARTED, exit_code, state
 from . import record
 from .jobspec import plain
 from .problem import HQueueProblem

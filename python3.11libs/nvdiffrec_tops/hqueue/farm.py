@@ -18,9 +18,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..job.farm import CANCEL, DONE, STARTED, attempt, exit_code
-from ..job.farm import state as read_state
-from ..job.farmfile import moment
+from nvdiffrec_tops.job.farm import CANCEL, DONE, STARTED, attempt, exit_code
+from nvdiffrec_tops.job.farm import state as read_state
+from nvdiffrec_tops.job.farmfile import moment
+
 from .jobspec import plain
 from .problem import HQueueProblem
 from .record import Submission

@@ -9,9 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..job.commandline import ESCAPED, escape
-from ..job.farm import FLAG
-from ..job.farmfile import PLATFORMS
+from nvdiffrec_tops.job.commandline import ESCAPED, escape
+from nvdiffrec_tops.job.farm import FLAG
+from nvdiffrec_tops.job.farmfile import PLATFORMS
+
 from . import quoting
 from .paths import SharedFolders
 from .problem import HQueueProblem

@@ -9,8 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ..environment.travel import of_the_system
-from ..job.farmfile import PLATFORMS, below, platform
+from nvdiffrec_tops.environment.travel import of_the_system
+from nvdiffrec_tops.job.farmfile import PLATFORMS, below, platform
+
 from .problem import HQueueProblem
 from .quoting import FromRoot
 

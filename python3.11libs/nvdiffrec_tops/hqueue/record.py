@@ -19,8 +19,8 @@ from typing import Any
 
 from nvdiffrec_contract.files import replace_file
 from nvdiffrec_contract.regularfiles import read_regular
+from nvdiffrec_tops.job.farm import CANCEL
 
-from ..job.farm import CANCEL
 from .problem import HQueueProblem
 from .task import GOODBYE
 

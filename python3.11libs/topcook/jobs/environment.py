@@ -11,9 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import pdg
-from ..host import registered
-from ..parameters.evaluation import NodeParameters
+from topcook import pdg
+from topcook.host import registered
+from topcook.parameters.evaluation import NodeParameters
 
 
 @dataclass(frozen=True)

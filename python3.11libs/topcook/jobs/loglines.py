@@ -22,8 +22,7 @@ from typing import Any, NoReturn
 
 from nvdiffrec_contract import failureline
 from nvdiffrec_contract.failure import Failure
-
-from .. import pdg
+from topcook import pdg
 
 AttributeValue = int | float | str | dict[str, Any] | list[int] | list[float] | list[str]
 

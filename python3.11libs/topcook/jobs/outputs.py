@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from nvdiffrec_contract.files import Stamp, stamp
-
-from .. import pdg
-from ..host import registered
+from topcook import pdg
+from topcook.host import registered
 
 INCOMPLETE = ".incomplete"
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ..host import registered
+from topcook.host import registered
 
 _LONGEST_LINE = 64 * 1024
 _DRAIN_SECONDS = 2.0

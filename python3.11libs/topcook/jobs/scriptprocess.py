@@ -14,8 +14,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import pdg
-from ..inprocess import Outcome, Stopped, Stopping, Task
+from topcook import pdg
+from topcook.inprocess import Outcome, Stopped, Stopping, Task
+
 from . import serialise
 
 RUNNER = Path(__file__).resolve().parents[1] / "jobsupport" / "pythonscript.py"

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from nvdiffrec_contract.files import replace_file
-
-from .. import pdg
+from topcook import pdg
 
 VERSION = 7
 

@@ -13,11 +13,10 @@ from functools import cache
 from houfiles import HouFileError, Node
 from houfiles.libraries import hda
 from houfiles.libraries.expanded import read_expanded
-
-from .. import pdg
-from ..host import registered
-from ..nodes import TYPES, NodeType
-from ..parameters.table import from_interface
+from topcook import pdg
+from topcook.host import registered
+from topcook.nodes import TYPES, NodeType
+from topcook.parameters.table import from_interface
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from houfiles import Node
+from topcook import hou, nodes, pdg
+from topcook.parameters.evaluation import NodeParameters
 
-from .. import hou, nodes, pdg
-from ..parameters.evaluation import NodeParameters
 from . import assets
 from .wiring import Passing, sources
 

@@ -12,18 +12,18 @@ from pathlib import Path
 
 from houfiles import HouFileError, LicensedScene, Node, Scene, load
 from houfiles.scene import TOP_NETWORKS
+from topcook import nodes, pdg
+from topcook.host import registered
 from topcook.network.overrides import Entry, Override
+from topcook.nodes.hqueuescheduler import JOB_PARAMETERS as HQUEUE_JOB_PARAMETERS
+from topcook.nodes.localscheduler import JOB_PARAMETERS as LOCAL_JOB_PARAMETERS
+from topcook.nodes.localscheduler import PARAMETERS
+from topcook.parameters.evaluation import NodeParameters, Surroundings
+from topcook.parameters.expressions import ExpressionError, number_text
+from topcook.parameters.table import EVERY_NODE, NUMERIC, Kind, ParmSpec, ParmTable
+from topcook.parameters.unknown import UnknownParameters
+from topcook.schedulers import tempfolder
 
-from .. import nodes, pdg
-from ..host import registered
-from ..nodes.hqueuescheduler import JOB_PARAMETERS as HQUEUE_JOB_PARAMETERS
-from ..nodes.localscheduler import JOB_PARAMETERS as LOCAL_JOB_PARAMETERS
-from ..nodes.localscheduler import PARAMETERS
-from ..parameters.evaluation import NodeParameters, Surroundings
-from ..parameters.expressions import ExpressionError, number_text
-from ..parameters.table import EVERY_NODE, NUMERIC, Kind, ParmSpec, ParmTable
-from ..parameters.unknown import UnknownParameters
-from ..schedulers import tempfolder
 from . import assets, choosing, timeline
 from .graph import build_graph
 from .houdinionly import refusal, with_houdini

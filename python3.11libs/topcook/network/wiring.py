@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 from houfiles import Node
 from houfiles.containers.indexdata import split_type
+from topcook import pdg
+from topcook.nodes.base import Passes
+from topcook.parameters.evaluation import NodeParameters
 
-from .. import pdg
-from ..nodes.base import Passes
-from ..parameters.evaluation import NodeParameters
 from . import assets
 
 

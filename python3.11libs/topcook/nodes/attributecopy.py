@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import layout, menu, string, table, toggle
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import layout, menu, string, table, toggle
+
 from .base import NodeType, parms
 
 PARAMETERS = table(

@@ -8,9 +8,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import (
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import (
     ParmSpec,
     floating,
     integer,
@@ -21,6 +21,7 @@ from ..parameters.table import (
     table,
     toggle,
 )
+
 from .base import GENERATE_WHEN, NodeType, literal_expression_problem, parms, set_priority
 from .conflict import Conflict, add_attribute
 

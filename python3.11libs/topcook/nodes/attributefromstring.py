@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import layout, menu, string, table, toggle
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import layout, menu, string, table, toggle
+
 from .base import GENERATE_WHEN, NodeType, parms
 
 PARAMETERS = table(

@@ -6,9 +6,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import ParmSpec, ParmTable, menu
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import ParmSpec, ParmTable, menu
 
 Callbacks = type[pdg.PyProcessor] | type[pdg.PyPartitioner]
 Passes = Callable[[NodeParameters, Sequence[int]], tuple[int | None, str]]

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 import shlex
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.expressions import number_text
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.expressions import number_text
 
 
 def set_command(parameters: NodeParameters, item: pdg.WorkItem) -> None:

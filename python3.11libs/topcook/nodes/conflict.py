@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from enum import Enum
 from typing import Any
 
-from .. import pdg
+from topcook import pdg
 
 
 class Conflict(Enum):

@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import re
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import floating, integer, layout, menu, multiparm, string, table, toggle
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import (
+    floating,
+    integer,
+    layout,
+    menu,
+    multiparm,
+    string,
+    table,
+    toggle,
+)
+
 from .base import GENERATE_WHEN, NodeType, parms
 from .conflict import Conflict, add_attribute
 

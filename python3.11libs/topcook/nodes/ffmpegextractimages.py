@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from .. import jobsupport, pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import button, floating, integer, layout, menu, string, table, toggle
+from topcook import jobsupport, pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import button, floating, integer, layout, menu, string, table, toggle
+
 from .base import GENERATE_WHEN, NodeType, parms
 from .fileprocessor import FileProcessor, incoming, path_of
 from .scheduling import LATER_COMMAND, OWN_COMMAND_REFUSED, SCHEDULING, set_label_and_priority

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 
-from .. import pdg
-from ..inprocess import Stopped, Stopping
+from topcook import pdg
+from topcook.inprocess import Stopped, Stopping
 
 _PIECE = 4 * 2**20
 

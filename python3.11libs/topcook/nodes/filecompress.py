@@ -10,9 +10,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
-from .. import pdg
-from ..inprocess import Outcome, Stopped, Stopping, Task
-from ..parameters.table import integer, layout, menu, string, table, toggle
+from topcook import pdg
+from topcook.inprocess import Outcome, Stopped, Stopping, Task
+from topcook.parameters.table import integer, layout, menu, string, table, toggle
+
 from . import filechanges
 from .base import GENERATE_WHEN, NodeType, parms
 from .fileprocessor import FileProcessor, incoming, made, path_of

@@ -7,9 +7,10 @@ import glob
 import os
 from collections.abc import Iterator, Sequence
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import integer, layout, menu, string, table, toggle
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import integer, layout, menu, string, table, toggle
+
 from . import filechanges
 from .base import GENERATE_WHEN, NodeType, parms
 from .fileprocessor import changed, path_of

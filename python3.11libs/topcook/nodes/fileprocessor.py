@@ -10,9 +10,10 @@ import contextlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 
-from .. import pdg
-from ..inprocess import Outcome, Stopped, Stopping, Task, sentence
-from ..parameters.evaluation import NodeParameters
+from topcook import pdg
+from topcook.inprocess import Outcome, Stopped, Stopping, Task, sentence
+from topcook.parameters.evaluation import NodeParameters
+
 from .base import parms, set_priority
 from .scheduling import set_label_and_priority
 

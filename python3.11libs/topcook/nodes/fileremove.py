@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from .. import pdg
-from ..inprocess import Outcome, Stopped, Stopping, Task
-from ..parameters.table import later, layout, menu, string, table, toggle
+from topcook import pdg
+from topcook.inprocess import Outcome, Stopped, Stopping, Task
+from topcook.parameters.table import later, layout, menu, string, table, toggle
+
 from .base import GENERATE_WHEN, NodeType, parms
 from .fileprocessor import FileProcessor, incoming, path_of
 

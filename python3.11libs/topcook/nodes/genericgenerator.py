@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import (
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import (
     button,
     floating,
     integer,
@@ -17,6 +17,7 @@ from ..parameters.table import (
     table,
     toggle,
 )
+
 from .base import GENERATE_WHEN, NodeType, parms, set_priority
 from .commandline import set_command
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from .. import pdg
-from ..parameters.table import (
+from topcook import pdg
+from topcook.parameters.table import (
     ParmTable,
     button,
     floating,
@@ -17,6 +17,7 @@ from ..parameters.table import (
     table,
     toggle,
 )
+
 from .base import NodeType
 from .localscheduler import PARAMETERS as LOCAL
 

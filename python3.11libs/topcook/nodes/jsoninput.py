@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from .. import pdg
-from ..parameters.table import integer, later, layout, menu, multiparm, string, table, toggle
+from topcook import pdg
+from topcook.parameters.table import integer, later, layout, menu, multiparm, string, table, toggle
+
 from . import jsonquery
 from .base import GENERATE_WHEN, NodeType, parms
 from .fileprocessor import path_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import (
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import (
     ParmTable,
     button,
     floating,
@@ -19,6 +19,7 @@ from ..parameters.table import (
     table,
     toggle,
 )
+
 from .base import NodeType
 
 _SCHEDULING = (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .. import pdg
-from ..parameters.table import table
+from topcook import pdg
+from topcook.parameters.table import table
+
 from .base import GENERATE_WHEN, NodeType
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import table
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import table
+
 from .base import NodeType
 
 

@@ -6,9 +6,10 @@ import statistics
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import ParmSpec, layout, menu, multiparm, string, toggle
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import ParmSpec, layout, menu, multiparm, string, toggle
+
 from .base import parms
 
 MERGE: tuple[ParmSpec, ...] = (

@@ -6,9 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import floating, integer, layout, menu, multiparm, string, table, toggle
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import (
+    floating,
+    integer,
+    layout,
+    menu,
+    multiparm,
+    string,
+    table,
+    toggle,
+)
+
 from .base import NodeType
 from .partition import ADVANCED, MERGE, REFUSED, Groups, Partitioner, sort_key, value_of
 

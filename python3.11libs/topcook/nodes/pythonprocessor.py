@@ -11,9 +11,10 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import button, integer, layout, menu, multiparm, string, table, toggle
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import button, integer, layout, menu, multiparm, string, table, toggle
+
 from .base import GENERATE_WHEN, NodeType
 
 _LATER = (
@@ -100,7 +101,7 @@ class AssetProcessor(pdg.PyProcessor):
 
     def _run(self, snippet: str, **bound: Any) -> None:
         """Run a snippet with the names that Houdini binds for it."""
-        from .. import hou
+        from topcook import hou
 
         parameters: NodeParameters = self.node.parameters  # type: ignore[assignment]
         code = _compiled(parameters.raw(snippet), f"<{self.node.path} {snippet}>")

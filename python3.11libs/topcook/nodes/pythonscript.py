@@ -13,11 +13,11 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from .. import jobsupport, pdg
-from ..inprocess import Task
-from ..jobs import scriptprocess
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import (
+from topcook import jobsupport, pdg
+from topcook.inprocess import Task
+from topcook.jobs import scriptprocess
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import (
     button,
     integer,
     later,
@@ -28,6 +28,7 @@ from ..parameters.table import (
     table,
     toggle,
 )
+
 from .base import GENERATE_WHEN, NodeType, parms
 from .fileprocessor import GENERATE, IN_PROCESS, OUT_OF_PROCESS, FileProcessor, path_of, quiet
 from .genericgenerator import expected_outputs

@@ -6,9 +6,10 @@ import math
 import re
 from dataclasses import dataclass
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import Kind, ParmSpec, layout, menu, string, table, toggle
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import Kind, ParmSpec, layout, menu, string, table, toggle
+
 from .base import GENERATE_WHEN, NodeType, parms
 
 PARAMETERS = table(

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import ParmSpec, button, integer, later, menu, string, toggle
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import ParmSpec, button, integer, later, menu, string, toggle
+
 from .base import set_priority
 
 SCHEDULING: tuple[ParmSpec, ...] = (

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from .. import pdg
-from ..parameters.table import integer, table, toggle
+from topcook import pdg
+from topcook.parameters.table import integer, table, toggle
+
 from .base import GENERATE_WHEN, NodeType, parms
 
 PARAMETERS = table(GENERATE_WHEN, integer("splitexpression"), toggle("invertselection"))

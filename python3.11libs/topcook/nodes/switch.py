@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import integer, later, menu, table, toggle
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import integer, later, menu, table, toggle
+
 from .base import NodeType
 
 PARAMETERS = table(

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from .. import pdg
-from ..inprocess import Outcome, Stopping, Task
-from ..parameters.table import layout, menu, string, table
+from topcook import pdg
+from topcook.inprocess import Outcome, Stopping, Task
+from topcook.parameters.table import layout, menu, string, table
+
 from . import filechanges
 from .base import GENERATE_WHEN, NodeType, parms
 from .fileprocessor import FileProcessor, made, path_of

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import layout, table
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import layout, table
+
 from .base import NodeType
 from .partition import ADVANCED, MERGE, REFUSED, Groups, Partitioner
 

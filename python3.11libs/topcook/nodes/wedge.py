@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
-from ..parameters.table import (
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+from topcook.parameters.table import (
     button,
     floating,
     integer,
@@ -21,6 +21,7 @@ from ..parameters.table import (
     table,
     toggle,
 )
+
 from .base import GENERATE_WHEN, NodeType, parms
 
 _VALUES = multiparm(

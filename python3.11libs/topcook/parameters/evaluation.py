@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from houfiles.members.channels import SHAPES
+from topcook import pdg
 
-from .. import pdg
 from .expressions import ExpressionError, Scope, evaluate, evaluate_number, expand, number_text
 from .references import references
 from .table import NUMERIC, Kind, ParmSpec, ParmTable, toggle_value

@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Protocol
 
 from nvdiffrec_contract.failure import Failure
+from topcook import jobsupport, pdg
+from topcook.host import registered
+from topcook.inprocess import Worked
+from topcook.jobs import loglines, serialise
+from topcook.jobs.environment import Folders, JobSettings, job_command, job_environment
+from topcook.jobs.outputs import Snapshot
+from topcook.parameters.evaluation import NodeParameters
 
-from .. import jobsupport, pdg
-from ..host import registered
-from ..inprocess import Worked
-from ..jobs import loglines, serialise
-from ..jobs.environment import Folders, JobSettings, job_command, job_environment
-from ..jobs.outputs import Snapshot
-from ..parameters.evaluation import NodeParameters
 from . import tempfolder
 
 _MOST_KEPT = 16 << 20

@@ -6,8 +6,9 @@ import threading
 from abc import abstractmethod
 from collections.abc import Callable
 
-from .. import pdg
-from ..parameters.evaluation import NodeParameters
+from topcook import pdg
+from topcook.parameters.evaluation import NodeParameters
+
 from .base import Exited, Job, LineHandler, Scheduler
 
 

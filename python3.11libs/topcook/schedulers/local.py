@@ -7,10 +7,11 @@ import re
 import time
 from pathlib import Path
 
-from .. import pdg
-from ..jobs.environment import JobSettings
-from ..jobs.processes import ChildProcess
-from ..parameters.evaluation import NodeParameters
+from topcook import pdg
+from topcook.jobs.environment import JobSettings
+from topcook.jobs.processes import ChildProcess
+from topcook.parameters.evaluation import NodeParameters
+
 from .base import Exited, Job, LineHandler, Scheduler
 
 

@@ -9,19 +9,19 @@ import os
 import sys
 from typing import Any, TextIO
 
+from nvdiffrec_tops.cook import options
+from nvdiffrec_tops.cook.options import CookCommandError
+from nvdiffrec_tops.cook.running import cook_and_tell, once, tell
+from nvdiffrec_tops.cook.stopsignals import StopSignals
+from nvdiffrec_tops.cook.view import View, open_view
+from nvdiffrec_tops.hqueue import record
+from nvdiffrec_tops.hqueue.jobspec import FarmOptions
+from nvdiffrec_tops.hqueue.paths import SharedFolders
+from nvdiffrec_tops.hqueue.problem import HQueueProblem
+from nvdiffrec_tops.hqueue.server import Server
 from topcook.cook import CookResult, Watcher
 from topcook.network.opening import open_network
 
-from ...hqueue import record
-from ...hqueue.jobspec import FarmOptions
-from ...hqueue.paths import SharedFolders
-from ...hqueue.problem import HQueueProblem
-from ...hqueue.server import Server
-from .. import options
-from ..options import CookCommandError
-from ..running import cook_and_tell, once, tell
-from ..stopsignals import StopSignals
-from ..view import View, open_view
 from . import flags
 from .detached import DetachedCook, DetachedScheduler
 from .following import FollowCook, FollowScheduler

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from nvdiffrec_tops.hqueue.task import Task
 from topcook import pdg
 from topcook.cook import Cook
 from topcook.schedulers.base import Exited, Job
 
-from ...hqueue.task import Task
 from .scheduler import HQueueScheduler
 
 

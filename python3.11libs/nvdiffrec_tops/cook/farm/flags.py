@@ -9,14 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+from nvdiffrec_tops.cook.options import CookCommandError
+from nvdiffrec_tops.hqueue.jobspec import FarmOptions
+from nvdiffrec_tops.hqueue.paths import SharedFolders
+from nvdiffrec_tops.hqueue.problem import HQueueProblem
+from nvdiffrec_tops.hqueue.server import Server
+from nvdiffrec_tops.job.farmfile import PLATFORMS, platform
 from topcook.network.opening import Network
 
-from ...hqueue.jobspec import FarmOptions
-from ...hqueue.paths import SharedFolders
-from ...hqueue.problem import HQueueProblem
-from ...hqueue.server import Server
-from ...job.farmfile import PLATFORMS, platform
-from ..options import CookCommandError
 from .scheduler import FarmSetup
 
 SHARES = "TOPS_NVDIFFREC_SHARES"

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from nvdiffrec_tops.hqueue.record import Submission
 from topcook import pdg
 from topcook.cook import Cook, CookResult, Watcher
 from topcook.jobs import loglines
@@ -17,7 +18,6 @@ from topcook.parameters.table import ParmTable
 from topcook.schedulers.base import Job, LineHandler, Message, Stop
 from topcook.schedulers.farm import FarmChild
 
-from ...hqueue.record import Submission
 from .scheduler import FarmSetup, HQueueScheduler
 
 

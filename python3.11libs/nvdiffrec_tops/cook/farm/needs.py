@@ -6,16 +6,15 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from nvdiffrec_tops.command import JOB_SCRIPT
+from nvdiffrec_tops.environment import EnvironmentProblem, travel
+from nvdiffrec_tops.environment.layout import INTERPRETER
+from nvdiffrec_tops.hqueue.paths import SharedFolders
+from nvdiffrec_tops.hqueue.problem import HQueueProblem
+from nvdiffrec_tops.job import commandline, trainer
+from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.jobfile import JobFile
 from topcook import pdg
-
-from ...command import JOB_SCRIPT
-from ...environment import EnvironmentProblem, travel
-from ...environment.layout import INTERPRETER
-from ...hqueue.paths import SharedFolders
-from ...hqueue.problem import HQueueProblem
-from ...job import commandline, trainer
-from ...job.failures import JobError
-from ...job.jobfile import JobFile
 
 
 def environments(item: pdg.WorkItem, command: list[str] | str) -> list[str]:

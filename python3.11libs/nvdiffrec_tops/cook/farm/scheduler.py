@@ -11,6 +11,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
+from nvdiffrec_tops.command import JOB_SCRIPT
+from nvdiffrec_tops.cook import reporting
+from nvdiffrec_tops.hqueue.farm import Farm, JobServer
+from nvdiffrec_tops.hqueue.jobspec import FarmOptions, container_spec, job_spec
+from nvdiffrec_tops.hqueue.paths import SharedFolders
+from nvdiffrec_tops.hqueue.problem import HQueueProblem
+from nvdiffrec_tops.hqueue.record import Submission
+from nvdiffrec_tops.hqueue.task import Pace, Task
+from nvdiffrec_tops.job import farmfile
+from nvdiffrec_tops.job.process import cards
 from topcook import pdg
 from topcook.jobs import serialise
 from topcook.jobs.environment import Folders, JobSettings, job_command, job_environment
@@ -18,16 +28,6 @@ from topcook.parameters.evaluation import NodeParameters
 from topcook.schedulers.base import Job, LineHandler
 from topcook.schedulers.farm import FarmChild, FarmScheduler
 
-from ...command import JOB_SCRIPT
-from ...hqueue.farm import Farm, JobServer
-from ...hqueue.jobspec import FarmOptions, container_spec, job_spec
-from ...hqueue.paths import SharedFolders
-from ...hqueue.problem import HQueueProblem
-from ...hqueue.record import Submission
-from ...hqueue.task import Pace, Task
-from ...job import farmfile
-from ...job.process import cards
-from .. import reporting
 from .needs import check_environment, environments, nearest_folder, needs, writes
 
 _TOOLKIT = JOB_SCRIPT.parents[3]

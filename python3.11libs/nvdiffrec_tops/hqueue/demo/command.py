@@ -14,11 +14,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
-from ...job.failures import JobError
-from ...job.farmfile import GRACE, platform
-from ...job.process.lock import OutputLock
-from ..problem import HQueueProblem
-from ..rpc import PORT
+from nvdiffrec_tops.hqueue.problem import HQueueProblem
+from nvdiffrec_tops.hqueue.rpc import PORT
+from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.farmfile import GRACE, platform
+from nvdiffrec_tops.job.process.lock import OutputLock
+
 from .jobs import Client
 from .server import DemoServer
 from .share import prepare

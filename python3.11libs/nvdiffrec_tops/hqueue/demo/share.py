@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 
 from nvdiffrec_contract.files import replace_file
-
-from ...command import JOB_SCRIPT
-from ..problem import HQueueProblem
+from nvdiffrec_tops.command import JOB_SCRIPT
+from nvdiffrec_tops.hqueue.problem import HQueueProblem
 
 SCENE = "TOPs_nvdiffrec_HQueue.hip"
 CONFIGURATIONS = ("sample_light", "sample_dark")
