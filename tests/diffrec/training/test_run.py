@@ -22,7 +22,7 @@ from nvdiffrec_contract.configuration import Config, Extensions
 from nvdiffrec_contract.errors import UserError
 
 Run = Callable[..., tuple[Reconstruction, list[str]]]
-OWN = Extensions(light_res=32, validation_views=2, uv_timeout=0)
+OWN = Extensions(asset=(), light_res=32, validation_views=2, uv_timeout=0)
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 
 
