@@ -220,7 +220,7 @@ class Extensions:
         "name of the asset's files, prims and material; null takes that of the output folder",
     )
     asset_turntable: int = _row(
-        24,
+        12,
         check.integer(0, 1000),
         "pictures of one turn around the asset; 0 for none",
     )

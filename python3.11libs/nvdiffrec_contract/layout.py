@@ -32,6 +32,10 @@ VALIDATION = {FINAL: "validate", FIRST: "dmtet_validate"}
 """The folder of validation pictures and figures, for each mesh."""
 ASSET = "asset"
 """Folder of the final mesh as other programs want it; a training of diffrec writes it."""
+ASSET_LAYERS = ("geo.usdc", "mtl.usda", "payload.usda")
+"""Layers of an asset's USD component: its geometry, its material, and the two together."""
+ASSET_LIGHT = "_light.usda"
+"""How the name of an asset's light ends."""
 METRICS = "metrics.txt"
 """The table of PSNR per view, in a folder of validation."""
 
@@ -65,7 +69,14 @@ class Output(NamedTuple):
 
 
 def tag(path: str) -> str:
-    """The PDG tag of a file, by its ending."""
+    """The PDG tag of a file, by its ending.
+
+    Layers that are not a whole scene have a tag of their own, so that a node that looks for USD
+    finds the component.
+    """
+    name = path.replace("\\", "/").rsplit("/", 1)[-1]
+    if name in ASSET_LAYERS or name.endswith(ASSET_LIGHT):
+        return "file/usdlayer"
     return TAGS.get(os.path.splitext(path)[1].lower(), "file")
 
 

@@ -79,7 +79,7 @@ def small_config(sample: Path) -> Config:
         batch=2,
         dmtet_grid=16,
         iter=10,
-        diffrec=Extensions(light_res=32),
+        diffrec=Extensions(light_res=32, asset=()),
     )
 
 

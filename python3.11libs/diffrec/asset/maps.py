@@ -54,15 +54,20 @@ def maps_of(source: Source, vertices: Vertices) -> Maps:
     normal = functional.normalize(normal, dim=2)
     occlusion, roughness, metalness = torch.split(ks.clamp(0, 1), 1, dim=2)
     is_open = 1 - occlusion
+    finest = max(kd, ks, key=_texels)
     return Maps(
         open_albedo=kd.clamp(0, 1),
-        albedo=(kd * resized(is_open, kd)).clamp(0, 1),
+        albedo=(resized(kd, finest) * resized(is_open, finest)).clamp(0, 1),
         occlusion=is_open,
         roughness=roughness,
         metalness=metalness,
         normal=normal,
         density=_density(source),
     )
+
+
+def _texels(image: Tensor) -> int:
+    return image.shape[0] * image.shape[1]
 
 
 def resized(image: Tensor, like: Tensor) -> Tensor:

@@ -21,6 +21,7 @@ THUMBNAIL = "thumbnail.png"
 TURNTABLE = "turntable"
 SIZE = 256
 SAMPLES = 2
+"""Edge of the square of samples in a pixel of the thumbnail."""
 LIGHT_RESOLUTION = 128
 FOVY = math.radians(30.0)
 TILT = 0.3
@@ -63,7 +64,7 @@ def pictures(source: Source, folder: Path, name: str, turntable: int) -> list[st
             camera,
             cameras.camera_position(camera),
             (SIZE, SIZE),
-            options=RenderOptions(spp=SAMPLES),
+            options=RenderOptions(spp=SAMPLES if path == THUMBNAIL else 1),
         )
         image, alpha = found.image[0, ..., :3], found.image[0, ..., 3:]
         colour = linear_to_srgb(image / alpha.clamp_min(1e-4)).clamp(0, 1) * (alpha > 0)

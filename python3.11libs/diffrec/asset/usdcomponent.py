@@ -22,8 +22,9 @@ from diffrec.asset.asset import Asset
 from diffrec.asset.formats import mtlx
 from diffrec.errors import DiffrecError
 from diffrec.geometry.mesh import bounding_box
+from nvdiffrec_contract import layout
 
-PAYLOAD, GEOMETRY, MATERIAL = "payload.usda", "geo.usdc", "mtl.usda"
+GEOMETRY, MATERIAL, PAYLOAD = layout.ASSET_LAYERS
 METERS_PER_UNIT = 1.0
 """What a unit of the training is taken for: it has no scale of its own."""
 
@@ -51,7 +52,7 @@ def write(asset: Asset) -> list[str]:
         f"{name}.usd": _interface,
     }
     if "light" in asset.textures:
-        layers[f"{name}_light.usda"] = _light
+        layers[f"{name}{layout.ASSET_LIGHT}"] = _light
     for file, fill in layers.items():
         root = f"{name}_light" if fill is _light else name
         stage = _new(folder / file, root)

@@ -230,3 +230,16 @@ def test_what_cannot_be_exported_is_told_in_a_sentence(
     write_obj(tmp_path / "r" / "mesh" / "mesh.obj", mesh)
     found = told(str(tmp_path / "r"))
     assert "texture_kd.png" in found and "Traceback" not in found
+    for name in ("texture_kd.png", "texture_ks.png", "texture_n.png"):
+        (tmp_path / "r" / "mesh" / name).write_bytes(b"no picture")
+    assert "no picture that can be read" in told(str(tmp_path / "r"))
+    for name in ("texture_kd.png", "texture_ks.png", "texture_n.png"):
+        cv2.imwrite(str(tmp_path / "r" / "mesh" / name), np.full((8, 8, 3), 200, np.uint8))
+    (tmp_path / "r" / "asset").write_text("a file of the artist's")
+    assert "cannot be written to" in told(str(tmp_path / "r"), "--formats", "obj")
+    assert (tmp_path / "r" / "asset").read_text() == "a file of the artist's"
+    # Without a light there is an asset all the same.
+    out = tmp_path / "out"
+    assert main([str(tmp_path / "r"), "--out", str(out), "--formats", "usd", "--name", "a b"]) == 0
+    assert "called a_b" in capsys.readouterr().out
+    assert (out / "a_b.usd").is_file() and not list(out.rglob("*light*"))

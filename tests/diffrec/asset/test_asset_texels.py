@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
+from diffrec.asset.maps import maps_of
 from diffrec.asset.mikktspace import corner_tangents, split
 from diffrec.asset.source import Source
 from diffrec.asset.texels import filled, in_mikktspace, texels_of
@@ -155,3 +157,24 @@ def test_no_level_shows_what_lies_beside_a_chart(written: Any) -> None:
     one, other = filled(source.kd, used), filled(foreign, used)
     torch.testing.assert_close(one, other)
     assert (foreign - other)[~used].abs().max() > 0.2
+
+
+@pytest.mark.parametrize("sizes", [(1, 64, 16), (64, 1, 1), (1, 1, 64), (16, 32, 64)])
+def test_maps_may_differ_in_size(written: Any, sizes: tuple[int, int, int]) -> None:
+    """A constant is a map of one texel; nothing finer is lost for it."""
+    source: Source = written.source
+
+    def shrunk(image: torch.Tensor, size: int) -> torch.Tensor:
+        return functional.adaptive_avg_pool2d(image.permute(2, 0, 1), size).permute(1, 2, 0)
+
+    kd, ks, normal = (
+        shrunk(image, size)
+        for image, size in zip((source.kd, source.ks, source.normal), sizes, strict=True)
+    )
+    maps = maps_of(replace(source, kd=kd, ks=ks, normal=normal), vertices_of(source.mesh))
+    assert maps.albedo.shape[0] == max(sizes[:2])
+    assert maps.roughness.shape == (sizes[1], sizes[1], 1)
+    assert maps.normal.shape[:2] == (sizes[2], sizes[2])
+    for one in (maps.albedo, maps.open_albedo, maps.occlusion, maps.metalness):
+        assert torch.isfinite(one).all() and one.min() >= 0 and one.max() <= 1
+    torch.testing.assert_close(maps.normal.norm(dim=2), torch.ones(sizes[2], sizes[2]))

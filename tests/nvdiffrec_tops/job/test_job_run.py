@@ -86,7 +86,7 @@ def test_diffrec_gets_device_and_seed(site):
     assert done.returncode == 0, done.stdout + done.stderr
     seen = json.loads(record.read_text())
     assert seen["argv"][3:] == ["--device", "cpu", "--seed", "7"]
-    assert seen["config"]["diffrec"] == {"light_res": 64}
+    assert seen["config"]["diffrec"] == {"light_res": 64, "asset_name": "results"}
 
 
 def test_the_toolkits_own_diffrec_is_used_where_none_is_installed(site, tmp_path):

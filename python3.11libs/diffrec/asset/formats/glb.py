@@ -124,7 +124,10 @@ def export(asset: Asset) -> list[str]:
 
 def _pictures(asset: Asset) -> dict[str, bytes]:
     maps = asset.maps
-    height, width = maps.open_albedo.shape[:2]
+    height, width = (
+        max(one.shape[side] for one in (maps.open_albedo, maps.roughness, maps.normal))
+        for side in (0, 1)
+    )
     shrink = max(1.0, max(height, width) / LARGEST_PICTURE)
     like = torch.empty(max(1, round(height / shrink)), max(1, round(width / shrink)), 0)
     packed = torch.cat(
