@@ -20,7 +20,7 @@ from diffrec.prepare.errors import ANOTHER_CAPTURE, CamerasError, solver
 from diffrec.prepare.evidence import Pair, Shared
 from diffrec.prepare.features import database_of
 from diffrec.prepare.frames import FEWEST, Frame
-from diffrec.prepare.solved import Array, Camera, Lens, Solved
+from diffrec.prepare.solved import Array, Camera, Lens, Solved, place_of
 from diffrec.prepare.steps import Progress
 from nvdiffrec_contract.preparation import Preparation
 
@@ -35,11 +35,6 @@ STILL = 0.02
 """Cameras nearer together than this, in distances to what they see, did not move."""
 
 Claim = dict[str, Camera]
-
-
-def path_of(out: Path) -> Path:
-    """Where the step leaves what it found."""
-    return out / "work" / "cameras.json"
 
 
 def solve(asked: Preparation, frames: Sequence[Frame], progress: Progress) -> list[Path]:
@@ -73,10 +68,10 @@ def solve(asked: Preparation, frames: Sequence[Frame], progress: Progress) -> li
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     model.write(folder)
-    solved.save(path_of(asked.out))
+    solved.save(place_of(asked.out))
     shutil.rmtree(asked.out / "work" / "scratch", ignore_errors=True)
     progress.line(f"{len(solved.cameras)} of {len(names)} believed")
-    return [path_of(asked.out)]
+    return [place_of(asked.out)]
 
 
 def _believed_model(

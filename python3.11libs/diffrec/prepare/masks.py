@@ -7,6 +7,7 @@ step wrote it was painted by hand, and is kept.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from diffrec.data import headers
 from diffrec.prepare import hull, mask_model, pictures, silhouettes
 from diffrec.prepare.errors import MasksError, SourceError
 from diffrec.prepare.frames import Frame
-from diffrec.prepare.solved import Camera, Solved, nearest_point_to_axes
+from diffrec.prepare.solved import Camera, Solved, nearest_point_to_axes, place_of
 from diffrec.prepare.steps import Progress, stamped
 from nvdiffrec_contract import jsonfiles
 from nvdiffrec_contract.jsonfiles import JsonError
@@ -77,9 +78,9 @@ def make(
     used = [one for one in frames if one.name in solved.cameras]
     (asked.out / "masks").mkdir(parents=True, exist_ok=True)
     listing = asked.out / "work" / "masks.json"
-    painted = _painted(asked.out, listing, used)
-    origin: dict[str, str] = dict.fromkeys(painted, KEPT)
-    open_ = [one for one in used if one.name not in painted]
+    of = json.dumps([stamped(place_of(asked.out)), reads(asked, frames)], default=str)
+    origin = _kept(asked.out, listing, used, of)
+    open_ = [one for one in used if one.name not in origin]
     found = _from_files(asked, open_) or _from_alpha(asked, open_)
     how = "files" if folder_of(asked) else "alpha"
     if open_ and not found:
@@ -97,7 +98,7 @@ def make(
         name: {"how": how, "stamp": stamped(path_of(asked.out, name))}
         for name, how in origin.items()
     }
-    jsonfiles.write(listing, written)
+    jsonfiles.write(listing, {"of": of, "masks": written})
     counts = {how: list(origin.values()).count(how) for how in sorted(set(origin.values()))}
     progress.line(", ".join(f"{count} {how}" for how, count in counts.items()))
     return [listing, *(path_of(asked.out, one.name) for one in used)]
@@ -121,18 +122,24 @@ def read(out: Path, frame: Frame) -> Mask:
     return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _painted(out: Path, listing: Path, frames: Sequence[Frame]) -> set[str]:
-    """Names of the masks that are not as they were written here."""
+def _kept(out: Path, listing: Path, frames: Sequence[Frame], of: str) -> dict[str, str]:
+    """How the masks were made that stay: those painted by hand, which are not as they were
+    written here, and those that were made from just what is there now."""
     try:
-        written = jsonfiles.read_object(listing, max_bytes=64 << 20)
+        document = jsonfiles.read_object(listing, max_bytes=64 << 20)
     except JsonError:
-        written = {}
-    found = set()
+        document = {}
+    written = document.get("masks", {})
+    found = {}
     for one in frames:
         stamp = stamped(path_of(out, one.name))
         before = written.get(one.name, {})
-        if stamp is not None and (before.get("how") == KEPT or before.get("stamp") != stamp):
-            found.add(one.name)
+        if stamp is None:
+            continue
+        if before.get("how") == KEPT or before.get("stamp") != stamp:
+            found[one.name] = KEPT
+        elif document.get("of") == of:
+            found[one.name] = str(before.get("how"))
     return found
 
 
