@@ -7,6 +7,7 @@ step wrote it was painted by hand, and is kept.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -88,17 +89,20 @@ def make(
             how, found = "model", mask_model.masks(asked, open_, progress)
         else:
             how, found = "made", _made(asked, open_, solved, progress)
+    # Known before they are there: a mask that nobody knows of was painted.
+    for name in found:
+        path_of(asked.out, name).unlink(missing_ok=True)
+    origin |= dict.fromkeys(found, how)
+    before = _written(listing)
+    digests = {name: before.get(name, {}).get("digest") for name in origin}
+    digests |= {name: _digest(mask) for name, mask in found.items()}
+    written = {name: {"how": one, "digest": digests[name]} for name, one in origin.items()}
+    jsonfiles.write(listing, {"of": of, "masks": written})
     for name, mask in found.items():
         pictures.write_png(path_of(asked.out, name), mask)
-        origin[name] = how
     masks = {one.name: read(asked.out, one) for one in used}
     _check_each(asked.out, masks)
     _check_together(asked.out, solved, masks)
-    written = {
-        name: {"how": how, "stamp": stamped(path_of(asked.out, name))}
-        for name, how in origin.items()
-    }
-    jsonfiles.write(listing, {"of": of, "masks": written})
     counts = {how: list(origin.values()).count(how) for how in sorted(set(origin.values()))}
     progress.line(", ".join(f"{count} {how}" for how, count in counts.items()))
     return [listing, *(path_of(asked.out, one.name) for one in used)]
@@ -125,22 +129,34 @@ def read(out: Path, frame: Frame) -> Mask:
 def _kept(out: Path, listing: Path, frames: Sequence[Frame], of: str) -> dict[str, str]:
     """How the masks were made that stay: those painted by hand, which are not as they were
     written here, and those that were made from just what is there now."""
-    try:
-        document = jsonfiles.read_object(listing, max_bytes=64 << 20)
-    except JsonError:
-        document = {}
-    written = document.get("masks", {})
+    written, made_of = _written(listing), _document(listing).get("of")
     found = {}
     for one in frames:
-        stamp = stamped(path_of(out, one.name))
-        before = written.get(one.name, {})
-        if stamp is None:
+        path = path_of(out, one.name)
+        if not path.is_file():
             continue
-        if before.get("how") == KEPT or before.get("stamp") != stamp:
+        before = written.get(one.name, {})
+        if before.get("how") == KEPT or before.get("digest") != _digest(grey(path)):
             found[one.name] = KEPT
-        elif document.get("of") == of:
+        elif made_of == of:
             found[one.name] = str(before.get("how"))
     return found
+
+
+def _document(listing: Path) -> dict[str, Any]:
+    try:
+        return jsonfiles.read_object(listing, max_bytes=64 << 20)
+    except JsonError:
+        return {}
+
+
+def _written(listing: Path) -> dict[str, dict[str, Any]]:
+    found = _document(listing).get("masks")
+    return found if isinstance(found, dict) else {}
+
+
+def _digest(mask: Mask) -> str:
+    return hashlib.sha1(np.ascontiguousarray(mask).tobytes(), usedforsecurity=False).hexdigest()
 
 
 def grey(path: Path) -> Mask:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from diffrec.data import describe
-from diffrec.prepare import cameras, commandline, masks, placement, silhouettes, solved
+from diffrec.prepare import cameras, commandline, masks, solved
 from diffrec.prepare.errors import CamerasError
 from diffrec.prepare.run import prepare
 from diffrec.prepare.solved import Camera
@@ -53,14 +53,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture
-def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A small picture needs no fine hull."""
-    monkeypatch.setattr(silhouettes, "CELLS", (28, 40))
-    monkeypatch.setattr(placement, "CELLS", (24, 36))
-
-
-def test_photographs_become_a_data_set(photographs: Path, tmp_path: Path, coarse: None) -> None:
+def test_photographs_become_a_data_set(photographs: Path, tmp_path: Path) -> None:
     out = tmp_path / "ball"
     lines: list[str] = []
     path = prepare(Preparation(photographs, out, threads=2), lines.append)
