@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from diffrec.prepare import evidence, mapping
 from diffrec.prepare.errors import ANOTHER_CAPTURE, CamerasError, solver
 from diffrec.prepare.evidence import Pair, Shared
 from diffrec.prepare.features import database_of
 from diffrec.prepare.frames import FEWEST, Frame
-from diffrec.prepare.solved import Array, Camera, Lens, Solved
+from diffrec.prepare.solved import Array, Camera, Lens, Solved, place_of
 from diffrec.prepare.steps import Progress
 from nvdiffrec_contract.preparation import Preparation
 
@@ -35,11 +36,6 @@ STILL = 0.02
 """Cameras nearer together than this, in distances to what they see, did not move."""
 
 Claim = dict[str, Camera]
-
-
-def path_of(out: Path) -> Path:
-    """Where the step leaves what it found."""
-    return out / "work" / "cameras.json"
 
 
 def solve(asked: Preparation, frames: Sequence[Frame], progress: Progress) -> list[Path]:
@@ -73,10 +69,10 @@ def solve(asked: Preparation, frames: Sequence[Frame], progress: Progress) -> li
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     model.write(folder)
-    solved.save(path_of(asked.out))
+    solved.save(place_of(asked.out))
     shutil.rmtree(asked.out / "work" / "scratch", ignore_errors=True)
     progress.line(f"{len(solved.cameras)} of {len(names)} believed")
-    return [path_of(asked.out)]
+    return [place_of(asked.out)]
 
 
 def _believed_model(
@@ -164,28 +160,37 @@ def fitted(
     a = np.array([these[name].centre for name in names])
     b = np.array([those[name].centre for name in names])
     turns = np.array([those[name].rotation @ these[name].rotation.T for name in names])
-    kept = np.ones(len(names), np.bool_)
-    for _ in range(5):
-        u, _s, v = np.linalg.svd(turns[kept].sum(0))
-        turn = u @ np.diag([1, 1, np.linalg.det(u @ v)]) @ v
-        turned = a @ turn.T
-        from_middle, to_middle = turned[kept].mean(0), b[kept].mean(0)
-        spread = ((turned[kept] - from_middle) ** 2).sum()
-        if spread < 1e-18:
-            return None
-        scale = ((turned[kept] - from_middle) * (b[kept] - to_middle)).sum() / spread
-        move = to_middle - scale * from_middle
-        reach = np.linalg.norm(b - np.median(b, axis=0), axis=1).max() + 1e-12
-        away = np.linalg.norm(scale * turned + move - b, axis=1) / reach
+    apart_a, apart_b = (np.linalg.norm(one[:, None] - one, axis=2) for one in (a, b))
+    if not (apart_a > 1e-9).any():
+        return None
+    scale = float(np.median((apart_b / np.maximum(apart_a, 1e-12))[apart_a > 1e-9]))
+    reach = np.linalg.norm(b - np.median(b, axis=0), axis=1).max() + 1e-12
+
+    def agreeing(scale: float, turn: Array, move: Array) -> NDArray[np.bool_]:
+        away = np.linalg.norm(scale * a @ turn.T + move - b, axis=1) / reach
         cosine = (np.einsum("nij,ij->n", turns, turn) - 1) / 2
         angle = np.degrees(np.arccos(np.clip(cosine, -1, 1)))
-        good = (away < CLOSE) & (angle < PARALLEL)
-        if (good == kept).all():
-            break
-        if good.sum() < IN_COMMON:
+        return np.asarray((away < CLOSE) & (angle < PARALLEL))
+
+    # What each camera alone would have; the most agree with a good one.
+    kept = max(
+        (agreeing(scale, turns[i], b[i] - scale * turns[i] @ a[i]) for i in range(len(names))),
+        key=lambda good: int(good.sum()),
+    )
+    for _ in range(3):
+        if kept.sum() < max(IN_COMMON, 0.5 * len(names)):
             return None
-        kept = good
-    return (float(scale), turn, move) if kept.sum() >= 0.5 * len(names) and scale > 0 else None
+        u, _s, v = np.linalg.svd(turns[kept].sum(0))
+        turn = u @ np.diag([1, 1, np.linalg.det(u @ v)]) @ v
+        turned = a[kept] @ turn.T
+        from_middle, to_middle = turned.mean(0), b[kept].mean(0)
+        spread = float(((turned - from_middle) ** 2).sum())
+        if spread < 1e-18:
+            return None
+        scale = float(((turned - from_middle) * (b[kept] - to_middle)).sum() / spread)
+        move = to_middle - scale * from_middle
+        kept = agreeing(scale, turn, move)
+    return (scale, turn, move) if scale > 0 else None
 
 
 def solved_of(

@@ -144,10 +144,10 @@ def choose(asked: Preparation, progress: Progress) -> list[Path]:
     middle = float(np.median([one.sharpness for one in found.frames]))
     if middle < ALL_BLURRED:
         raise SourceError(
-            f"{asked.source}: all photographs are blurred (sharpness {middle:.3f}; in focus it "
-            "is 0.1 and more)",
-            "photograph again with more light and a steady hand, and let the camera focus on the "
-            "object",
+            f"{asked.source}: all photographs are blurred, or show nothing but a smooth surface "
+            f"(sharpness {middle:.3f}; in focus it is 0.1 and more)",
+            "photograph again with more light and a steady hand, let the camera focus on the "
+            "object, and put that on something with a pattern, such as a newspaper",
         )
     wanted = {f"{one.name}.png" for one in found.frames}
     for path in folder.glob("*.png"):

@@ -7,6 +7,8 @@ step wrote it was painted by hand, and is kept.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,7 +21,7 @@ from diffrec.pictures import headers
 from diffrec.prepare import hull, mask_model, pictures, silhouettes
 from diffrec.prepare.errors import MasksError, SourceError
 from diffrec.prepare.frames import Frame
-from diffrec.prepare.solved import Camera, Solved, nearest_point_to_axes
+from diffrec.prepare.solved import Camera, Solved, nearest_point_to_axes, place_of
 from diffrec.prepare.steps import Progress, stamped
 from nvdiffrec_contract import jsonfiles
 from nvdiffrec_contract.jsonfiles import JsonError
@@ -77,9 +79,9 @@ def make(
     used = [one for one in frames if one.name in solved.cameras]
     (asked.out / "masks").mkdir(parents=True, exist_ok=True)
     listing = asked.out / "work" / "masks.json"
-    painted = _painted(asked.out, listing, used)
-    origin: dict[str, str] = dict.fromkeys(painted, KEPT)
-    open_ = [one for one in used if one.name not in painted]
+    of = json.dumps([stamped(place_of(asked.out)), reads(asked, frames)], default=str)
+    origin = _kept(asked.out, listing, used, of)
+    open_ = [one for one in used if one.name not in origin]
     found = _from_files(asked, open_) or _from_alpha(asked, open_)
     how = "files" if folder_of(asked) else "alpha"
     if open_ and not found:
@@ -87,17 +89,20 @@ def make(
             how, found = "model", mask_model.masks(asked, open_, progress)
         else:
             how, found = "made", _made(asked, open_, solved, progress)
+    # Known before they are there: a mask that nobody knows of was painted.
+    for name in found:
+        path_of(asked.out, name).unlink(missing_ok=True)
+    origin |= dict.fromkeys(found, how)
+    before = _written(listing)
+    digests = {name: before.get(name, {}).get("digest") for name in origin}
+    digests |= {name: _digest(mask) for name, mask in found.items()}
+    written = {name: {"how": one, "digest": digests[name]} for name, one in origin.items()}
+    jsonfiles.write(listing, {"of": of, "masks": written})
     for name, mask in found.items():
         pictures.write_png(path_of(asked.out, name), mask)
-        origin[name] = how
     masks = {one.name: read(asked.out, one) for one in used}
     _check_each(asked.out, masks)
     _check_together(asked.out, solved, masks)
-    written = {
-        name: {"how": how, "stamp": stamped(path_of(asked.out, name))}
-        for name, how in origin.items()
-    }
-    jsonfiles.write(listing, written)
     counts = {how: list(origin.values()).count(how) for how in sorted(set(origin.values()))}
     progress.line(", ".join(f"{count} {how}" for how, count in counts.items()))
     return [listing, *(path_of(asked.out, one.name) for one in used)]
@@ -121,19 +126,37 @@ def read(out: Path, frame: Frame) -> Mask:
     return np.asarray(cv2.resize(mask, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
 
 
-def _painted(out: Path, listing: Path, frames: Sequence[Frame]) -> set[str]:
-    """Names of the masks that are not as they were written here."""
-    try:
-        written = jsonfiles.read_object(listing, max_bytes=64 << 20)
-    except JsonError:
-        written = {}
-    found = set()
+def _kept(out: Path, listing: Path, frames: Sequence[Frame], of: str) -> dict[str, str]:
+    """How the masks were made that stay: those painted by hand, which are not as they were
+    written here, and those that were made from just what is there now."""
+    written, made_of = _written(listing), _document(listing).get("of")
+    found = {}
     for one in frames:
-        stamp = stamped(path_of(out, one.name))
+        path = path_of(out, one.name)
+        if not path.is_file():
+            continue
         before = written.get(one.name, {})
-        if stamp is not None and (before.get("how") == KEPT or before.get("stamp") != stamp):
-            found.add(one.name)
+        if before.get("how") == KEPT or before.get("digest") != _digest(grey(path)):
+            found[one.name] = KEPT
+        elif made_of == of:
+            found[one.name] = str(before.get("how"))
     return found
+
+
+def _document(listing: Path) -> dict[str, Any]:
+    try:
+        return jsonfiles.read_object(listing, max_bytes=64 << 20)
+    except JsonError:
+        return {}
+
+
+def _written(listing: Path) -> dict[str, dict[str, Any]]:
+    found = _document(listing).get("masks")
+    return found if isinstance(found, dict) else {}
+
+
+def _digest(mask: Mask) -> str:
+    return hashlib.sha1(np.ascontiguousarray(mask).tobytes(), usedforsecurity=False).hexdigest()
 
 
 def grey(path: Path) -> Mask:

@@ -24,7 +24,8 @@ MESH_SCALE = 2.1
 """Side of the grid, nvdiffrec's own."""
 SIDE = 1.75
 """Longest side of the object's box in that world."""
-CELLS = 96
+CELLS = (40, 72)
+"""Cells along a side of the cube: around all that the masks show, then around the object."""
 VOTES = 0.8
 POINTS = 100
 """Points of the object that say how far down it reaches."""
@@ -93,9 +94,8 @@ def place(solved: Solved, coverage: Mapping[str, NDArray[np.float32]]) -> Placem
     turn = _upright(solved)
     centre, half = _reach(solved, coverage)
     box = np.zeros(3)
-    # Twice: the second time in a cube that is as large as the object.
-    for _ in range(2):
-        points = hull.cube(np.zeros(3), half, CELLS) @ turn + centre
+    for count in CELLS:
+        points = hull.cube(np.zeros(3), half, count) @ turn + centre
         carved = hull.carve(solved, coverage, points, VOTES)
         inside = carved.points[carved.inside]
         if not len(inside):

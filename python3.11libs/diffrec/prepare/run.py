@@ -56,7 +56,7 @@ def _solved(asked: Preparation, chosen: Frames, steps: Steps) -> Solved:
         changing=True,
     )
     steps.take("cameras", {}, lambda told: cameras.solve(asked, all_of, told))
-    return solved.load(cameras.path_of(asked.out))
+    return solved.load(solved.place_of(asked.out))
 
 
 def _finished(asked: Preparation, chosen: Frames, found: Solved, steps: Steps) -> Path:

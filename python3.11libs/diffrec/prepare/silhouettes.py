@@ -25,7 +25,7 @@ from diffrec.prepare.solved import Array, Solved, nearest_point_to_axes
 
 WORKING = 320
 """Longest side of the pictures in which the object is found."""
-CELLS = (56, 88)
+CELLS = (48, 64, 80)
 """Cells along a side of the hull's cube, in each round."""
 BINS = (10, 28, 28, 5)
 """Steps of lightness, of both colour axes (CIE Lab), and of how rough the surface looks."""
@@ -34,6 +34,9 @@ ROUGHNESS = 0.01
 INSIDE, OUTSIDE = 0.8, 1.3
 """Of the ball's radius: what is taken for object, and for surroundings, at first."""
 NEVER, SURELY = 0.03, 0.97
+SURE, EVEN = 0.6, 0.5
+"""What is learned as the object's colour; and how likely a pixel inside the outline is to be of the
+object before its colour is known: the outline came from colours, and must not prove them right."""
 VOTES = 0.8
 """Part of the votes that the hull needs."""
 NEAR = 0.02
@@ -143,12 +146,12 @@ def find(
         }
         for name, outline in outlines.items():
             near, far = _grown(outline, -0.012), _grown(outline, 0.03)
-            sure = belief[name] > 0.5
+            sure = belief[name] > SURE
             inside[name] = (near & sure).astype(np.float32)
             outside[name] = 1 - far.astype(np.float32)
             outside[name][near & (belief[name] < 0.15)] = 1
             soft = cv2.GaussianBlur(outline.astype(np.float32), (0, 0), 0.012 * max(outline.shape))
-            before[name] = np.clip(soft, 0.02, 0.85).astype(np.float32)
+            before[name] = np.clip(soft, 0.02, EVEN).astype(np.float32)
         centre, half = 0.5 * (low + high), 0.56 * float((high - low).max())
     palette = _Palette.learned(colours, inside, outside)
     names = list(pictures)

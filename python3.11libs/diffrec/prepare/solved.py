@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +18,8 @@ from nvdiffrec_contract import jsonfiles
 
 Array = NDArray[np.float64]
 MOST = 256 << 20
+STEPS = 60
+"""By which a distortion is taken out of a pixel: no lens needs more."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +63,13 @@ class Lens:
         """Directions [N, 2] (x / z, y / z) of pixels [N, 2]."""
         if not len(pixels):
             return np.zeros((0, 2))
-        points = np.ascontiguousarray(pixels[:, None] - 0.5)
-        found = cv2.undistortPoints(points, self.matrix, self.coefficients)
-        return np.asarray(found, np.float64)[:, 0]
+        found = (pixels - self.centre) / self.focal
+        for _ in range(STEPS if any(self.distortion) else 0):
+            off = pixels - self.pixels(found)
+            found = found + off / self.focal
+            if np.abs(off).max() < 1e-7:
+                break
+        return np.asarray(found, np.float64)
 
     def pixels(self, rays: Array) -> Array:
         """Pixels [N, 2] of directions [N, 2]: the inverse of :meth:`rays`."""
@@ -156,6 +161,11 @@ class Solved:
     def _seen_by_number(self) -> list[list[int]]:
         numbers = {name: number for number, name in enumerate(self.cameras)}
         return [[numbers[name] for name in names if name in numbers] for names in self.seen]
+
+
+def place_of(out: Path) -> Path:
+    """Where a preparation keeps its cameras."""
+    return out / "work" / "cameras.json"
 
 
 def load(path: Path) -> Solved:

@@ -56,12 +56,12 @@ def photograph(camera: Camera, lens: Lens) -> tuple[NDArray[np.uint8], NDArray[n
     surface = from_middle + (-b - np.sqrt(np.maximum(inside, 0)))[:, None] * ways
     u = (np.arctan2(surface[:, 1], surface[:, 0]) / (2 * np.pi)) % 1
     v = np.arccos(np.clip(surface[:, 2] / RADIUS, -1, 1)) / np.pi
-    ball = looked_up(pattern(1, (0, 90, 220)), u * 3, v * 1.5)
+    ball = looked_up(pattern(1, (0, 90, 220)), u, v)
     with np.errstate(divide="ignore", invalid="ignore"):
         along = (FLOOR - camera.centre[2]) / ways[:, 2]
     on_floor = (along > 0) & (along < 20)
     floor = camera.centre + np.where(on_floor, along, 0)[:, None] * ways
-    ground = looked_up(pattern(2, (150, 160, 140)), floor[:, 0] / 2, floor[:, 1] / 2)
+    ground = looked_up(pattern(2, (150, 160, 140)), floor[:, 0] / 8 + 0.5, floor[:, 1] / 8 + 0.5)
     colour = np.where(on_floor[:, None], ground, [190.0, 180.0, 170.0])
     colour = np.where(on_ball[:, None], ball, colour).reshape(height, width, 3)
     return (
@@ -71,11 +71,11 @@ def photograph(camera: Camera, lens: Lens) -> tuple[NDArray[np.uint8], NDArray[n
 
 
 @lru_cache
-def pattern(seed: int, colour: tuple[int, int, int], side: int = 512) -> NDArray[np.float32]:
+def pattern(seed: int, colour: tuple[int, int, int], side: int = 1024) -> NDArray[np.float32]:
     """Blots of many sizes around a colour, that repeat at the picture's edges."""
     chance = np.random.default_rng(seed)
     found = np.zeros((side, side), np.float32)
-    for size in (8, 16, 32, 64, 128):
+    for size in (16, 32, 64, 128, 256, 512):
         blots = chance.normal(size=(size, size)).astype(np.float32)
         found += cv2.resize(blots, (side, side), interpolation=cv2.INTER_CUBIC)
     return np.asarray(np.array(colour, np.float32) + 22 * found[..., None], np.float32)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from diffrec.prepare import pictures
+from diffrec.prepare import masks, pictures, placement, silhouettes
 from diffrec.prepare.frames import Frame
 from diffrec.prepare.solved import Lens, Solved
 from diffrec.prepare.steps import Progress
@@ -31,6 +31,14 @@ class Prepared:
     @property
     def out(self) -> Path:
         return self.asked.out
+
+
+@pytest.fixture(autouse=True)
+def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Small pictures need no fine hulls."""
+    monkeypatch.setattr(silhouettes, "CELLS", (28, 44))
+    monkeypatch.setattr(placement, "CELLS", (24, 40))
+    monkeypatch.setattr(masks, "HULL_CELLS", 28)
 
 
 @pytest.fixture

@@ -43,7 +43,7 @@ def rotation(seed: int) -> Array:
     return np.asarray(found * np.linalg.det(found))
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_the_object_is_placed_alike_in_every_world(
     prepared: Callable[..., Prepared], seed: int
 ) -> None:
@@ -95,9 +95,16 @@ def test_pictures_are_what_one_pinhole_would_have_seen(
         found = pictures.read(one.out / "images" / f"{name}.png")[0]
         assert ((found[..., 3] > 127) & (mask > 127)).sum() > 0.97 * (mask > 127).sum()
         assert ((found[..., 3] > 127) & (mask < 127)).sum() < 0.02 * (mask > 127).sum()
-        inside = cv2.erode(mask, np.ones((5, 5))) > 0
-        soft, wanted = (cv2.blur(one[..., :3], (3, 3)).astype(int) for one in (found, wanted))
-        assert np.abs(soft - wanted)[inside].mean() < 6
+        inside = cv2.erode(mask, np.ones((9, 9))) > 0
+        seen, drawn = (
+            cv2.cvtColor(one[..., :3], cv2.COLOR_BGR2GRAY).astype(np.float32)
+            for one in (found, wanted)
+        )
+        mean = float(drawn[inside].mean())
+        shift, _response = cv2.phaseCorrelate(
+            np.where(inside, seen - mean, 0), np.where(inside, drawn - mean, 0)
+        )
+        assert np.hypot(*shift) < 0.2
     # The trainer's own reader finds the same cameras: the ball's middle falls on itself.
     said = describe(one.out)
     assert said.kind == "nerf_synthetic" and not said.problems and said.nvdiffrec

@@ -8,8 +8,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffrec.prepare import evidence
+from diffrec.prepare import cameras, evidence
 from diffrec.prepare.evidence import Pair, Shared
+from diffrec.prepare.frames import Frame
 from diffrec.prepare.solved import Array, Camera, Solved
 
 from . import ballscene
@@ -112,3 +113,34 @@ def test_points_behind_a_camera_do_not_agree() -> None:
     away = Camera(b.lens, b.rotation @ np.diag([-1.0, -1.0, 1.0]) @ np.diag([1, 1, -1.0]), b.centre)
     assert evidence.agreeing(a, b, ring.lenses, shared).mean() > 0.95
     assert evidence.agreeing(a, away, ring.lenses, shared).mean() < 0.3
+
+
+def test_exif_that_lies_is_told_and_not_believed() -> None:
+    lens = ballscene.LENS
+    names = list(ballscene.ring(2).cameras)
+    for said, told in ((lens.focal[0] * 2, 1), (lens.focal[0] * 1.05, 0), (None, 0)):
+        frames = [Frame(name, "", lens.size, 0, said, False, 0.3) for name in names]
+        notes = cameras._about_lenses({1: lens}, frames)
+        assert len(notes) == told and all("190" in note and "380" in note for note in notes)
+
+
+@settings(max_examples=20)
+@given(CHANCE, st.floats(0.1, 9), st.integers(0, 3))
+def test_cameras_are_fitted_onto_others_whatever_a_few_do(
+    seed: int, scale: float, astray: int
+) -> None:
+    chance = np.random.default_rng(seed)
+    there = dict(ballscene.ring(10).cameras)
+    turn = np.linalg.qr(chance.normal(size=(3, 3)))[0]
+    turn *= np.linalg.det(turn)
+    move = chance.normal(size=3)
+    here = {
+        name: Camera(1, turn.T @ one.rotation, turn.T @ (one.centre - move) / scale)
+        for name, one in there.items()
+    }
+    for name in list(here)[:astray]:
+        here[name] = turned(here[name], 40, chance.normal(size=3), np.zeros(3))
+    found = cameras.fitted(here, there)
+    assert found is not None
+    assert abs(found[0] - scale) < 1e-6 * scale
+    assert np.abs(found[1] - turn).max() < 1e-6 and np.abs(found[2] - move).max() < 1e-5

@@ -61,6 +61,19 @@ def test_painted_masks_are_kept(prepared: Callable[..., Prepared], silent: Progr
         assert masks.path_of(one.out, "view_03") in made
 
 
+def test_masks_that_were_refused_are_not_taken_for_painted_ones(
+    prepared: Callable[..., Prepared], silent: Progress
+) -> None:
+    one = prepared(8)
+    folder = one.asked.source / "masks"
+    put(one, folder, lambda mask: 255 - mask)
+    with pytest.raises(MasksError, match="inverted"):
+        masks.make(one.asked, one.frames, one.solved, silent)
+    put(one, folder, lambda mask: mask)
+    masks.make(one.asked, one.frames, one.solved, silent)
+    assert all(overlap(mask, one.truth[name]) == 1 for name, mask in written(one).items())
+
+
 def test_alpha_is_the_mask(prepared: Callable[..., Prepared], silent: Progress) -> None:
     one = prepared(8, alpha=True)
     masks.make(one.asked, one.frames, one.solved, silent)
