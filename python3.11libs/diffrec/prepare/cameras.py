@@ -38,6 +38,14 @@ STILL = 0.02
 Claim = dict[str, Camera]
 
 
+class TooFewError(CamerasError):
+    """Too few cameras can be believed; ``partly`` are those that can."""
+
+    def __init__(self, cause: str, cure: str, partly: Solved) -> None:
+        super().__init__(cause, cure)
+        self.partly = partly
+
+
 def solve(asked: Preparation, frames: Sequence[Frame], progress: Progress) -> list[Path]:
     """Find the cameras; the files that were made.
 
@@ -56,14 +64,21 @@ def solve(asked: Preparation, frames: Sequence[Frame], progress: Progress) -> li
     )
     model = _believed_model(mappers, shared, progress)
     names = [one.name for one in frames]
-    found = mapping.cameras_of(model) if model is not None else {}
-    if len(found) < max(FEWEST, LEAST * len(names)):
+    if model is None:
         raise CamerasError(
-            f"only {len(found)} of {len(names)} photographs have cameras that can be believed; the "
-            "others share too few points with them, or contradict them",
+            f"none of the {len(names)} photographs has a camera that can be believed: they share "
+            "too few points",
             ANOTHER_CAPTURE,
         )
     solved = solved_of(model, names, shared, frames)
+    if len(solved.cameras) < max(FEWEST, LEAST * len(names)):
+        raise TooFewError(
+            f"only {len(solved.cameras)} of {len(names)} photographs have cameras that can be "
+            "believed; the others share too few points with them, or contradict them. "
+            f"{asked.out / 'report' / 'masks.png'} shows which",
+            ANOTHER_CAPTURE,
+            solved,
+        )
     _refuse_what_stood_still(solved)
     folder = asked.out / "work" / "sparse" / "0"
     shutil.rmtree(folder, ignore_errors=True)

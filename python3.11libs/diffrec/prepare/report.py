@@ -16,7 +16,7 @@ from diffrec.prepare.solved import Solved
 from diffrec.prepare.undistortion import Window
 
 CELL, GAP, CAPTION = 220, 6, 20
-PAPER, INK, FAINT = 34, 225, 110
+PAPER, INK = 34, 225
 MOST_CELLS = 120
 PLAN = 640
 CAMERA, BOX, REFUSED, POINT = (235, 190, 90), (90, 170, 255), (80, 80, 240), (120, 120, 120)

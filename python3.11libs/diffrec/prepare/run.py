@@ -55,7 +55,11 @@ def _solved(asked: Preparation, chosen: Frames, steps: Steps) -> Solved:
         lambda told: matches.match(asked, all_of, chosen.film, told),
         changing=True,
     )
-    steps.take("cameras", {}, lambda told: cameras.solve(asked, all_of, told))
+    try:
+        steps.take("cameras", {}, lambda told: cameras.solve(asked, all_of, told))
+    except cameras.TooFewError as error:
+        report.write(asked.out, chosen, error.partly, None, None)
+        raise
     return solved.load(solved.place_of(asked.out))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
+import sys
 from pathlib import Path
 
 import cv2
@@ -13,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from diffrec.prepare import frames
-from diffrec.prepare.errors import SourceError
+from diffrec.prepare.errors import SolverMissingError, SourceError, solver
 from diffrec.prepare.frames import Frames
 from diffrec.prepare.steps import Progress
 from nvdiffrec_contract.preparation import Preparation
@@ -160,3 +161,9 @@ def test_what_is_chosen_depends_on_the_files(copied: Path, tmp_path: Path) -> No
     assert frames.reads(dataclasses.replace(asked, most=9)) != before
     (copied / "view_02.png").unlink()
     assert frames.reads(asked) != before
+
+
+def test_a_solver_that_is_missing_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pycolmap", None)
+    with pytest.raises(SolverMissingError, match=r"pip install .*photographs"):
+        solver()

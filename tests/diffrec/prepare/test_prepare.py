@@ -110,8 +110,30 @@ def test_a_camera_that_does_not_move_is_one_sentence(tmp_path: Path) -> None:
     for i in range(10):
         noisy = picture + np.random.default_rng(i).normal(0, 3, picture.shape)
         cv2.imwrite(str(tmp_path / "in" / f"{i}.png"), np.clip(noisy, 0, 255).astype(np.uint8))
-    with pytest.raises(CamerasError):
+    with pytest.raises(CamerasError) as error:
         prepare(Preparation(tmp_path / "in", tmp_path / "out", threads=2), lambda line: None)
+    if isinstance(error.value, cameras.TooFewError):
+        assert (tmp_path / "out" / "report" / "masks.png").is_file()
+
+
+def test_too_few_cameras_are_shown(
+    photographs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ring = ballscene.ring(COUNT)
+    some = {name: TRUTH[name] for name in list(TRUTH)[:3]}
+    partly = solved.Solved(ring.lenses, some, np.zeros((0, 3)), (), {"view_07": "why not"})
+
+    def refuse(*_given: object) -> list[Path]:
+        raise cameras.TooFewError("only 3 of 12", "go on", partly)
+
+    monkeypatch.setattr(cameras, "solve", refuse)
+    monkeypatch.setattr("diffrec.prepare.features.extract", lambda *_given: [])
+    monkeypatch.setattr("diffrec.prepare.matches.match", lambda *_given: [])
+    with pytest.raises(cameras.TooFewError, match="only 3 of 12"):
+        prepare(Preparation(photographs, tmp_path / "out"), lambda line: None)
+    report = tmp_path / "out" / "report"
+    assert "view_07: why not" in (report / "report.txt").read_text()
+    assert (report / "masks.png").is_file() and (report / "cameras.png").is_file()
 
 
 @pytest.mark.skipif(
