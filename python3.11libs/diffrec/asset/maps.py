@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from diffrec.asset.source import Source
-from diffrec.asset.texels import Texels, filled, in_mikktspace, texels_of
+from diffrec.asset.texels import Texels, dilated, in_mikktspace, texels_of
 from diffrec.asset.vertices import Vertices
 
 
@@ -47,10 +47,10 @@ def maps_of(source: Source, vertices: Vertices) -> Maps:
             known[resolution] = texels_of(source.mesh, resolution)
         return known[resolution]
 
-    kd = filled(source.kd, under(source.kd).used).cpu()
-    ks = filled(source.ks, under(source.ks).used).cpu()
+    kd = dilated(source.kd, under(source.kd)).cpu()
+    ks = dilated(source.ks, under(source.ks)).cpu()
     normal = in_mikktspace(source.normal, source.mesh, vertices, under(source.normal))
-    normal = filled(normal, under(source.normal).used).cpu()
+    normal = dilated(normal, under(source.normal)).cpu()
     normal = functional.normalize(normal, dim=2)
     occlusion, roughness, metalness = torch.split(ks.clamp(0, 1), 1, dim=2)
     is_open = 1 - occlusion

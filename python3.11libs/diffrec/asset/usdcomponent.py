@@ -171,7 +171,9 @@ def _standard_surface(stage: Any, material: Any, asset: Asset) -> None:
     for name, (texture, kind, space) in mtlx.INPUTS.items():
         value = _MATERIALX_TYPES[kind]
         reader = _shader(stage, material, f"mtlx_{texture}", f"ND_image_{kind}")
-        _file(reader, asset, texture).GetAttr().SetColorSpace(space)
+        file = _file(reader, asset, texture)
+        if space is not None:
+            file.GetAttr().SetColorSpace(space)
         reader.CreateInput("texcoord", Sdf.ValueTypeNames.Float2).ConnectToSource(st)
         last = reader.CreateOutput("out", value)
         if texture == "normal":

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -154,13 +153,11 @@ def _write_textures(
 
 
 def _placed(part: Path, folder: Path, made: Sequence[str]) -> list[Path]:
-    """Move what was made into place, what others refer to first."""
+    """Move what was made into place, the textures first; the paths there."""
     placed = []
     for name in dict.fromkeys(made):
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        if target.is_dir():
-            shutil.rmtree(target)
         os.replace(part / name, target)
         placed.append(target)
     return placed

@@ -10,13 +10,13 @@ from nvdiffrec_contract.files import replace_file
 LABEL = "{name}.mtlx"
 PACKAGE = None
 
-# Input of the surface: the texture, the type of its picture and its colour space. MaterialX has no
-# word for colours that are none; "Raw" is what its own examples and Houdini write.
-INPUTS = {
+# Input of the surface: the texture, the type of its picture, and its colour space. Only colours
+# have one: MaterialX converts nothing else.
+INPUTS: dict[str, tuple[str, str, str | None]] = {
     "base_color": ("albedo", "color3", "srgb_texture"),
-    "specular_roughness": ("roughness", "float", "Raw"),
-    "metalness": ("metalness", "float", "Raw"),
-    "normal": ("normal", "vector3", "Raw"),
+    "specular_roughness": ("roughness", "float", None),
+    "metalness": ("metalness", "float", None),
+    "normal": ("normal", "vector3", None),
 }
 
 
@@ -29,7 +29,8 @@ def export(asset: Asset) -> list[str]:
     _input(surface, "base", "float", value="1")
     for name, (texture, kind, space) in INPUTS.items():
         image = ElementTree.SubElement(graph, "image", name=texture, type=kind)
-        _input(image, "file", "filename", value=asset.textures[texture], colorspace=space)
+        named = {} if space is None else {"colorspace": space}
+        _input(image, "file", "filename", value=asset.textures[texture], **named)
         last = texture
         if texture == "normal":
             last = "normal_map"
