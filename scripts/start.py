@@ -18,7 +18,11 @@ sys.dont_write_bytecode = not os.access(ROOT, os.W_OK)
 
 # By its bare name, without the packages around it: a second start takes no longer than this.
 sys.path.insert(0, SETUP)
-from readiness import Plan, interpreter, is_complete  # noqa: E402
+from readiness import (  # type: ignore[import-not-found]  # noqa: E402
+    Plan,
+    interpreter,
+    is_complete,
+)
 
 sys.path.remove(SETUP)
 

@@ -100,6 +100,7 @@ JOB = r"""
 import os, sys
 sys.path[:0] = [%(libraries)r, %(modules)r]
 from pausing import begin, pause
+from nvdiffrec_contract.files import Place
 from nvdiffrec_tops.job import commandline, preflight, probe
 from nvdiffrec_tops.job.outputs import placing, result, unfinished
 begin("job")
@@ -119,12 +120,12 @@ def finishing(*arguments):
     pause("kept")
 unfinished.finish = finishing
 moved = [0]
-replace, unlink = os.replace, os.unlink
-def replacing(source, target):
-    if os.path.join("out", "") in str(source) and os.path.exists(journal()):
+move, unlink = Place.move, os.unlink
+def moving(source, target):
+    if os.path.join("out", "") in source.path and os.path.exists(journal()):
         pause("put %%d" %% moved[0])
         moved[0] += 1
-    replace(source, target)
+    move(source, target)
 def unlinking(path, **options):
     last = str(path) == journal()
     if last:
@@ -135,7 +136,7 @@ def unlinking(path, **options):
 def journal():
     return os.path.join(output, placing.JOURNAL)
 output = sys.argv[sys.argv.index("--output") + 1]
-os.replace, os.unlink = replacing, unlinking
+Place.move, os.unlink = moving, unlinking
 code = commandline.main()
 pause("done")
 sys.exit(code)

@@ -88,7 +88,11 @@ def test_a_read_only_copy_in_a_folder_with_spaces_cooks(root: Path, tmp_path: Pa
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
-            [*argv, "--dry-run"], capture_output=True, text=True, env=environ, cwd=tmp_path
+            [*argv, "--dry-run", "--json"],
+            capture_output=True,
+            text=True,
+            env=environ,
+            cwd=tmp_path,
         )
         assert done.returncode == 0, done.stderr
         assert str(copy / "python3.11libs/nvdiffrec_tops/job/__main__.py") in done.stdout
