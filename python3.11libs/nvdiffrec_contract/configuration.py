@@ -154,9 +154,9 @@ class Extensions:
         "ranges; nvdiffrec begins in the middle",
     )
     light_tv: float = _row(
-        0.0,
+        0.02,
         check.number(0.0, 1e6),
-        "weight of the light's total variation, of log(1 + radiance); 0 for none",
+        "weight of the light's total variation, of log(1 + radiance); 0, as nvdiffrec, for none",
     )
     texture_tv: float = _row(
         0.0,
