@@ -16,7 +16,7 @@ from nvdiffrec_tops import cli
 from nvdiffrec_tops.job.engines import engine
 from nvdiffrec_tops.job.jobfile import JobFile
 
-ECHO = """#!{python}
+ECHO = """
 import json, os, sys
 print(json.dumps([sys.argv[1:], os.environ["PYTHONPATH"]]))
 sys.exit(3)
@@ -29,7 +29,9 @@ def test_every_value_reaches_the_exporter_as_it_is(
     name: str, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     python = tmp_path / "python"
-    python.write_text(ECHO.format(python=sys.executable))
+    # By a shell, since a script's first line cannot name a path with a space.
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" "$0.py" "$@"\n')
+    (tmp_path / "python.py").write_text(ECHO)
     python.chmod(python.stat().st_mode | stat.S_IXUSR)
     monkeypatch.chdir(tmp_path)
     given = ["--out", f"./{name}.out", f"--name={name}", "--python", str(python), "--turntable=5"]

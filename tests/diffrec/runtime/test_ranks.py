@@ -71,7 +71,15 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
             dmtet_grid=12,
             learning_rate=(0.03, 0.01),
             diffrec=Extensions(
-                light_res=32, validation_views=2, uv_timeout=0, hashgrid_size_log2=10
+                light_res=32,
+                validation_views=2,
+                uv_timeout=0,
+                hashgrid_size_log2=10,
+                # What is all rounding makes whole steps: as few and as small ones as can be.
+                # Variances, of which the structural term is made, round more than anything else.
+                normal_rate=1.0,
+                dssim=0.0,
+                asset=(),
             ),
         )
         (folder / f"{name}.json").write_text(json.dumps({**config.to_json(), **changes}))

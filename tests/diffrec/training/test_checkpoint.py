@@ -52,6 +52,7 @@ def tiny(sample: Path) -> Callable[..., Config]:
             hashgrid_size_log2=10,
             checkpoint_interval=4,
             checkpoint_seconds=0,
+            asset=(),
         )
         config = Config(
             ref_mesh=str(sample / "sample.obj"),

@@ -6,6 +6,7 @@ Both the cook, for menus and expected files, and the job ask the same object.
 from __future__ import annotations
 
 import difflib
+import functools
 import importlib
 import pkgutil
 
@@ -20,7 +21,12 @@ class EngineError(Exception):
 
 def names() -> tuple[str, ...]:
     """The engines' names, the default first."""
-    found = sorted(module.name for module in pkgutil.iter_modules(__path__) if module.ispkg)
+    return _names(tuple(__path__))
+
+
+@functools.lru_cache(maxsize=4)
+def _names(folders: tuple[str, ...]) -> tuple[str, ...]:
+    found = sorted(module.name for module in pkgutil.iter_modules(folders) if module.ispkg)
     return tuple(sorted(found, key=lambda name: name != DEFAULT))
 
 
