@@ -10,9 +10,11 @@ from __future__ import annotations
 import argparse
 import os
 import pkgutil
+import re
 import shutil
 import sys
 import warnings
+from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
@@ -35,6 +37,16 @@ def packages() -> list[str]:
     return sorted(path.parent.name for path in LIBRARIES.glob("*/__init__.py"))
 
 
+def _all_packages() -> Iterator[str]:
+    """Every package that pages are written about, those inside others too."""
+    for top in packages():
+        folders = (path.parent for path in (LIBRARIES / top).rglob("__init__.py"))
+        for folder in sorted(folders):
+            name = ".".join(folder.relative_to(LIBRARIES).parts)
+            if not any(re.match(pattern, name) for pattern in LEFT_OUT):
+                yield name
+
+
 def build(modules: list[str], folder: Path) -> None:
     """Write pages about modules and everything below them.
 
@@ -47,7 +59,7 @@ def build(modules: list[str], folder: Path) -> None:
         UserWarning: pdoc warns of something.
     """
     sys.path.insert(0, str(LIBRARIES))
-    for name in packages():
+    for name in _all_packages():
         _open_up(name)
     pdoc.render.configure(docformat="google", show_source=False)
     shutil.rmtree(folder, ignore_errors=True)

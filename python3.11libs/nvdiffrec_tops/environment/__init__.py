@@ -10,16 +10,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from nvdiffrec_tops.environment.activation import Change as Change
-    from nvdiffrec_tops.environment.description import Environment as Environment
-    from nvdiffrec_tops.environment.description import EnvironmentProblem as EnvironmentProblem
-    from nvdiffrec_tops.environment.description import describe as describe
-    from nvdiffrec_tops.environment.description import exports as exports
-    from nvdiffrec_tops.environment.discovery import active as active
-    from nvdiffrec_tops.environment.discovery import find as find
-    from nvdiffrec_tops.environment.discovery import known as known
-    from nvdiffrec_tops.environment.isolation import isolated as isolated
-    from nvdiffrec_tops.environment.isolation import policy as policy
+    from nvdiffrec_tops.environment.activation import Change
+    from nvdiffrec_tops.environment.description import (
+        Environment,
+        EnvironmentProblem,
+        describe,
+        exports,
+    )
+    from nvdiffrec_tops.environment.discovery import active, find, known
+    from nvdiffrec_tops.environment.isolation import isolated, policy
 
 _PLACES = {
     "Change": "activation",
@@ -33,6 +32,19 @@ _PLACES = {
     "isolated": "isolation",
     "policy": "isolation",
 }
+
+__all__ = [
+    "Change",
+    "Environment",
+    "EnvironmentProblem",
+    "active",
+    "describe",
+    "exports",
+    "find",
+    "isolated",
+    "known",
+    "policy",
+]
 
 
 def __getattr__(name: str) -> Any:
