@@ -13,9 +13,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diffrec.pictures import headers
+from diffrec.pictures import decoding, headers
 from diffrec.prepare.errors import SolverMissingError, SourceError
 from nvdiffrec_contract.files import replace_file
+from nvdiffrec_contract.regularfiles import read_regular
 
 HEIF = (".heic", ".heif", ".avif")
 RAW = (".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".rw2", ".orf", ".pef", ".srw")
@@ -23,7 +24,6 @@ SUFFIXES = (*headers.SUFFIXES, *HEIF, *RAW)
 """Endings of the photographs that are read."""
 FILMS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts")
 """Endings of the films that are read."""
-MOST_BYTES = 1 << 30
 MOST_PIXELS = 1 << 28
 
 _ORIENTATION, _MAKE, _MODEL = 0x0112, 0x010F, 0x0110
@@ -115,9 +115,7 @@ def read(path: Path) -> tuple[Pixels, Exif]:
 
 def _plain(path: Path) -> NDArray[Any]:
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise SourceError(f"{path} is larger than 1 GB; this is no photograph")
-        data = np.frombuffer(path.read_bytes(), np.uint8)
+        data = np.frombuffer(read_regular(path, decoding.MAX_BYTES), np.uint8)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
     try:
