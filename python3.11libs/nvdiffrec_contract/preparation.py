@@ -6,6 +6,7 @@ From this table come the command line of ``diffrec.prepare`` and that of the too
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 _PATHS = ("source", "out", "masks", "mask_model")
-_NAMES = (*_PATHS, "most", "longest", "train_size", "matching", "threads")
+_NAMES = tuple(field.name for field in dataclasses.fields(Preparation))
 
 
 def given(arguments: argparse.Namespace) -> Preparation:

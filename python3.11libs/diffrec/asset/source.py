@@ -9,13 +9,11 @@ from torch import Tensor
 
 from diffrec import imagefiles
 from diffrec.errors import DiffrecError
-from diffrec.export import textures
+from diffrec.export import probe, textures
 from diffrec.geometry.mesh import Mesh
 from diffrec.textured_mesh import load_obj
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.failure import EXIT_USAGE
-
-PROBE = "probe.hdr"
 
 
 class AssetError(DiffrecError):
@@ -76,8 +74,8 @@ def read_source(result: Path) -> Source:
         raise AssetError(f"{path} has no texture coordinates: there is nothing to put textures on")
     # By their names, not as the mesh's material: of a reference the occlusion would be cleared.
     kd, ks, normal = (folder / name for name in textures.FILES)
-    probe = folder / PROBE
-    light = imagefiles.read_hdr(probe) if probe.is_file() else None
+    sky = folder / probe.FILES[0]
+    light = imagefiles.read_hdr(sky) if sky.is_file() else None
     return source_of(
         mesh,
         imagefiles.read_srgb(kd)[..., :3],

@@ -126,15 +126,25 @@ def _relax(
 
 
 @numba.njit(cache=True)
+def _jacobian(
+    uv: Floats, f: int, indices: Ints, slope: Floats
+) -> tuple[float, float, float, float]:
+    """The four numbers of the map from a triangle's own plane to the texture, row by row."""
+    a, b, c = indices[f, 0], indices[f, 1], indices[f, 2]
+    return (
+        uv[a, 0] * slope[f, 0, 0] + uv[b, 0] * slope[f, 1, 0] + uv[c, 0] * slope[f, 2, 0],
+        uv[a, 0] * slope[f, 0, 1] + uv[b, 0] * slope[f, 1, 1] + uv[c, 0] * slope[f, 2, 1],
+        uv[a, 1] * slope[f, 0, 0] + uv[b, 1] * slope[f, 1, 0] + uv[c, 1] * slope[f, 2, 0],
+        uv[a, 1] * slope[f, 0, 1] + uv[b, 1] * slope[f, 1, 1] + uv[c, 1] * slope[f, 2, 1],
+    )
+
+
+@numba.njit(cache=True)
 def _energy(uv: Floats, ring: Ints, indices: Ints, slope: Floats, area: Floats) -> float:
     total = 0.0
     for corner in ring:
         f = corner // 3
-        a, b, c = indices[f, 0], indices[f, 1], indices[f, 2]
-        j00 = uv[a, 0] * slope[f, 0, 0] + uv[b, 0] * slope[f, 1, 0] + uv[c, 0] * slope[f, 2, 0]
-        j01 = uv[a, 0] * slope[f, 0, 1] + uv[b, 0] * slope[f, 1, 1] + uv[c, 0] * slope[f, 2, 1]
-        j10 = uv[a, 1] * slope[f, 0, 0] + uv[b, 1] * slope[f, 1, 0] + uv[c, 1] * slope[f, 2, 0]
-        j11 = uv[a, 1] * slope[f, 0, 1] + uv[b, 1] * slope[f, 1, 1] + uv[c, 1] * slope[f, 2, 1]
+        j00, j01, j10, j11 = _jacobian(uv, f, indices, slope)
         det = j00 * j11 - j01 * j10
         if det <= 0.0:
             return np.inf
@@ -149,11 +159,7 @@ def _step(uv: Floats, v: int, ring: Ints, indices: Ints, slope: Floats, area: Fl
     total, gx, gy, hxx, hxy, hyy, mean = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for corner in ring:
         f, k = corner // 3, corner % 3
-        a, b, c = indices[f, 0], indices[f, 1], indices[f, 2]
-        j00 = uv[a, 0] * slope[f, 0, 0] + uv[b, 0] * slope[f, 1, 0] + uv[c, 0] * slope[f, 2, 0]
-        j01 = uv[a, 0] * slope[f, 0, 1] + uv[b, 0] * slope[f, 1, 1] + uv[c, 0] * slope[f, 2, 1]
-        j10 = uv[a, 1] * slope[f, 0, 0] + uv[b, 1] * slope[f, 1, 0] + uv[c, 1] * slope[f, 2, 0]
-        j11 = uv[a, 1] * slope[f, 0, 1] + uv[b, 1] * slope[f, 1, 1] + uv[c, 1] * slope[f, 2, 1]
+        j00, j01, j10, j11 = _jacobian(uv, f, indices, slope)
         det = j00 * j11 - j01 * j10
         square = j00 * j00 + j01 * j01 + j10 * j10 + j11 * j11
         inverse = 1.0 / det

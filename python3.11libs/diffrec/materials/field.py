@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from diffrec.materials.surface import MaterialRange, MaterialSample, Surface
 from diffrec.ops.hashgrid import HashGridLayout, hashgrid
 from diffrec.ops.network import network
+from nvdiffrec_contract.configuration import EXTENSIONS
 
 HIDDEN = 32
 OUTPUTS = 9
@@ -18,8 +19,6 @@ OUTPUTS = 9
 TABLE_GRADIENT_SCALE = 1 / 8
 # Levels that take part from the start where the others come in one after another.
 FIRST_LEVELS = 4
-# Occlusion, roughness and metalness that a material begins with, as shares of their ranges.
-KS_START = (0.05, 0.5, 0.05)
 
 
 class NeuralMaterial(nn.Module):
@@ -146,7 +145,7 @@ def start_logits(config: Any | None) -> Tensor:
     """
     shares = torch.full((OUTPUTS,), 0.5)
     own = getattr(config, "diffrec", None)
-    shares[3:6] = torch.tensor(getattr(own, "ks_start", KS_START))
+    shares[3:6] = torch.tensor(getattr(own, "ks_start", EXTENSIONS["ks_start"].default))
     return torch.logit(shares)
 
 

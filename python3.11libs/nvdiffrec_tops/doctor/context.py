@@ -16,7 +16,7 @@ from nvdiffrec_tops.environment import Environment, EnvironmentProblem
 from nvdiffrec_tops.job import dataset, engines, toolkit
 from nvdiffrec_tops.job.engines.engine import Engine
 from nvdiffrec_tops.job.environment import EnvironmentPolicy, clean_environment
-from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.failures import JobError, quoted
 from nvdiffrec_tops.job.jobfile import expand, read_configuration
 
 TOOLKIT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -257,12 +257,3 @@ def is_file(path: str) -> bool:
         return os.path.isfile(path)
     except (OSError, ValueError):
         return False
-
-
-def quoted(text: str) -> str:
-    """``text`` as one word of a shell's command line."""
-    import shlex
-
-    if os.name == "nt":
-        return f'"{text}"' if " " in text else text
-    return shlex.quote(text)

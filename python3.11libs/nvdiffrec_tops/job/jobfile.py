@@ -123,15 +123,7 @@ def load(path: str) -> JobFile:
     Raises:
         JobFileError: it cannot be read, is no JSON, or a field is unknown, missing or wrong.
     """
-    try:
-        with open_regular(path) as stream:
-            data = stream.read(jsonfiles.MAX_BYTES + 1)
-    except OSError as error:
-        raise JobFileError(
-            f"the job file {path} cannot be read: {error.strerror or error}",
-            "check the path and its permissions",
-        ) from None
-    document = parse_json(data, f"the job file {path}")
+    document = _read_json(path, f"the job file {path}", "check the path and its permissions")
     try:
         return from_document(document).based_on(os.path.dirname(os.path.abspath(path)))
     except JobFileError as error:
@@ -146,21 +138,23 @@ def parse_json(data: bytes, what: str) -> Any:
         raise JobFileError(str(error)) from None
 
 
+def _read_json(path: str, what: str, cure: str) -> Any:
+    """The JSON in a file that messages call ``what``; ``cure``: where it cannot be read."""
+    try:
+        with open_regular(path) as stream:
+            data = stream.read(jsonfiles.MAX_BYTES + 1)
+    except OSError as error:
+        raise JobFileError(f"{what} cannot be read: {error.strerror or error}", cure) from None
+    return parse_json(data, what)
+
+
 def read_configuration(path: str) -> dict[str, Any]:
     """The JSON object in a configuration file.
 
     Raises:
         JobFileError: it cannot be read, or is no JSON object.
     """
-    try:
-        with open_regular(path) as stream:
-            data = stream.read(jsonfiles.MAX_BYTES + 1)
-    except OSError as error:
-        raise JobFileError(
-            f"the configuration {path} cannot be read: {error.strerror or error}",
-            "check its permissions",
-        ) from None
-    document = parse_json(data, f"the configuration {path}")
+    document = _read_json(path, f"the configuration {path}", "check its permissions")
     if not isinstance(document, dict):
         raise JobFileError(
             f"the configuration {path} must be one JSON object",

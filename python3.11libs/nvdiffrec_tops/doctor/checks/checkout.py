@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 
 from nvdiffrec_tops.doctor.check import Check
-from nvdiffrec_tops.doctor.context import Context, quoted
+from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
 from nvdiffrec_tops.job.engines.nvdiffrec.checkout import GET_WHOLE
+from nvdiffrec_tops.job.failures import quoted
 
 NEEDED = ("train.py", "data/irrmaps/bsdf_256_256.bin", "data/tets")
 

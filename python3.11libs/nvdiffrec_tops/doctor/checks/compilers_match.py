@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.checks.torch_cuda_build import built_for
-from nvdiffrec_tops.doctor.context import Context, quoted
+from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
 from nvdiffrec_tops.doctor.versions import newest_gcc, numbers
+from nvdiffrec_tops.job.failures import quoted
 
 
 def run(context: Context) -> list[Finding]:

@@ -6,9 +6,10 @@ import os
 
 from nvdiffrec_contract.configuration import PATHS
 from nvdiffrec_tops.doctor.check import Check
-from nvdiffrec_tops.doctor.context import Context, quoted
+from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
 from nvdiffrec_tops.job.engines.nvdiffrec.checkout import is_pointer
+from nvdiffrec_tops.job.failures import quoted
 
 SAMPLE = 8
 """Photographs, and masks, that are looked at."""

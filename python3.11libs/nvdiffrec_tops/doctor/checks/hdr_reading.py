@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from nvdiffrec_tops.doctor.check import Check
-from nvdiffrec_tops.doctor.context import Context, quoted
+from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
+from nvdiffrec_tops.job.failures import quoted
 
 BRIGHTEST = 4.0
 """Of the picture that is tried; a reader that makes 8 bits of it gives something else."""

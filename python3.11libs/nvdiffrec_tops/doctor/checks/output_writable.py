@@ -6,9 +6,10 @@ import os
 import tempfile
 
 from nvdiffrec_tops.doctor.check import Check
-from nvdiffrec_tops.doctor.context import Context, quoted
+from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
 from nvdiffrec_tops.doctor.outputplace import existing_folder
+from nvdiffrec_tops.job.failures import quoted
 
 
 def run(context: Context) -> list[Finding]:

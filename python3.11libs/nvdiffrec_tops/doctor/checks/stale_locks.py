@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 
 from nvdiffrec_tops.doctor.check import Check
-from nvdiffrec_tops.doctor.context import Context, quoted
+from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
 from nvdiffrec_tops.environment import Environment
 from nvdiffrec_tops.job.engines.nvdiffrec.extensionlock import Verdict, clear, judge, locks
 from nvdiffrec_tops.job.engines.nvdiffrec.shims.extension_cache import FOLDER
+from nvdiffrec_tops.job.failures import quoted
 
 
 def run(context: Context) -> list[Finding]:

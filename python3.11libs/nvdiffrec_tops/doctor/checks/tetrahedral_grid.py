@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 
 from nvdiffrec_tops.doctor.check import Check
-from nvdiffrec_tops.doctor.context import Context, quoted
+from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
 from nvdiffrec_tops.job.engines.nvdiffrec.checkout import is_pointer
+from nvdiffrec_tops.job.failures import quoted
 
 SUFFIX = "_tets.npz"
 

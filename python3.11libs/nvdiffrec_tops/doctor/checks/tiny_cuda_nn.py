@@ -5,8 +5,9 @@ from __future__ import annotations
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.checks.torch_cuda_build import built_for, reinstall
 from nvdiffrec_tops.doctor.checks.torch_imports import without_torch
-from nvdiffrec_tops.doctor.context import Context, quoted
+from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
+from nvdiffrec_tops.job.failures import quoted
 
 SOURCE = "'git+https://github.com/NVlabs/tiny-cuda-nn/#subdirectory=bindings/torch'"
 
