@@ -80,7 +80,9 @@ BELOW = {
 FLOORS = {
     "houfiles": (
         "build, libraries",
-        "stocktypes, parameterpage, scene",
+        "stocktypes, parameterpage, opening",
+        "scene",
+        "node",
         "describe, dialogscript, containers",
         "members",
         "quoting",

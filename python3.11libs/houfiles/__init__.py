@@ -5,7 +5,9 @@ from __future__ import annotations
 from .errors import HouFileError, LicensedScene
 from .members.definition import Wire
 from .members.parms import Expression, Parm, ParmValue
-from .scene import Node, Scene, StickyNote, load, loads
+from .node import Node, StickyNote
+from .opening import load, loads
+from .scene import Scene
 
 __all__ = [
     "Expression",

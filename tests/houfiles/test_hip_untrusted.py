@@ -213,7 +213,7 @@ def test_limits(monkeypatch: pytest.MonkeyPatch, rich: bytes) -> None:
     for name, module in (
         ("MAX_MEMBERS", "containers.cpio"),
         ("MAX_NODES", "scene"),
-        ("MAX_SCENE_ITEMS", "scene"),
+        ("MAX_SCENE_ITEMS", "node"),
         ("MAX_ITEMS", "members.parms"),
         ("MAX_TEXT_BYTES", "errors"),
     ):

@@ -23,7 +23,8 @@ from houfiles.containers import mime
 from houfiles.containers.indexdata import INDEX, LIBRARY, Record, section_name
 from houfiles.dialogscript import Interface
 from houfiles.errors import MAX_FILE_BYTES, HouFileError, shown, text_of
-from houfiles.scene import Node, contents_tree
+from houfiles.node import Node
+from houfiles.scene import contents_tree
 
 from . import indextext, sections
 

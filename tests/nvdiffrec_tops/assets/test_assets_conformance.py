@@ -15,7 +15,7 @@ from houfiles.describe import NodeDescription, SceneDescription, Token, Value
 from houfiles.dialogscript import ParmTemplate
 from houfiles.libraries import sections
 from houfiles.libraries.expanded import ExpandedDefinition, encode_expanded, read_expanded
-from houfiles.scene import Node
+from houfiles.node import Node
 from nvdiffrec_tops.assets import linkedparms
 from nvdiffrec_tops.assets.shipped import ASSETS, Asset
 from nvdiffrec_tops.houdini.parameters import AssetParameters

@@ -12,7 +12,7 @@ import pytest
 
 from houfiles import dialogscript, loads
 from houfiles.build import build, parm_values
-from houfiles.scene import Node
+from houfiles.node import Node
 from nvdiffrec_tops.cli import main
 from nvdiffrec_tops.job import commandline
 from nvdiffrec_tops.scenes import stock
