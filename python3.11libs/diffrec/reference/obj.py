@@ -53,13 +53,40 @@ class ObjFile:
 _SHAPES = (b"curv", b"curv2", b"surf", b"l", b"p")
 
 
+_Identity = tuple[Path, int, int, int]
+_latest: tuple[_Identity, ObjFile] | None = None
+"""The file that was read last: a training examines its reference and then loads it."""
+
+
 def read_obj(path: Path) -> ObjFile:
     """Read a file. Polygons are cut into fans, negative indices count from the end, triangles with
     one position twice are dropped.
 
+    The same unchanged file is parsed once when it is read twice in a row.
+
     Raises:
         ObjError: it cannot be read, a statement is none, or nothing of it is a triangle.
     """
+    global _latest
+    before = _identity(path)
+    if _latest is not None and before == _latest[0]:
+        return _latest[1]
+    _latest = None
+    found = _parsed(path)
+    if before is not None and before == _identity(path):
+        _latest = before, found
+    return found
+
+
+def _identity(path: Path) -> _Identity | None:
+    try:
+        state = path.stat()
+    except (OSError, ValueError):
+        return None
+    return path.absolute(), state.st_ino, state.st_size, state.st_mtime_ns
+
+
+def _parsed(path: Path) -> ObjFile:
     found = ObjFile()
     number, line = 0, b""
     try:
