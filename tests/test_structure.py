@@ -34,7 +34,7 @@ OURS = {"nvdiffrec_contract", "diffrec", "houfiles", "nvdiffrec_tops", "topcook"
 # Given by Houdini, and only there.
 HOST = {"hou", "pdg"}
 # Job modules that lie beside each other in the folder of a job's scripts.
-JOB_MODULES = {"pdgcmd", "pdgjson"}
+JOB_MODULES = {"pdgattributes", "pdgcmd", "pdgjson"}
 
 
 def imported(path: Path) -> set[str]:

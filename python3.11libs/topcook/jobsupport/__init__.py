@@ -23,4 +23,4 @@ def stand_in(text: str) -> Path | None:
 def files(*names: str) -> tuple[Path, ...]:
     """The files of these names, and the modules that every one of them may import."""
     folder = Path(__file__).resolve().parent
-    return tuple(folder / name for name in (*names, "pdgcmd.py", "pdgjson.py"))
+    return tuple(folder / name for name in (*names, "pdgattributes.py", "pdgcmd.py", "pdgjson.py"))
