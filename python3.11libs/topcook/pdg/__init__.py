@@ -40,7 +40,8 @@ from .enums import (
 from .events import Event, EventEmitter, PyEventHandler
 from .graph import CookError, Graph, GraphContext, Node, Port, PyPartitioner, PyProcessor
 from .holder import DependencyHolder, PartitionHolder, WorkItemHolder
-from .workitem import WorkItem, has_tag, safe_name, tag_of
+from .itemfiles import has_tag, tag_of
+from .workitem import WorkItem, safe_name
 
 
 def curPlatform() -> platform:

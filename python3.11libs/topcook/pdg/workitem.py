@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,6 @@ from .enums import (
     EventType,
     attribFlag,
     attribType,
-    fileType,
     platform,
     workItemCookType,
     workItemExecutionType,
@@ -27,6 +25,7 @@ from .enums import (
     workItemType,
 )
 from .events import Event, EventEmitter
+from .itemfiles import ItemFiles, has_tag
 
 if TYPE_CHECKING:
     from .graph import Graph, GraphContext, Node
@@ -40,12 +39,13 @@ _COOKED = (workItemState.CookedSuccess, workItemState.CookedCache)
 _UNSUCCESSFUL = (workItemState.CookedFail, workItemState.CookedCancel)
 
 
-class WorkItem(AttributeOwner, EventEmitter):
+class WorkItem(AttributeOwner, EventEmitter, ItemFiles):
     """One task: attributes, an optional command, files, dependencies and a state."""
 
     def __init__(self, node: Node, item_id: int, name: str, *, static: bool) -> None:
         AttributeOwner.__init__(self)
         EventEmitter.__init__(self)
+        ItemFiles.__init__(self)
         self.node, self.id, self.name = node, item_id, name
         self.isStatic = static
         self.index = 0
@@ -70,15 +70,10 @@ class WorkItem(AttributeOwner, EventEmitter):
         self.logPath: Path | None = None
         self.failure = ""
         self.told: Failure | None = None  # the failure as the item's own job tells it
-        self.customDataType = "genericdata"
-        self.customData = ""
         self.state = workItemState.Uncooked
         self._cook_type = workItemCookType.Automatic
         self._dependencies: dict[int, WorkItem] = {}
         self._dependents: dict[int, WorkItem] = {}
-        self._outputs: list[File] = []
-        self._added: list[File] = []
-        self._expected: list[File] = []
         self._log: list[tuple[workItemLogType, str]] = []
 
     def __repr__(self) -> str:
@@ -219,62 +214,6 @@ class WorkItem(AttributeOwner, EventEmitter):
         return self.type is workItemType.Partition
 
     # -- files ------------------------------------------------------------------------------
-    def addExpectedOutputFile(self, path: str, tag: str = "", own: bool = True) -> None:
-        self._expected.append(File(path, tag or tag_of(path), owned=own, type=fileType.Expected))
-
-    def addExpectedOutputFiles(self, paths: Iterable[str], tag: str = "", own: bool = True) -> None:
-        for path in paths:
-            self.addExpectedOutputFile(path, tag, own)
-
-    addExpectedResultData = addExpectedOutputFile
-
-    def addOutputFile(
-        self, path: str, tag: str = "", hash_code: int = 0, own: bool = False
-    ) -> None:
-        """Report a real result. A path that is reported again replaces its first report.
-
-        What an item reports while it cooks is its own.
-        """
-        runs = self.state in (workItemState.Scheduled, workItemState.Cooking)
-        when = fileType.Runtime if runs else fileType.Generated
-        entry = File.onDisk(path, tag or tag_of(path), own or runs, when)
-        if hash_code:
-            entry = replace(entry, hash=hash_code)
-        self._outputs = [old for old in self._outputs if old.path != path] + [entry]
-        if runs and self.isOutOfProcess:
-            self._added = [old for old in self._added if old.path != path] + [entry]
-        self._tell_output(entry)
-
-    def copyOutputFiles(self, files: Iterable[File]) -> None:
-        """Make files of other items results of this one, as they are; equal paths are kept."""
-        for file in files:
-            self._outputs.append(file)
-            self._tell_output(file)
-
-    def _tell_output(self, file: File) -> None:
-        self.context.emit(
-            Event(EventType.WorkItemOutputFiles, file.path, self.node, self.context, self.id)
-        )
-
-    def addOutputFiles(self, paths: Iterable[str], tag: str = "", own: bool = False) -> None:
-        for path in paths:
-            self.addOutputFile(path, tag, own=own)
-
-    addResultData = addOutputFile
-
-    @property
-    def outputFiles(self) -> list[File]:
-        return list(self._outputs)
-
-    @property
-    def addedFiles(self) -> list[File]:
-        """The output files that the item's own process has reported."""
-        return list(self._added)
-
-    @property
-    def expectedOutputFiles(self) -> list[File]:
-        return list(self._expected)
-
     @property
     def inputFiles(self) -> list[File]:
         """Output files of the items that this one depends on, of other nodes."""
@@ -288,18 +227,8 @@ class WorkItem(AttributeOwner, EventEmitter):
     def expectedInputFiles(self) -> list[File]:
         return [one for item in self.dependencies for one in item.expectedOutputFiles]
 
-    def outputFilesForTag(self, tag: str) -> list[File]:
-        return [one for one in self._outputs if has_tag(one, tag)]
-
     def inputFilesForTag(self, tag: str) -> list[File]:
         return [one for one in self.inputFiles if has_tag(one, tag)]
-
-    def clearOutputFiles(self) -> None:
-        self._outputs.clear()
-        self._added.clear()
-
-    def clearExpectedOutputFiles(self) -> None:
-        self._expected.clear()
 
     def localizePath(self, path: str) -> str:
         return path.replace("__PDG_DIR__", str(self.context.workingDir))
@@ -432,38 +361,6 @@ class WorkItem(AttributeOwner, EventEmitter):
         if attribute is None:
             return None
         return [text_of(one) if not attribute.isNumeric else one for one in attribute.values]
-
-
-_TAGS = {
-    ".avi": "file/video",
-    ".bgeo": "file/geo",
-    ".exr": "file/image",
-    ".gz": "file/archive",
-    ".hdr": "file/image",
-    ".jpeg": "file/image",
-    ".jpg": "file/image",
-    ".json": "file/json",
-    ".mov": "file/video",
-    ".mp4": "file/video",
-    ".obj": "file/geo",
-    ".ply": "file/geo",
-    ".png": "file/image",
-    ".tif": "file/image",
-    ".tiff": "file/image",
-    ".txt": "file/text",
-    ".usd": "file/usd",
-    ".zip": "file/archive",
-}
-
-
-def tag_of(path: str) -> str:
-    """The file tag that a file's extension suggests."""
-    return _TAGS.get(Path(path).suffix.lower(), "file")
-
-
-def has_tag(file: File, tag: str) -> bool:
-    """True when the file's tag is the tag or lies below it (``file/image`` is a ``file``)."""
-    return not tag or file.tag == tag or file.tag.startswith(tag + "/")
 
 
 def safe_name(text: str) -> str:
