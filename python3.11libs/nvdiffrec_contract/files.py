@@ -129,6 +129,80 @@ class Place:
         times = (state.st_atime_ns, state.st_mtime_ns)
         os.utime(target.name, ns=times, dir_fd=target.folder)
 
+    def new(self) -> int:
+        """Open an empty file, in place of a file or link that had the name; the descriptor.
+
+        What a link led to, and other names of a former file, stay as they are.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        flags = os.O_WRONLY | os.O_CREAT
+        for _attempt in range(8):  # somebody else may make one in between
+            try:
+                self.unlink()
+            except FileNotFoundError:
+                pass
+            except PermissionError:
+                # Windows: another program reads it. Then in place, if it has no second name.
+                state = self.state()
+                if os.name != "nt" or state is None or not _is_file(state) or state.st_nlink > 1:
+                    raise
+                return self.open(flags | os.O_TRUNC)
+            try:
+                return self.open(flags | os.O_EXCL)
+            except FileExistsError:
+                continue
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), self.path)
+
+    def end(self) -> int:
+        """Open the file, made where it is missing, to write at its end; the descriptor.
+
+        One that has a second name elsewhere is copied first.
+
+        Raises:
+            LinkError: a link stands there.
+            OSError: it cannot be opened, or is no regular file.
+        """
+        descriptor = self.open(os.O_RDWR | os.O_CREAT | os.O_APPEND)
+        if os.fstat(descriptor).st_nlink <= 1:
+            return descriptor
+        with open(descriptor, "rb") as former:
+            descriptor = self.new()
+            with open(descriptor, "wb", closefd=False) as stream:
+                shutil.copyfileobj(former, stream, 1 << 20)
+        return descriptor
+
+    def write(self, data: bytes, *, durable: bool = False) -> None:
+        """Put a file of these bytes there, whole or not at all, in place of what had the name.
+
+        A reader never sees half a file, and a failure leaves the old one. ``durable``: the data are
+        on the disk before the name is theirs.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        head, name = os.path.split(self.name)
+        ending = f".{os.getpid()}.part"
+        part = Place(
+            os.path.join(head, f".{name}{ending}"),
+            self.folder,
+            os.path.join(os.path.dirname(self.path), f".{name}{ending}"),
+        )
+        try:
+            with open(part.new(), "wb") as stream:
+                stream.write(data)
+                if durable:
+                    stream.flush()
+                    os.fsync(stream.fileno())
+            part.move(self)
+        except BaseException as error:
+            with contextlib.suppress(OSError):
+                part.unlink()
+            if isinstance(error, OSError):  # it is this name that people know
+                error.filename, error.filename2 = self.path, None
+            raise
+
     def open(self, flags: int) -> int:
         """Open the regular file; the descriptor. Never waits, as for a pipe it might."""
         state = self.state()
@@ -215,56 +289,44 @@ def _is_name(part: str) -> bool:
     return os.name != "nt" or not any(character in part for character in "\\:")
 
 
-def new_file(path: str | os.PathLike[str]) -> int:
-    """Open an empty file of that name, in place of a file or link that had it; the descriptor.
+@contextlib.contextmanager
+def reached(
+    path: str | os.PathLike[str], folder: str | os.PathLike[str], *, make: bool = False
+) -> Iterator[Place]:
+    """The place of a path, reached below ``folder`` without following a link where it lies there.
 
-    What a link led to, and other names of a former file, stay as they are.
+    Elsewhere whoever has named the path decides where its own folder is; see :func:`inside`.
 
     Raises:
-        OSError: it cannot be made.
+        LinkError: a part on the way is a link.
+        OSError: the way cannot be gone.
     """
-    place = Place(os.fspath(path), None, os.fspath(path))
-    flags = os.O_WRONLY | os.O_CREAT
-    for _attempt in range(8):  # somebody else may make one in between
-        try:
-            place.unlink()
-        except FileNotFoundError:
-            pass
-        except PermissionError:
-            # Windows: another program reads it. Then in place, if it has no second name.
-            state = place.state()
-            if os.name != "nt" or state is None or not _is_file(state) or state.st_nlink > 1:
-                raise
-            return place.open(flags | os.O_TRUNC)
-        try:
-            return place.open(flags | os.O_EXCL)
-        except FileExistsError:
-            continue
-    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), place.path)
+    whole, top = os.path.abspath(path), os.path.abspath(folder)
+    above = top if top.endswith(os.sep) else top + os.sep
+    if not whole.startswith(above):
+        top, name = os.path.split(whole)
+    else:
+        name = whole[len(above) :]
+    if make:
+        os.makedirs(top, exist_ok=True)
+    with inside(top, name.replace(os.sep, "/"), make=make) as place:
+        yield place
+
+
+def new_file(path: str | os.PathLike[str]) -> int:
+    """Open an empty file of that name; see :meth:`Place.new`. Raises OSError."""
+    return Place(os.fspath(path), None, os.fspath(path)).new()
 
 
 def replace_file(path: Path, data: bytes, *, durable: bool = False) -> None:
     """Write ``data`` under a temporary name beside ``path`` and rename it into place.
 
-    A reader never sees half a file, and a failure leaves the old one. Where ``path`` is a link, the
-    link is replaced, not what it leads to. ``durable``: the data are on the disk before the name is
-    theirs.
+    Where ``path`` is a link, the link is replaced, not what it leads to; see :meth:`Place.write`.
 
     Raises:
         OSError: it cannot be written.
     """
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with open(new_file(part), "wb") as stream:
-            stream.write(data)
-            if durable:
-                stream.flush()
-                os.fsync(stream.fileno())
-        os.replace(part, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            part.unlink()
-        raise
+    Place(str(path), None, str(path)).write(data, durable=durable)
 
 
 def read_inside(folder: str, name: str, most: int) -> bytes:

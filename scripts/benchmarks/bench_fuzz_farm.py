@@ -109,4 +109,4 @@ class Submissions(Reader):
         from nvdiffrec_tops.hqueue import record
 
         found = record.read(folder / "submission.json")
-        assert found.cancelled in (True, False) and found.abandoned in (True, False)
+        assert found.state.cancelled in (True, False) and found.abandoned in (True, False)

@@ -24,7 +24,7 @@ from nvdiffrec_tops.cook.farm.scheduler import FarmSetup, HQueueScheduler
 from nvdiffrec_tops.hqueue.jobspec import FarmOptions
 from nvdiffrec_tops.hqueue.paths import SharedFolders
 from nvdiffrec_tops.hqueue.server import Server
-from nvdiffrec_tops.job.farm import DONE, STARTED
+from nvdiffrec_tops.job.farmstate import DONE, STARTED
 from topcook.cook import Cook, Watcher
 from topcook.network.opening import open_network
 

@@ -7,11 +7,13 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from nvdiffrec_contract.files import Place
 from nvdiffrec_tops.cli import main
 from nvdiffrec_tops.cook.view import Running
 from topcook import pdg
@@ -85,12 +87,13 @@ def test_a_reader_whose_listener_fails_reads_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_a_log_on_a_full_disk_does_not_stop_the_job(tmp_path: Path) -> None:
+def test_a_log_on_a_full_disk_does_not_stop_the_job(tmp_path: Path, monkeypatch: Any) -> None:
+    monkeypatch.setattr(Place, "end", lambda _place: os.open("/dev/full", os.O_WRONLY))
     lines: list[str] = []
     child = ChildProcess(
         [sys.executable, "-c", "for n in range(20_000): print('line', n)"],
         os.environ,
-        Path("/dev/full"),
+        tmp_path / "log",
         shell=False,
         window=False,
         on_line=lines.append,

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from contextlib import suppress
 from typing import Any, TextIO
 
 from nvdiffrec_contract.failure import EXIT_STOPPED
-from nvdiffrec_tops.job.farm import CANCEL, DONE, STARTED, exit_code, state
+from nvdiffrec_tops.job.farmstate import DONE, STARTED, exit_code
 
 from . import record
 from .jobspec import plain
@@ -44,14 +43,14 @@ def counts(submission: Submission) -> dict[str, int]:
     """Jobs by what their files say: done, failed, stopped by a cancel, running, waiting."""
     found = {"done": 0, "failed": 0, "stopped": 0, "running": 0, "waiting": 0}
     try:
-        names = {entry.name for entry in os.scandir(submission.state)}
+        names = submission.state.names()
     except OSError:
         names = set()
-    cancelled, killed = submission.cancelled, submission.abandoned
+    cancelled, killed = submission.state.cancelled, submission.abandoned
     for item in submission.items:
         name = item["name"]
         if name + DONE in names:
-            code = exit_code(state(str(submission.state / (name + DONE))))
+            code = exit_code(submission.state.read(name + DONE))
             stopped = cancelled and code == EXIT_STOPPED
             found["done" if code == 0 else "stopped" if stopped else "failed"] += 1
         elif name + STARTED in names and not killed:
@@ -78,7 +77,7 @@ def status(arguments: argparse.Namespace, stdout: TextIO) -> int:
         stdout.write("\n")
         return 0
     for one, found in rows:
-        cancelled = ", cancelled" if one.cancelled else ""
+        cancelled = ", cancelled" if one.state.cancelled else ""
         stdout.write(f"{one.container}  {plain(one.scene)}: {_shown(found)}{cancelled}\n")
         stdout.write(f"    {plain(one.server)}/jobs/view/{one.container}  {one.folder}\n")
     if not rows:
@@ -92,7 +91,7 @@ def _document(submission: Submission, found: dict[str, int]) -> dict[str, Any]:
         "server": submission.server,
         "scene": submission.scene,
         "folder": str(submission.folder),
-        "cancelled": submission.cancelled,
+        "cancelled": submission.state.cancelled,
         **found,
     }
 
@@ -110,7 +109,7 @@ def cancel(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int
         return 0
     told = False
     with suppress(OSError):
-        (submission.state / CANCEL).touch()
+        submission.state.cancel()
         told = True
     server = Server(submission.server, patience=0.0)
     ids = [*submission.jobs, *([submission.container] if submission.container else [])]

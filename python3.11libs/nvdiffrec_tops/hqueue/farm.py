@@ -1,7 +1,7 @@
 """Jobs on the farm, from their submission to their end.
 
 What has become of a job stands in the files that it keeps on the shared folder (see
-``nvdiffrec_tops.job.farm``); they are read as long as the folder is there. The server is asked
+``nvdiffrec_tops.job.farmstate``); they are read as long as the folder is there. The server is asked
 only for what those files cannot tell: that a job was cancelled, or ended before it could write
 any. So neither a restart of the server nor a broken connection ends a submission.
 """
@@ -9,18 +9,15 @@ any. So neither a restart of the server nor a broken connection ends a submissio
 from __future__ import annotations
 
 import contextlib
-import os
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Protocol
 
-from nvdiffrec_tops.job.farm import CANCEL, DONE, STARTED, attempt, exit_code
-from nvdiffrec_tops.job.farm import state as read_state
 from nvdiffrec_tops.job.farmfile import moment
+from nvdiffrec_tops.job.farmstate import DONE, STARTED, StateFolder, attempt, exit_code
 
 from .jobspec import plain
 from .problem import HQueueProblem
@@ -83,8 +80,8 @@ class Farm:
         self._thread = threading.Thread(target=self._loop, name="farm", daemon=True)
 
     @property
-    def state(self) -> Path:
-        """The folder of the jobs' state files."""
+    def state(self) -> StateFolder:
+        """The jobs' state files."""
         return self.submission.state
 
     def __enter__(self) -> Farm:
@@ -225,15 +222,15 @@ class Farm:
     # -- looking at files -------------------------------------------------------------------
     def _look(self) -> None:
         try:
-            names = {entry.name: entry for entry in os.scandir(self.state)}
+            names = self.state.names()
         except OSError as error:
-            self._say_once(f"{self.state} cannot be read: {error.strerror or error}")
+            self._say_once(f"{self.state.path} cannot be read: {error.strerror or error}")
             return
-        killed = CANCEL in names and self.submission.abandoned
+        killed = self.submission.abandoned
         for task in list(self._running.values()):
-            if (started := names.get(task.name + STARTED)) is not None:
-                self._started(task, started)
-                task.tail()
+            if task.name + STARTED in names:
+                self._started(task)
+                task.tail(self.submission.folder)
             if task.name + DONE in names:
                 self._done(task)
             elif self._cancelling:
@@ -241,13 +238,13 @@ class Farm:
             elif killed:
                 self._exit(task, 1, "it was cancelled")
 
-    def _started(self, task: Task, entry: os.DirEntry[str]) -> None:
+    def _started(self, task: Task) -> None:
         """A machine has begun; it may be another one than before."""
-        try:
-            seen = entry.stat().st_mtime_ns
-        except OSError:
+        name = task.name + STARTED
+        seen = self.state.when(name)
+        if seen is None or seen == task.seen:
             return
-        if seen != task.seen and (facts := read_state(entry.path)):
+        if facts := self.state.read(name):
             task.seen = seen
             task.span = Span(moment(facts.get("started")))
             task.machine = task.facts["machine"] = plain(str(facts.get("host", "")))
@@ -261,14 +258,14 @@ class Farm:
             self._exit(task, 1, "it was asked to end, and has not said that it did")
 
     def _done(self, task: Task) -> None:
-        facts = read_state(str(self.state / (task.name + DONE)))
+        facts = self.state.read(task.name + DONE)
         code = exit_code(facts)
         if code is None:
             return
         task.span = replace(task.span, ended=moment(facts.get("ended")))
         if host := facts.get("host"):
             task.machine = task.facts["machine"] = plain(str(host))
-        task.drain()
+        task.drain(self.submission.folder)
         self._exit(task, code, "")
 
     def _exit(self, task: Task, code: int, reason: str) -> None:
@@ -313,18 +310,18 @@ class Farm:
         where = f"{self.server.address}/jobs/view/{task.job}"
         if status in names.succeeded:
             reason = (
-                f"HQueue says that the job has {status}, but it has left nothing in {self.state}; "
-                f"check that the farm's machines see the shared folder under its mapped path. Its "
-                f"output is at {where}"
+                f"HQueue says that the job has {status}, but it has left nothing in "
+                f"{self.state.path}; check that the farm's machines see the shared folder under "
+                f"its mapped path. Its output is at {where}"
             )
         else:
             reason = f"HQueue says: {status}. The job has not told why; its output is at {where}"
-        task.drain()
+        task.drain(self.submission.folder)
         self._exit(task, 1, reason)
 
     def _lost(self, task: Task) -> None:
         """The server does not know the job: it was deleted, or the server has lost its state."""
-        if self._cancelling or (self.state / (task.name + DONE)).exists():
+        if self._cancelling or self.state.when(task.name + DONE) is not None:
             return
         if not task.spec:
             self._exit(
@@ -349,7 +346,7 @@ class Farm:
             waiting = list(self._pending)
             self._pending.clear()
         with contextlib.suppress(OSError):
-            (self.state / CANCEL).touch()
+            self.state.cancel()
         for task in waiting:
             task.on_exit(1, "it was not sent to the farm")
         if not self._told_cancel and time.monotonic() >= self._next_try:

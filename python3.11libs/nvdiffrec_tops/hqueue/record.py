@@ -11,7 +11,6 @@ import json
 import os
 import re
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,7 +18,7 @@ from typing import Any
 
 from nvdiffrec_contract.files import replace_file
 from nvdiffrec_contract.regularfiles import read_regular
-from nvdiffrec_tops.job.farm import CANCEL
+from nvdiffrec_tops.job.farmstate import StateFolder
 
 from .problem import HQueueProblem
 from .task import GOODBYE
@@ -54,23 +53,15 @@ class Submission:
         return self.folder / NAME
 
     @property
-    def state(self) -> Path:
-        """The folder of the jobs' state files."""
-        return self.folder / "state"
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether its jobs have been told to end."""
-        return (self.state / CANCEL).exists()
+    def state(self) -> StateFolder:
+        """The jobs' state files."""
+        return StateFolder(self.folder / "state")
 
     @property
     def abandoned(self) -> bool:
-        """Whether they were told so long ago that what has not said its end was killed."""
-        try:
-            told = (self.state / CANCEL).stat().st_mtime
-        except OSError:
-            return False
-        return time.time() - told > GOODBYE
+        """Whether its jobs have been told to end so long ago that what has not said its end was
+        killed."""
+        return self.state.cancelled_for(GOODBYE)
 
     def write(self) -> None:
         """Write the record and the pointer to it. Raises OSError for the record alone."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from nvdiffrec_contract.files import reached
 
 BATCH = 200
 INTERVAL = 1.0
@@ -52,10 +55,10 @@ class Task:
     _rest: bytes = b""
     ended: tuple[str, float] | None = None
 
-    def tail(self) -> None:
-        """Hand on the log's new lines."""
+    def tail(self, folder: Path) -> None:
+        """Hand on the log's new lines; no link in ``folder``, the submission's, is followed."""
         try:
-            with self.log.open("rb") as stream:
+            with reached(self.log, folder) as place, open(place.open(os.O_RDONLY), "rb") as stream:
                 stream.seek(self._read)
                 data = stream.read(_MOST_READ)
         except OSError:
@@ -67,12 +70,12 @@ class Task:
         for line in lines:
             self.on_line(line.decode("utf-8", "replace").rstrip("\r").rsplit("\r", 1)[-1])
 
-    def drain(self) -> None:
+    def drain(self, folder: Path) -> None:
         """Hand on all that is left of the log."""
         before = -1
         while before != self._read:
             before = self._read
-            self.tail()
+            self.tail(folder)
         if self._rest:
             self.on_line(self._rest.decode("utf-8", "replace"))
             self._rest = b""

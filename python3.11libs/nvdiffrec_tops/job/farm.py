@@ -3,21 +3,18 @@
 A farm hands a job nothing but a command line through a shell, and shows its output to nobody who
 is not at the farm's web pages. So the command line names one file, the *farm file*; it says what to
 run in which environment, and where the item's log and its state go (see ``farmfile``). Whoever
-submitted the job follows those files, also when the farm's server is away.
-
-``state/NAME.started`` and ``state/NAME.done`` are JSON; ``state/cancel`` asks the jobs to end.
+submitted the job follows those files, also when the farm's server is away (see ``farmstate``).
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import re
 import socket
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from nvdiffrec_contract import failureline
@@ -29,9 +26,10 @@ from nvdiffrec_contract.failure import (
     EXIT_USAGE,
     Failure,
 )
-from nvdiffrec_contract.regularfiles import read_regular
+from nvdiffrec_contract.files import reached
 from nvdiffrec_tops.job.failures import JobError
-from nvdiffrec_tops.job.farmfile import FarmFile, read, whole
+from nvdiffrec_tops.job.farmfile import FarmFile, read
+from nvdiffrec_tops.job.farmstate import DONE, STARTED, StateFolder, attempt, exit_code
 from nvdiffrec_tops.job.process.cards import CardClaim
 from nvdiffrec_tops.job.process.child import Child, Stopped
 from nvdiffrec_tops.job.process.lock import OutputLock
@@ -39,8 +37,6 @@ from nvdiffrec_tops.job.process.signals import signals
 from nvdiffrec_tops.job.report.joblog import Report, tell_failure
 
 FLAG = "--farm"
-STARTED, DONE, CANCEL = ".started", ".done", "cancel"
-_LARGEST_STATE = 1 << 16
 _PERCENT = re.compile(r"ALF_PROGRESS\s+(\d{1,3})%")
 _CHECK_SECONDS = 1.0
 
@@ -60,8 +56,8 @@ def main(arguments: Sequence[str]) -> int:
 class _FarmJob:
     def __init__(self, given: FarmFile, report: Report) -> None:
         self._given, self._report = given, report
-        self._base = os.path.join(given.state, given.name)
-        self._cancel = os.path.join(given.state, CANCEL)
+        self._state = StateFolder(given.state)
+        self._folder = ""
         self._checked = 0.0
         self._attempt = 1
 
@@ -69,27 +65,38 @@ class _FarmJob:
         given = self._given
         with signals() as stop, contextlib.ExitStack() as stack:
             try:
-                os.makedirs(self._base, exist_ok=True)
+                self._folder = self._state.folder(given.name)
                 lock = self._locked(stop.check)
                 if lock is None:
-                    return _code(self._base + DONE)
+                    code = exit_code(self._state.read(given.name + DONE))
+                    return EXIT_OUTPUT if code is None else code
                 stack.enter_context(_released(lock))
                 self._open_log()
-                if os.path.exists(self._cancel):
+                if self._state.cancelled:
                     raise Stopped(15)
                 self._slot(stack, stop.check)
                 code = self._follow(stop, lock)
             except Stopped as stopped:
                 self._report.say(f"Job: stopped ({stopped})")
-                if not os.path.exists(self._cancel):
+                if not self._state.cancelled:
                     return EXIT_STOPPED  # the machine goes away, perhaps: another may go on
                 code = EXIT_STOPPED
             except OSError as error:
-                path = error.filename or given.state
-                self._report.complain(f"Job: failed: {path}: {error.strerror or error}")
-                code = EXIT_OUTPUT
-            self._write(DONE, code=code, ended=time.time())
+                code = self._unwritable(error)
+            try:
+                self._write(DONE, code=code, ended=time.time())
+            except OSError as error:
+                code = code or self._unwritable(error)
             return code
+
+    def _unwritable(self, error: OSError) -> int:
+        path = error.filename or self._given.state
+        self._report.complain(f"Job: failed: {path}: {error.strerror or error}")
+        self._report.complain(
+            "Cure: remove it, or correct the permissions and the room of the shared folder; "
+            "then submit again"
+        )
+        return EXIT_OUTPUT
 
     def _locked(self, check: Any) -> OutputLock | None:
         """The item's lock; None when another machine has finished it meanwhile.
@@ -98,10 +105,10 @@ class _FarmJob:
         """
         told = False
         while True:
-            if os.path.exists(self._base + DONE):
+            if self._state.when(self._given.name + DONE) is not None:
                 self._report.say("Job: another machine has finished this work item")
                 return None
-            lock = OutputLock(self._base, self._given.heartbeat)
+            lock = OutputLock(self._folder, self._given.heartbeat)
             try:
                 return lock.__enter__()
             except JobError as busy:
@@ -114,10 +121,11 @@ class _FarmJob:
             time.sleep(_CHECK_SECONDS)
 
     def _open_log(self) -> None:
-        earlier = state(self._base + STARTED)
+        earlier = self._state.read(self._given.name + STARTED)
         self._attempt = attempt(earlier) + 1
-        os.makedirs(os.path.dirname(self._given.log), exist_ok=True)
-        self._log = open(self._given.log, "ab", buffering=0)  # noqa: SIM115
+        # Below the submission's own folder, or where the scene has named it.
+        with reached(self._given.log, os.path.dirname(self._given.state), make=True) as place:
+            self._log = open(place.end(), "ab", buffering=0)  # noqa: SIM115
         if self._attempt > 1:
             self._say(f"Job: attempt {self._attempt}, on {socket.gethostname()}")
         self._write(STARTED, attempt=self._attempt, started=time.time())
@@ -158,7 +166,7 @@ class _FarmJob:
                 now = time.monotonic()
                 if now - self._checked >= _CHECK_SECONDS:
                     self._checked = now
-                    if os.path.exists(self._cancel):
+                    if self._state.cancelled:
                         raise Stopped(15)
 
             try:
@@ -188,12 +196,7 @@ class _FarmJob:
     def _write(self, kind: str, **facts: Any) -> None:
         facts.update(host=socket.gethostname(), pid=os.getpid(), job=os.environ.get("JOBID", ""))
         facts["attempt"] = self._attempt
-        part = f"{self._base}{kind}.{socket.gethostname()}.{os.getpid()}.part"
-        with open(part, "w", encoding="utf-8") as stream:
-            json.dump(facts, stream)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(part, self._base + kind)
+        self._state.write(self._given.name + kind, facts)
 
 
 @contextlib.contextmanager
@@ -208,27 +211,3 @@ def _shell(command: str) -> list[str]:
     if os.name == "nt":
         return [os.environ.get("COMSPEC", "cmd.exe"), "/d", "/s", "/c", f'"{command}"']
     return ["/bin/sh", "-c", command]
-
-
-def state(path: str) -> dict[str, Any]:
-    """What a state file says; {} where it is missing or damaged."""
-    try:
-        document = json.loads(read_regular(path, _LARGEST_STATE))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return document if isinstance(document, dict) else {}
-
-
-def exit_code(facts: Mapping[str, Any]) -> int | None:
-    """The exit code that a job's last state file tells; None when it tells none."""
-    return whole(facts.get("code"), range(-(1 << 31), 1 << 32))
-
-
-def attempt(facts: Mapping[str, Any]) -> int:
-    """Which start of a job it was, from 1 on, as its state files tell; 0 for none."""
-    return whole(facts.get("attempt"), range(1, 1 << 20)) or 0
-
-
-def _code(path: str) -> int:
-    code = exit_code(state(path))
-    return EXIT_OUTPUT if code is None else code

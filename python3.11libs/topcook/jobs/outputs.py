@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from nvdiffrec_contract.files import Stamp, stamp
+from nvdiffrec_contract.files import Stamp, is_link, stamp
 from topcook import pdg
 from topcook.host import registered
 
@@ -59,22 +59,52 @@ class Snapshot:
             and not registered().keeper.answered_for(str(path))
         ]
 
-    def discard(self) -> None:
-        """After a stop: remove half-written files; a new folder is only renamed."""
-        for path in self.touched():
-            if path.is_dir() and not path.is_symlink():
-                _rename(path)
-            else:
-                path.unlink(missing_ok=True)
+    def discard(self) -> list[str]:
+        """After a stop: remove half-written files; a new folder is only renamed.
+
+        A link is removed itself, never what it leads to.
+
+        Returns:
+            what could not be removed, each in a sentence.
+        """
+        return [sentence for path in self.touched() if (sentence := _attempt(_discard, path)[1])]
 
     def set_aside(self) -> list[str]:
-        """After a failure: rename what was written to ``NAME.incomplete``; returns new names."""
-        return [str(_rename(path)) for path in self.touched()]
+        """After a failure: rename what was written to ``NAME.incomplete``, a link itself.
+
+        Returns:
+            the new names, and what could not be renamed, in sentences.
+        """
+        done = [_attempt(_rename, path) for path in self.touched()]
+        names = [str(name) for name, _ in done if name is not None]
+        told = [f"unfinished outputs were renamed: {', '.join(names)}"] if names else []
+        return [*told, *(sentence for _, sentence in done if sentence)]
+
+
+def _attempt(change: Callable[[Path], Path | None], path: Path) -> tuple[Path | None, str]:
+    """A change's answer, or a sentence on why it cannot be made."""
+    try:
+        return change(path), ""
+    except OSError as error:
+        reason = error.strerror or error
+        return None, f"{path} is unfinished and could be neither removed nor renamed: {reason}"
+
+
+def _discard(path: Path) -> Path | None:
+    if path.is_dir() and not is_link(path):
+        return _rename(path)
+    path.unlink(missing_ok=True)
+    return None
 
 
 def _rename(path: Path) -> Path:
-    target = path.with_name(path.name + INCOMPLETE)
-    if target.is_dir() and not target.is_symlink():
-        shutil.rmtree(target, ignore_errors=True)
+    # A name may have 255 bytes.
+    name = path.name.encode("utf-8", "ignore")[: 255 - len(INCOMPLETE)].decode("utf-8", "ignore")
+    target = path.with_name(name + INCOMPLETE)
+    if os.path.lexists(target) and (path.is_dir() or target.is_dir()):
+        if target.is_dir() and not is_link(target):
+            shutil.rmtree(target, ignore_errors=True)
+        else:
+            target.unlink()
     os.replace(path, target)
     return target

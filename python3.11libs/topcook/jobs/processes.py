@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from nvdiffrec_contract.files import reached
 from topcook.host import registered
 
 _LONGEST_LINE = 64 * 1024
@@ -47,7 +48,8 @@ class ChildProcess:
         on_exit: Callable[[int], None],
     ) -> None:
         self._on_line, self._on_exit = on_line, on_exit
-        self._log: BinaryIO = log.open("ab")
+        with reached(log, log.parent) as place:
+            self._log: BinaryIO = open(place.end(), "ab")  # noqa: SIM115
         self._stopping = threading.Event()
         self._kill_at = 0.0
         self.trouble = ""

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from nvdiffrec_contract.files import reached
 from topcook import pdg
 from topcook.inprocess import Outcome, Stopped, Stopping, Task
 
@@ -77,8 +78,9 @@ def _saved(item: pdg.WorkItem) -> dict[str, Any]:
 def _answer(
     asked: Mapping[str, Any], environment: Mapping[str, str], log: Path, stopping: Stopping
 ) -> Any:
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="script-") as folder, log.open("wb") as out:
+    with reached(log, log.parents[1], make=True) as place:
+        opened = place.new()
+    with tempfile.TemporaryDirectory(prefix="script-") as folder, open(opened, "wb") as out:
         request = Path(folder, "request.json")
         data = json.dumps(asked).encode()
         request.write_bytes(data)

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nvdiffrec_contract.files import replace_file
+from nvdiffrec_contract.files import reached
 from topcook import pdg
 
 VERSION = 7
@@ -76,15 +76,23 @@ def _attributes(item: pdg.WorkItem) -> list[tuple[str, pdg.Attribute]]:
     return sorted(found.items())
 
 
-def write(item: pdg.WorkItem, path: Path, scheduler: str) -> None:
-    """Write the complete form; a path that ends in ``.gz`` is compressed."""
+def write(item: pdg.WorkItem, path: Path, folder: Path, scheduler: str) -> None:
+    """Write the complete form below a folder; a path that ends in ``.gz`` is compressed.
+
+    Raises:
+        OSError: as ``write_bytes``.
+    """
     data = json.dumps(full(item, scheduler), indent=1).encode()
     if path.suffix == ".gz":
         data = gzip.compress(data, mtime=0)
-    write_bytes(path, data)
+    write_bytes(path, folder, data)
 
 
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole, in a folder that is made where it is missing."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(path, data)
+def write_bytes(path: Path, folder: Path, data: bytes) -> None:
+    """Write a file whole, and the folders that are missing; no link below ``folder`` is followed.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with reached(path, folder, make=True) as place:
+        place.write(data)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import shutil
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from nvdiffrec_contract.failure import Failure
+from nvdiffrec_contract.files import reached
 from topcook import jobsupport, pdg
 from topcook.host import registered
 from topcook.inprocess import Worked
@@ -130,7 +132,7 @@ class Scheduler(ABC):
 
     def _copy(self, source: Path) -> None:
         target = self.folders.scripts / source.name
-        serialise.write_bytes(target, source.read_bytes())
+        serialise.write_bytes(target, self.folders.temp, source.read_bytes())
         shutil.copymode(source, target)
         self._written.append(target)
 
@@ -153,10 +155,11 @@ class Scheduler(ABC):
             return
         for path in self._written:
             if not (keep_logs and path.parent == self.folders.logs):
-                path.unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    path.unlink()
         for folder in (self.folders.data, self.folders.logs, self.folders.scripts):
             for empty in (folder, self.folders.temp):
-                if empty.is_dir() and not any(empty.iterdir()):
+                with contextlib.suppress(OSError):  # it is not empty, or is not there
                     empty.rmdir()
 
     # -- one item ---------------------------------------------------------------------------
@@ -189,11 +192,11 @@ class Scheduler(ABC):
         data = self.folders.data / (item.name + suffix)
         try:
             tempfolder.claim(str(self.folders.temp))
-            serialise.write(item, data, self.name)
+            serialise.write(item, data, self.folders.temp, self.name)
             self.folders.scripts.mkdir(parents=True, exist_ok=True)
             log = self._log_path(item)
-            log.parent.mkdir(parents=True, exist_ok=True)
-            log.write_bytes(b"")
+            with reached(log, self.folders.temp, make=True) as place:
+                os.close(place.new())
         except OSError as error:
             raise pdg.CookError(
                 f"the temp folder {self.folders.temp} cannot be written: {error}; choose another "
@@ -266,13 +269,15 @@ class Scheduler(ABC):
         """Decide what an ended process means; None when it was started again."""
         job, code, item = message.job, message.code, message.job.item
         item.cookDuration = time.monotonic() - job.started
-        if job.log.is_file() and job.log.stat().st_size == 0:
-            job.log.unlink()
-            item.logPath = None
+        with contextlib.suppress(OSError):
+            if job.log.stat().st_size == 0:
+                job.log.unlink()
+                item.logPath = None
         # What counts is whether the job has put its results in place, not how it ended after that.
         committed = (code != 0 or job.cancelled or job.timed_out) and job.snapshot.committed()
         if job.cancelled and not committed:
-            job.snapshot.discard()
+            for text in job.snapshot.discard():
+                item.addWarning(text)
             return self._ended(job, pdg.workItemState.CookedCancel)
         state: pdg.workItemState | None
         if committed:
@@ -297,9 +302,8 @@ class Scheduler(ABC):
             attribute.give(item)
         if state is pdg.workItemState.CookedFail:
             item.failure, item.told = reason, job.failure
-            kept = job.snapshot.set_aside()
-            if kept:
-                item.addWarning(f"unfinished outputs were renamed: {', '.join(kept)}")
+            for text in job.snapshot.set_aside():
+                item.addWarning(text)
         else:
             self._collect(job)
         return self._ended(job, state)

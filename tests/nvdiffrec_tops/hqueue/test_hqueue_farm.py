@@ -228,7 +228,7 @@ def test_a_server_that_has_lost_its_jobs_is_given_them_again(standin: Any, scene
         knock(*doors)
     assert cooking.states() == ["CookedSuccess"] * 3
     state = cooking.scheduler.submission.state
-    attempts = [json.loads((state / f"{one.name}.done").read_text()) for one in cooking.items]
+    attempts = [state.read(f"{one.name}.done") for one in cooking.items]
     assert [one["attempt"] for one in attempts] == [1, 1, 1]
 
 

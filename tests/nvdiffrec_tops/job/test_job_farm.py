@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from nvdiffrec_contract.failure import EXIT_STOPPED, EXIT_USAGE
 from nvdiffrec_tops.command import JOB_SCRIPT, job_argv
-from nvdiffrec_tops.job import farm, farmfile
+from nvdiffrec_tops.job import farm, farmfile, farmstate
 from nvdiffrec_tops.job.commandline import unescape
 from nvdiffrec_tops.job.failures import JobError
 
@@ -264,9 +264,9 @@ def test_odd_farm_files_are_used_or_refused(odd: dict[str, Any]) -> None:
 def test_odd_state_files_tell_a_number_or_none(tmp_path_factory: Any, odd: Any) -> None:
     path = tmp_path_factory.getbasetemp() / "odd.done"
     path.write_text(json.dumps(odd))
-    facts = farm.state(str(path))
-    assert farm.exit_code(facts) is None or isinstance(farm.exit_code(facts), int)
-    assert farm.attempt(facts) >= 0
+    facts = farmstate.StateFolder(path.parent).read(path.name)
+    assert farmstate.exit_code(facts) is None or isinstance(farmstate.exit_code(facts), int)
+    assert farmstate.attempt(facts) >= 0
     for name in ("started", "ended"):
         moment = farmfile.moment(facts.get(name))
         assert moment is None or 0.0 <= moment < 1e11

@@ -139,14 +139,15 @@ class HQueueScheduler(FarmScheduler):
             "environment": {**job.environment, **options.environment, cards.CLAIM: "1"},
             "unset": self._unset(job.settings),
             "log": str(job.log),
-            "state": str(self.submission.state),
+            "state": self.submission.state.path,
             "interpreters": dict(options.interpreters),
             "mounts": [list(one) for one in self.setup.shared.mounts()],
             "slots": options.jobs_per_client or 0,
         }
         try:
-            self.submission.state.mkdir(parents=True, exist_ok=True)
-            serialise.write_bytes(path, json.dumps(farm_file, indent=1).encode())
+            self.submission.state.make()
+            data = json.dumps(farm_file, indent=1).encode()
+            serialise.write_bytes(path, self.submission.folder, data)
             spec = job_spec(
                 item.name,
                 _python(job.command),

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from nvdiffrec_contract.files import Stamp, read_inside, stamp
@@ -78,19 +79,14 @@ def tidy(paths: Iterable[str]) -> None:
 
 
 def _above(path: str) -> list[str]:
-    found = []
-    folder = os.path.dirname(os.path.abspath(path))
-    while folder not in found:
-        found.append(folder)
-        folder = os.path.dirname(folder)
-    return found
+    return [str(folder) for folder in Path(os.path.abspath(path)).parents]
 
 
 def _home(path: str) -> tuple[str, str] | None:
     """The output folder of the job that answers for a file, and the file's name below it."""
     whole = os.path.abspath(path)
     for folder in _above(path):
-        name = os.path.relpath(whole, folder).replace(os.sep, "/")
+        name = whole[len(folder) :].lstrip(os.sep).replace(os.sep, "/")
         if name in _journal(folder) or name in _entries(folder):
             return folder, name
         if name == result.NAME and result.read(folder) is not None:

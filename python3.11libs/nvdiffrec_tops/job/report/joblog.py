@@ -80,18 +80,10 @@ class Report:
 
 
 def _end_of(path: str) -> int:
-    """Open a log to go on with it. One that has a second name elsewhere is copied first."""
+    """Open a log to go on with it."""
     folder, name = os.path.split(path)
     with inside(folder, name) as place:
-        descriptor = place.open(os.O_RDWR | os.O_CREAT | os.O_APPEND)
-        if os.fstat(descriptor).st_nlink <= 1:
-            return descriptor
-        with open(descriptor, "rb") as former:
-            before = former.read()
-    descriptor = new_file(path)
-    with open(descriptor, "wb", closefd=False) as stream:
-        stream.write(before)
-    return descriptor
+        return place.end()
 
 
 def _put(stream: TextIO | None, text: str) -> TextIO | None:
