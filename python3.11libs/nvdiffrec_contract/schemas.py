@@ -48,7 +48,10 @@ def of_configuration() -> dict[str, Any]:
     section = _object("Fields of the diffrec trainer alone", own)
     del section["$schema"]
     properties[configuration.SECTION] = section
-    return _object("A training configuration", properties)
+    whole = _object("A training configuration", properties)
+    comments = {f"^{configuration.COMMENT}": {"description": "a comment, passed over"}}
+    whole["patternProperties"] = section["patternProperties"] = comments
+    return whole
 
 
 def of_failure() -> dict[str, Any]:

@@ -58,6 +58,12 @@ _COMMANDS = {
         "Find the cameras and masks of photographs or a film, and write a data set with its "
         "configuration. The same command goes on where it was ended.",
     ),
+    "new": (
+        "newconfiguration.command",
+        "write a configuration for what lies in a folder",
+        "Look at what lies in a folder and write a training configuration there, with a comment "
+        "beside each field. Nothing is ever written over.",
+    ),
     "cook": (
         "cook.command",
         "cook a TOP network of a scene without Houdini",
