@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from nvdiffrec_contract.errors import ConfigError
@@ -38,12 +38,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--preset",
         metavar="NAME",
-        help=f"how fine, and how long: {', '.join(presets.names())} (as this machine can)",
+        help=f"how fine, and how long: {_listed(presets.names())} (as this machine can)",
     )
     parser.add_argument("--light", metavar="FILE.hdr", help="the panorama that lights a mesh")
     parser.add_argument(
         "--env", metavar="PREFIX", help="training environment's folder or Python (the active one)"
     )
+
+
+def _listed(names: Iterable[str]) -> str:
+    """Names for a help text, in which a percent sign means something."""
+    return ", ".join(names).replace("%", "%%")
 
 
 def main(arguments: argparse.Namespace) -> int:
