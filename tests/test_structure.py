@@ -15,6 +15,7 @@ from nvdiffrec_contract import VERSION
 ALLOWED = {
     "yaml": "MIT",
     "rich": "MIT",
+    "shtab": "MPL-2.0",
     "torch": "BSD-3-Clause",
     "numpy": "BSD-3-Clause",
     "numba": "BSD-2-Clause",
@@ -100,8 +101,8 @@ FLOORS = {
         "__main__",
         "cli",
         "houdini, scenes",
-        "create_environment",
-        "cook, doctor, export, photographs, training",
+        "bugreport, create_environment, newconfiguration",
+        "completion, cook, doctor, export, photographs, training",
         "assets, attributes, hqueue",
         "command, environment, presets, results",
         "job",

@@ -2,7 +2,8 @@
 
 A configuration is one JSON object. Its fields carry nvdiffrec's names and defaults; the fields of
 the diffrec trainer alone stand in one nested object, ``"diffrec": {...}`` (``Extensions``). As with
-nvdiffrec, a field named in the JSON file wins over the command-line flag of that name.
+nvdiffrec, a field named in the JSON file wins over the command-line flag of that name. A name that
+begins with ``_`` is a comment: whatever stands there is passed over, by nvdiffrec as well.
 
 A field is one line of ``Config`` or ``Extensions``. The trainer's flags, the checks of the doctor,
 ``docs/fields.md`` and the JSON Schema follow from it.
@@ -32,6 +33,8 @@ ASSET_FORMATS = ("usd", "usdz", "glb", "mtlx", "obj")
 
 SECTION = "diffrec"
 """The object that holds the fields of the diffrec trainer alone."""
+COMMENT = "_"
+"""A name that begins so is a comment, at the top and inside ``"diffrec"``."""
 NVDIFFREC_OWN = ("multi_gpu", "local_rank")
 """Names that nvdiffrec keeps among its flags and sets itself; a configuration may hold them."""
 
@@ -484,6 +487,17 @@ def _normalise(instance: Any) -> None:
             raise FieldError(name, refusal.found, refusal.allowed) from None
 
 
+def without_comments(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a configuration as it was read, its comments left out."""
+    found = {name: value for name, value in values.items() if not name.startswith(COMMENT)}
+    nested = found.get(SECTION)
+    if isinstance(nested, dict):
+        found[SECTION] = {
+            name: value for name, value in nested.items() if not name.startswith(COMMENT)
+        }
+    return found
+
+
 def faults(values: Mapping[str, Any]) -> list[FieldError]:
     """Everything that is wrong with the values of a configuration that may hold unknown fields."""
     found: list[FieldError] = []
@@ -541,7 +555,7 @@ def load_config(path: str | Path | None, flags: Mapping[str, Any] | None = None)
         return from_mapping({**flags, SECTION: ours}, "command line")
     source = str(path)
     try:
-        values = read_object(path, source)
+        values = without_comments(read_object(path, source))
     except JsonError as error:
         raise ConfigError(str(error)) from None
     _known(values, (frozenset(FIELDS) - {"config"}) | {SECTION}, source)

@@ -16,6 +16,13 @@ MATCHING = ("auto", "exhaustive", "film", "retrieval")
 """How pairs of photographs are chosen: by default every pair of a small set."""
 CONFIGURATION = "train.json"
 """The training configuration in a data set that was prepared."""
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+HEIF = (".heic", ".heif", ".avif")
+RAW = (".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".rw2", ".orf", ".pef", ".srw")
+PHOTOGRAPHS = (*PICTURES, *HEIF, *RAW)
+"""Endings of the photographs that are read."""
+FILMS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts")
+"""Endings of the films that are read."""
 
 
 @dataclass(frozen=True)

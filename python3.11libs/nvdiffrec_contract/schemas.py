@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nvdiffrec_contract import configuration, failurefile, options, resultfile
+from nvdiffrec_contract import configuration, effects, failurefile, options, resultfile
 from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS, Row
 from nvdiffrec_contract.files import replace_file
 from nvdiffrec_contract.jsonfiles import text_of
@@ -48,7 +48,10 @@ def of_configuration() -> dict[str, Any]:
     section = _object("Fields of the diffrec trainer alone", own)
     del section["$schema"]
     properties[configuration.SECTION] = section
-    return _object("A training configuration", properties)
+    whole = _object("A training configuration", properties)
+    comments = {f"^{configuration.COMMENT}": {"description": "a comment, passed over"}}
+    whole["patternProperties"] = section["patternProperties"] = comments
+    return whole
 
 
 def of_failure() -> dict[str, Any]:
@@ -114,22 +117,52 @@ SCHEMAS = {
 
 def fields_page() -> str:
     """``docs/fields.md``: every field of a configuration with default, allowed values, effect."""
+    rows = {name: row for name, row in FIELDS.items() if name != "config"}
+    rows.update(EXTENSIONS)
+    grouped = {name for texts in effects.GROUPS.values() for name in texts}
+    rest = {name: "" for name in rows if name not in grouped}
+    groups = {**effects.GROUPS, **({effects.LAST: rest} if rest else {})}
     lines = [
         "# Fields of a training configuration",
         "",
         "Written by `python -m nvdiffrec_contract.schemas docs` from the table in",
-        "`nvdiffrec_contract/configuration.py`. nvdiffrec's own fields first; both engines read",
-        "them. A field that the file does not name has its default.",
+        "`nvdiffrec_contract/configuration.py` and the texts in `nvdiffrec_contract/effects.py`.",
+        "A field that a file does not name has its default. Fields of the engine diffrec alone",
+        'stand inside the object `"diffrec": {...}`; nvdiffrec is never shown them. A name that',
+        "begins with `_` is a comment. `nvdiffrec-tops new FOLDER` writes a file to begin with.",
         "",
-        *_table({name: row for name, row in FIELDS.items() if name != "config"}),
-        "",
-        '## Inside `"diffrec": {...}`',
-        "",
-        "Fields of the diffrec trainer alone; nvdiffrec is never shown them.",
-        "",
-        *_table(EXTENSIONS),
+        *(f"- [{title}](#{_anchor(title)})" for title in groups),
     ]
+    for title, texts in groups.items():
+        lines += ["", f"## {title}"]
+        for name, text in texts.items():
+            lines += _entry(rows[name], text)
     return "\n".join(lines) + "\n"
+
+
+def _anchor(title: str) -> str:
+    kept = "".join(one for one in title.lower() if one.isalnum() or one in " -")
+    return kept.replace(" ", "-")
+
+
+def _entry(row: Row, text: str) -> list[str]:
+    own = row.name in EXTENSIONS
+    engines = f'diffrec, inside `"{configuration.SECTION}"`' if own else "both engines"
+    if row.name in _NVDIFFREC_ALONE:
+        engines = "nvdiffrec"
+    facts = [f"default `{json.dumps(row.default)}`", f"allowed: {row.check.allowed}", engines]
+    if row.flags:
+        facts.append(f"flag `{row.flags[-1]}`")
+    help = row.help[:1].upper() + row.help[1:]
+    lines = ["", f"### {row.name}", "", f"{help}. {text}".rstrip(), "", " · ".join(facts)]
+    picture = effects.PICTURES.get(row.name)
+    if picture is not None:
+        lines += ["", f"![{picture.caption}]({picture.path})"]
+    return lines
+
+
+_NVDIFFREC_ALONE = ("display_interval",)
+"""nvdiffrec's fields that have no effect on diffrec."""
 
 
 def options_page() -> str:
@@ -150,14 +183,6 @@ def options_page() -> str:
         cells = f"`{option.name}`", f"`{flag}`", default, option.check.allowed, option.help + more
         lines.append(_row(*cells))
     return "\n".join(lines) + "\n"
-
-
-def _table(rows: Mapping[str, Row]) -> list[str]:
-    lines = ["| field | default | allowed | effect |", "|---|---|---|---|"]
-    for row in rows.values():
-        default = json.dumps(row.default)
-        lines.append(_row(f"`{row.name}`", f"`{default}`", row.check.allowed, row.help))
-    return lines
 
 
 def _row(*cells: str) -> str:

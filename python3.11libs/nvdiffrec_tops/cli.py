@@ -36,6 +36,7 @@ def parser() -> argparse.ArgumentParser:
         command.set_defaults(run=getattr(implementation, f"{prefix}main"))
     # The doctor stands above environments, which therefore cannot ask it themselves.
     commands.choices["env"].set_defaults(examine=_examine)
+    commands.choices["completion"].set_defaults(whole=top)
     return top
 
 
@@ -57,6 +58,12 @@ _COMMANDS = {
         "from photographs or a film to a data set, without training",
         "Find the cameras and masks of photographs or a film, and write a data set with its "
         "configuration. The same command goes on where it was ended.",
+    ),
+    "new": (
+        "newconfiguration.command",
+        "write a configuration for what lies in a folder",
+        "Look at what lies in a folder and write a training configuration there, with a comment "
+        "beside each field. Nothing is ever written over.",
     ),
     "cook": (
         "cook.command",
@@ -97,6 +104,22 @@ _COMMANDS = {
         "export",
         "write a result as USD, glTF, MaterialX and OBJ for other programs",
         "Write a finished result as an asset that opens right in other programs.",
+    ),
+    "version": (
+        "bugreport.version",
+        "print the versions that a bug report needs",
+        "Print the versions of all that takes part in a training. Nothing private is among them.",
+    ),
+    "bundle": (
+        "bugreport.bundle",
+        "pack what a result says of a fault, without anything private",
+        "Pack a training's log, configuration, result, versions, the doctor's findings and small "
+        "pictures into one file. Folders, names and secrets become placeholders; nothing is sent.",
+    ),
+    "completion": (
+        "completion",
+        "print a script that completes commands in a shell",
+        "Print a script with which a shell completes the commands and options of this program.",
     ),
     "env": (
         "environment.command",

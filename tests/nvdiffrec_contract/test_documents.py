@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_contract import configuration, failurefile, failureline, schemas
+from nvdiffrec_contract import configuration, effects, failurefile, failureline, schemas
 from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS
 from nvdiffrec_contract.errors import ConfigError
 from nvdiffrec_contract.failure import Failure
@@ -29,6 +29,21 @@ def test_every_field_is_explained() -> None:
     for row in (*FIELDS.values(), *EXTENSIONS.values()):
         assert row.help and row.check.allowed and row.check.schema
         row.check(row.default if row.default is not None else None)
+
+
+def test_what_fields_do_is_told_of_fields_that_there_are() -> None:
+    grouped = [name for texts in effects.GROUPS.values() for name in texts]
+    assert len(grouped) == len(set(grouped)) and not set(grouped) - {*FIELDS, *EXTENSIONS}
+    assert all(text.endswith(".") for texts in effects.GROUPS.values() for text in texts.values())
+    page = schemas.fields_page()
+    for row in (*FIELDS.values(), *EXTENSIONS.values()):
+        if row.name != "config":
+            entry = page.split(f"\n### {row.name}\n")[1].split("\n#")[0]
+            assert row.check.allowed in entry and f"`{json.dumps(row.default)}`" in entry
+            inside = f'inside `"{configuration.SECTION}"`' in entry
+            assert inside == (row.name in EXTENSIONS)
+    for name, picture in effects.PICTURES.items():
+        assert name in grouped and (ROOT / "docs" / picture.path).is_file()
 
 
 numbers = st.integers(-10, 20000) | st.floats(-5, 5)

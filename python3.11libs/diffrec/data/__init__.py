@@ -100,6 +100,27 @@ def describe(path: Path, quick: bool = False) -> Description:
     return Description(**{**vars(found), "problems": tuple(problems)})
 
 
+def inside(path: Path) -> list[tuple[str, Path]]:
+    """What data lie in a folder: the name of each one's format, and its path.
+
+    The folder itself where it is a data set, and nothing else then. Else the data sets and meshes
+    in it; a mesh of a kind that is not read has ''.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    name = recognise(path)
+    if name:
+        return [(name, path)]
+    found = []
+    for one in sorted(os.listdir(path))[:MOST_INSIDE]:
+        inner = path / one
+        name = recognise(inner)
+        if name or (inner.suffix.lower() in _SCENES and inner.is_file()):
+            found.append((name, inner))
+    return found
+
+
 _SCENES = {
     ".glb": "glTF",
     ".gltf": "glTF",

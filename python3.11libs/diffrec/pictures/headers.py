@@ -14,9 +14,10 @@ from pathlib import Path
 from typing import BinaryIO, Optional, TypeVar
 
 from nvdiffrec_contract.dataset import Look, Size
+from nvdiffrec_contract.preparation import PICTURES
 from nvdiffrec_contract.regularfiles import open_regular
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
+SUFFIXES = PICTURES
 """Endings of the pictures that are read."""
 
 _PNG = b"\x89PNG\r\n\x1a\n"

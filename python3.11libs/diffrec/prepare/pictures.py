@@ -13,17 +13,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diffrec.pictures import decoding, headers
+from diffrec.pictures import decoding
 from diffrec.prepare.errors import SolverMissingError, SourceError
 from nvdiffrec_contract.files import replace_file
+from nvdiffrec_contract.preparation import FILMS as FILMS
+from nvdiffrec_contract.preparation import HEIF, PHOTOGRAPHS, RAW
 from nvdiffrec_contract.regularfiles import read_regular
 
-HEIF = (".heic", ".heif", ".avif")
-RAW = (".cr2", ".cr3", ".nef", ".arw", ".dng", ".raf", ".rw2", ".orf", ".pef", ".srw")
-SUFFIXES = (*headers.SUFFIXES, *HEIF, *RAW)
-"""Endings of the photographs that are read."""
-FILMS = (".mp4", ".mov", ".m4v", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".mts")
-"""Endings of the films that are read."""
+SUFFIXES = PHOTOGRAPHS
 MOST_PIXELS = 1 << 28
 
 _ORIENTATION, _MAKE, _MODEL = 0x0112, 0x010F, 0x0110

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from nvdiffrec_contract import dataset
 from nvdiffrec_contract.dataset import Description
@@ -45,13 +46,15 @@ def describe(
     Raises:
         NotDescribedError: none of them answers.
     """
-    own = os.path.basename(sys.executable or "").lower().startswith(_PYTHONS)
-    asked = dict.fromkeys([*pythons, *([sys.executable] if own else [])])
+    # One word: a name may begin with a dash.
+    words = [*(["--quick"] if quick else []), *([f"--light={light}"] if light else []), "--", path]
     partly: Description | None = None
     said = "there is no Python to ask"
-    for python in asked:
+    for python in _asked(pythons):
         try:
-            found = _answer(python, path, variables, quick, light)
+            found = dataset.of(_answer(python, words, variables, QUICK if quick else SLOW))
+            if found is None:
+                raise NotDescribedError("its answer is no description of data")
         except (NotDescribedError, OSError, ValueError) as error:
             said = f"{python}: {error}"
             continue
@@ -63,15 +66,35 @@ def describe(
     return partly
 
 
-def _answer(
-    python: str, path: str, variables: Mapping[str, str], quick: bool, light: str | None
-) -> Description:
+def inside(
+    folder: str, pythons: Sequence[str], variables: Mapping[str, str]
+) -> list[tuple[str, str]]:
+    """The data in a folder, each with the name of its format ('' for a mesh that is not read) and
+    its path, as the first interpreter that answers finds them; see ``diffrec.data.inside``.
+
+    Raises:
+        NotDescribedError: none of them answers.
+    """
+    said = "there is no Python to ask"
+    for python in _asked(pythons):
+        try:
+            found = _answer(python, ["--inside", "--", folder], variables, SLOW)
+            return [(str(name), str(path)) for name, path in found]
+        except (NotDescribedError, OSError, ValueError, TypeError) as error:
+            said = f"{python}: {error}"
+    raise NotDescribedError(said)
+
+
+def _asked(pythons: Sequence[str]) -> list[str]:
+    own = os.path.basename(sys.executable or "").lower().startswith(_PYTHONS)
+    return list(dict.fromkeys([*pythons, *([sys.executable] if own else [])]))
+
+
+def _answer(python: str, words: list[str], variables: Mapping[str, str], limit: float) -> Any:
+    """What the trainer's data formats answer, as JSON says it."""
     # The trainer's own, where no toolkit lies beside this package.
     what = [_SCRIPT] if os.path.isfile(_SCRIPT) else ["-m", "diffrec.data"]
-    command = [python, "-I", "-X", "utf8", *what, *(["--quick"] if quick else [])]
-    # One word: a name may begin with a dash.
-    command += [*([f"--light={light}"] if light else []), "--", path]
-    limit = QUICK if quick else SLOW
+    command = [python, "-I", "-X", "utf8", *what, *words]
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         try:
             done = subprocess.run(
@@ -92,9 +115,6 @@ def _answer(
         raise NotDescribedError(said[-1][:300] if said else f"exit code {done.returncode}")
     try:
         # Not the contract's reader: names of files may hold what UTF-8 does not know.
-        found = dataset.of(json.loads(answered))
+        return json.loads(answered)
     except (ValueError, RecursionError):
-        found = None
-    if found is None:
-        raise NotDescribedError("its answer is no description of data")
-    return found
+        raise NotDescribedError("its answer is no description of data") from None

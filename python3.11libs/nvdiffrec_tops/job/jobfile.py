@@ -17,6 +17,7 @@ from typing import Any
 
 from nvdiffrec_contract import jsonfiles
 from nvdiffrec_contract.checks import Refused
+from nvdiffrec_contract.configuration import without_comments
 from nvdiffrec_contract.failure import EXIT_USAGE
 from nvdiffrec_contract.jsonfiles import JsonError
 from nvdiffrec_contract.options import FORMAT, OPTIONS, PATH, VERSION
@@ -149,7 +150,7 @@ def _read_json(path: str, what: str, cure: str) -> Any:
 
 
 def read_configuration(path: str) -> dict[str, Any]:
-    """The JSON object in a configuration file.
+    """The JSON object in a configuration file, its comments left out.
 
     Raises:
         JobFileError: it cannot be read, or is no JSON object.
@@ -160,7 +161,7 @@ def read_configuration(path: str) -> dict[str, Any]:
             f"the configuration {path} must be one JSON object",
             "write { at its begin and } at its end, with fields between them",
         )
-    return document
+    return without_comments(document)
 
 
 def from_document(document: Any) -> JobFile:

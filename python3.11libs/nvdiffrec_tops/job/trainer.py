@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nvdiffrec_contract import relativepaths
-from nvdiffrec_contract.configuration import NAMES, PATHS, hint
+from nvdiffrec_contract.configuration import NAMES, PATHS, hint, without_comments
 from nvdiffrec_contract.wording import did_you_mean, shown
 from nvdiffrec_tops.job import engines
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, read_configuration
@@ -78,7 +78,7 @@ def prepare(job: JobFile) -> Training:
 
 def _configuration(job: JobFile, folders: list[str]) -> tuple[dict[str, Any], str | None]:
     if isinstance(job.config, dict):
-        return copy.deepcopy(job.config), None
+        return copy.deepcopy(without_comments(job.config)), None
     candidates = [os.path.join(folder, job.config) for folder in folders]
     candidates.append(os.path.abspath(job.config))
     path = next((one for one in candidates if os.path.isfile(one)), None)

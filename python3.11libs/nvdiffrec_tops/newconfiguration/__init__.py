@@ -1,0 +1,1 @@
+"""``nvdiffrec-tops new``: a training configuration, with comments, for what lies in a folder."""
