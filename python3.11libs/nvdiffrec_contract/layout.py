@@ -39,6 +39,11 @@ ASSET_LIGHT = "_light.usda"
 METRICS = "metrics.txt"
 """The table of PSNR per view, in a folder of validation."""
 
+PREVIEW = "preview"
+"""Folder of small copies that the page of ``nvdiffrec-tops monitor`` shows; diffrec writes it."""
+PREVIEW_MESH = "mesh.glb"
+PREVIEW_SCENE = "scene.json"
+
 TAGS = {
     ".obj": "file/geo/obj",
     ".mtl": "file/text/mtl",
@@ -74,7 +79,9 @@ def tag(path: str) -> str:
     Layers that are not a whole scene have a tag of their own, so that a node that looks for USD
     finds the component.
     """
-    name = path.replace("\\", "/").rsplit("/", 1)[-1]
+    folder, _, name = path.replace("\\", "/").rpartition("/")
+    if folder.rpartition("/")[2] == PREVIEW:
+        return "file/preview"
     if name in ASSET_LAYERS or name.endswith(ASSET_LIGHT):
         return "file/usdlayer"
     return TAGS.get(os.path.splitext(path)[1].lower(), "file")

@@ -30,6 +30,7 @@ from diffrec.measure.metrics_table import MetricsTable
 from diffrec.measure.validation import Pictures, ValidationResult, progress_picture, validate
 from diffrec.ops import nvdiffrast
 from diffrec.ops.hashgrid import HashGridLayout
+from diffrec.preview.writer import Preview
 from diffrec.progress import OnProgress, Progress
 from diffrec.runtime import gpu_memory
 from diffrec.runtime.ranks import ALONE, Ranks
@@ -128,6 +129,16 @@ def _reconstruct(
     run = _Run(
         config, device, folder, training, held_out, light, log, session, table, ranks, on_progress
     )
+    try:
+        return _passes(run, config, device, session)
+    finally:
+        if run.preview is not None:
+            run.preview.close()
+
+
+def _passes(
+    run: _Run, config: Config, device: torch.device, session: Session
+) -> Reconstruction:
     start = session.resumption.textures(device)
     if start is not None:
         mesh, material, first = run.resumed(start)
@@ -176,6 +187,9 @@ class _Run:
     def __post_init__(self) -> None:
         corrections = ViewCorrections.wanted(self.config, self.training)
         self._corrections = None if corrections is None else corrections.to(self.device)
+        self.preview = Preview(self.config, self.folder, self.log) if self.ranks.leads else None
+        if self.preview is not None:
+            self.preview.begin(self.training, self.held_out)
 
     def _scene(self, geometry: Geometry, material: Material) -> Scene:
         return Scene(
@@ -289,6 +303,8 @@ class _Run:
         self._train(TexturePass(config, mesh, geometry, material), scene)
         if not self.ranks.leads:
             return Reconstruction(self.folder, first, None, mesh.triangles.shape[0])
+        if self.preview is not None:
+            self.preview.end(scene)
         with imagefiles.PictureWriter() as writer:
             validation = self._validate(scene, "validate", writer)
             if first is not None and validation is not None:
@@ -338,6 +354,7 @@ class _Run:
                 session=self.session,
                 on_progress=self._told_progress,
                 ranks=self.ranks,
+                preview=self.preview,
             )
 
     def _told_progress(self, progress: Progress) -> None:

@@ -1,0 +1,37 @@
+// What nvdiffrec_tops/monitor/page/viewer.js uses of three.js; it becomes the global THREE.
+export {
+  Box3,
+  Box3Helper,
+  BufferAttribute,
+  BufferGeometry,
+  CanvasTexture,
+  Color,
+  DoubleSide,
+  EquirectangularReflectionMapping,
+  Group,
+  LineBasicMaterial,
+  LineSegments,
+  LinearSRGBColorSpace,
+  Matrix4,
+  Mesh,
+  MeshBasicMaterial,
+  MeshStandardMaterial,
+  NoColorSpace,
+  NoToneMapping,
+  PerspectiveCamera,
+  PlaneGeometry,
+  PMREMGenerator,
+  RepeatWrapping,
+  Scene,
+  ShaderMaterial,
+  Sphere,
+  SRGBColorSpace,
+  TextureLoader,
+  Vector3,
+  WebGLRenderer,
+} from "three";
+export { OrbitControls } from "three/examples/jsm/controls/OrbitControls.js";
+export { GLTFLoader } from "three/examples/jsm/loaders/GLTFLoader.js";
+export { OBJLoader } from "three/examples/jsm/loaders/OBJLoader.js";
+export { HDRLoader } from "three/examples/jsm/loaders/HDRLoader.js";
+export { EXRLoader } from "three/examples/jsm/loaders/EXRLoader.js";
