@@ -127,9 +127,7 @@ def glb(taken: Taken, corners: Corners) -> bytes:
     if taken.textures is not None:
         tangents = at_vertices(mesh.tangents, mesh.tangent_triangles)
         signs = np.full((len(tangents), 1), 32767, np.int16)
-        attributes["TANGENT"] = buffer.accessor(
-            np.concatenate([_unit(tangents), signs], axis=1)
-        )
+        attributes["TANGENT"] = buffer.accessor(np.concatenate([_unit(tangents), signs], axis=1))
         attributes["TEXCOORD_0"] = buffer.accessor(
             at_vertices(mesh.texcoords, mesh.texcoord_triangles)
         )
@@ -158,9 +156,7 @@ def glb(taken: Taken, corners: Corners) -> bytes:
         "scene": 0,
         "scenes": [{"nodes": [0], "extras": {"probe": probe}}],
         "nodes": [{"mesh": 0}],
-        "meshes": [
-            {"primitives": [{"attributes": attributes, "indices": indices, "material": 0}]}
-        ],
+        "meshes": [{"primitives": [{"attributes": attributes, "indices": indices, "material": 0}]}],
         "materials": [material],
     }
     if images:

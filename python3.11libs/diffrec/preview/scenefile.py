@@ -25,9 +25,12 @@ EDGE = 128  # of a small photograph
 
 
 def document(config: Config, training: Views, held_out: Views | None) -> bytes:
-    """``configuration``: every field, as in a configuration file. ``box``: side of the cube around the origin in which the object was looked for, null where
-    its shape was known. ``views``: ``name``, ``world_from_camera`` (columns one after the other,
-    OpenGL's camera), ``fovy`` (radians), ``aspect``, and ``photograph``, a JPEG as data URL.
+    """The file.
+
+    ``configuration``: every field, as in a configuration file. ``box``: side of the cube around
+    the origin in which the object was looked for, null where its shape was known. ``views``:
+    ``name``, ``world_from_camera`` (columns one after the other, OpenGL's camera), ``fovy``
+    (radians), ``aspect``, and for some ``photograph``, a JPEG as data URL.
     """
     views: list[dict[str, Any]] = []
     for one in (training, held_out):

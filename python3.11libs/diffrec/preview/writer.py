@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -73,7 +74,8 @@ class Preview:
 
     def end(self, scene: Scene) -> None:
         """The training is over: write the final one, and wait for it."""
-        self._write(scene, FINAL_EDGE)
+        if not self._broken:
+            self._write(scene, FINAL_EDGE)
         self.close()
 
     def close(self) -> None:
@@ -86,10 +88,8 @@ class Preview:
         found: list[model.Taken] = []
 
         def take() -> None:
-            try:
+            with contextlib.suppress(EmptyMeshError):  # then there is nothing to see at present
                 found.append(model.take(scene, largest))
-            except EmptyMeshError:
-                pass  # there is nothing to see at present
 
         self._guarded(take)
         self._cost += self._clock() - began

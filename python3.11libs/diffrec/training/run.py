@@ -136,9 +136,7 @@ def _reconstruct(
             run.preview.close()
 
 
-def _passes(
-    run: _Run, config: Config, device: torch.device, session: Session
-) -> Reconstruction:
+def _passes(run: _Run, config: Config, device: torch.device, session: Session) -> Reconstruction:
     start = session.resumption.textures(device)
     if start is not None:
         mesh, material, first = run.resumed(start)
