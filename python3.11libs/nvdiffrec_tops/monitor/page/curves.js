@@ -3,7 +3,7 @@
 
 Monitor.curves = (() => {
   const { element } = Monitor;
-  const WIDTH = 320, HEIGHT = 110, LEFT = 2, TOP = 8, BOTTOM = 16;
+  const WIDTH = 320, HEIGHT = 116, LEFT = 56, RIGHT = 6, TOP = 8, BOTTOM = 18;
   const SHOWN = [
     ["image_loss", "Image loss", true, ""],
     ["psnr", "PSNR", false, "dB"],
@@ -25,7 +25,7 @@ Monitor.curves = (() => {
     const scale = log ? Math.log : (value) => value;
     if (!log && low > 0 && low < 0.6 * high) low = 0;
     if (high === low) { high += Math.abs(high) * 0.1 || 1; low -= Math.abs(low) * 0.1; }
-    const x = (epoch) => LEFT + (epoch / Math.max(end, 1)) * (WIDTH - 2 * LEFT);
+    const x = (epoch) => LEFT + (epoch / Math.max(end, 1)) * (WIDTH - LEFT - RIGHT);
     const y = (value) => TOP + (1 - (scale(value) - scale(low)) / (scale(high) - scale(low))) * (HEIGHT - TOP - BOTTOM);
     const last = points[points.length - 1];
     const parts = passes.map((epoch) => svg("line", { x1: x(epoch), x2: x(epoch), y1: TOP, y2: HEIGHT - BOTTOM, class: "pass" }));
@@ -34,16 +34,16 @@ Monitor.curves = (() => {
     if (points.length <= 12) parts.push(...points.map(([epoch, value]) => svg("circle", { cx: x(epoch), cy: y(value), r: 2.5, class: "dot" })));
     parts.push(svg("circle", { cx: x(last[0]), cy: y(last[1]), r: 3.5, class: "dot" }));
     const said = (value) => `${Monitor.figure(value)}${unit ? ` ${unit}` : ""}`;
-    const top = svg("text", { x: LEFT + 2, y: TOP + 9, class: "scale" });
-    top.textContent = said(high);
-    const bottom = svg("text", { x: LEFT + 2, y: HEIGHT - BOTTOM - 3, class: "scale" });
-    bottom.textContent = said(low);
-    const right = svg("text", { x: WIDTH - LEFT, y: HEIGHT - 3, "text-anchor": "end", class: "scale" });
+    const top = svg("text", { x: LEFT - 6, y: TOP + 6, "text-anchor": "end", class: "scale" });
+    top.textContent = Monitor.figure(high);
+    const bottom = svg("text", { x: LEFT - 6, y: HEIGHT - BOTTOM, "text-anchor": "end", class: "scale" });
+    bottom.textContent = Monitor.figure(low);
+    const right = svg("text", { x: WIDTH - RIGHT, y: HEIGHT - 4, "text-anchor": "end", class: "scale" });
     right.textContent = `${Monitor.count(Math.round(end))} iterations${log ? ", logarithmic" : ""}`;
     const drawing = svg(
       "svg",
       { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}: ${points.length} values, the newest ${said(last[1])}, from ${said(Math.min(...values))} to ${said(Math.max(...values))}` },
-      svg("line", { x1: LEFT, x2: WIDTH - LEFT, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM, class: "axis" }),
+      svg("line", { x1: LEFT, x2: WIDTH - RIGHT, y1: HEIGHT - BOTTOM, y2: HEIGHT - BOTTOM, class: "axis" }),
       ...parts, top, bottom, right,
     );
     return element("figure", { class: "curve" }, element("figcaption", {}, element("span", { text: title }), element("b", { text: said(last[1]) })), drawing);

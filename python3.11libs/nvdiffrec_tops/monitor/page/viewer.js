@@ -214,6 +214,7 @@ Monitor.Viewer = (() => {
       this.mesh = new THREE.Mesh(geometry, material);
       this.scene.add(this.mesh);
       geometry.computeBoundingSphere();
+      this.centre = middle(geometry);
       this.triangles = (geometry.index ? geometry.index.count : geometry.attributes.position.count) / 3;
       this._dress();
       if (!this.framed) this.frame();
@@ -380,8 +381,8 @@ Monitor.Viewer = (() => {
       this._moved();
     }
 
-    _radius() { return this.mesh ? Math.max(this.mesh.geometry.boundingSphere.radius, 1e-6) : 1; }
-    _centre() { return this.mesh ? this.mesh.geometry.boundingSphere.center.clone() : new THREE.Vector3(); }
+    _radius() { return this.mesh ? this.centre.radius : 1; }
+    _centre() { return this.mesh ? this.centre.point.clone() : new THREE.Vector3(); }
 
     _clip() {
       const distance = this.camera.position.distanceTo(this.orbit.target);
@@ -458,6 +459,25 @@ Monitor.Viewer = (() => {
 
     _say(text) { this.message.textContent = text; }
   };
+
+  // Where most of a mesh is: a crumb that floats far away does not count.
+  function middle(geometry) {
+    const places = geometry.attributes.position;
+    const step = Math.max(1, Math.floor(places.count / 5000));
+    const axes = [[], [], []];
+    for (let row = 0; row < places.count; row += step) {
+      axes[0].push(places.getX(row));
+      axes[1].push(places.getY(row));
+      axes[2].push(places.getZ(row));
+    }
+    const ends = axes.map((values) => {
+      values.sort((a, b) => a - b);
+      const spare = Math.floor(values.length * 0.005);
+      return [values[spare], values[values.length - 1 - spare]];
+    });
+    const size = Math.hypot(...ends.map(([low, high]) => high - low)) / 2;
+    return { point: new THREE.Vector3(...ends.map(([low, high]) => (low + high) / 2)), radius: Math.max(size * 0.86, 1e-6) };
+  }
 
   function panorama(buffer, kind) {
     const bytes = ArrayBuffer.isView(buffer) ? buffer.slice().buffer : buffer;
