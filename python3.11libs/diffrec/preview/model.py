@@ -167,8 +167,8 @@ def glb(taken: Taken, corners: Corners) -> bytes:
 
 def _unit(rows: NDArray[Any]) -> NDArray[Any]:
     """Unit vectors in 16 bits."""
-    length = np.linalg.norm(rows, axis=1, keepdims=True)
-    return np.rint(rows / np.maximum(length, 1e-12) * 32767).astype(np.int16)
+    length = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return np.asarray(np.rint(rows / length * 32767), dtype=np.int16)
 
 
 def _jpeg(picture: Tensor) -> bytes:

@@ -90,7 +90,7 @@ def report_main(arguments: argparse.Namespace) -> int:
         found = watched(arguments.what)
         folder = getattr(found, "folder", Path())
         path = report.write(found, arguments.out or folder / report.NAME)
-    except (NothingToShow, HQueueProblem, report.NothingToReport) as problem:
+    except (NothingToShow, HQueueProblem, report.NothingToReport, FileExistsError) as problem:
         print(f"error: {problem}", file=sys.stderr)
         return 1
     except OSError as error:

@@ -5,9 +5,10 @@ A browser names a file by a key of the index. What is not in it is not served, w
 
 from __future__ import annotations
 
+import itertools
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from nvdiffrec_contract import layout
@@ -23,13 +24,10 @@ KINDS = {
 """Endings of what is served, and what a browser is told of it."""
 RUN = "run/"
 """How the keys of a run that is under way begin; the others are the output folder's own."""
-FOLDERS = (
-    "",
-    layout.PREVIEW,
-    layout.FINAL,
-    layout.FIRST,
-    *layout.VALIDATION.values(),
-)
+MANY = ("", *layout.VALIDATION.values())
+"""Folders of pictures, which are written once: they are looked at when one has come or gone."""
+FEW = (layout.PREVIEW, layout.FINAL, layout.FIRST)
+"""Folders of files that are written again and again."""
 MOST_FILES = 50_000
 
 
@@ -59,11 +57,11 @@ class File:
 
 
 class Index:
-    """The files of one training, looked at again when a folder has changed."""
+    """The files of one training, looked at again when they may have changed."""
 
     def __init__(self) -> None:
-        self._stamps: tuple[object, ...] = ()
-        self._files: dict[str, File] = {}
+        self._stamp: tuple[object, ...] = ()
+        self._pictures: dict[str, File] = {}
 
     def of(self, output: str, made: str | None) -> dict[str, File]:
         """The files by key.
@@ -73,16 +71,20 @@ class Index:
             made: where a trainer writes to that is at work, or was.
         """
         roots = [(output, "")] + ([(made, RUN)] if made else [])
-        stamps = tuple((root, name, _stamp(root, name)) for root, _ in roots for name in FOLDERS)
-        if stamps != self._stamps:
-            found: dict[str, File] = {}
-            for root, prefix in roots:
-                for name in FOLDERS:
-                    for file in _listed(root, name):
-                        if len(found) < MOST_FILES:
-                            found[prefix + file.name] = file
-            self._stamps, self._files = stamps, found
-        return self._files
+        stamp = tuple((root, name, _stamp(root, name)) for root, _ in roots for name in MANY)
+        if stamp != self._stamp:
+            self._stamp, self._pictures = stamp, _found(roots, MANY)
+        return self._pictures | _found(roots, FEW)
+
+
+def _found(roots: Iterable[tuple[str, str]], folders: Iterable[str]) -> dict[str, File]:
+    listed = (
+        (prefix + file.name, file)
+        for root, prefix in roots
+        for folder in folders
+        for file in _listed(root, folder)
+    )
+    return dict(itertools.islice(listed, MOST_FILES))
 
 
 def _stamp(root: str, name: str) -> int | None:

@@ -30,6 +30,8 @@ PARTS = {
     **dict.fromkeys(SCRIPTS, "text/javascript; charset=utf-8"),
 }
 """Addresses of what the page is made of, and their kinds."""
+MARK = "TOPs nvdiffrec"
+"""Stands near the beginning of every page."""
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
     "connect-src 'self' data: blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"

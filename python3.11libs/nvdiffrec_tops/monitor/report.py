@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,14 @@ def write(watched: Watched, path: Path) -> Path:
 
     Raises:
         NothingToReport: there is no training.
+        FileExistsError: another program's file has that name.
         OSError: it cannot be written.
     """
+    with contextlib.suppress(FileNotFoundError), path.open("rb") as stream:
+        if page.MARK.encode() not in stream.read(4096):
+            raise FileExistsError(
+                f"{path} was not written by this toolkit and is left alone; name another file"
+            )
     trainings = watched.trainings()
     if not trainings:
         raise NothingToReport(

@@ -143,7 +143,7 @@ class Training:
             "iterations": one.iterations,
             "passes": one.pass_count,
             "image_loss": table.last("image_loss"),
-            "psnr": table.last("psnr") or one.psnr,
+            "psnr": table.last("progress_psnr") or table.last("psnr") or one.psnr,
             "psnr_pass1": one.psnr_pass1,
             "faces": one.faces,
             **at,
@@ -256,6 +256,6 @@ def _size(path: str) -> int:
         return 0
 
 
-def named(text: str) -> str:
+def one_line(text: str) -> str:
     """A name on one line, however long it is."""
     return shortened(text, 120)

@@ -20,6 +20,7 @@ MOST_CAMERAS = 400
 _LONGEST_PICTURE = 64 << 10
 _VALIDATION = re.compile(r"(val_\d{1,9})_([A-Za-z0-9]{1,20})\.png")
 _PROGRESS = re.compile(r"(?:img_(dmtet_pass1|mesh_pass)|progress)_(\d{1,9})\.png")
+_PHOTOGRAPH = re.compile(r"data:image/jpeg;base64,[A-Za-z0-9+/=]+")
 _LABELS = {
     "progress": "Progress",
     layout.VALIDATION[layout.FINAL]: "Validation",
@@ -164,15 +165,14 @@ def _camera(view: Any) -> dict[str, Any] | None:
     if not whole or not _is_number(fovy) or not _is_number(aspect):
         return None
     photograph = view.get("photograph")
-    good = isinstance(photograph, str) and len(photograph) < _LONGEST_PICTURE
+    if not isinstance(photograph, str) or len(photograph) > _LONGEST_PICTURE:
+        photograph = ""
     return {
         "name": shortened(os.path.basename(str(view.get("name", ""))), 80),
         "matrix": matrix,
         "fovy": fovy,
         "aspect": aspect,
-        "photograph": photograph
-        if good and re.fullmatch(r"data:image/jpeg;base64,[A-Za-z0-9+/=]+", photograph)
-        else None,
+        "photograph": photograph if _PHOTOGRAPH.fullmatch(photograph) else None,
     }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from nvdiffrec_tops.job.farm import DONE, STARTED, exit_code, state
 from nvdiffrec_tops.job.outputs.placing import RUN_PREFIX
 
 from . import training
-from .training import Training, named
+from .training import Training, one_line
 
 DEEPEST = 5
 MOST_TRAININGS = 1000
@@ -32,7 +33,7 @@ class Folder:
 
     def __init__(self, folder: Path) -> None:
         self.folder = Path(os.path.abspath(folder))
-        self.title = named(self.folder.name or str(self.folder))
+        self.title = one_line(self.folder.name or str(self.folder))
         self._known: dict[str, Training] = {}
 
     def trainings(self) -> list[Training]:
@@ -40,7 +41,7 @@ class Folder:
         found: dict[str, Training] = {}
         for path in _below(str(self.folder)):
             name = os.path.relpath(path, self.folder).replace(os.sep, "/")
-            shown = self.title if name == "." else named(name)
+            shown = self.title if name == "." else one_line(name)
             found[path] = self._known.get(path) or Training(_key(path), shown, path)
         self._known = found
         return sorted(found.values(), key=lambda one: _natural(one.name))
@@ -50,12 +51,36 @@ class Folder:
         return ""
 
 
+class Results:
+    """Trainings that are known already.
+
+    Args:
+        title: of the page.
+        named: the name and the output folder of each.
+    """
+
+    def __init__(self, title: str, named: Sequence[tuple[str, str]]) -> None:
+        self.title = title
+        folders = {os.path.abspath(folder): name for name, folder in named}
+        self._trainings = [
+            Training(_key(folder), one_line(name), folder) for folder, name in folders.items()
+        ]
+
+    def trainings(self) -> list[Training]:
+        """In the order in which they were named."""
+        return self._trainings
+
+    def told(self, _training: Training) -> str:
+        """Nothing beside what their folders say."""
+        return ""
+
+
 class FarmJob:
     """The trainings of a submission: those whose work items name an output folder."""
 
     def __init__(self, submission: record.Submission) -> None:
         self._submission = submission
-        self.title = named(Path(submission.scene).name or str(submission.container))
+        self.title = one_line(Path(submission.scene).name or str(submission.container))
         self._items: dict[str, dict[str, Any]] = {}
         self._trainings: list[Training] = []
         for item in submission.items:
@@ -66,7 +91,7 @@ class FarmJob:
                 if _key(output) not in self._items:
                     self._items[_key(output)] = item
                     label = f"{os.path.basename(output)} ({item['name']})"
-                    self._trainings.append(Training(_key(output), named(label), output))
+                    self._trainings.append(Training(_key(output), one_line(label), output))
 
     def trainings(self) -> list[Training]:
         """In the order of the submission."""
@@ -82,7 +107,7 @@ class FarmJob:
         return training.RUNNING if os.path.exists(base + STARTED) else training.WAITING
 
 
-Watched = Folder | FarmJob
+Watched = Folder | FarmJob | Results
 
 
 def watched(what: str | None) -> Watched:
