@@ -19,7 +19,7 @@ PAGE = 48
 MOST_CAMERAS = 400
 _LONGEST_PICTURE = 64 << 10
 _VALIDATION = re.compile(r"(val_\d{1,9})_([A-Za-z0-9]{1,20})\.png")
-_PROGRESS = re.compile(r"(?:img_(dmtet_pass1|mesh_pass)|progress)_(\d{1,9})\.png")
+_PROGRESS = re.compile(r"img_(dmtet_pass1|mesh_pass)_(\d{1,9})\.png")
 _PHOTOGRAPH = re.compile(r"data:image/jpeg;base64,[A-Za-z0-9+/=]+")
 _LABELS = {
     "progress": "Progress",
@@ -76,8 +76,8 @@ def _views(files: Mapping[str, File], prefix: str, group: str) -> dict[str, dict
         if group == "progress":
             match = _PROGRESS.fullmatch(name)
             if match:
-                order = {"dmtet_pass1": "pass 1", "mesh_pass": "pass 2"}.get(match[1] or "", "")
-                label = f"{order}, picture {int(match[2])}".lstrip(", ")
+                order = {"dmtet_pass1": "pass 1", "mesh_pass": "pass 2"}[match[1]]
+                label = f"{order}, picture {int(match[2])}"
                 found[label] = {"strip": key}
         elif match := _VALIDATION.fullmatch(name):
             found.setdefault(match[1], {})[match[2]] = key
