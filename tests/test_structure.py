@@ -103,9 +103,18 @@ FLOORS = {
         "houdini, scenes",
         "bugreport, create_environment, newconfiguration",
         "completion, cook, doctor, export, photographs, training",
+        "monitor",
         "assets, attributes, hqueue",
         "command, environment, presets, results",
         "job",
+    ),
+    "nvdiffrec_tops.monitor": (
+        "command",
+        "report, server",
+        "page, watching",
+        "training",
+        "curves, logreading, settings, views",
+        "files",
     ),
     "nvdiffrec_tops.cook": (
         "command",

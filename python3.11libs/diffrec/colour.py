@@ -16,6 +16,20 @@ def linear_to_srgb(linear: Tensor) -> Tensor:
     return torch.where(linear <= 0.0031308, linear * 12.92, bright)
 
 
+def tone_mapped(linear: Tensor) -> Tensor:
+    """Radiance [H, W, 3] of any range as sRGB in [0, 1], for looking at.
+
+    Colours keep their hue, the brightest two hundredths become white (Reinhard et al. 2002, by
+    luminance); what is within [0, 1] anyway stays as it is.
+    """
+    luminance = (linear * linear.new_tensor([0.2126, 0.7152, 0.0722])).sum(-1, keepdim=True)
+    values = luminance.reshape(-1)
+    rank = max(1, round(0.98 * values.numel()))
+    white = values.kthvalue(rank).values.clamp_min(1.0)
+    share = (1 + luminance / white**2) / (1 + luminance)
+    return linear_to_srgb((linear * share).clamp(0, 1))
+
+
 def srgb_to_linear(encoded: Tensor) -> Tensor:
     """The inverse of `linear_to_srgb`: x / 12.92 up to 0.04045, else ((x + 0.055) / 1.055)^2.4."""
     bright = ((encoded.clamp_min(0.04045) + 0.055) / 1.055).pow(2.4)

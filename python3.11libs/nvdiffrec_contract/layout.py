@@ -21,6 +21,8 @@ TABLE = "metrics.csv"
 """Loss and PSNR over the training."""
 LIVE_TABLE = "training.csv"
 """A copy of the table in the output folder while the training runs; no result."""
+PROGRESS = "progress"
+"""Folder of the progress pictures of the training that runs, or ran last; no results."""
 CHECKPOINT = "checkpoint.pt"
 """The state of a diffrec training that has not ended."""
 KEEP_CHECKPOINT = "DIFFREC_KEEP_CHECKPOINT"
@@ -38,6 +40,11 @@ ASSET_LIGHT = "_light.usda"
 """How the name of an asset's light ends."""
 METRICS = "metrics.txt"
 """The table of PSNR per view, in a folder of validation."""
+
+PREVIEW = "preview"
+"""Folder of small copies that the page of ``nvdiffrec-tops monitor`` shows; diffrec writes it."""
+PREVIEW_MESH = "mesh.glb"
+PREVIEW_SCENE = "scene.json"
 
 TAGS = {
     ".obj": "file/geo/obj",
@@ -74,7 +81,9 @@ def tag(path: str) -> str:
     Layers that are not a whole scene have a tag of their own, so that a node that looks for USD
     finds the component.
     """
-    name = path.replace("\\", "/").rsplit("/", 1)[-1]
+    folder, _, name = path.replace("\\", "/").rpartition("/")
+    if folder.rpartition("/")[2] == PREVIEW:
+        return "file/preview"
     if name in ASSET_LAYERS or name.endswith(ASSET_LIGHT):
         return "file/usdlayer"
     return TAGS.get(os.path.splitext(path)[1].lower(), "file")

@@ -90,6 +90,17 @@ _COMMANDS = {
         "end the jobs of a submission",
         "End the jobs of a submission. What they have finished stays.",
     ),
+    "monitor": (
+        "monitor.command:monitor",
+        "show trainings in a browser: mesh, pictures, curves, warnings",
+        "Serve a page about trainings that run or have ended: the mesh with its material under its "
+        "light, pictures, curves, warnings. It only reads.",
+    ),
+    "report": (
+        "monitor.command:report",
+        "write what the monitor shows into one HTML file",
+        "Write a page about trainings into one file that needs neither a server nor a network.",
+    ),
     "status": (
         "hqueue.command:status",
         "list your submissions and what has become of them",

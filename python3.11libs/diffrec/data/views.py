@@ -131,6 +131,11 @@ class ImageViews:
             chosen,
         )
 
+    def camera(self, index: int) -> tuple[Tensor, Tensor]:
+        """A view's ``camera_from_world`` and its projection to clip space, [4, 4] each."""
+        view = self._views[index]
+        return view.camera_from_world, view.clip_from_camera
+
     def subset(self, indices: Sequence[int]) -> ImageViews:
         """Some of the views; pictures in memory are shared, not copied."""
         chosen = list(indices)

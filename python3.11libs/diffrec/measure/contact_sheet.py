@@ -63,7 +63,8 @@ class Column:
 
 
 def lay_out(columns: Sequence[Column], probe: Picture | None = None) -> Picture:
-    """Lay columns of pictures out under their captions; ``probe`` [h, w, 3] goes below.
+    """Lay columns of pictures out under their captions; ``probe`` [h, w, 3] goes below, as wide as
+    they are together.
 
     All cells have the size of the first picture, doubled until it is readable; other sizes are
     fitted into them. Returns [H, W, 3] uint8 sRGB.
@@ -84,7 +85,7 @@ def lay_out(columns: Sequence[Column], probe: Picture | None = None) -> Picture:
     total_height = CAPTION + count * (height + GAP)
     below = None
     if probe is not None:
-        below = _fitted(probe, height, total_width - 2 * GAP)
+        below = _fitted(probe, total_width, total_width - 2 * GAP)
         total_height += CAPTION + below.shape[0] + GAP
     sheet = np.full((total_height, total_width, 3), PAPER, np.uint8)
     for number, column in enumerate(columns):

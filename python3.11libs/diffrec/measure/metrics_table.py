@@ -7,6 +7,8 @@
 | image_loss, regularizer_loss | means since the row before |
 | learning_rate | of the next iteration |
 | psnr | dB over the validation views, in the last row of a pass; nan where nothing was validated |
+| progress_psnr | dB over the views of the progress picture made since the row before; else nan |
+| memory | MiB held then: of the GPU's memory, or by the process on a processor; nan if unknown |
 
 A number stands in every cell, for readers that want one. Rows are appended; a training that goes
 on from a checkpoint, or back to an earlier iteration, first takes out the rows that it repeats.
@@ -23,7 +25,8 @@ from nvdiffrec_contract import layout
 from nvdiffrec_contract.files import replace_file
 
 NAME = layout.TABLE
-HEADER = "epoch,pass,iteration,image_loss,regularizer_loss,learning_rate,psnr"
+HEADER = "epoch,pass,iteration,image_loss,regularizer_loss,learning_rate,psnr,progress_psnr,memory"
+_PSNR = HEADER.split(",").index("psnr")
 
 
 class MetricsTable:
@@ -33,15 +36,24 @@ class MetricsTable:
         folder: the output folder, which exists.
         iterations: of a pass, as in the configuration.
         log: takes the warning that the table cannot be written, which ends no training.
+        memory: MiB that are held now.
     """
 
-    def __init__(self, folder: Path, iterations: int, log: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        iterations: int,
+        log: Callable[[str], None],
+        memory: Callable[[], float] = lambda: math.nan,
+    ) -> None:
         self._path = folder / NAME
         self._iterations = iterations
         self._log = log
         self._rows: list[str] = []
         self._last = -1
         self._broken = False
+        self._memory = memory
+        self._pictured = math.nan
 
     def begin(self, *, resumed: bool) -> None:
         """A training begins: anew, or with the rows that an earlier process left."""
@@ -54,7 +66,11 @@ class MetricsTable:
         number, iteration = progress.pass_number, progress.iteration
         epoch = (number - 1) * (self._iterations + 1) + iteration
         means = f"{progress.image_loss:.6f},{progress.regularizer_loss:.6f}"
-        row = f"{epoch},{number},{iteration},{means},{progress.learning_rate:.5f},nan"
+        row = (
+            f"{epoch},{number},{iteration},{means},{progress.learning_rate:.5f},nan,"
+            f"{self._pictured:.3f},{self._memory():.0f}"
+        )
+        self._pictured = math.nan
         behind = epoch > self._last
         if not behind:
             self._rows = [one for one in self._rows if _epoch(one) < epoch]
@@ -65,10 +81,16 @@ class MetricsTable:
         else:
             self._write()
 
+    def pictured(self, psnr: float) -> None:
+        """A progress picture was made whose views reach this PSNR, in dB."""
+        self._pictured = psnr if math.isfinite(psnr) else math.nan
+
     def validated(self, psnr: float) -> None:
         """The pass that has just ended reached this PSNR, in dB."""
         if self._rows and math.isfinite(psnr):
-            self._rows[-1] = f"{self._rows[-1].rpartition(',')[0]},{psnr:.3f}"
+            cells = self._rows[-1].split(",")
+            cells[_PSNR] = f"{psnr:.3f}"
+            self._rows[-1] = ",".join(cells)
             self._write()
 
     def _found(self) -> list[str]:

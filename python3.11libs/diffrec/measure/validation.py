@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from diffrec import imagefiles
-from diffrec.colour import linear_to_srgb
+from diffrec.colour import linear_to_srgb, tone_mapped
 from diffrec.data.views import ViewBatch, Views
-from diffrec.measure import metrics
+from diffrec.measure import contact_sheet, metrics
 from diffrec.measure.quality import Quality
 from diffrec.render import render
 from diffrec.scene import Scene, render_options
@@ -97,9 +97,9 @@ class Pictures:
         return ViewPictures(result, reference, channels)
 
     def probe(self, resolution: tuple[int, int]) -> Tensor:
-        """The light as a latitude-longitude picture, sRGB, fitted into the resolution."""
+        """The light as a latitude-longitude picture, tone-mapped, fitted into the resolution."""
         with torch.no_grad():
-            return linear_to_srgb(self._scene.light.to_latlong(resolution)).clamp(0, 1)
+            return tone_mapped(self._scene.light.to_latlong(resolution))
 
     def _resolution(self, batch: ViewBatch) -> tuple[int, int]:
         if batch.image is not None:
@@ -188,11 +188,20 @@ def validate(
     return result
 
 
-def progress_picture(config: Config, scene: Scene, batch: ViewBatch) -> Tensor:
-    """Ours | reference | one column per display entry: [H, n W, 3], sRGB."""
-    view = Pictures(config, scene).view(batch)
-    columns = [view.result]
-    if view.reference is not None:
-        columns.append(view.reference)
-    columns += list(view.channels.values())
-    return torch.cat(columns, dim=1)
+PROGRESS_VIEWS = 3
+
+
+def write_progress(path: Path, config: Config, scene: Scene, views: Views) -> float | None:
+    """Write a progress picture: a few views, the same in each, with their names.
+
+    Columns are those of a contact sheet: reference, result, one for each display entry. Returns
+    the PSNR of the result over these views, in dB; None where they have no reference.
+    """
+    pictures = Pictures(config, scene)
+    count = min(PROGRESS_VIEWS, len(views))
+    rows = [pictures.view(views.batch([i * len(views) // count])) for i in range(count)]
+    contact_sheet.write(path, rows)
+    errors = [metrics.mse(row.result, row.reference) for row in rows if row.reference is not None]
+    if not errors:
+        return None
+    return metrics.psnr_of_mse(float(torch.stack(errors).mean()))

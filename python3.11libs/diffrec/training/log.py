@@ -25,3 +25,9 @@ def iteration_line(
         f"iter={iteration:5d}, img_loss={image_loss:.6f}, reg_loss={reg_loss:.6f}, "
         f"lr={rate:.5f}, time={seconds * 1000:.1f} ms, rem={remaining(rest)}"
     )
+
+
+def picture_line(name: str, psnr: float | None) -> str:
+    """A progress picture was written; ``psnr`` in dB is that of its views."""
+    figure = "" if psnr is None else f", PSNR {psnr:.3f}"
+    return f"Progress picture: {name}{figure}"

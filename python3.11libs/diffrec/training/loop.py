@@ -12,6 +12,7 @@ from torch.profiler import record_function
 from diffrec.data.views import RandomViews, ShuffledIndices, ViewBatch, Views, shuffled_indices
 from diffrec.geometry.mesh import EmptyMeshError
 from diffrec.materials import TextureMaterial
+from diffrec.preview.writer import Preview
 from diffrec.progress import OnProgress, Progress
 from diffrec.runtime.ranks import ALONE, Ranks
 from diffrec.scene import Scene
@@ -44,6 +45,7 @@ def train_pass(
     session: Session | None = None,
     on_progress: OnProgress | None = None,
     ranks: Ranks = ALONE,
+    preview: Preview | None = None,
 ) -> None:
     """Run iterations 0 to `config.iter`; the scene is changed in place.
 
@@ -51,6 +53,7 @@ def train_pass(
     `session`: saves, resumes and guards the pass; it raises what its methods raise.
     `on_progress`: called with every line of the log.
     `ranks`: the processes that share each batch.
+    `preview`: shown the scene after every iteration.
     """
     optimizers = _optimizers(config, current, scene)
     device = scene.light.base.device
@@ -124,6 +127,8 @@ def train_pass(
         if following <= number:
             iteration.forget()
             spent, done = 0.0, 0
+        elif preview is not None:
+            preview.after_iteration(scene, saved=session is not None and session.just_saved)
         number = following
     if session is not None:
         session.end()

@@ -27,17 +27,20 @@ from diffrec.materials.several import SeveralMaterials
 from diffrec.materials.tinycudann_field import TinyCudaNNMaterial
 from diffrec.measure import contact_sheet
 from diffrec.measure.metrics_table import MetricsTable
-from diffrec.measure.validation import Pictures, ValidationResult, progress_picture, validate
+from diffrec.measure.validation import Pictures, ValidationResult, validate, write_progress
 from diffrec.ops import nvdiffrast
 from diffrec.ops.hashgrid import HashGridLayout
+from diffrec.preview.writer import Preview
 from diffrec.progress import OnProgress, Progress
 from diffrec.runtime import gpu_memory
+from diffrec.runtime.memory_in_use import memory_in_use
 from diffrec.runtime.ranks import ALONE, Ranks
 from diffrec.runtime.signals import Interrupted, StopRequest
 from diffrec.scene import Geometry, Scene
 from diffrec.shading.light import EnvironmentLight
 from diffrec.textured_mesh import load_reference_mesh
 from diffrec.training.checkpoint import UnusableCheckpoint
+from diffrec.training.log import picture_line
 from diffrec.training.loop import train_pass
 from diffrec.training.passes import Pass, TexturePass, TopologyPass
 from diffrec.training.resumption import TextureStart
@@ -123,11 +126,19 @@ def _reconstruct(
     light = _starting_light(config, device)
     table = None
     if ranks.leads:
-        table = MetricsTable(folder, config.iter, log)
+        table = MetricsTable(folder, config.iter, log, lambda: memory_in_use(device))
         table.begin(resumed=session.resumption.pending)
     run = _Run(
         config, device, folder, training, held_out, light, log, session, table, ranks, on_progress
     )
+    try:
+        return _passes(run, config, device, session)
+    finally:
+        if run.preview is not None:
+            run.preview.close()
+
+
+def _passes(run: _Run, config: Config, device: torch.device, session: Session) -> Reconstruction:
     start = session.resumption.textures(device)
     if start is not None:
         mesh, material, first = run.resumed(start)
@@ -176,6 +187,9 @@ class _Run:
     def __post_init__(self) -> None:
         corrections = ViewCorrections.wanted(self.config, self.training)
         self._corrections = None if corrections is None else corrections.to(self.device)
+        self.preview = Preview(self.config, self.folder, self.log) if self.ranks.leads else None
+        if self.preview is not None:
+            self.preview.begin(self.training, self.held_out)
 
     def _scene(self, geometry: Geometry, material: Material) -> Scene:
         return Scene(
@@ -289,6 +303,8 @@ class _Run:
         self._train(TexturePass(config, mesh, geometry, material), scene)
         if not self.ranks.leads:
             return Reconstruction(self.folder, first, None, mesh.triangles.shape[0])
+        if self.preview is not None:
+            self.preview.end(scene)
         with imagefiles.PictureWriter() as writer:
             validation = self._validate(scene, "validate", writer)
             if first is not None and validation is not None:
@@ -323,22 +339,24 @@ class _Run:
         def picture(number: int) -> None:
             if not self.ranks.leads:
                 return
-            view = shown.batch([number % len(shown)])
-            image = progress_picture(self.config, scene, view)
-            writer.write_png(self.folder / f"{current.picture}_{number:06d}.png", image)
+            path = self.folder / f"{current.picture}_{number:06d}.png"
+            psnr = write_progress(path, self.config, scene, shown)
+            self.log(picture_line(path.name, psnr))
+            if self.table is not None and psnr is not None:
+                self.table.pictured(psnr)
 
-        with imagefiles.PictureWriter(threads=1) as writer:
-            train_pass(
-                self.config,
-                current,
-                scene,
-                self.training,
-                log=self.log,
-                picture=picture,
-                session=self.session,
-                on_progress=self._told_progress,
-                ranks=self.ranks,
-            )
+        train_pass(
+            self.config,
+            current,
+            scene,
+            self.training,
+            log=self.log,
+            picture=picture,
+            session=self.session,
+            on_progress=self._told_progress,
+            ranks=self.ranks,
+            preview=self.preview,
+        )
 
     def _told_progress(self, progress: Progress) -> None:
         if self.table is not None:

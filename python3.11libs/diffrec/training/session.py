@@ -101,6 +101,11 @@ class Session:
             raise Interrupted(stop)
         return self._next
 
+    @property
+    def just_saved(self) -> bool:
+        """Whether the iteration before the next one ended with a checkpoint."""
+        return self._saved_next == self._next > 0
+
     def failed(self, iteration: int, error: EmptyMeshError) -> int:
         """An iteration had no mesh; the one to do next. Raises `error` where there is no way."""
         if self._returns is None:

@@ -10,6 +10,8 @@ from typing import Any, TextIO
 
 from nvdiffrec_contract.configuration import NAMES, hint
 from nvdiffrec_contract.files import replace_file
+from nvdiffrec_tops.monitor import report as monitor_report
+from nvdiffrec_tops.monitor.watching import Results
 from topcook.network.overrides import Entry, Override, OverrideError
 
 from .summary import problems_of_report, rows_of_report, write_summary
@@ -129,7 +131,8 @@ def add_report_arguments(parser: argparse.ArgumentParser) -> None:
         "--summary",
         metavar="FOLDER",
         type=Path,
-        help="write a page with a table of the scenes and their contact sheets into this folder",
+        help="write a page with a table of the scenes and their contact sheets into this folder, "
+        "and report.html, which shows their meshes, pictures and curves too",
     )
 
 
@@ -181,14 +184,18 @@ def give_report(
 
 
 def write_page(folder: Path, report: Mapping[str, Any]) -> None:
-    """Write the page about a cook's scenes. Raises CookCommandError."""
+    """Write the pages about a cook's scenes. Raises CookCommandError."""
+    rows = rows_of_report(report)
     try:
         write_summary(
             folder,
-            rows_of_report(report),
+            rows,
             seconds=report["seconds"],
             problems=problems_of_report(report),
         )
+        named = [(row.name, str(row.result_folder)) for row in rows if row.result_folder]
+        if named:
+            monitor_report.write(Results("Scenes", named), folder / monitor_report.NAME)
     except FileExistsError as error:
         raise CookCommandError(f"--summary {folder}: {error}") from None
     except OSError as error:

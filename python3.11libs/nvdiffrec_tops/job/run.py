@@ -35,6 +35,8 @@ from nvdiffrec_tops.job.report.joblog import (
 )
 from nvdiffrec_tops.job.report.metricstable import MetricsTable
 from nvdiffrec_tops.job.report.pdgreport import WorkItem
+from nvdiffrec_tops.job.report.progress import Progress
+from nvdiffrec_tops.job.report.progresspictures import ProgressPictures
 
 OWN = (lock.NAME, LOG, placing.JOURNAL, result.NAME, layout.LIVE_TABLE)
 """Files that a job keeps in its output folder beside the results."""
@@ -115,6 +117,7 @@ class _Run:
         self.parser = self.engine.progress(job.config if isinstance(job.config, dict) else {})
         made = os.path.join(self.folder, "out", self.id)
         self.table = MetricsTable(made, job.output, own=self.engine.writes_table)
+        self.pictures = ProgressPictures(made, job.output)
 
     def go(self) -> str:
         """Do what there is to do; the last sentence to say."""
@@ -249,8 +252,10 @@ class _Run:
         try:
             os.mkdir(self.folder)
             unfinished.stamp(self.folder, self.document["digest"], self.engine.checkpoint)
-            if self.former and unfinished.adopt(self.former, self.folder):
+            goes_on = bool(self.former) and unfinished.adopt(self.former, self.folder)
+            if goes_on:
                 self._note("goes on with a training that was ended before its end")
+            self.pictures.begin(resumed=goes_on)
             result.write_json(os.path.join(self.folder, "job.json"), self.job.document())
             config = trainer.make_run_folder(self.job, training, self.folder, self.id)
         except OSError as error:
@@ -365,8 +370,15 @@ class _Run:
             return
         if progress is not None:
             self.table.feed(line, progress)
+            self._picture(progress)
             self.item.state(progress.phase)
             self.item.percent(min(int(progress.percent), 99))
+
+    def _picture(self, progress: Progress) -> None:
+        """Tell of a progress picture that is new."""
+        path = self.pictures.add(progress.picture) if progress.picture else None
+        if path is not None:
+            self.item.picture(path, progress.picture_psnr)
 
     def _finish(self) -> None:
         """The training has ended well: see that it is whole, and keep it until it is in place."""

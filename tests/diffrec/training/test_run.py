@@ -75,13 +75,15 @@ def test_a_run_leaves_what_nvdiffrec_leaves(run: Run) -> None:
         for view in range(2):
             for column in ("opt", "ref", "kd", "latlong"):
                 expected.add(f"{folder}/val_{view:06d}_{column}.png")
+    expected |= {"preview/mesh.glb", "preview/scene.json"}
     assert names(result.folder) == expected | {"contact_sheet.png", "metrics.csv"}
     rows, (mse, psnr) = read_metrics(result.folder / "validate" / "metrics.txt")
     assert result.final is not None
     assert psnr == pytest.approx(result.final.psnr, abs=1e-3)
     assert mse == pytest.approx(np.mean([row.mse for row in rows]), abs=1e-6)
-    # Ours, the reference and one column per display entry stand side by side.
-    assert cv2.imread(str(result.folder / "img_mesh_pass_000001.png")).shape == (32, 4 * 32, 3)
+    # Two views below each other: the reference, the result and one column per display entry.
+    sheet = cv2.imread(str(result.folder / "img_mesh_pass_000001.png"))
+    assert sheet.shape == (22 + 2 * (256 + 6), 6 + 3 * (256 + 6), 3)
     assert cv2.imread(str(result.folder / "mesh" / "texture_kd.png")).shape == (64, 64, 3)
     assert [line for line in lines if line.startswith("iter=    0")][1:]
     assert lines[-1] == "Done exporting mesh"

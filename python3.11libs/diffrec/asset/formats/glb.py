@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import struct
-from typing import Any
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch.nn import functional
 
 from diffrec import imagefiles
 from diffrec.asset.asset import Asset
+from diffrec.asset.gltf import Buffer, container
 from diffrec.asset.maps import resized
 from diffrec.asset.mikktspace import split
 from diffrec.colour import linear_to_srgb
@@ -26,47 +22,13 @@ LARGEST_PICTURE = 2048
 """Pictures are reduced to this edge, for the web."""
 
 # Numbers of glTF 2.0.
-_FLOAT, _UNSIGNED_INT = 5126, 5125
-_ARRAY_BUFFER, _ELEMENT_ARRAY_BUFFER = 34962, 34963
 _LINEAR, _LINEAR_MIPMAP_LINEAR, _REPEAT = 9729, 9987, 10497
-_TYPES = {1: "SCALAR", 2: "VEC2", 3: "VEC3", 4: "VEC4"}
-
-
-class _Buffer:
-    """The one buffer of the file, with its views and accessors."""
-
-    def __init__(self) -> None:
-        self.data = bytearray()
-        self.views: list[dict[str, Any]] = []
-        self.accessors: list[dict[str, Any]] = []
-
-    def view(self, data: bytes, target: int | None = None) -> int:
-        self.data += bytes(-len(self.data) % 4)
-        found = {"buffer": 0, "byteOffset": len(self.data), "byteLength": len(data)}
-        self.views.append(found if target is None else {**found, "target": target})
-        self.data += data
-        return len(self.views) - 1
-
-    def accessor(self, values: NDArray[Any], *, indices: bool = False, bounds: bool = False) -> int:
-        kind, target = (
-            (_UNSIGNED_INT, _ELEMENT_ARRAY_BUFFER) if indices else (_FLOAT, _ARRAY_BUFFER)
-        )
-        found = {
-            "bufferView": self.view(np.ascontiguousarray(values).tobytes(), target),
-            "componentType": kind,
-            "count": len(values),
-            "type": _TYPES[1 if values.ndim == 1 else values.shape[1]],
-        }
-        if bounds:
-            found |= {"min": values.min(0).tolist(), "max": values.max(0).tolist()}
-        self.accessors.append(found)
-        return len(self.accessors) - 1
 
 
 def export(asset: Asset) -> list[str]:
     """NAME.glb. Occlusion is a channel of its own here, so the albedo is the trained one."""
     vertices, tangents = split(asset.vertices, asset.tangents)
-    buffer = _Buffer()
+    buffer = Buffer()
     attributes = {
         "POSITION": buffer.accessor(vertices.position, bounds=True),
         "NORMAL": buffer.accessor(vertices.normal),
@@ -114,11 +76,8 @@ def export(asset: Asset) -> list[str]:
         ],
         "textures": [{"sampler": 0, "source": number} for number in range(len(images))],
         "images": images,
-        "accessors": buffer.accessors,
-        "bufferViews": buffer.views,
-        "buffers": [{"byteLength": len(buffer.data)}],
     }
-    replace_file(asset.folder / f"{asset.name}.glb", _container(document, bytes(buffer.data)))
+    replace_file(asset.folder / f"{asset.name}.glb", container(document, buffer))
     return [f"{asset.name}.glb"]
 
 
@@ -139,17 +98,3 @@ def _pictures(asset: Asset) -> dict[str, bytes]:
         "occlusion_roughness_metalness": imagefiles.png(packed),
         "normal": imagefiles.png(normal * 0.5 + 0.5),
     }
-
-
-def _container(document: dict[str, Any], data: bytes) -> bytes:
-    text = json.dumps(document, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 4)
-    data += bytes(-len(data) % 4)
-    total = 12 + 8 + len(text) + 8 + len(data)
-    return (
-        struct.pack("<4sII", b"glTF", 2, total)
-        + struct.pack("<I4s", len(text), b"JSON")
-        + text
-        + struct.pack("<I4s", len(data), b"BIN\0")
-        + data
-    )

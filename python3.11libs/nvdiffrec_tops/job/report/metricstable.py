@@ -3,10 +3,12 @@
 The diffrec trainer writes ``metrics.csv`` itself, into its own output folder. For a trainer that
 does not, it is made here, from the log, with the same columns:
 
-    epoch, pass, iteration, image_loss, regularizer_loss, learning_rate, psnr
+    epoch, pass, iteration, image_loss, regularizer_loss, learning_rate, psnr, progress_psnr, memory
 
 ``epoch`` counts the iterations of all passes, ``iteration`` those of one, from 0; ``psnr``, in dB,
-stands in the last row of a validated pass, and is nan in others. The table belongs to the results.
+stands in the last row of a validated pass, ``progress_psnr`` in the row after a progress picture,
+and ``memory``, in MiB, where the trainer tells it. All are nan elsewhere. The table belongs to the
+results.
 
 While the training runs it lies in a folder of its own, so a copy of it is kept up to date as
 ``training.csv`` in the output folder: that of the training that runs, or ran last, beside its log.
@@ -26,7 +28,8 @@ from nvdiffrec_tops.job.report.progress import Progress
 
 NAME = layout.TABLE
 LIVE = layout.LIVE_TABLE
-HEADER = "epoch,pass,iteration,image_loss,regularizer_loss,learning_rate,psnr"
+HEADER = "epoch,pass,iteration,image_loss,regularizer_loss,learning_rate,psnr,progress_psnr,memory"
+_PSNR = HEADER.split(",").index("psnr")
 _SECONDS = 1.0
 """Table and copy are written this often at most, however fast a trainer prints."""
 
@@ -47,12 +50,15 @@ class MetricsTable:
         self._rows: list[str] = []
         self._epochs = 0  # of a pass, where the log does not say
         self._written = float("-inf")
+        self._pictured = math.nan
 
     def feed(self, line: str, progress: Progress) -> None:
         """Take a line of the log and the state after it. Never raises: a table that cannot be
         written is none of a training's business."""
         if "img_loss=" in line:
             self._add(progress)
+        elif line.startswith("Progress picture:"):
+            self._pictured = math.nan if progress.picture_psnr is None else progress.picture_psnr
         elif progress.stage == "validating" and not line.startswith("Running"):
             self._validated(progress.psnr)
         if time.monotonic() - self._written >= _SECONDS:
@@ -73,7 +79,9 @@ class MetricsTable:
 
     def _validated(self, psnr: float | None) -> None:
         if self._rows and psnr is not None and math.isfinite(psnr):
-            self._rows[-1] = f"{self._rows[-1].rpartition(',')[0]},{psnr:.3f}"
+            cells = self._rows[-1].split(",")
+            cells[_PSNR] = f"{psnr:.3f}"
+            self._rows[-1] = ",".join(cells)
 
     def _add(self, progress: Progress) -> None:
         if progress.pass_number <= 1:
@@ -86,8 +94,9 @@ class MetricsTable:
         loss, regularizer, rate = (float("nan") if one is None else one for one in figures)
         self._rows.append(
             f"{epoch},{progress.pass_number},{progress.iteration},"
-            f"{loss:.6f},{regularizer:.6f},{rate:.5f},nan"
+            f"{loss:.6f},{regularizer:.6f},{rate:.5f},nan,{self._pictured:.3f},nan"
         )
+        self._pictured = math.nan
 
     def _write(self) -> None:
         with contextlib.suppress(OSError):

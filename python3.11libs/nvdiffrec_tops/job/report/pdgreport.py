@@ -10,8 +10,9 @@ Lines on standard output, which any scheduler can read:
     PDG_FAILURE: <item id>;<failure as JSON>
 
 The first three are PDG's own, the others this toolkit's: ``PDG_ATTRIB`` stands once for each
-attribute that the item carries after its training. A whole number is an Int attribute, one with a
-decimal point a Float. All but the first need to know the item (``PDG_ITEM_ID``).
+attribute that the item carries after its training, and for ``progress_picture`` and
+``progress_psnr`` with each progress picture while it runs. A whole number is an Int attribute, one
+with a decimal point a Float. All but the first need to know the item (``PDG_ITEM_ID``).
 
 Where PDG's callback server is named (``PDG_RESULT_SERVER``, and no ``PDG_DISABLE_RPC``) and PDG's
 job module lies in the scripts folder (``PDG_SCRIPTDIR/pdgcmd.py``), the same is also told through
@@ -81,6 +82,16 @@ class WorkItem:
             self._say("PDG_SET_CUSTOM_STATE", f"-1;{state}")
             if self._callbacks:
                 self._callbacks.newest("workItemSetCustomState", state)
+
+    def picture(self, path: str, psnr: float | None) -> None:
+        """A progress picture, and the PSNR of its views in dB: attributes while the job runs."""
+        told: list[tuple[str, str, str | float]] = [("setStringAttrib", "progress_picture", path)]
+        if psnr is not None:
+            told.append(("setFloatAttrib", "progress_psnr", float(psnr)))
+        for setter, name, value in told:
+            self._say("PDG_ATTRIB", f"{name};{json.dumps(value)}")
+            if self._callbacks:
+                self._callbacks.newest(setter, name, value, 0)
 
     def warning(self, text: str) -> None:
         """A sentence that the work item shows as a warning."""
@@ -166,7 +177,7 @@ class Callbacks:
     def newest(self, function: str, *arguments: Any) -> None:
         """Call a function soon; a newer call of the same function takes its place."""
         with self._changed:
-            self._newest[function] = _Call(function, arguments, {})
+            self._newest[function] = _Call(function, arguments, {}, is_progress=True)
             self._changed.notify()
 
     def keep(self, function: str, *arguments: Any, **named: Any) -> None:
@@ -256,9 +267,15 @@ class Callbacks:
 class _Call:
     """One call of a function of PDG's module."""
 
-    def __init__(self, function: str, arguments: tuple[Any, ...], named: dict[str, Any]) -> None:
+    def __init__(
+        self,
+        function: str,
+        arguments: tuple[Any, ...],
+        named: dict[str, Any],
+        is_progress: bool = False,
+    ) -> None:
         self.function, self._arguments, self._named = function, arguments, named
-        self.is_progress = function.startswith("workItemSet")
+        self.is_progress = is_progress
 
     def make(self, module: Any) -> None:
         function = getattr(module, self.function)

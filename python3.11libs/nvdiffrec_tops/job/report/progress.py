@@ -11,6 +11,7 @@ number, the blanks between two words. A line that goes beyond is a line of the l
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -50,6 +51,10 @@ _RESUMED = re.compile(
 _WENT_BACK = re.compile(
     rf"Warning: pass ([12]), .*; going back to iteration ({_COUNT}) of pass", re.ASCII
 )
+_PICTURE = re.compile(
+    rf"Progress picture: ([A-Za-z0-9_.-]{{1,100}}\.png)(?:, PSNR ({_NUMBER}))?$",
+    re.IGNORECASE | re.ASCII,
+)
 _RULE = re.compile(rf"-{{5,}}{_GAP}$", re.ASCII)
 _FLAG_ITER = re.compile(rf"iter {_GAP}({_COUNT}){_GAP}$", re.ASCII)
 _FLAG_BASE_MESH = re.compile(rf"base_mesh {_GAP}(None{_GAP}$)?", re.ASCII)
@@ -66,7 +71,9 @@ class Progress:
     exporting, done. ``remaining`` is an
     estimate for the whole job, both passes, without validation. ``psnr`` (dB) and ``mse`` are the
     newest means over the validation views, ``psnr_pass1`` those after the first of two passes.
-    ``earlier_seconds`` were trained before a run that goes on from a checkpoint.
+    ``picture`` is the newest progress picture, below the trainer's output folder, and
+    ``picture_psnr`` the dB of its views. ``earlier_seconds`` were trained before a run that goes
+    on from a checkpoint.
     """
 
     stage: str = "starting"
@@ -86,6 +93,8 @@ class Progress:
     vertices: int | None = None
     percent: float = 0.0
     earlier_seconds: float = 0.0
+    picture: str = ""
+    picture_psnr: float | None = None
 
     @property
     def pass_name(self) -> str:
@@ -142,6 +151,11 @@ class ProgressParser:
         if line.startswith("Config / Flags:"):
             self._flags_announced = True
             return self._set(percent=1.0)
+        match = _PICTURE.match(line)
+        if match:
+            psnr = float(match.group(2)) if match.group(2) else None
+            known = psnr is not None and math.isfinite(psnr)
+            return self._set(picture=match.group(1), picture_psnr=psnr if known else None)
         if line.startswith("Running validation"):
             return self._set(stage="validating", percent=self._after_pass(0.0))
         if _MEANS_TITLE.match(line):
