@@ -15,12 +15,12 @@ from diffrec.prepare import (
     masks,
     matches,
     placement,
-    projects,
     report,
     solved,
     undistortion,
 )
 from diffrec.prepare.frames import Frames
+from diffrec.prepare.readers import entry
 from diffrec.prepare.readers.project import Project
 from diffrec.prepare.solved import Solved
 from diffrec.prepare.steps import Progress, Steps, stamped
@@ -40,7 +40,7 @@ def prepare(asked: Preparation, log: Callable[[str], None]) -> Path:
     out = asked.out
     out.mkdir(parents=True, exist_ok=True)
     steps = Steps(out / "work" / "steps", log)
-    project = projects.read(asked)
+    project = entry.read(asked)
     if project is not None:
         return _finished(asked, *_read(asked, project, steps), steps)
     steps.take("frames", frames.reads(asked), lambda told: frames.choose(asked, told))
@@ -53,8 +53,8 @@ def _read(asked: Preparation, project: Project, steps: Steps) -> tuple[Frames, S
     """The cameras that another tool has solved."""
     steps.take(
         "project",
-        projects.reads(asked, project),
-        lambda told: projects.enter(asked, project, told),
+        entry.reads(asked, project),
+        lambda told: entry.enter(asked, project, told),
     )
     return frames.chosen(asked.out), solved.load(solved.place_of(asked.out))
 

@@ -17,7 +17,7 @@ from typing import Any, Protocol, cast
 from diffrec.prepare.readers.photographs import Photographs
 from diffrec.prepare.readers.project import Project
 
-SHARED = frozenset({"photographs", "project", "xmlfiles"})
+SHARED = frozenset({"entry", "photographs", "project", "xmlfiles"})
 """The modules of this folder that read no format but serve several."""
 
 
