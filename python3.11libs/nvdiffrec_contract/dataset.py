@@ -14,7 +14,7 @@ from nvdiffrec_contract.engines import NAMES as ENGINES
 FORMAT = "tops-nvdiffrec-dataset"
 VERSION = 1
 
-ABOUT = ("data", "cameras", "pictures", "masks", "mesh", "material", "light")
+ABOUT = ("data", "cameras", "pictures", "masks", "mesh", "material", "light", "grid")
 """What a problem can be about."""
 SEVERITIES = ("error", "warning", "note")
 
@@ -86,12 +86,16 @@ class Look:
         alpha: whether it has an alpha channel, None where its header does not tell.
         covered: part of the pixels in which its mask is not 0, None where it was not decoded.
         unread: why it cannot be decoded.
+        edge: part of the pixels along its border that its mask covers.
+        box: what its mask covers, without strays: left, top, right, bottom in parts of the picture.
     """
 
     size: Size | None = None
     alpha: bool | None = None
     covered: float | None = None
     unread: str = ""
+    edge: float | None = None
+    box: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)

@@ -30,8 +30,9 @@ class Preparation:
     """One preparation; paths are absolute.
 
     Attributes:
-        source: a folder of photographs, or a film.
+        source: a folder of photographs, a film, or another tool's project with solved cameras.
         out: the folder that the data set is made in.
+        photographs: the folder of a project's photographs; None looks beside the project.
         masks: a folder of masks by name; None looks beside the photographs.
         mask_model: an ONNX file that finds the object in a picture.
         most: photographs that are used at most.
@@ -43,7 +44,8 @@ class Preparation:
 
     source: Path
     out: Path
-    masks: Optional[Path] = None  # noqa: UP045 - Python 3.9
+    photographs: Optional[Path] = None  # noqa: UP045 - Python 3.9
+    masks: Optional[Path] = None  # noqa: UP045
     mask_model: Optional[Path] = None  # noqa: UP045
     most: int = 300
     longest: int = 1600
@@ -65,8 +67,18 @@ def _between(low: int, high: int) -> Any:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The arguments of a preparation."""
-    parser.add_argument("source", metavar="INPUT", help="a folder of photographs, or a film")
+    parser.add_argument(
+        "source",
+        metavar="INPUT",
+        help="a folder of photographs, a film, or a project with cameras: COLMAP, transforms.json, "
+        "Metashape, RealityScan, AliceVision, Bundler, LLFF",
+    )
     parser.add_argument("--out", required=True, metavar="FOLDER", help="made if missing")
+    parser.add_argument(
+        "--photographs",
+        metavar="FOLDER",
+        help="the photographs of a project that do not lie beside it",
+    )
     parser.add_argument(
         "--masks", metavar="FOLDER", help="masks by file name (INPUT/masks, else they are made)"
     )
@@ -109,7 +121,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-_PATHS = ("source", "out", "masks", "mask_model")
+_PATHS = ("source", "out", "photographs", "masks", "mask_model")
 _NAMES = tuple(field.name for field in dataclasses.fields(Preparation))
 
 

@@ -8,8 +8,10 @@ import torch
 
 from diffrec import data
 from diffrec.data import Log
+from diffrec.data.looks import with_looks
 from diffrec.data.views import Views
 from diffrec.errors import DataError
+from nvdiffrec_contract import datachecks
 from nvdiffrec_contract.configuration import Config
 from nvdiffrec_contract.engines import DIFFREC
 from nvdiffrec_contract.errors import ConfigError
@@ -18,8 +20,9 @@ from nvdiffrec_contract.errors import ConfigError
 def load_views(config: Config, device: torch.device, log: Log) -> tuple[Views, Views | None]:
     """Training views, and the views to validate on (None where the data has none).
 
-    The first format that recognises ``ref_mesh`` reads it. What its description says is wrong, but
-    not so wrong that nothing could be trained, goes to the log.
+    The first format that recognises ``ref_mesh`` reads it. Some of its pictures are looked at
+    before, as the doctor does. What is wrong, but not so wrong that nothing could be trained, goes
+    to the log.
 
     Raises:
         ConfigError: no format recognises it.
@@ -41,7 +44,12 @@ def load_views(config: Config, device: torch.device, log: Log) -> tuple[Views, V
         raise ConfigError(f"ref_mesh: {problem.cause}", problem.cure, file=problem.file)
     if refusal is not None:
         raise DataError.of(refusal)
-    for problem in found.told(DIFFREC):
+    side = None if config.base_mesh else config.mesh_scale
+    examined = datachecks.examined(with_looks(found, quick=False), side, DIFFREC)
+    wrong = next((one for one in examined if one.severity == "error" and one.refused), None)
+    if wrong is not None:
+        raise DataError.of(wrong)
+    for problem in (*found.told(DIFFREC), *examined):
         # The reader of a mesh tells itself of the materials that it uses in the end.
         if problem.severity != "note" and problem.about != "material":
             log(f"Data: {problem.cause} ({problem.cure})")

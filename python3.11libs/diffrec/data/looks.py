@@ -12,6 +12,8 @@ from nvdiffrec_contract.dataset import Description, Look
 
 SIZES, QUICK_SIZES = 100_000, 12
 """Pictures whose headers are read, at most."""
+STRAYS = 0.01
+"""Part of a mask's pixels on each side that are none of the object's."""
 DECODED, QUICK_DECODED = 16, 4
 """Masks, or pictures with alpha, that are decoded."""
 
@@ -60,8 +62,35 @@ def decoded(path: str, coverage: str, known: Look) -> Look:
         outline = pixels[:, :, -1]
     elif coverage == "alpha":
         outline = None
-    return Look(
-        (int(pixels.shape[0]), int(pixels.shape[1])),
-        alpha,
-        1.0 if outline is None else float((outline > 0).mean()),
-    )
+    size = (int(pixels.shape[0]), int(pixels.shape[1]))
+    if outline is None:
+        return Look(size, alpha, 1.0)
+    inside = outline > 0.5 * _whitest(outline)
+    return Look(size, alpha, float((outline > 0).mean()), "", _edge(inside), _box(inside))
+
+
+def _whitest(outline: Any) -> float:
+    """What stands for all of a pixel."""
+    return {"u1": 255.0, "u2": 65535.0}.get(outline.dtype.str[1:], 1.0)
+
+
+def _edge(inside: Any) -> float:
+    sides = (inside[0], inside[-1], inside[1:-1, 0], inside[1:-1, -1])
+    return float(sum(int(one.sum()) for one in sides) / max(1, sum(one.size for one in sides)))
+
+
+def _box(inside: Any) -> tuple[float, float, float, float] | None:
+    """Where 98 % of what is covered lies, each way."""
+    ends = []
+    for axis in (0, 1):
+        counts = inside.sum(axis=axis).cumsum()
+        if not len(counts) or counts[-1] == 0:
+            return None
+        ends.append(
+            (
+                float((counts <= STRAYS * counts[-1]).sum()) / len(counts),
+                float((counts < (1 - STRAYS) * counts[-1]).sum() + 1) / len(counts),
+            )
+        )
+    (left, right), (top, bottom) = ends
+    return left, top, right, bottom

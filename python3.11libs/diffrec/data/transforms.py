@@ -43,7 +43,7 @@ _DISTORTION = ("k1", "k2", "k3", "k4", "p1", "p2")
 _PINHOLES = ("PINHOLE", "SIMPLE_PINHOLE", "OPENCV", "SIMPLE_RADIAL", "RADIAL", "PERSPECTIVE")
 
 
-UNDISTORT = "undistort the photographs to pinhole pictures (colmap image_undistorter)"
+UNDISTORT = "undistort the photographs to pinhole pictures (nvdiffrec-tops prepare does)"
 
 
 class _Wrong(Exception):
@@ -203,6 +203,8 @@ def _camera(values: dict[str, Any], picture: Size | None, where: str) -> Camera:
         _number(values, "cy", where, 0, height) if "cy" in values else 0.5 * height,
     )
     rows: Any = values.get("transform_matrix")
+    if isinstance(rows, list) and len(rows) == 3:
+        rows = [*rows, [0.0, 0.0, 0.0, 1.0]]
     good = isinstance(rows, list) and len(rows) == 4
     if not good or not all(
         isinstance(row, list) and len(row) == 4 and all(map(_is_number, row)) for row in rows
@@ -267,13 +269,11 @@ def _about_pictures(path: Path, pictures: list[Path], names: list[str]) -> list[
     if without:
         some = "the pictures have" if len(without) == len(alpha) else "some pictures have"
         cause = f"{some} no alpha channel, first {without[0]}: in them nothing is cut out"
-        cure = "save every picture as PNG with the object's mask in its alpha channel"
-        for engine in (DIFFREC, NVDIFFREC):
-            # diffrec takes everything for the object; nvdiffrec cannot start.
-            refused = engine == NVDIFFREC
-            found.append(
-                Problem("masks", cause, cure, "error", (engine,), refused, str(without[0]))
-            )
+        cure = (
+            "save every picture as PNG with the object's mask in its alpha channel; nvdiffrec-tops "
+            "prepare makes such masks"
+        )
+        found.append(Problem("masks", cause, cure, file=str(without[0])))
     return found
 
 

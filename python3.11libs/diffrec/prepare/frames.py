@@ -48,6 +48,7 @@ class Frame:
         focal: focal length by EXIF, pixels of the copy; None where it is not said.
         alpha: whether it came with a mask in its alpha channel.
         sharpness: see ``pictures.sharpness``.
+        mask: a file with its mask, where another tool's project names one.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Frame:
     focal: float | None
     alpha: bool
     sharpness: float
+    mask: str | None = None
 
 
 @dataclass(frozen=True)
@@ -194,7 +196,7 @@ def _from_files(files: list[Path], asked: Preparation, progress: Progress) -> Fr
     lenses: dict[Any, int] = {}
     seen: set[str] = set()
     found: list[Frame] = []
-    names = _names(files)
+    names = names_of(files)
     for index, path in enumerate(files):
         progress.of(index, len(files))
         digest = _digest(path)
@@ -241,7 +243,7 @@ def _thinned(files: list[Path], most: int) -> tuple[list[Path], list[Path]]:
     return [one for one in files if one in kept], [one for one in files if one not in kept]
 
 
-def _names(files: Sequence[Path]) -> dict[Path, str]:
+def names_of(files: Sequence[Path]) -> dict[Path, str]:
     """A name for each that every program can read, in the same order, none twice."""
     found: dict[Path, str] = {}
     taken: set[str] = set()

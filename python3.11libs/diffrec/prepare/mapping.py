@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from diffrec.prepare import lenses
+from diffrec.prepare.errors import CamerasError
 from diffrec.prepare.solved import Array, Camera, Lens
 
 SEED = 1
@@ -146,16 +148,31 @@ def _cameras(model: Any) -> Iterator[tuple[str, Camera]]:
 
 def lenses_of(model: Any) -> dict[int, Lens]:
     """A model's lenses by COLMAP's numbers."""
-    found = {}
-    for number, camera in model.cameras.items():
-        k1 = float(camera.params[3]) if len(camera.params) > 3 else 0.0
-        found[int(number)] = Lens(
-            (int(camera.height), int(camera.width)),
-            (float(camera.focal_length_x), float(camera.focal_length_y)),
-            (float(camera.principal_point_x), float(camera.principal_point_y)),
-            (k1, 0.0, 0.0, 0.0),
+    return {int(number): lens_of(camera) for number, camera in model.cameras.items()}
+
+
+def lens_of(camera: Any) -> Lens:
+    """The lens of one of COLMAP's cameras.
+
+    Raises:
+        CamerasError: it is no lens but a panorama.
+    """
+    name = str(camera.model_name)
+    rest = tuple(float(one) for one in camera.params[len(camera.focal_length_idxs()) + 2 :])
+    if name in lenses.OF_OPENCV:
+        name, rest = lenses.OPENCV, (*rest, *[0.0] * (4 - len(rest)))
+    elif name not in lenses.COEFFICIENTS:
+        raise CamerasError(
+            f"a camera of COLMAP's model {name} sees all around, which no lens does",
+            "cut the panoramas into pinhole pictures, and solve these",
         )
-    return found
+    return Lens(
+        (int(camera.height), int(camera.width)),
+        (float(camera.focal_length_x), float(camera.focal_length_y)),
+        (float(camera.principal_point_x), float(camera.principal_point_y)),
+        rest,
+        name,
+    )
 
 
 def without(model: Any, names: Collection[str]) -> None:

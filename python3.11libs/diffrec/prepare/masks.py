@@ -45,7 +45,7 @@ def folder_of(asked: Preparation) -> Path | None:
     """The folder that masks are taken from; None where there is none."""
     if asked.masks is not None:
         return asked.masks
-    source = asked.source
+    source = asked.source if asked.source.is_dir() else asked.source.parent
     beside = (source / "masks", source.parent / "masks") if source.name == "images" else (
         source / "masks",
     )  # fmt: skip
@@ -61,6 +61,7 @@ def reads(asked: Preparation, frames: Sequence[Frame]) -> dict[str, Any]:
     """What the step's result depends on."""
     folder = folder_of(asked)
     files = headers.in_folder(folder) if folder else []
+    files += [Path(one.mask) for one in frames if one.mask]
     return {
         "files": {str(path): stamped(path) for path in files},
         "model": asked.mask_model and stamped(asked.mask_model),
@@ -83,7 +84,8 @@ def make(
     origin = _kept(asked.out, listing, used, of)
     open_ = [one for one in used if one.name not in origin]
     found = _from_files(asked, open_) or _from_alpha(asked, open_)
-    how = "files" if folder_of(asked) else "alpha"
+    named = any(one.mask for one in open_)
+    how = "files" if folder_of(asked) or named else "alpha"
     if open_ and not found:
         if asked.mask_model is not None:
             how, found = "model", mask_model.masks(asked, open_, progress)
@@ -172,14 +174,16 @@ def grey(path: Path) -> Mask:
 
 def _from_files(asked: Preparation, frames: Sequence[Frame]) -> dict[str, Mask]:
     folder = folder_of(asked)
-    if folder is None:
+    if folder is None and not any(one.mask for one in frames):
         return {}
-    files = {path.stem.lower(): path for path in headers.in_folder(folder)}
+    files = {path.stem.lower(): path for path in headers.in_folder(folder)} if folder else {}
     found, missing = {}, []
     for one in frames:
         source = Path(one.source)
         names = (source.stem, source.name, f"{source.stem}_mask", f"{source.stem}.mask", one.name)
         path = next((files[name.lower()] for name in names if name.lower() in files), None)
+        if path is None and one.mask:
+            path = Path(one.mask)
         if path is None:
             missing.append(source.name)
             continue
@@ -193,8 +197,8 @@ def _from_files(asked: Preparation, frames: Sequence[Frame]) -> dict[str, Mask]:
         found[one.name] = np.asarray(cv2.resize(mask, size, interpolation=cv2.INTER_AREA), np.uint8)
     if missing:
         raise MasksError(
-            f"{len(missing)} of {len(frames)} photographs have no mask of their name in {folder}, "
-            f"first {missing[0]}",
+            f"{len(missing)} of {len(frames)} photographs have no mask of their name in "
+            f"{folder or asked.source}, first {missing[0]}",
             "name every mask as its photograph (any ending), or take the folder away and they are "
             "made",
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import math
 import sys
 from dataclasses import dataclass
@@ -91,8 +92,9 @@ def _millimetres(value: Any) -> float | None:
     return None
 
 
-def read(path: Path) -> tuple[Pixels, Exif]:
-    """A photograph upright, [H, W, 3 or 4] in OpenCV's order BGR(A), and what its EXIF says.
+def read(path: Path, turn: bool = True) -> tuple[Pixels, Exif]:
+    """A photograph, [H, W, 3 or 4] in OpenCV's order BGR(A), and what its EXIF says: upright, or
+    with ``turn`` off as it is stored (HEIF is always upright).
 
     Raises:
         SourceError: it cannot be decoded.
@@ -106,8 +108,10 @@ def read(path: Path) -> tuple[Pixels, Exif]:
         return _bytes(_raw(path)), said
     if ending in (".tif", ".tiff") and said.orientation != 1:
         # OpenCV turns some of them by itself, and does not say which.
-        return _bytes(_turned(path)), Exif(1, said.camera, said.lens, said.millimetres)
-    return upright(_bytes(_plain(path)), said.orientation), said
+        return _bytes(_turned(path, turn)), said if not turn else dataclasses.replace(
+            said, orientation=1
+        )
+    return upright(_bytes(_plain(path)), said.orientation if turn else 1), said
 
 
 def _plain(path: Path) -> NDArray[Any]:
@@ -124,14 +128,14 @@ def _plain(path: Path) -> NDArray[Any]:
     return np.asarray(found)
 
 
-def _turned(path: Path) -> NDArray[Any]:
-    """A picture that Pillow has made upright."""
+def _turned(path: Path, turn: bool = True) -> NDArray[Any]:
+    """A picture that Pillow has made upright, or with ``turn`` off as it is stored."""
     from PIL import Image, ImageOps
 
     try:
         with Image.open(path) as picture:
             picture.load()
-            turned = ImageOps.exif_transpose(picture)
+            turned = ImageOps.exif_transpose(picture) if turn else picture
             alpha = "A" in turned.getbands()
             pixels = np.asarray(turned.convert("RGBA" if alpha else "RGB"))
     except Exception as error:  # whatever a broken file makes of the reader

@@ -145,7 +145,7 @@ def _reach(solved: Solved, coverage: Mapping[str, NDArray[np.float32]]) -> tuple
 
 def _upright(solved: Solved) -> Array:
     """Rows are the data set's axes in the solver's world: the first photograph looks along +y."""
-    up = up_of(solved.cameras)
+    up = up_of(solved.cameras) if solved.up is None else np.array(solved.up)
     forward = solved.cameras[min(solved.cameras)].rotation[:, 2]
     forward = forward - up * (up @ forward)
     if np.linalg.norm(forward) < 1e-6:

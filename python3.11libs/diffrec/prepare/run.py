@@ -20,6 +20,8 @@ from diffrec.prepare import (
     undistortion,
 )
 from diffrec.prepare.frames import Frames
+from diffrec.prepare.readers import entry
+from diffrec.prepare.readers.project import Project
 from diffrec.prepare.solved import Solved
 from diffrec.prepare.steps import Progress, Steps, stamped
 from nvdiffrec_contract import jsonfiles
@@ -38,10 +40,23 @@ def prepare(asked: Preparation, log: Callable[[str], None]) -> Path:
     out = asked.out
     out.mkdir(parents=True, exist_ok=True)
     steps = Steps(out / "work" / "steps", log)
+    project = entry.read(asked)
+    if project is not None:
+        return _finished(asked, *_read(asked, project, steps), steps)
     steps.take("frames", frames.reads(asked), lambda told: frames.choose(asked, told))
     chosen = frames.chosen(out)
     found = _solved(asked, chosen, steps)
     return _finished(asked, chosen, found, steps)
+
+
+def _read(asked: Preparation, project: Project, steps: Steps) -> tuple[Frames, Solved]:
+    """The cameras that another tool has solved."""
+    steps.take(
+        "project",
+        entry.reads(asked, project),
+        lambda told: entry.enter(asked, project, told),
+    )
+    return frames.chosen(asked.out), solved.load(solved.place_of(asked.out))
 
 
 def _solved(asked: Preparation, chosen: Frames, steps: Steps) -> Solved:

@@ -14,35 +14,39 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffrec.prepare import lenses
 from nvdiffrec_contract import jsonfiles
 
 Array = NDArray[np.float64]
 MOST = 256 << 20
-STEPS = 60
-"""By which a distortion is taken out of a pixel: no lens needs more."""
 
 
 @dataclass(frozen=True)
 class Lens:
-    """A lens with OpenCV's distortion.
+    """A lens with its distortion.
 
     Attributes:
         size: (height, width) in pixels.
         focal: (x, y) in pixels.
         centre: principal point (x, y) in pixels.
-        distortion: k1, k2, p1, p2 and perhaps k3 to k6, as OpenCV orders them.
+        distortion: the coefficients of ``model``; by default OpenCV's k1, k2, p1, p2 and perhaps k3
+            to k6.
+        model: the distortion's name, see ``lenses``.
+        skew: pixels that x grows by where y does by one focal length.
     """
 
     size: tuple[int, int]
     focal: tuple[float, float]
     centre: tuple[float, float]
     distortion: tuple[float, ...] = (0.0, 0.0, 0.0, 0.0)
+    model: str = lenses.OPENCV
+    skew: float = 0.0
 
     @property
     def matrix(self) -> Array:
         """OpenCV's camera matrix [3, 3], for which the middle of the first pixel is (0, 0)."""
         (fx, fy), (cx, cy) = self.focal, self.centre
-        return np.array([[fx, 0, cx - 0.5], [0, fy, cy - 0.5], [0, 0, 1.0]])
+        return np.array([[fx, self.skew, cx - 0.5], [0, fy, cy - 0.5], [0, 0, 1.0]])
 
     @property
     def coefficients(self) -> Array:
@@ -57,35 +61,24 @@ class Lens:
             (self.focal[0] * x, self.focal[1] * y),
             (self.centre[0] * x, self.centre[1] * y),
             self.distortion,
+            self.model,
+            self.skew * x,
         )
 
     def rays(self, pixels: Array) -> Array:
         """Directions [N, 2] (x / z, y / z) of pixels [N, 2]."""
         if not len(pixels):
             return np.zeros((0, 2))
-        found = (pixels - self.centre) / self.focal
-        for _ in range(STEPS if any(self.distortion) else 0):
-            off = pixels - self.pixels(found)
-            found = found + off / self.focal
-            if np.abs(off).max() < 1e-7:
-                break
-        return np.asarray(found, np.float64)
+        (fx, fy), (cx, cy) = self.focal, self.centre
+        y = (pixels[:, 1] - cy) / fy
+        x = (pixels[:, 0] - cx - self.skew * y) / fx
+        return lenses.undistorted(self.model, self.distortion, np.stack([x, y], axis=1))
 
     def pixels(self, rays: Array) -> Array:
         """Pixels [N, 2] of directions [N, 2]: the inverse of :meth:`rays`."""
-        k1, k2, p1, p2, k3, k4, k5, k6 = (*self.distortion, *[0.0] * 8)[:8]
-        x, y = rays.T
-        if any(self.distortion):
-            square = x * x + y * y
-            radial = (1 + square * (k1 + square * (k2 + square * k3))) / (
-                1 + square * (k4 + square * (k5 + square * k6))
-            )
-            x, y = (
-                x * radial + 2 * p1 * x * y + p2 * (square + 2 * x * x),
-                y * radial + p1 * (square + 2 * y * y) + 2 * p2 * x * y,
-            )
+        x, y = lenses.distorted(self.model, self.distortion, np.asarray(rays, np.float64)).T
         (fx, fy), (cx, cy) = self.focal, self.centre
-        return np.stack([x * fx + cx, y * fy + cy], axis=1)
+        return np.stack([x * fx + y * self.skew + cx, y * fy + cy], axis=1)
 
 
 @dataclass(frozen=True)
@@ -118,6 +111,8 @@ class Solved:
         seen: the names of the photographs that saw each point.
         refused: photographs without a camera that can be trusted, with the reason.
         notes: sentences for the report.
+        up: the direction in the world that points up, where something says so; None where only
+            the photographs do.
     """
 
     lenses: Mapping[int, Lens]
@@ -126,6 +121,7 @@ class Solved:
     seen: tuple[tuple[str, ...], ...]
     refused: Mapping[str, str] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    up: tuple[float, float, float] | None = None
 
     def project(self, name: str, points: Array) -> tuple[Array, NDArray[np.bool_]]:
         """Pixels [N, 2] of world points in a photograph, and which of them lie before it."""
@@ -134,7 +130,8 @@ class Solved:
         before = inside[:, 2] > 1e-6
         flat = inside[:, :2] / np.where(before, inside[:, 2], 1.0)[:, None]
         # Far outside of the picture the polynomial of the distortion turns back.
-        wide = (np.abs(flat) > 4).any(1)
+        wide = (np.abs(flat) > lenses.WIDE).any(1)
+        flat = np.clip(flat, -lenses.WIDE, lenses.WIDE)
         return self.lenses[camera.lens].pixels(flat), before & ~wide
 
     def save(self, path: Path) -> None:
@@ -155,6 +152,7 @@ class Solved:
                 "seen": self._seen_by_number(),
                 "refused": dict(self.refused),
                 "notes": list(self.notes),
+                "up": self.up,
             },
         )
 
@@ -171,10 +169,7 @@ def place_of(out: Path) -> Path:
 def load(path: Path) -> Solved:
     """What was saved."""
     document: dict[str, Any] = jsonfiles.read_object(path, max_bytes=MOST)
-    lenses = {
-        int(number): Lens(**{name: tuple(value) for name, value in one.items()})
-        for number, one in document["lenses"].items()
-    }
+    lenses = {int(number): _lens(one) for number, one in document["lenses"].items()}
     cameras = {
         name: Camera(one["lens"], np.array(one["rotation"]), np.array(one["centre"]))
         for name, one in document["cameras"].items()
@@ -187,7 +182,15 @@ def load(path: Path) -> Solved:
         tuple(tuple(names[i] for i in row) for row in document["seen"]),
         document["refused"],
         tuple(document["notes"]),
+        None if document.get("up") is None else tuple(document["up"]),
     )
+
+
+def _lens(document: dict[str, Any]) -> Lens:
+    values: dict[str, Any] = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in document.items()
+    }
+    return Lens(**values)
 
 
 def nearest_point_to_axes(cameras: Mapping[str, Camera]) -> Array:

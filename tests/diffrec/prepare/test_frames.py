@@ -149,7 +149,7 @@ def test_what_is_no_film_is_told(tmp_path: Path) -> None:
 @given(st.lists(st.text(min_size=1, max_size=12).filter(lambda s: "/" not in s), max_size=12))
 def test_names_are_plain_and_none_occurs_twice(stems: list[str]) -> None:
     files = [Path(f"{stem}.jpg") for stem in dict.fromkeys(stems)]
-    names = frames._names(files)
+    names = frames.names_of(files)
     assert len({name.lower() for name in names.values()}) == len(set(files))
     assert all(name.isascii() and " " not in name and "/" not in name for name in names.values())
 

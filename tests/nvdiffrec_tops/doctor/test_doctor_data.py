@@ -311,7 +311,7 @@ def test_depths_are_not_needed(
 
 @pytest.mark.parametrize(
     ("scale", "severity", "word"),
-    [(2.1, "ok", ""), (9.0, "warning", "inside the grid"), (0.3, "warning", "only")],
+    [(2.1, "ok", ""), (9.0, "warning", "inside the grid"), (0.3, "error", "hardly any")],
 )
 def test_the_grid_seen_from_the_cameras(
     llff: Callable[..., Path],

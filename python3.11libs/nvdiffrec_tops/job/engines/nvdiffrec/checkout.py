@@ -13,6 +13,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from nvdiffrec_contract import datachecks
 from nvdiffrec_contract.configuration import NAMES, SECTION, hint
 from nvdiffrec_contract.engines import NVDIFFREC
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
@@ -24,7 +25,7 @@ from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand
 
 LAUNCHER = os.path.join(os.path.dirname(os.path.abspath(__file__)), "launcher.py")
-DEFAULT_GRID = 64
+DEFAULT_GRID, DEFAULT_SCALE = 64, 2.1
 GET_WHOLE = "get it whole: git clone --recursive https://github.com/NVlabs/nvdiffrec"
 
 _COUNTS = ("iter", "batch", "spp", "layers")
@@ -83,7 +84,9 @@ def check(
             _refuse_pointer(str(config[name]))
     reference = config.get("ref_mesh")
     if isinstance(reference, str) and os.path.isdir(reference):
-        return _check_views(reference, pythons, fork)
+        side = config.get("mesh_scale", DEFAULT_SCALE)
+        good = type(side) in (int, float) and not config.get("base_mesh")
+        return _check_views(reference, pythons, fork, side if good else None)
     return []
 
 
@@ -163,14 +166,16 @@ def _refuse_pointer(path: str) -> None:
         )
 
 
-def _check_views(folder: str, pythons: Sequence[str], fork: str) -> list[str]:
+def _check_views(folder: str, pythons: Sequence[str], fork: str, side: float | None) -> list[str]:
     try:
         found = dataset.describe(folder, pythons, os.environ, quick=True)
     except dataset.NotDescribedError:
         return []  # the doctor says so, and the training will tell
-    problem = found.refusal(NVDIFFREC)
+    examined = datachecks.examined(found, side, NVDIFFREC)
+    wrong = (one for one in examined if one.severity == "error" and one.refused)
+    problem = found.refusal(NVDIFFREC) or next(wrong, None)
     if problem is None:
-        return []
+        return [f"warning: {one.cause} ({one.cure})" for one in examined]
     why = fork or ("" if found.kind else own_data(folder))
     if not why:
         raise JobFileError(f'"ref_mesh": {problem.cause}', problem.cure)
