@@ -98,7 +98,7 @@ FLOORS = {
         "__main__",
         "cli",
         "houdini, scenes",
-        "create_environment",
+        "create_environment, capture",
         "cook, doctor, export, photographs, training",
         "assets, attributes, hqueue",
         "command, environment, presets, results",
