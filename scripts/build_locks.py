@@ -17,7 +17,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 LISTS = {
-    "python3.11libs/nvdiffrec_tops/environment/setup/diffrec.lock.txt": ("--extra", "diffrec"),
+    "python3.11libs/nvdiffrec_tops/environment/setup/diffrec.lock.txt": (
+        *("--extra", "diffrec"),
+        *("--extra", "photographs"),
+    ),
     "development.lock.txt": ("--all-extras",),
 }
 HEAD = "# Written by scripts/build_locks.py: what pip may install, by version and SHA-256.\n"

@@ -4,7 +4,7 @@
 python scripts/build_release.py [--output FILE.zip]
 
 It holds the package file and beside it one folder: the assets in binary form, scenes, shelf, Python
-packages with their byte code, the sample, help and licence. Nothing has to be written into it.
+packages with their byte code, the sample, photographs to begin with, help and licence. Nothing has to be written into it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,10 @@ from nvdiffrec_contract import VERSION  # noqa: E402
 from nvdiffrec_tops.assets.shipped import ASSETS  # noqa: E402
 
 NAME = "tops_nvdiffrec"
-FOLDERS = ("hip", "toolbar", "pdg", "python3.11libs", "python3.13libs", "scripts/python", "docs")
+FOLDERS = (
+    *("hip", "toolbar", "pdg", "python3.11libs", "python3.13libs", "scripts/python", "docs"),
+    "examples/photographs",
+)
 FILES = ("LICENSE", "README.md", "CHANGELOG.md", "scripts/batch_cook.py", "scripts/build_scenes.py")
 LEFT_OUT = ("__pycache__", "*.pyc", "*.egg-info", "api", ".*")
 PYTHONS = ("3.11", "3.13")

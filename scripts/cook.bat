@@ -1,6 +1,7 @@
 @echo off
 rem Sets the project up and cooks a TOP scene without Houdini, as scripts/cook does elsewhere.
 rem   scripts\cook.bat                      the sample scene: hip\TOPs_nvdiffrec_Static.hip
+rem   scripts\cook.bat photographs          from photographs to a mesh
 rem   scripts\cook.bat SCENE.hip [options]  any scene; options as in: nvdiffrec-tops cook --help
 setlocal
 set "TOPS_START=%~dp0start.py"

@@ -28,6 +28,9 @@ sys.path.remove(SETUP)
 
 VENV = os.path.join(ROOT, ".venv")
 SAMPLE_SCENE = os.path.join(ROOT, "hip", "TOPs_nvdiffrec_Static.hip")
+PHOTOGRAPHS = "photographs"
+"""The word for the scene that begins with photographs."""
+PHOTOGRAPHS_SCENE = os.path.join(ROOT, "hip", "TOPs_nvdiffrec_Photographs.hip")
 _LISTS = {
     "diffrec": os.path.join(SETUP, "diffrec.lock.txt"),
     "development": os.path.join(ROOT, "development.lock.txt"),
@@ -36,6 +39,7 @@ _LISTS = {
 _UNSET = ("PYTHONHOME", "PYTHONPATH", "VIRTUAL_ENV")
 _HELP = r"""Sets the project up and cooks a TOP scene without Houdini.
   scripts/cook                      the sample scene: hip/TOPs_nvdiffrec_Static.hip
+  scripts/cook photographs          from photographs to a mesh: hip/TOPs_nvdiffrec_Photographs.hip
   scripts/cook SCENE.hip [options]  any scene; options as in: nvdiffrec-tops cook --help
 Nothing is installed yet; the first start without --help does that, in .venv beside the project."""
 
@@ -75,7 +79,9 @@ def cook(words: list[str]) -> int:
             return 0
         return replaced("-m", "nvdiffrec_tops", "cook", "--help")
     ensure("diffrec")
-    if words and not words[0].startswith("-"):
+    if words[:1] == [PHOTOGRAPHS]:
+        scene, words = PHOTOGRAPHS_SCENE, words[1:]
+    elif words and not words[0].startswith("-"):
         scene, words = words[0], words[1:]
     else:
         scene = SAMPLE_SCENE

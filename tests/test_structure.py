@@ -101,7 +101,7 @@ FLOORS = {
         "__main__",
         "cli",
         "houdini, scenes",
-        "bugreport, create_environment, newconfiguration",
+        "bugreport, capture, create_environment, newconfiguration",
         "completion, cook, doctor, export, photographs, training",
         "monitor",
         "assets, attributes, hqueue",

@@ -14,6 +14,8 @@ from typing import Any, Optional
 
 MATCHING = ("auto", "exhaustive", "film", "retrieval")
 """How pairs of photographs are chosen: by default every pair of a small set."""
+RANGES = {"most": (8, 5000), "longest": (256, 8192), "train_size": (64, 4096), "threads": (0, 1024)}
+"""What the numbers of a preparation may be."""
 CONFIGURATION = "train.json"
 """The training configuration in a data set that was prepared."""
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
@@ -87,21 +89,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--most",
-        type=_between(8, 5000),
+        type=_between(*RANGES["most"]),
         default=Preparation.most,
         metavar="N",
         help="photographs that are used at most (%(default)s)",
     )
     parser.add_argument(
         "--longest",
-        type=_between(256, 8192),
+        type=_between(*RANGES["longest"]),
         default=Preparation.longest,
         metavar="PIXELS",
         help="longest side of the photographs that cameras are solved from (%(default)s)",
     )
     parser.add_argument(
         "--train-size",
-        type=_between(64, 4096),
+        type=_between(*RANGES["train_size"]),
         default=Preparation.train_size,
         metavar="PIXELS",
         help="longest side of the pictures that are trained from (%(default)s)",
@@ -114,21 +116,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--threads",
-        type=_between(0, 1024),
+        type=_between(*RANGES["threads"]),
         default=Preparation.threads,
         metavar="N",
         help="processor threads (0: as many as there are)",
     )
 
 
-_PATHS = ("source", "out", "photographs", "masks", "mask_model")
+PATHS = ("source", "out", "photographs", "masks", "mask_model")
+"""The fields of a preparation that are paths."""
 _NAMES = tuple(field.name for field in dataclasses.fields(Preparation))
 
 
 def given(arguments: argparse.Namespace) -> Preparation:
     """The preparation that arguments ask for, as seen from the current folder."""
     values = {name: getattr(arguments, name) for name in _NAMES}
-    for name in _PATHS:
+    for name in PATHS:
         if values[name] is not None:
             values[name] = Path(os.path.abspath(os.path.expanduser(values[name])))
     return Preparation(**values)

@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from nvdiffrec_contract.preparation import CONFIGURATION
 from nvdiffrec_tops import presets
 from nvdiffrec_tops.job import engines
 from nvdiffrec_tops.presets import PresetError
@@ -29,6 +30,8 @@ CONFIG: Final = "CONFIG_NAME"
 OUTPUT: Final = "OUTPUT_DIR"
 OVERRIDES: Final = "OVERRIDES"
 VARIABLES: Final = "TRAINING_VARIABLES"
+CAPTURE: Final = "CAPTURE_DIR"
+"""The data set that a capture upstream makes; its configuration may come into being with it."""
 
 LAYOUTS: Final = ("auto", "always", "never")
 _MAX_ITEMS = 100_000
@@ -148,6 +151,17 @@ _WANTED = {
 }
 
 
+def is_promised(item: Mapping[str, str]) -> bool:
+    """Whether the configuration of an item comes into being in the cook: a capture upstream makes
+    it, with the data set that it lies in."""
+    capture = item.get(CAPTURE, "")
+    if not capture:
+        return False
+    made = os.path.join(capture, CONFIGURATION)
+    named = os.path.join(item.get(WORKING_DIR, ""), item.get(CONFIG, ""))
+    return os.path.normpath(made) == os.path.normpath(named)
+
+
 def configurations(working_dir: str, config_name: str) -> list[str]:
     """The configurations that a name or pattern means, relative to the folder where it is.
 
@@ -245,10 +259,18 @@ def _wedge(overrides: Iterable[tuple[str, str]]) -> dict[str, list[Any]]:
 
 def _stems(configs: Sequence[str]) -> list[str]:
     """A short name of each configuration; the whole path where file names are not distinct."""
-    stems = [os.path.splitext(os.path.basename(one))[0] or one for one in configs]
+    stems = [_stem(one) for one in configs]
     if len(set(stems)) == len(stems):
         return stems
     return [os.path.splitext(one)[0].strip("/").replace("/", "_") for one in configs]
+
+
+def _stem(config: str) -> str:
+    """The name of a configuration's file; that of its folder for one of a prepared data set."""
+    folder, name = os.path.split(config)
+    if name == CONFIGURATION and os.path.basename(folder):
+        return os.path.basename(folder)
+    return os.path.splitext(name)[0] or config
 
 
 _NUMBERS = re.compile(r"[-+.\deE]+(?:x[-+.\deE]+)*")

@@ -14,14 +14,11 @@ from collections.abc import Mapping, Sequence
 
 from nvdiffrec_contract import preparation
 from nvdiffrec_contract.options import DEVICES
-from nvdiffrec_contract.preparation import Preparation
 from nvdiffrec_tops import environment as environments
 from nvdiffrec_tops.command import TrainingCommand
 from nvdiffrec_tops.environment import Environment
-from nvdiffrec_tops.job import engines
+from nvdiffrec_tops.job import engines, preparing
 
-TOOLKIT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-SCRIPT = os.path.join(TOOLKIT, "diffrec", "prepare", "__main__.py")
 RESULT = "result"
 """The folder of a reconstruction's results, in that of its data set."""
 
@@ -45,14 +42,14 @@ def add_reconstruct_arguments(parser: argparse.ArgumentParser) -> None:
 def prepare_main(arguments: argparse.Namespace) -> int:
     """Prepare a data set; returns the exit code of the process that does."""
     place = _place(arguments.env)
-    return _run(preparation_argv(place.python, preparation.given(arguments)), place)
+    return _run(preparing.argv(place.python, preparation.given(arguments)), place)
 
 
 def reconstruct_main(arguments: argparse.Namespace) -> int:
     """Prepare a data set, then train from it; returns the exit code."""
     place = _place(arguments.env)
     asked = preparation.given(arguments)
-    code = _run(preparation_argv(place.python, asked), place)
+    code = _run(preparing.argv(place.python, asked), place)
     if code:
         return code
     training = TrainingCommand(
@@ -67,13 +64,6 @@ def reconstruct_main(arguments: argparse.Namespace) -> int:
     if not code:
         print(f"the mesh: {asked.out / RESULT / 'mesh' / 'mesh.obj'}")
     return code
-
-
-def preparation_argv(python: str, asked: Preparation) -> list[str]:
-    """The argument list that prepares a data set under ``python``."""
-    # That of the environment, where no toolkit lies beside this package.
-    what = [SCRIPT] if os.path.isfile(SCRIPT) else ["-m", "diffrec.prepare"]
-    return [python, "-I", "-X", "utf8", "-u", *what, *preparation.words(asked)]
 
 
 def _place(named: str | None) -> Environment:

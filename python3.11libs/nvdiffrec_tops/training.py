@@ -111,7 +111,8 @@ def plan(item: Mapping[str, str], index: int, settings: TrainingSettings) -> Tra
         claim_card=settings.gpu_mode == "free" and settings.device != "cpu",
         force=settings.force,
     )
-    document = {**configuration(working_dir, config), **overrides}
+    promised = attributes.is_promised(item)
+    document = {**configuration(working_dir, config, promised=promised), **overrides}
     return TrainingPlan(command, output, engine.outputs(document))
 
 
@@ -227,10 +228,11 @@ def _interpreter(prefix: str, _stamp: int) -> str:
         raise TrainingError(f"{attributes.ENVIRONMENT}: {problem}. {problem.cure}") from None
 
 
-def configuration(working_dir: str, config: str) -> Mapping[str, Any]:
+def configuration(working_dir: str, config: str, *, promised: bool = False) -> Mapping[str, Any]:
     """The training configuration, where this machine can read it.
 
-    A working folder that is not here (it lies on the farm) gives an empty configuration.
+    A working folder that is not here (it lies on the farm) gives an empty configuration, and so
+    does a configuration that is ``promised`` and not yet there.
 
     Raises:
         TrainingError: the folder is here but the configuration is not, or it is no JSON object.
@@ -240,7 +242,7 @@ def configuration(working_dir: str, config: str) -> Mapping[str, Any]:
     try:
         stamp = path.stat().st_mtime_ns
     except (OSError, ValueError):
-        if not os.path.isdir(base):
+        if promised or not os.path.isdir(base):
             return {}
         raise TrainingError(
             f"{attributes.CONFIG}: {path} does not exist; correct the configuration or the "

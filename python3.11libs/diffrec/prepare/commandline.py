@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from nvdiffrec_contract import preparation
+from nvdiffrec_contract import failurefile, preparation
 from nvdiffrec_contract.errors import UserError
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
 
@@ -42,6 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return EXIT_ENVIRONMENT
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr, flush=True)
+        if failurefile.PLACE in os.environ:  # a job asks for it
+            with contextlib.suppress(OSError):
+                failurefile.write(Path(os.environ[failurefile.PLACE]), error.failure())
         return error.exit_code
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr, flush=True)

@@ -77,7 +77,7 @@ class Asset:
 
 
 _WHEN = {"pdg_workitemgeneration": 'ch("../pdg_workitemgeneration")'}
-_TRAINING: Mapping[str, Value] = {
+_REPORTING: Mapping[str, Value] = {
     # The job tells PDG its percentage, files and figures through this module of Houdini's.
     "pdgnodedeps": 1,
     "pdgnodedep1": "$HHP/pdgjob/pdgcmd.py",
@@ -87,6 +87,14 @@ _SCHEDULED = {**_WHEN, "topscheduler": 'chsop("../topscheduler")'}
 ASSETS: Mapping[str, Asset] = {
     one.name: one
     for one in (
+        Asset(
+            "nvdiffrec_capture",
+            "nvdiffrec Capture",
+            0,
+            {"generate": f"{_CODE}.capture.{_GENERATE}"},
+            _REPORTING,
+            _SCHEDULED,
+        ),
         Asset(
             "nvdiffrec_attributes",
             "nvdiffrec Attributes",
@@ -112,7 +120,7 @@ ASSETS: Mapping[str, Asset] = {
                 "generate": f"{_CODE}.train.{_GENERATE}",
                 "addinternaldependencies": f"{_CODE}.train.{_DEPENDENCIES}",
             },
-            _TRAINING,
+            _REPORTING,
             _SCHEDULED,
             module=_MONITORED,
         ),
@@ -124,7 +132,7 @@ ASSETS: Mapping[str, Asset] = {
                 "generate": f"{_CODE}.static.{_GENERATE}",
                 "addinternaldependencies": f"{_CODE}.static.{_DEPENDENCIES}",
             },
-            _TRAINING,
+            _REPORTING,
             _SCHEDULED,
             module=_MONITORED,
         ),

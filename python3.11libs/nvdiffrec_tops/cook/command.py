@@ -17,7 +17,7 @@ from . import options, reporting
 from .console import NOTHING, reported
 from .farm import flags
 from .farm.scheduler import HQueueScheduler
-from .refusals import refusal
+from .refusals import promised, refusal
 from .reporting import Ending
 from .running import cook_and_tell, once
 from .view import View, open_view
@@ -92,7 +92,10 @@ def _dry_run(
     commands = {
         item: item.platformCommand(pdg.curPlatform()) if item.hasCommand else "" for item in items
     }
-    refused = {item: refusal(command, here=here) for item, command in commands.items()}
+    refused = {
+        item: refusal(command, here=here, promised=promised(item))
+        for item, command in commands.items()
+    }
     if arguments.json:
         scheduler = network.scheduler.path.rsplit("/", 1)[-1]
         json.dump([serialise.full(item, scheduler) for item in items], stdout, indent=1)

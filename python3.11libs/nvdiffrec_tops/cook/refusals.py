@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shlex
 
+from nvdiffrec_contract.preparation import Preparation
+from nvdiffrec_tops import attributes
 from nvdiffrec_tops.command import JOB_SCRIPT
 from nvdiffrec_tops.job import commandline, probe, trainer
 from nvdiffrec_tops.job.failures import JobError
@@ -12,20 +14,32 @@ from nvdiffrec_tops.job.jobfile import JobFile
 from nvdiffrec_tops.job.outputs import links
 from nvdiffrec_tops.job.report.joblog import output_error
 from nvdiffrec_tops.job.run import OWN
+from topcook import pdg
 
 
-def refusal(command: str, *, here: bool) -> str | None:
-    """Why the job of a work item would end before its training, and what to do; None where it is
-    not a training, or nothing is found wrong.
+def refusal(command: str, *, here: bool, promised: bool = False) -> str | None:
+    """Why the job of a work item would end before its training or preparation, and what to do; None
+    where it is neither, or nothing is found wrong.
 
     Args:
         command: the work item's.
         here: whether it would run on this machine; on a farm folders may lie elsewhere.
+        promised: whether another item of the cook makes the configuration.
     """
+    try:
+        asked = commandline.preparation_of(_arguments(command))
+        if asked is not None:
+            return _refused(asked) if here else None
+    except JobError as error:
+        return _sentence(error)
+    except SystemExit:
+        return None
     job = _job(command)
     if isinstance(job, JobError):
         return _sentence(job)
     if job is None:
+        return None
+    if promised and isinstance(job.config, str) and not os.path.exists(job.config):
         return None
     if not here and job.working_dir and not os.path.isdir(job.working_dir):
         return None
@@ -36,15 +50,37 @@ def refusal(command: str, *, here: bool) -> str | None:
     return None
 
 
-def _job(command: str) -> JobFile | JobError | None:
+def promised(item: pdg.WorkItem) -> bool:
+    """Whether a capture above an item makes its configuration in the same cook."""
+    names = (attributes.CAPTURE, attributes.WORKING_DIR, attributes.CONFIG)
+    return attributes.is_promised({name: str(item.stringAttribValue(name) or "") for name in names})
+
+
+def _refused(asked: Preparation) -> str | None:
+    for path in (asked.source, asked.masks, asked.mask_model):
+        if path is not None and not path.exists():
+            return f"{path} does not exist. Correct the photographs or the masks"
+    try:
+        _check_output(str(asked.out))
+    except JobError as error:
+        return _sentence(error)
+    return None
+
+
+def _arguments(command: str) -> list[str]:
+    """What a command hands to the job process; nothing of a command that is none."""
     try:
         words = shlex.split(command, posix=os.name != "nt")
     except ValueError:
-        return None
+        return []
     words = [word.strip('"') for word in words] if os.name == "nt" else words
-    if str(JOB_SCRIPT) not in words:
+    return words[words.index(str(JOB_SCRIPT)) + 1 :] if str(JOB_SCRIPT) in words else []
+
+
+def _job(command: str) -> JobFile | JobError | None:
+    arguments = _arguments(command)
+    if not arguments:
         return None
-    arguments = words[words.index(str(JOB_SCRIPT)) + 1 :]
     try:
         return commandline.parse(arguments)[0]
     except JobError as error:

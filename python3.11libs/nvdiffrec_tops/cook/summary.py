@@ -43,7 +43,7 @@ _STATES = {
 }
 _RESULTS = (training.NAME, "mesh/mesh.obj")
 _TRAINS = re.compile(r"(^|::)nvdiffrec_(train|static)(::|$)")
-_JOB = re.compile(r"nvdiffrec_tops[/\\]job[/\\]__main__\.py")
+_JOB = re.compile(r"nvdiffrec_tops[/\\]job[/\\]__main__\.py['\"]?(?! (?:--escaped )?--prepare\b)")
 _UPWARDS = 2
 """Folders above the page's that are taken to move together with it."""
 

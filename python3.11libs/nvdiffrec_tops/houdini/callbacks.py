@@ -91,6 +91,24 @@ def open_result(kwargs: Mapping[str, Any]) -> None:
         print(folder)
 
 
+@messages.told
+def open_report(kwargs: Mapping[str, Any]) -> None:
+    """Show the report of a capture, masks and cameras, in a file browser."""
+    node = cast("hou.OpNode", kwargs["node"])
+    folder = _from_items(node).get(attributes.CAPTURE, "")
+    parm = node.parm("dataset_dir")
+    if not folder and parm is not None:
+        folder = parm.evalAsString()
+    report = os.path.join(folder, "report")
+    shown = _something_in(report) if folder else None
+    if shown is None:
+        raise ToolError(f"there is no report in {report} yet; cook the node first")
+    if hou.isUIAvailable():
+        hou.ui.showInFileBrowser(os.path.join(report, shown))
+    else:
+        print(report)
+
+
 def _something_in(folder: str) -> str | None:
     """What to select in a folder: the report of results, else its first entry; None if empty."""
     try:
@@ -160,6 +178,7 @@ def _from_items(node: hou.OpNode) -> dict[str, str]:
                 attributes.WORKING_DIR,
                 attributes.CONFIG,
                 attributes.OUTPUT,
+                attributes.CAPTURE,
             )
             found = (name for name in names if item.hasAttrib(name))
             values = {name: item.stringAttribValue(name) or "" for name in found}

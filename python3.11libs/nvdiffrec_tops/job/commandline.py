@@ -7,11 +7,12 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, TextIO
+from typing import Any, Optional, TextIO
 
 from nvdiffrec_contract.options import OPTIONS
+from nvdiffrec_contract.preparation import Preparation
 from nvdiffrec_contract.terminal import guarded
-from nvdiffrec_tops.job import engines, farm, jobfile
+from nvdiffrec_tops.job import engines, farm, jobfile, preparing
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError
@@ -36,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             arguments = [unescape(argument) for argument in arguments[1:]]
         if arguments[:1] == [farm.FLAG]:
             return farm.main(arguments[1:])
+        if arguments[:1] == [preparing.FLAG]:
+            return preparing.main(arguments[1:], report)
         job, force = parse(arguments)
     except JobError as error:
         tell_failure(report, error.failure)
@@ -85,6 +88,19 @@ def parse(argv: Sequence[str]) -> tuple[JobFile, bool]:
     fields["environment"] = EnvironmentPolicy(set=variables, unset=tuple(given.unset_env))
     job = JobFile(**fields)
     return job.based_on(os.getcwd()), given.force
+
+
+def preparation_of(argv: Sequence[str]) -> Optional[Preparation]:  # noqa: UP045 - Python 3.9
+    """The preparation that a command line means; None where it means something else.
+
+    Raises:
+        JobError: it is not usable.
+        SystemExit: the command line is not (argparse has said why).
+    """
+    arguments = list(argv)
+    if arguments[:1] == [ESCAPED]:
+        arguments = [unescape(argument) for argument in arguments[1:]]
+    return preparing.parse(arguments[1:])[0] if arguments[:1] == [preparing.FLAG] else None
 
 
 def escape(argument: str) -> str:

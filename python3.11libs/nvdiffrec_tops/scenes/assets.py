@@ -59,6 +59,23 @@ Training takes no Houdini licence on the farm: the jobs are plain Python process
 To try the graph on this machine, set TOP Scheduler of the network to localscheduler, or use \
 nvdiffrec-tops cook --local. Without Houdini, nvdiffrec-tops submit hands it to the farm.
 """
+_NOTE_PHOTOGRAPHS = """TOPs nvdiffrec: from photographs to a mesh
+
+capture   finds the cameras of a folder of photographs or of a film, cuts the object out, and \
+makes a data set with its configuration. Open Report shows what it did: look at it before a long \
+training.
+attributes   takes the data set over, and changes its configuration: here a short training that a \
+laptop does in minutes. Delete the Overrides for full quality.
+environment, train   as in TOPs_nvdiffrec_Static.hip.
+
+YOUR OWN PHOTOGRAPHS
+
+Set Photographs on capture to their folder, and Data Set Folder to an empty one. \
+docs/photographs.md says how to photograph, and what to do when it fails. A pattern such as \
+shoots/* makes several captures.
+
+Without Houdini: ./scripts/cook photographs, or nvdiffrec-tops cook TOPs_nvdiffrec_Photographs.hip
+"""
 
 
 @cache
@@ -145,6 +162,13 @@ def _scene(
     return SceneDescription(name, (network,), assets=tuple(_described(one) for one in used))
 
 
+_SHORT = (
+    ("iter", "150"),
+    ("dmtet_grid", "64"),
+    ("texture_res", "[1024, 1024]"),
+    ("save_interval", "50"),
+)
+"""Overrides of a training that a processor without a graphics card does in minutes."""
 _THREE = ("nvdiffrec_attributes", "nvdiffrec_environment", "nvdiffrec_train")
 
 
@@ -153,6 +177,40 @@ def static() -> SceneDescription:
     chain = _chain(stock.ATTRIBUTES["CONFIG_NAME"], stock.ATTRIBUTES["OUTPUT_DIR"])
     nodes = (stock.local_scheduler(), *chain)
     return _scene("TOPs_nvdiffrec_Static", nodes, _NOTE_STATIC, _THREE)
+
+
+def photographs() -> SceneDescription:
+    """From photographs to a mesh: capture, attributes, environment, train, wait for all."""
+    capture: dict[str, Value] = {
+        "photographs": "$TOPS_NVDIFFREC/examples/photographs",
+        "dataset_dir": "$HIP/../out/photographs",
+        "miniconda_env": stock.ATTRIBUTES["MINICONDA_ENV"],
+        "train_size": 256,
+    }
+    taken: dict[str, Value] = {
+        "engine": "`@ENGINE`",
+        "miniconda_env": "`@MINICONDA_ENV`",
+        "working_dir": "`@WORKING_DIR`",
+        "config_name": "`@CONFIG_NAME`",
+        "output_dir": "`@OUTPUT_DIR`",
+        "overrides": len(_SHORT),
+    }
+    for number, (name, value) in enumerate(_SHORT, 1):
+        taken[f"overrideenable{number}"] = True
+        taken[f"overridename{number}"] = name
+        taken[f"overridevalue{number}"] = value
+    nodes = (
+        stock.local_scheduler(),
+        _asset("capture", "nvdiffrec_capture", capture, (_X, 4.9)),
+        _asset("attributes", "nvdiffrec_attributes", taken, (_X, 2.8), inputs=("capture",)),
+        _asset("environment", "nvdiffrec_environment", {}, (_X, 0.7), inputs=("attributes",)),
+        _asset("train", "nvdiffrec_train", {}, (_X, -1.4), inputs=("environment",)),
+        NodeDescription(
+            "waitforall1", "waitforall", inputs=("train",), position=(_X, -3.5), flags=("display",)
+        ),
+    )
+    used = ("nvdiffrec_capture", *_THREE)
+    return _scene("TOPs_nvdiffrec_Photographs", nodes, _NOTE_PHOTOGRAPHS, used)
 
 
 def wedge() -> SceneDescription:

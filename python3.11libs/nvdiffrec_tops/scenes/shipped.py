@@ -13,6 +13,7 @@ from nvdiffrec_tops.scenes import assets, stock
 SCENES: Mapping[str, Callable[[], SceneDescription]] = {
     "TOPs_nvdiffrec_Static": assets.static,
     stock.NAME: stock.describe,
+    "TOPs_nvdiffrec_Photographs": assets.photographs,
     "TOPs_nvdiffrec_Wedge": assets.wedge,
     "TOPs_nvdiffrec_HQueue": assets.hqueue,
 }

@@ -234,8 +234,15 @@ def _variants(folder: Path) -> Iterator[dict[str, dict[str, Value]]]:
     listed: dict[str, Value] = {"variables": 1, "varname1": "A", "varvalue1": "b"}
     limits: dict[str, Value] = {"useseed": True, "usetimeout": True, "usepriority": True}
     turn: dict[str, Value] = {"sequential": True, "gpumode": Token("turn"), "gpus": "0 1"}
+    photographs: dict[str, Value] = {
+        "photographs": str(folder),
+        "dataset_dir": str(folder / "set"),
+        "miniconda_env": str(folder),
+        "usepriority": True,
+    }
     for source in ("attribute", "prefix", "known"):
         yield {
+            "nvdiffrec_capture": photographs,
             "nvdiffrec_attributes": scene,
             "nvdiffrec_environment": {
                 **listed,
@@ -254,7 +261,12 @@ def _generate(settings: dict[str, dict[str, Value]], folder: Path) -> None:
             name, ASSETS[name].type, settings[name], inputs, locked=True, version=""
         )
 
-    chain = ("nvdiffrec_attributes", "nvdiffrec_environment", "nvdiffrec_train")
+    chain = (
+        "nvdiffrec_capture",
+        "nvdiffrec_attributes",
+        "nvdiffrec_environment",
+        "nvdiffrec_train",
+    )
     nodes = [node(name, chain[index - 1 : index]) for index, name in enumerate(chain)]
     nodes.append(node("nvdiffrec_static"))
     top = NodeDescription("topnet1", "topnet", {}, children=tuple(nodes), is_network=True)

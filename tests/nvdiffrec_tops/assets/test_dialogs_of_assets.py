@@ -19,9 +19,11 @@ from houfiles.dialogscript import (
 )
 from houfiles.libraries import sections
 from nvdiffrec_contract.configuration import Config, Extensions
+from nvdiffrec_contract.preparation import MATCHING, RANGES, Preparation
 from nvdiffrec_tops import attributes
 from nvdiffrec_tops.assets.shipped import ASSETS
 from nvdiffrec_tops.job import engines
+from nvdiffrec_tops.job.outputs import prepared
 
 Row = tuple[str, str, str]
 
@@ -69,6 +71,11 @@ TRAINING: list[Row] = [
     ("declareoutputs", "toggle", "1"),
     ("openresult", "button", "0"),
 ]
+SCHEDULED: list[Row] = [
+    ("topscheduler", "oppath", ""),
+    ("usepriority", "toggle", "0"),
+    ("priority", "integer", "0"),
+]
 MACHINE: list[Row] = [
     ("device", "string", "auto"),
     ("gpumode", "ordinal", "0"),
@@ -79,9 +86,7 @@ MACHINE: list[Row] = [
     ("usetimeout", "toggle", "0"),
     ("timeout", "float", "120"),
     ("onfailure", "ordinal", "0"),
-    ("topscheduler", "oppath", ""),
-    ("usepriority", "toggle", "0"),
-    ("priority", "integer", "0"),
+    *SCHEDULED,
 ]
 JOBS: list[Row] = [
     ("local_single", "toggle", "1"),
@@ -99,7 +104,24 @@ JOBS: list[Row] = [
     ("hqueue_envunset", "string", "PYTHONHOME PYTHONPATH"),
 ]
 """Parameters of the schedulers, by their own names."""
+CAPTURE: list[Row] = [
+    ("photographs", "file", "$TOPS_NVDIFFREC/examples/photographs"),
+    ("dataset_dir", "directory", "$HIP/captures/photographs"),
+    ("output_dir", "directory", ""),
+    ("output_layout", "ordinal", "0"),
+    ("miniconda_env", "directory", "$TOPS_NVDIFFREC/.venv/"),
+    *CHECK,
+    ("openreport", "button", "0"),
+    ("most", "integer", "300"),
+    ("longest", "integer", "1600"),
+    ("train_size", "integer", "800"),
+    ("matching", "string", "auto"),
+    ("masks", "directory", ""),
+    ("mask_model", "file", ""),
+    ("threads", "integer", "0"),
+]
 PARAMETERS: dict[str, list[Row]] = {
+    "nvdiffrec_capture": WHEN + CAPTURE + SCHEDULED + JOBS,
     "nvdiffrec_attributes": WHEN + SCENE + OVERRIDES,
     "nvdiffrec_environment": WHEN + ENVIRONMENT + VARIABLES,
     "nvdiffrec_train": [
@@ -124,6 +146,7 @@ TOKENS = {
     "device": ["auto", "cpu", "cuda"],
     "gpumode": ["any", "these", "turn", "free"],
     "onfailure": ["fail", "warn"],
+    "matching": list(MATCHING),
     "hqueue_assign_to": ["0", "1", "2"],
 }
 TAGS = {
@@ -143,6 +166,7 @@ SCENE_ATTRIBUTES = (
 CALLBACKS = {
     "createenvironment": "hou.phm().callbacks.create_environment(kwargs)",
     "checkenvironment": "hou.phm().callbacks.check_environment(kwargs)",
+    "openreport": "hou.phm().callbacks.open_report(kwargs)",
     "openresult": "hou.phm().callbacks.open_result(kwargs)",
 }
 MENUS = {
@@ -315,7 +339,8 @@ def test_the_help_card_lists_attributes_and_outputs(root: Path, name: str) -> No
     assert set(told) >= {"Attributes", "Output files"}
     tags = set(re.findall(r"`(file/[a-z/]+)`", told["Output files"]))
     trains = name in ("nvdiffrec_train", "nvdiffrec_static")
-    assert tags == (TAGS if trains else set())
+    captured = {one.tag for one in prepared.OUTPUTS} if name == "nvdiffrec_capture" else set()
+    assert tags == (TAGS if trains else captured)
     if trains:
         for attribute in ("psnr", "psnr_pass1", "faces", "training_seconds"):
             assert f"`{attribute}`" in before_parameters
@@ -347,3 +372,20 @@ def test_the_icon_is_plain_svg(root: Path, name: str) -> None:
     assert (icon.get("width"), icon.get("viewBox")) == ("64", "0 0 64 64")
     tags = {one.tag.rpartition("}")[2] for one in icon.iter()}
     assert tags <= {"svg", "rect", "circle", "path"}
+
+
+def test_a_capture_offers_what_a_preparation_takes(root: Path) -> None:
+    """Every field of a preparation has a parameter, with its default and its range."""
+    found = {parm.name: parm for parm in interface(root, "nvdiffrec_capture").parms}
+    other = {"source": "photographs", "out": "dataset_dir"}
+    for field in dataclasses.fields(Preparation):
+        parm = found[other.get(field.name, field.name)]
+        if field.default is not dataclasses.MISSING:
+            default = "" if field.default is None else str(field.default)
+            assert parm.default[0] == default, field.name
+    for line in parameters(root, "nvdiffrec_capture"):
+        name = value(line, "name")
+        if name in RANGES and name != "threads":
+            (limits,) = (one for one in line.block or [] if one.key == "range")
+            words = [word for inner in limits.block or [] for word, _quoted in inner.words]
+            assert words == [f"{bound}!" for bound in RANGES[name]]

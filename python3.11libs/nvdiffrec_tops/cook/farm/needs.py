@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from nvdiffrec_tops.command import JOB_SCRIPT
+from nvdiffrec_tops.cook.refusals import promised
 from nvdiffrec_tops.environment import EnvironmentProblem, travel
 from nvdiffrec_tops.environment.layout import INTERPRETER
 from nvdiffrec_tops.hqueue.paths import SharedFolders
 from nvdiffrec_tops.hqueue.problem import HQueueProblem
-from nvdiffrec_tops.job import commandline, trainer
+from nvdiffrec_tops.job import commandline, preparing, trainer
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile
 from topcook import pdg
@@ -22,8 +23,9 @@ def environments(item: pdg.WorkItem, command: list[str] | str) -> list[str]:
     if isinstance(command, str):
         return []
     found = [command[0]] if INTERPRETER.fullmatch(os.path.basename(command[0])) else []
-    if str(JOB_SCRIPT) in command:
-        job = _job(item, command[command.index(str(JOB_SCRIPT)) + 1 :])
+    arguments = _arguments(command)
+    if arguments and not _is_preparation(arguments):
+        job = _job(item, arguments)
         if job.python:
             found.append(os.path.abspath(job.python))
     return list(dict.fromkeys(found))
@@ -69,20 +71,52 @@ def check_environment(environment: str, shared: SharedFolders) -> str:
 def needs(item: pdg.WorkItem, command: list[str] | str) -> list[str]:
     """Absolute paths that a job reads beside its environments, in the order of its command.
 
-    A training is asked what its configuration names; of another command, every word that is a
-    path and exists counts. Raises CookError when a training cannot be made sense of.
+    A training is asked what its configuration names, a preparation what it is made of; of another
+    command, every word that is a path and exists counts. Raises CookError when a training or a
+    preparation cannot be made sense of.
     """
     if isinstance(command, str):
         return []
     started = environments(item, command)
     found = [word for word in command if os.path.isabs(word) and os.path.exists(word)]
-    if str(JOB_SCRIPT) in command:
-        found += _training(item, command[command.index(str(JOB_SCRIPT)) + 1 :])
+    arguments = _arguments(command)
+    if arguments:
+        asks = _preparation if _is_preparation(arguments) else _training
+        found += asks(item, arguments)
     return [path for path in dict.fromkeys(found) if path not in started]
+
+
+def _arguments(command: Sequence[str]) -> Sequence[str]:
+    """What a command hands to the job process; nothing of a command that is none."""
+    script = str(JOB_SCRIPT)
+    return command[command.index(script) + 1 :] if script in command else ()
+
+
+def _is_preparation(arguments: Sequence[str]) -> bool:
+    return preparing.FLAG in arguments[:2]
+
+
+def _preparation(item: pdg.WorkItem, arguments: Sequence[str]) -> list[str]:
+    try:
+        asked = commandline.preparation_of(arguments)
+    except JobError as error:
+        raise pdg.CookError(f"{error}; {error.failure.cure}") from None
+    except SystemExit:
+        raise pdg.CookError(f"{item.name}: its command is not one of a preparation") from None
+    if asked is None:
+        return []
+    found = [asked.source, asked.masks, asked.mask_model, nearest_folder(asked.out)]
+    missing = [path for path in found if path is not None and not path.exists()]
+    if missing:
+        raise pdg.CookError(f"{missing[0]} does not exist; correct the photographs or the masks")
+    return [str(path) for path in found if path is not None]
 
 
 def _training(item: pdg.WorkItem, arguments: Sequence[str]) -> list[str]:
     job = _job(item, arguments)
+    if promised(item) and isinstance(job.config, str) and not os.path.exists(job.config):
+        # A capture makes it, on the farm too; nothing else is known of it yet.
+        return [str(nearest_folder(Path(job.config).parent))]
     try:
         training = trainer.prepare(job)
     except JobError as error:

@@ -6,6 +6,6 @@ may run on any thread of Houdini.
 
 from __future__ import annotations
 
-from . import attributes, environment, static, train
+from . import attributes, capture, environment, static, train
 
-__all__ = ["attributes", "environment", "static", "train"]
+__all__ = ["attributes", "capture", "environment", "static", "train"]

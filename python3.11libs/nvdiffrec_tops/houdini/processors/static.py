@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from nvdiffrec_tops.attributes import VARIABLES, scenes
+from nvdiffrec_tops.attributes import CAPTURE, VARIABLES, scenes
 from nvdiffrec_tops.houdini.parameters import AssetParameters
 from nvdiffrec_tops.houdini.processors import attributes, environment, train
 from nvdiffrec_tops.houdini.processors.words import told_to_the_artist
@@ -32,7 +32,11 @@ def on_generate(
             made = scenes(attributes.read(parameters, parent))
             settings = train.read(parameters, parent)
             settings = replace(settings, variables=environment.variables(parameters, parent))
-            handed = {} if parent is None else {VARIABLES: attributes.text_of(parent, VARIABLES)}
+            handed = {
+                name: attributes.text_of(parent, name)
+                for name in (VARIABLES, CAPTURE)
+                if parent is not None
+            }
             for number, scene in enumerate(made):
                 index = attributes.item_index(parent, number, len(made))
                 training = plan({**scene.values, **handed}, index, settings)

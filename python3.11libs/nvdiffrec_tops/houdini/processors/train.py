@@ -25,6 +25,7 @@ _NAMES = (
     attributes.OUTPUT,
     attributes.OVERRIDES,
     attributes.VARIABLES,
+    attributes.CAPTURE,
 )
 
 

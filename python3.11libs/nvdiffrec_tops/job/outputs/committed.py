@@ -17,14 +17,16 @@ from typing import Any
 
 from nvdiffrec_contract.files import Stamp, read_inside, stamp
 from nvdiffrec_tops.job.failures import JobError
-from nvdiffrec_tops.job.outputs import placing, result, unfinished
+from nvdiffrec_tops.job.outputs import placing, prepared, result, unfinished
 from nvdiffrec_tops.job.process import lock
 from nvdiffrec_tops.job.process.lock import OutputLock
+
+_PREPARED = frozenset({prepared.NAME, *(one.path for one in prepared.OUTPUTS)})
 
 
 def answered_for(path: str) -> bool:
     """Whether a job answers for a file."""
-    return _home(path) is not None
+    return _home(path) is not None or _data_set(path) is not None
 
 
 def fault(paths: Iterable[str]) -> str | None:
@@ -36,6 +38,9 @@ def fault(paths: Iterable[str]) -> str | None:
     for path in paths:
         home = _home(path)
         if home is None:
+            data_set = _data_set(path)
+            if data_set is not None and prepared.read(data_set).get("status") != "done":
+                return f"the last preparation in {data_set} failed"
             continue
         folder, name = home
         if folder not in folders:
@@ -53,12 +58,16 @@ def fault(paths: Iterable[str]) -> str | None:
 def result_file(path: str) -> str | None:
     """The result file of the job that answers for a file."""
     home = _home(path)
-    return None if home is None else os.path.join(home[0], result.NAME)
+    if home is not None:
+        return os.path.join(home[0], result.NAME)
+    data_set = _data_set(path)
+    return None if data_set is None else os.path.join(data_set, prepared.NAME)
 
 
 def result_files_above(path: str) -> list[str]:
     """Where the result file of a job that makes ``path`` may stand, or come to stand."""
-    return [os.path.join(folder, result.NAME) for folder in _above(path)]
+    names = (result.NAME, prepared.NAME)
+    return [os.path.join(folder, name) for folder in _above(path) for name in names]
 
 
 def tidy(paths: Iterable[str]) -> None:
@@ -91,6 +100,16 @@ def _home(path: str) -> tuple[str, str] | None:
             return folder, name
         if name == result.NAME and result.read(folder) is not None:
             return folder, name
+    return None
+
+
+def _data_set(path: str) -> str | None:
+    """The data set whose preparation answers for a file."""
+    whole = os.path.abspath(path)
+    for folder in _above(path):
+        name = os.path.relpath(whole, folder).replace(os.sep, "/")
+        if name in _PREPARED and prepared.read(folder):
+            return folder
     return None
 
 

@@ -24,6 +24,7 @@ from nvdiffrec_contract.files import (
     replace_file,
     stamp,
 )
+from nvdiffrec_contract.preparation import CONFIGURATION
 from nvdiffrec_contract.regularfiles import open_regular
 from nvdiffrec_tops.job import trainer
 from nvdiffrec_tops.job.failures import JobError
@@ -51,6 +52,13 @@ _MOST_BYTES = 64 << 20
 
 # Pictures are told apart by size and time: a scene may have gigabytes of them.
 _BY_CONTENT = (".json", ".npy", ".npz", ".txt", ".mtl", ".obj")
+
+_PLACEMENT = "placement.json"
+_KEPT_BY_PREPARATION = (
+    *("photographs", "masks", "report", "work"),
+    *(CONFIGURATION, _PLACEMENT, "prepared.json", "prepare.log"),
+)
+"""What a training does not read of a data set that was prepared, which has a placement."""
 
 
 def sha256(path: str, check: Callable[[], None] | None = None) -> str:
@@ -85,7 +93,8 @@ def digest_of(value: Any) -> str:
 
 def input_digest(path: str, check: Callable[[], None] | None = None) -> str:
     """Digest of an input: a file by content (a mesh with the materials and textures it names), a
-    folder by names, sizes and times, with its tables of cameras by content.
+    folder by names, sizes and times, with its tables of cameras by content. Results of jobs in it
+    are left out, and what a preparation keeps there beside the data set.
 
     ``check`` is called again and again, and may raise to end it.
 
@@ -102,10 +111,18 @@ def input_digest(path: str, check: Callable[[], None] | None = None) -> str:
 
 def _listing(folder: str, check: Callable[[], None] | None) -> list[list[Any]]:
     listing: list[list[Any]] = []
+    apart = _KEPT_BY_PREPARATION if os.path.isfile(os.path.join(folder, _PLACEMENT)) else ()
     for parent, folders, files in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        left_out = apart if parent == folder else ()
+        folders[:] = sorted(
+            name
+            for name in folders
+            if not name.startswith(".")
+            and name not in left_out
+            and not os.path.isfile(os.path.join(parent, name, NAME))
+        )
         for name in sorted(files):
-            if name.startswith("."):
+            if name.startswith(".") or name in left_out:
                 continue
             path = os.path.join(parent, name)
             shown = os.path.relpath(path, folder).replace(os.sep, "/")

@@ -29,7 +29,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nvdiffrec_contract import failureline, layout
@@ -106,15 +106,20 @@ class WorkItem:
         """
         values: dict[str, Any] = dict(result.figures_of(document))
         values["engine"] = str(document.get("engine", ""))
+        files = [(str(one["path"]), str(one.get("tag", "file"))) for one in document["outputs"]]
+        required = {name: number for number, name in enumerate(layout.REQUIRED)}
+        files.sort(key=lambda file: (required.get(file[0], len(required)), file[0]))
+        self.carries(output, values, [*files, (result.NAME, "file/json")])
+
+    def carries(
+        self, output: str, values: Mapping[str, Any], files: Sequence[tuple[str, str]]
+    ) -> None:
+        """Attributes, and files below the folder ``output``: (path with /, tag)."""
         for name, value in values.items():
             self._say("PDG_ATTRIB", f"{name};{json.dumps(value)}")
             if self._callbacks:
                 setter = {int: "setIntAttrib", float: "setFloatAttrib"}.get(type(value))
                 self._callbacks.keep(setter or "setStringAttrib", name, value, 0)
-        files = [(str(one["path"]), str(one.get("tag", "file"))) for one in document["outputs"]]
-        required = {name: number for number, name in enumerate(layout.REQUIRED)}
-        files.sort(key=lambda file: (required.get(file[0], len(required)), file[0]))
-        files.append((result.NAME, "file/json"))
         by_tag: dict[str, list[str]] = {}
         unsaid = []
         for name, tag in files:
