@@ -64,7 +64,14 @@ class _Buffer:
 
 
 def export(asset: Asset) -> list[str]:
-    """NAME.glb. Occlusion is a channel of its own here, so the albedo is the trained one."""
+    """NAME.glb, and a file for each level of detail.
+
+    Occlusion is a channel of its own here, so the albedo is the trained one.
+    """
+    return [_written(one) for one in (asset, *asset.details)]
+
+
+def _written(asset: Asset) -> str:
     vertices, tangents = split(asset.vertices, asset.tangents)
     buffer = _Buffer()
     attributes = {
@@ -119,7 +126,7 @@ def export(asset: Asset) -> list[str]:
         "buffers": [{"byteLength": len(buffer.data)}],
     }
     replace_file(asset.folder / f"{asset.name}.glb", _container(document, bytes(buffer.data)))
-    return [f"{asset.name}.glb"]
+    return f"{asset.name}.glb"
 
 
 def _pictures(asset: Asset) -> dict[str, bytes]:
