@@ -183,6 +183,40 @@ def number(low: float, high: float) -> Check:
     return Check(allowed, {"type": "number", "minimum": low, "maximum": high}, normalise)
 
 
+def detail(most: int) -> Check:
+    """A list of at most `most` levels of detail: shares of a mesh's triangles, or their counts.
+
+    The normal form is in falling order.
+    """
+    allowed = (
+        f"a list of at most {most} numbers, each a share of the triangles between 0 and 1 or a "
+        "whole number of them from 4, or []"
+    )
+
+    def normalise(value: Any) -> tuple[float, ...]:
+        if not isinstance(value, (list, tuple)) or len(value) > most:
+            raise Refused(value, allowed)
+        for one in value:
+            if not _finite(one) or not (0 < one < 1 or (one >= 4 and one == int(one))):
+                raise Refused(value, allowed)
+        return tuple(sorted(value, reverse=True))
+
+    return Check(
+        allowed,
+        {
+            "type": "array",
+            "maxItems": most,
+            "items": {
+                "anyOf": [
+                    {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1},
+                    {"type": "integer", "minimum": 4},
+                ]
+            },
+        },
+        normalise,
+    )
+
+
 def vector(lengths: tuple[int, ...], low: float, high: float) -> Check:
     """A list of finite numbers in [low, high], of one of the given lengths."""
     allowed = f"a list of {' or '.join(map(str, lengths))} numbers from {low:g} to {high:g}"

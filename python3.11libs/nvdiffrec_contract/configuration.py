@@ -30,6 +30,8 @@ LOSSES = ("logl1", "logl2", "mse", "smape", "relmse")
 ISOSURFACES = ("dmtet", "flexicubes")
 SHADING_MODELS = ("split_sum",)
 ASSET_FORMATS = ("usd", "usdz", "glb", "mtlx", "obj")
+ASSET_DETAIL = check.detail(8)
+ASSET_BITS = check.power_of_two(8, 16)
 
 SECTION = "diffrec"
 """The object that holds the fields of the diffrec trainer alone."""
@@ -226,6 +228,17 @@ class Extensions:
         12,
         check.integer(0, 1000),
         "pictures of one turn around the asset; 0 for none",
+    )
+    asset_lods: tuple[float, ...] = _row(
+        (),
+        ASSET_DETAIL,
+        "levels of detail of the asset beside the whole mesh: each a share of its triangles, as "
+        "0.25, or a number of them, as 5000",
+    )
+    asset_texture_bits: int = _row(
+        8,
+        ASSET_BITS,
+        "bits a channel of the asset's textures; normals have 16 always",
     )
 
     def __post_init__(self) -> None:

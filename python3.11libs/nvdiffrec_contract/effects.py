@@ -149,6 +149,9 @@ _RESULT = {
     "asset": "Fewer formats: a quicker end and less on the disk.",
     "asset_name": "What the prim and the files are called in Solaris, Blender or Unreal.",
     "asset_turntable": "0 saves some seconds at the end.",
+    "asset_lods": "Coarser copies for games and distant shots, each with a normal map of its own "
+    "that keeps the relief. Each takes some seconds at the end.",
+    "asset_texture_bits": "16 for work on the textures; files are about twice as large.",
 }
 GROUPS: Mapping[str, Mapping[str, str]] = {
     "What is recovered, and where it goes": _WHAT,

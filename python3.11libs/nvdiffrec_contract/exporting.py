@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from nvdiffrec_contract import layout
-from nvdiffrec_contract.configuration import ASSET_FORMATS
+from nvdiffrec_contract.checks import Refused
+from nvdiffrec_contract.configuration import ASSET_BITS, ASSET_DETAIL, ASSET_FORMATS
 
 MODULE = "diffrec.asset"
 """The module that is run, in the trainer's environment."""
@@ -38,11 +39,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         help="write N pictures of one turn as well (0)",
     )
+    parser.add_argument(
+        "--lods",
+        nargs="+",
+        type=_detail,
+        metavar="N",
+        default=[],
+        help="levels of detail beside the whole mesh: each a share of its triangles, as 0.25, or a "
+        "number of them, as 5000 (none)",
+    )
+    parser.add_argument(
+        "--bits",
+        type=int,
+        choices=ASSET_BITS.schema["enum"],
+        default=8,
+        help="bits a channel of the textures; normals have 16 always (8)",
+    )
+
+
+def _detail(text: str) -> float:
+    """One level of detail. Raises: argparse.ArgumentTypeError."""
+    try:
+        number = float(text)
+        (level,) = ASSET_DETAIL([int(number) if number >= 1 else number])
+    except (ValueError, OverflowError, Refused):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a share of the triangles between 0 and 1 nor a number of them "
+            "from 4"
+        ) from None
+    return float(level)
 
 
 def arguments(given: argparse.Namespace) -> list[str]:
     """The same as an argument list, with absolute paths."""
     found = ["--formats", *given.formats, "--turntable", str(given.turntable)]
+    found.append(f"--bits={given.bits}")
+    if given.lods:
+        found += ["--lods", *(f"{one:g}" for one in given.lods)]
     if given.out is not None:
         found.append(f"--out={given.out.absolute()}")
     if given.name is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from diffrec.asset.detail import Level
 from diffrec.asset.maps import Maps
 from diffrec.asset.mikktspace import Doubles
 from diffrec.asset.vertices import Vertices
@@ -27,6 +28,8 @@ class Asset:
             ``normal``, ``light`` …), relative to `folder`, with / between their parts.
         thumbnail: a picture of it, relative to `folder`; None where there is none.
         log: takes what is told.
+        details: coarser levels of it, the finest first; each with a name, mesh and normal map of
+            its own.
     """
 
     name: str
@@ -38,3 +41,22 @@ class Asset:
     textures: dict[str, str]
     thumbnail: str | None
     log: Callable[[str], None]
+    details: tuple[Asset, ...] = ()
+
+    def detail(self, number: int, level: Level, textures: dict[str, str]) -> Asset:
+        """A coarser level of this asset: `number` from 1 on, `textures` of its own by kind."""
+        return replace(
+            self,
+            name=detail_name(self.name, number),
+            mesh=level.mesh,
+            vertices=level.vertices,
+            tangents=level.tangents,
+            maps=replace(self.maps, normal=level.normal),
+            textures={**self.textures, **textures},
+            details=(),
+        )
+
+
+def detail_name(name: str, number: int) -> str:
+    """What a level of detail is called; 0 is the whole mesh."""
+    return f"{name}_lod{number}" if number else name

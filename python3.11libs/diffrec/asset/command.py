@@ -37,7 +37,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         source = read_source(result)
         made = write_asset(
-            source, folder, name, asked.formats, print, turntable=max(0, asked.turntable)
+            source,
+            folder,
+            name,
+            asked.formats,
+            print,
+            turntable=max(0, asked.turntable),
+            lods=asked.lods,
+            bits=asked.bits,
         )
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)

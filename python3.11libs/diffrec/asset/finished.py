@@ -40,7 +40,16 @@ def write_finished(
     try:
         sky = light.to_latlong(PROBE_RESOLUTION)
         source = source_of(mesh, material.kd, material.ks, material.normal, sky)
-        write_asset(source, place, name, own.asset, log, turntable=own.asset_turntable)
+        write_asset(
+            source,
+            place,
+            name,
+            own.asset,
+            log,
+            turntable=own.asset_turntable,
+            lods=own.asset_lods,
+            bits=own.asset_texture_bits,
+        )
     except Exception as error:
         log(
             f"Warning: the asset is not complete: {error}; the result itself is, and "

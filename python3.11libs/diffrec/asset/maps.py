@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from diffrec.asset.mikktspace import Doubles
 from diffrec.asset.source import Source
-from diffrec.asset.texels import Texels, dilated, in_mikktspace, texels_of
+from diffrec.asset.texels import Texels, dilated, in_mikktspace, in_world, texels_of
 from diffrec.asset.vertices import Vertices
 
 
@@ -37,8 +38,8 @@ class Maps:
 
 
 @torch.no_grad()
-def maps_of(source: Source, vertices: Vertices) -> Maps:
-    """The maps of a result; `vertices`: those of its mesh."""
+def maps_of(source: Source, vertices: Vertices, tangents: Doubles) -> Maps:
+    """The maps of a result; `vertices`, `tangents` [F, 3, 4]: those of its mesh."""
     known: dict[tuple[int, int], Texels] = {}
 
     def under(image: Tensor) -> Texels:
@@ -49,8 +50,10 @@ def maps_of(source: Source, vertices: Vertices) -> Maps:
 
     kd = dilated(source.kd, under(source.kd)).cpu()
     ks = dilated(source.ks, under(source.ks)).cpu()
-    normal = in_mikktspace(source.normal, source.mesh, vertices, under(source.normal))
-    normal = dilated(normal, under(source.normal)).cpu()
+    texels = under(source.normal)
+    world = in_world(source.normal, source.mesh, texels)
+    normal = in_mikktspace(world, source.mesh, vertices, tangents, texels)
+    normal = dilated(normal, texels).cpu()
     normal = functional.normalize(normal, dim=2)
     occlusion, roughness, metalness = torch.split(ks.clamp(0, 1), 1, dim=2)
     is_open = 1 - occlusion

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from diffrec.asset.mikktspace import corner_tangents
+from diffrec.asset.mikktspace import Doubles
 from diffrec.asset.vertices import Vertices
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials.bake import nearest_covered
@@ -98,11 +98,11 @@ def _background(total: Tensor, weight: Tensor, level: int) -> Tensor:
 
 
 @torch.no_grad()
-def in_mikktspace(normal: Tensor, mesh: Mesh, vertices: Vertices, texels: Texels) -> Tensor:
-    """A normal map [H, W, 3] for renderers that use MikkTSpace, from one for the mesh's tangents.
+def in_world(normal: Tensor, mesh: Mesh, texels: Texels) -> Tensor:
+    """Where the normals of a map [H, W, 3] for the mesh's own tangents point: [H, W, 3] in world
+    axes.
 
-    Each texel points where it did. `vertices`: those of `mesh`, in the order of its triangles.
-    Unit length.
+    Texels beside the charts point as the nearest covered one would with what stands in them.
     """
     if texels.covered.numel() == 0:
         return functional.normalize(normal, dim=2)
@@ -113,23 +113,55 @@ def in_mikktspace(normal: Tensor, mesh: Mesh, vertices: Vertices, texels: Texels
     trained = interpolate(mesh.tangents, mesh.tangent_triangles, faces, bary)
     up = functional.normalize(smooth, dim=1)
     along = functional.normalize(trained - up * (trained * up).sum(1, keepdim=True), dim=1)
-    trained_frame = torch.stack([along, torch.linalg.cross(up, along), up], dim=2)
+    frame = torch.stack([along, torch.linalg.cross(up, along), up], dim=2)
+    read, nearest = _read(texels)
+    found = normal.reshape(-1, 3).clone()
+    found[read] = (frame[nearest] @ found[read, :, None])[..., 0]
+    return found.reshape(normal.shape)
 
-    corners = torch.from_numpy(corner_tangents(vertices)).to(normal).reshape(-1, 4)
-    own = torch.arange(len(corners), device=normal.device).reshape(-1, 3)
+
+@torch.no_grad()
+def in_mikktspace(
+    world: Tensor, mesh: Mesh, vertices: Vertices, tangents: Doubles, texels: Texels
+) -> Tensor:
+    """A normal map [H, W, 3] for renderers that use MikkTSpace, from normals in world axes.
+
+    Args:
+        world: [H, W, 3], of any length above zero.
+        mesh: what the map is for.
+        vertices: those of `mesh`, in the order of its triangles.
+        tangents: [F, 3, 4], theirs.
+        texels: what `mesh` covers of the map.
+
+    Returns:
+        Normals of unit length, where the mesh is read; other texels keep what they had.
+    """
+    if texels.covered.numel() == 0:
+        return functional.normalize(world, dim=2)
+    assert mesh.normals is not None and mesh.normal_triangles is not None
+    faces, bary = texels.triangle, texels.bary
+    smooth = interpolate(mesh.normals, mesh.normal_triangles, faces, bary)
+    corners = torch.from_numpy(tangents).to(world).reshape(-1, 4)
+    own = torch.arange(len(corners), device=world.device).reshape(-1, 3)
     tangent = interpolate(corners, own, faces, bary)
     across = tangent[:, :3]
     bitangent = torch.sign(tangent[:, 3:]) * torch.linalg.cross(smooth, across)
+    read, nearest = _read(texels)
+    turned = world.reshape(-1, 3).clone()
+    turned[read] = _coordinates(
+        turned[read], *(one[nearest] for one in (across, bitangent, smooth))
+    )
+    return functional.normalize(turned, dim=1).reshape(world.shape)
 
-    # The texels beside a chart are read with it: they turn as the nearest covered one does.
-    place = torch.zeros(texels.used.numel(), dtype=torch.int64, device=normal.device)
-    place[texels.covered] = torch.arange(len(texels.covered), device=normal.device)
+
+def _read(texels: Texels) -> tuple[Tensor, Tensor]:
+    """The texels that pictures read, by flat index, and for each the nearest of the covered ones,
+    by its place among these: the texels beside a chart are read with it."""
+    place = torch.zeros(texels.used.numel(), dtype=torch.int64, device=texels.covered.device)
+    place[texels.covered] = torch.arange(len(texels.covered), device=place.device)
     read = texels.used.reshape(-1).nonzero()[:, 0]
-    nearest = place[nearest_covered(texels.covered, texels.resolution)[read]]
-    turned = normal.reshape(-1, 3).clone()
-    world = (trained_frame[nearest] @ turned[read, :, None])[..., 0]
-    turned[read] = _coordinates(world, *(one[nearest] for one in (across, bitangent, smooth)))
-    return functional.normalize(turned, dim=1).reshape(normal.shape)
+    nearest = nearest_covered(texels.covered, texels.resolution).to(place.device)
+    return read, place[nearest[read]]
 
 
 def _coordinates(vector: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:

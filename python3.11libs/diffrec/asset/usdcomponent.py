@@ -5,12 +5,17 @@
     geo.usdc       /NAME/geo/NAME, the mesh
     mtl.usda       /NAME/mtl/NAME, the material, and its binding
 
+With levels of detail there is a variant set `LOD`: its variants LOD0, LOD1 … hold the meshes in
+geo.usdc and the normal maps in mtl.usda.
+
 The material has two outputs: UsdPreviewSurface for any renderer, MaterialX's standard surface for
 those that know it. Both read the same pictures.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +30,8 @@ from diffrec.geometry.mesh import bounding_box
 from nvdiffrec_contract import layout
 
 GEOMETRY, MATERIAL, PAYLOAD = layout.ASSET_LAYERS
+DETAIL = "LOD"
+"""The set of variants, and how the name of each begins."""
 METERS_PER_UNIT = 1.0
 """What a unit of the training is taken for: it has no scale of its own."""
 
@@ -62,7 +69,8 @@ def write(asset: Asset) -> list[str]:
 
 
 def package(asset: Asset) -> list[str]:
-    """Write the component as one USDZ file: one layer and its pictures."""
+    """Write the component as one USDZ file: one layer and its pictures, without coarser levels."""
+    asset = replace(asset, details=())
     file = f"{asset.name}.usdz"
     # Beside the textures: the pictures keep their paths in the package.
     layer = asset.folder / f"{asset.name}.usdc"
@@ -89,11 +97,30 @@ def _new(path: Path, name: str) -> Any:
     return stage
 
 
+def _levels(stage: Any, asset: Asset) -> Iterator[Asset]:
+    """The asset and its coarser levels; what is written of each goes into its variant."""
+    if not asset.details:
+        yield asset
+        return
+    variants = stage.GetDefaultPrim().GetVariantSets().AddVariantSet(DETAIL)
+    for number, level in enumerate((asset, *asset.details)):
+        variants.AddVariant(f"{DETAIL}{number}")
+        variants.SetVariantSelection(f"{DETAIL}{number}")
+        with variants.GetVariantEditContext():
+            yield level
+    variants.SetVariantSelection(f"{DETAIL}0")
+
+
 def _geometry(stage: Any, asset: Asset) -> None:
-    name, mesh = asset.name, asset.mesh
+    name = asset.name
     UsdGeom.Xform.Define(stage, f"/{name}")
     UsdGeom.Scope.Define(stage, f"/{name}/geo")
-    shape = UsdGeom.Mesh.Define(stage, f"/{name}/geo/{name}")
+    for level in _levels(stage, asset):
+        _shape(UsdGeom.Mesh.Define(stage, f"/{name}/geo/{name}"), level)
+
+
+def _shape(shape: Any, asset: Asset) -> None:
+    mesh = asset.mesh
     triangles = mesh.triangles.numpy()
     points = Vt.Vec3fArray.FromNumpy(mesh.positions.numpy())
     shape.CreatePointsAttr(points)
@@ -130,6 +157,10 @@ def _material(stage: Any, asset: Asset) -> None:
     material = UsdShade.Material.Define(stage, f"/{name}/mtl/{name}")
     _preview_surface(stage, material, asset)
     _standard_surface(stage, material, asset)
+    for level in _levels(stage, asset):
+        for reader in ("preview_normal", "mtlx_normal"):
+            path = material.GetPath().AppendChild(reader)
+            _file(UsdShade.Shader(stage.GetPrimAtPath(path)), level, "normal")
     shape = stage.OverridePrim(f"/{name}/geo/{name}")
     UsdShade.MaterialBindingAPI.Apply(shape).Bind(material)
 
@@ -147,7 +178,8 @@ def _preview_surface(stage: Any, material: Any, asset: Asset) -> None:
     st = uv.CreateOutput("result", Sdf.ValueTypeNames.Float2)
     for name, (texture, output, kind) in PREVIEW.items():
         reader = _shader(stage, material, f"preview_{texture}", "UsdUVTexture")
-        _file(reader, asset, texture)
+        if texture != "normal":
+            _file(reader, asset, texture)
         space = "sRGB" if texture == "albedo" else "raw"
         reader.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set(space)
         reader.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(st)
@@ -171,9 +203,10 @@ def _standard_surface(stage: Any, material: Any, asset: Asset) -> None:
     for name, (texture, kind, space) in mtlx.INPUTS.items():
         value = _MATERIALX_TYPES[kind]
         reader = _shader(stage, material, f"mtlx_{texture}", f"ND_image_{kind}")
-        file = _file(reader, asset, texture)
-        if space is not None:
-            file.GetAttr().SetColorSpace(space)
+        if texture != "normal":
+            file = _file(reader, asset, texture)
+            if space is not None:
+                file.GetAttr().SetColorSpace(space)
         reader.CreateInput("texcoord", Sdf.ValueTypeNames.Float2).ConnectToSource(st)
         last = reader.CreateOutput("out", value)
         if texture == "normal":
@@ -211,6 +244,13 @@ def _interface(stage: Any, asset: Asset) -> None:
     model.SetKind(Kind.Tokens.component)
     model.SetAssetName(name)
     model.SetAssetIdentifier(Sdf.AssetPath(f"./{name}.usd"))
+    prim.SetCustomDataByKey("texelsPerUnit", asset.maps.density)
+    if asset.details:
+        # Named here too, so that they can be chosen before anything heavy is loaded.
+        variants = prim.GetVariantSets().AddVariantSet(DETAIL)
+        for number in range(len(asset.details) + 1):
+            variants.AddVariant(f"{DETAIL}{number}")
+        variants.SetVariantSelection(f"{DETAIL}0")
     low, high = bounding_box(asset.mesh.positions)
     extents = Vt.Vec3fArray([Gf.Vec3f(*low.tolist()), Gf.Vec3f(*high.tolist())])
     UsdGeom.ModelAPI.Apply(prim).SetExtentsHint(extents)

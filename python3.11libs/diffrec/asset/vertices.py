@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from diffrec.geometry.mesh import Mesh
@@ -45,6 +46,35 @@ def vertices_of(mesh: Mesh) -> Vertices:
         table[index[first]].astype(np.float32) for table, index in zip(tables, indices, strict=True)
     )
     return Vertices(position, normal, uv, triangles.reshape(-1, 3))
+
+
+def part_of(vertices: Vertices, triangles: Ints) -> Vertices:
+    """The vertices that some triangles [F, 3] of theirs use, and these."""
+    used, numbers = np.unique(triangles, return_inverse=True)
+    return Vertices(
+        vertices.position[used],
+        vertices.normal[used],
+        vertices.uv[used],
+        numbers.reshape(-1, 3).astype(np.int64),
+    )
+
+
+def mesh_of(vertices: Vertices) -> Mesh:
+    """The mesh of vertices, which share what is equal of them."""
+    tables, indices = [], []
+    for rows in (vertices.position, vertices.normal, vertices.uv):
+        number = _equal(rows)
+        _, first, numbers = np.unique(number, return_index=True, return_inverse=True)
+        tables.append(torch.from_numpy(rows[first]))
+        indices.append(torch.from_numpy(numbers.reshape(-1)[vertices.triangles]))
+    return Mesh(
+        positions=tables[0],
+        triangles=indices[0],
+        texcoords=tables[2],
+        texcoord_triangles=indices[2],
+        normals=tables[1],
+        normal_triangles=indices[1],
+    )
 
 
 def _equal(rows: NDArray[Any]) -> Ints:

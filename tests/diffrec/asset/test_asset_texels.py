@@ -17,7 +17,7 @@ from torch.nn import functional
 from diffrec.asset.maps import maps_of
 from diffrec.asset.mikktspace import corner_tangents, split
 from diffrec.asset.source import Source
-from diffrec.asset.texels import dilated, filled, in_mikktspace, texels_of
+from diffrec.asset.texels import dilated, filled, in_mikktspace, in_world, texels_of
 from diffrec.asset.vertices import Vertices, vertices_of
 from diffrec.geometry.mesh import Mesh
 
@@ -88,7 +88,8 @@ def test_the_turned_normal_map_points_where_the_trained_one_did(written: Any) ->
     mesh = uneven(source.mesh)
     vertices = vertices_of(mesh)
     texels = texels_of(mesh, source.normal.shape[:2])
-    turned = in_mikktspace(source.normal, mesh, vertices, texels)
+    pointing = in_world(source.normal, mesh, texels)
+    turned = in_mikktspace(pointing, mesh, vertices, corner_tangents(vertices), texels)
 
     def world(normal: torch.Tensor, mikktspace: bool) -> torch.Tensor:
         """Shading normals at the texels' centres, by each definition."""
@@ -186,7 +187,9 @@ def test_maps_may_differ_in_size(written: Any, sizes: tuple[int, int, int]) -> N
         shrunk(image, size)
         for image, size in zip((source.kd, source.ks, source.normal), sizes, strict=True)
     )
-    maps = maps_of(replace(source, kd=kd, ks=ks, normal=normal), vertices_of(source.mesh))
+    vertices = vertices_of(source.mesh)
+    changed = replace(source, kd=kd, ks=ks, normal=normal)
+    maps = maps_of(changed, vertices, corner_tangents(vertices))
     assert maps.albedo.shape[0] == max(sizes[:2])
     assert maps.roughness.shape == (sizes[1], sizes[1], 1)
     assert maps.normal.shape[:2] == (sizes[2], sizes[2])

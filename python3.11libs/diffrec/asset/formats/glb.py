@@ -26,7 +26,14 @@ _LINEAR, _LINEAR_MIPMAP_LINEAR, _REPEAT = 9729, 9987, 10497
 
 
 def export(asset: Asset) -> list[str]:
-    """NAME.glb. Occlusion is a channel of its own here, so the albedo is the trained one."""
+    """NAME.glb, and a file for each level of detail.
+
+    Occlusion is a channel of its own here, so the albedo is the trained one.
+    """
+    return [_written(one) for one in (asset, *asset.details)]
+
+
+def _written(asset: Asset) -> str:
     vertices, tangents = split(asset.vertices, asset.tangents)
     buffer = Buffer()
     attributes = {
@@ -78,7 +85,7 @@ def export(asset: Asset) -> list[str]:
         "images": images,
     }
     replace_file(asset.folder / f"{asset.name}.glb", container(document, buffer))
-    return [f"{asset.name}.glb"]
+    return f"{asset.name}.glb"
 
 
 def _pictures(asset: Asset) -> dict[str, bytes]:

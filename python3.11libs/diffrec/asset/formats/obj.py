@@ -11,7 +11,11 @@ PACKAGE = None
 
 
 def export(asset: Asset) -> list[str]:
-    """The mesh, and one material with a picture for each channel."""
+    """The mesh, and one material with a picture for each channel; so for each level of detail."""
+    return [path for one in (asset, *asset.details) for path in _written(one)]
+
+
+def _written(asset: Asset) -> list[str]:
     name, textures = asset.name, asset.textures
     write_obj(asset.folder / f"{name}.obj", asset.mesh, material=name)
     lines = [
