@@ -1,0 +1,1 @@
+"""What a surface still needs before it carries textures: shards removed, even triangles, no knots."""
