@@ -13,7 +13,7 @@ from nvdiffrec_contract import layout
 from nvdiffrec_tops import attributes
 from nvdiffrec_tops.hqueue import record
 from nvdiffrec_tops.hqueue.problem import HQueueProblem
-from nvdiffrec_tops.job.farm import DONE, STARTED, exit_code, state
+from nvdiffrec_tops.job.farmstate import DONE, STARTED, exit_code
 from nvdiffrec_tops.job.outputs.placing import RUN_PREFIX
 
 from . import training
@@ -99,12 +99,12 @@ class FarmJob:
 
     def told(self, one: Training) -> str:
         """The state of a work item whose folder says nothing of it yet, or '' ."""
-        base = os.path.join(self._submission.state, self._items[one.key]["name"])
-        if os.path.exists(base + DONE):
-            return "" if exit_code(state(base + DONE)) == 0 else training.FAILED
-        if self._submission.cancelled:
+        state, name = self._submission.state, self._items[one.key]["name"]
+        if state.when(name + DONE) is not None:
+            return "" if exit_code(state.read(name + DONE)) == 0 else training.FAILED
+        if state.cancelled:
             return training.STOPPED
-        return training.RUNNING if os.path.exists(base + STARTED) else training.WAITING
+        return training.RUNNING if state.when(name + STARTED) is not None else training.WAITING
 
 
 Watched = Folder | FarmJob | Results
