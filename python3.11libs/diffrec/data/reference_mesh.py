@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from diffrec.reference.errors import MtlError, ObjError
-from diffrec.reference.maps import missing, warnings_of
+from diffrec.reference.maps import missing, to_have, warnings_of
 from diffrec.reference.materials import resolve
 from diffrec.reference.obj import ObjFile, read_obj
 from diffrec.reference.slots import slots_of
@@ -68,7 +68,7 @@ def _about_materials(mesh: ObjFile, path: Path, quick: bool) -> list[tuple[str, 
         for slot in slots:
             for picture in missing(slot.material):
                 cause = f"the material {slot.material.name!r} uses {picture}, which is not there"
-                return [("error", cause, f"put {picture.name} beside the material file")]
+                return [("error", cause, to_have(picture))]
         if not quick:
             with contextlib.suppress(ImportError):
                 warnings += warnings_of([(one.material, one.plain) for one in slots])

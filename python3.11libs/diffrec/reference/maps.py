@@ -5,6 +5,7 @@ Needs NumPy and a decoder of pictures, which are imported when something is read
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,16 @@ def read_maps(material: Material, plain: bool = False) -> Maps:
     return Maps(kd, srgb, ks, normal, warnings)
 
 
+def to_have(picture: Path) -> str:
+    """What to do about a picture that a material uses and that is not there."""
+    if re.search(r"<\w+>|%\(\w+\)d|%\d*d|\$F", picture.name):
+        return (
+            "several pictures under one name, such as UDIM tiles, cannot be used: bake them to one "
+            "and name that"
+        )
+    return f"put {picture.name} beside the mesh's material file, then cook again"
+
+
 def _colours(picture: Picture, material: Material) -> Any:
     """RGB (and alpha) in [0, 1] as stored."""
     import numpy as np
@@ -76,7 +87,7 @@ def _colours(picture: Picture, material: Material) -> Any:
     if not picture.found:
         raise MtlError(
             f"the material {material.name!r} uses the picture {picture.path}, which is not there",
-            f"put {picture.path.name} beside the mesh's material file, then cook again",
+            to_have(picture.path),
             file=str(picture.path),
         )
     try:

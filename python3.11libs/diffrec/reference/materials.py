@@ -124,6 +124,10 @@ def resolve(mesh: ObjFile, path: Path, mtl: Path | None) -> Materials:
             name = mesh.materials[index]
             faces = f"no material {name!r}" if name else "some faces have no material"
             warnings.append(f"{path}: {faces}; these faces are grey")
+    if mesh.coloured and not any(one.pictures for one in made):
+        warnings.append(
+            f"{path} has colours of vertices, which are not used; bake them to a picture (map_Kd)"
+        )
     return Materials(made, list(dict.fromkeys(warnings)))
 
 

@@ -153,7 +153,8 @@ def _colour(words: list[str], where: str) -> tuple[float, float, float]:
         numbers = []
     if not numbers or not all(math.isfinite(one) for one in numbers):
         said = " ".join(words)[:60]
-        raise MtlError(f"{where}: a colour needs one or three numbers, not {said!r}")
+        comma = " with decimal points" if "," in said else ""
+        raise MtlError(f"{where}: a colour needs one or three numbers{comma}, not {said!r}")
     # One number means a grey, as the specification says.
     red, green, blue = numbers if len(numbers) == 3 else (numbers[0],) * 3
     return (red, green, blue)

@@ -32,6 +32,7 @@ class ObjFile:
         materials: names as ``usemtl`` says them; '' before the first one.
         libraries: the rest of each ``mtllib`` line.
         faces: polygons in the file.
+        coloured: whether the first vertex has a colour, as some programs write behind its position.
         skipped: statements that carry shape and are not read, such as curves, with their counts.
         current: the material of the next face.
         places: the places of the materials by their names.
@@ -45,6 +46,7 @@ class ObjFile:
     materials: list[str] = field(default_factory=lambda: [""])
     libraries: list[str] = field(default_factory=list)
     faces: int = 0
+    coloured: bool = False
     skipped: dict[str, int] = field(default_factory=dict)
     current: int = 0
     places: dict[str, int] = field(default_factory=lambda: {"": 0})
@@ -145,6 +147,8 @@ def _statement(line: bytes, found: ObjFile) -> None:
             return
     keyword, rest = words
     if keyword == b"v":
+        if not found.positions:
+            found.coloured = len(_values(rest)) >= 6
         found.positions.extend(_numbers(rest, 3))
     elif keyword == b"f":
         _face(_values(rest), found)
@@ -185,7 +189,8 @@ def _numbers(rest: bytes, count: int) -> list[float]:
     try:
         return [float(word) for word in words[:count]]
     except ValueError:
-        raise _WrongError(f"{count} numbers expected") from None
+        comma = " with a decimal point, not a comma," if b"," in rest else ""
+        raise _WrongError(f"{count} numbers{comma} expected") from None
 
 
 def _face(words: list[bytes], found: ObjFile) -> None:

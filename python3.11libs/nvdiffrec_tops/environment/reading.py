@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import stat
@@ -12,7 +13,10 @@ LARGEST = 16 * 1024 * 1024
 
 
 def text_of(path: str, limit: int = LARGEST) -> str | None:
-    """The text of a regular file of at most ``limit`` bytes, else None. Bad bytes are replaced."""
+    """The text of a regular file of at most ``limit`` bytes, else None. Bad bytes are replaced.
+
+    It is UTF-8, or UTF-16 where a mark at its start says so, as PowerShell's ``>`` writes.
+    """
     try:
         # A pipe would wait for ever to be opened.
         if not stat.S_ISREG(os.stat(path).st_mode):
@@ -21,7 +25,10 @@ def text_of(path: str, limit: int = LARGEST) -> str | None:
             data = file.read(limit + 1)
     except (OSError, ValueError):
         return None
-    return None if len(data) > limit else data.decode("utf-8-sig", "replace")
+    if len(data) > limit:
+        return None
+    wide = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+    return data.decode("utf-16" if wide else "utf-8-sig", "replace")
 
 
 def object_of(path: str) -> dict[str, Any]:

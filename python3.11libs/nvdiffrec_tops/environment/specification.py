@@ -113,6 +113,12 @@ def parse_specification(text: str, source: str) -> Specification:
             "see env-diffrec.yml among the toolkit's templates for an example",
         )
 
+    if re.search(r"^@EXPLICIT\s*$", text, re.MULTILINE):
+        raise EnvironmentProblem(
+            f"{source} lists conda's packages for one platform (conda list --explicit), it is no "
+            "environment file",
+            "write one with: conda env export --no-builds > environment.yml",
+        )
     try:
         document = yamltext.plain(text)
     except yamltext.YamlProblem as problem:
@@ -123,6 +129,12 @@ def parse_specification(text: str, source: str) -> Specification:
             else f"the environment file {source} is refused: {problem}",
             "correct the file",
         ) from None
+    if isinstance(document, str) and re.match(r"[\w.-]+(\[.*\])?\s*[=<>~!]=", document):
+        raise EnvironmentProblem(
+            f"{source} holds requirements for pip, it is no environment file",
+            "write an environment file beside it, with the dependencies: python=3.10, pip, and "
+            f"{{pip: [-r {os.path.basename(source)}]}}",
+        )
     if not isinstance(document, dict):
         raise wrong("the whole", "is not a list of settings such as dependencies")
     warnings = []
@@ -136,7 +148,14 @@ def parse_specification(text: str, source: str) -> Specification:
     if not isinstance(name, str) or not _NAME.fullmatch(name):
         raise wrong(f"the name {short(name)}", "is not letters, digits and . _ + -")
     channels, replaced = _channels(document.get("channels") or [], source, wrong)
-    conda, pip = _dependencies(document.get("dependencies"), source, wrong)
+    gone: list[str] = []
+    conda, pip = _dependencies(document.get("dependencies"), source, wrong, gone)
+    if gone:
+        warnings.append(
+            f"{', '.join(gone[:8])}{', ...' if len(gone) > 8 else ''}: installed from a folder of "
+            "another machine, which is not there; the newest versions of the package index are "
+            "taken"
+        )
     if replaced:
         warnings.append(
             f"the channel {', '.join(replaced)} of {source} is Anaconda's, whose terms ask larger "
@@ -208,7 +227,9 @@ def _listed(value: object, where: str, wrong: Any) -> list[str]:
     return [entry.strip() for entry in value]
 
 
-def _dependencies(value: object, source: str, wrong: Any) -> tuple[list[str], list[str]]:
+def _dependencies(
+    value: object, source: str, wrong: Any, gone: list[str]
+) -> tuple[list[str], list[str]]:
     if not isinstance(value, list) or not value:
         raise wrong("the setting dependencies", "is not a list of packages")
     conda: list[str] = []
@@ -226,7 +247,7 @@ def _dependencies(value: object, source: str, wrong: Any) -> tuple[list[str], li
         else:
             raise wrong(f"the dependency {short(entry)}", "is neither a package nor a list for pip")
     try:
-        pip = piprequirements.resolved(listed, source)
+        pip = piprequirements.resolved(listed, source, gone)
     except piprequirements.RequirementProblem as problem:
         raise wrong(problem.where, str(problem)) from None
     names = {re.split(r"[\s=<>!~\[(]", item.rsplit("::", 1)[-1])[0].lower() for item in conda}

@@ -273,3 +273,30 @@ def test_any_library_is_read_or_refused_in_a_sentence(
         assert str(tmp_path) in str(error) or "a.png" in str(error)
     for problem in describe(tmp_path / "a.obj").problems:
         assert problem.about == "material"
+
+
+@pytest.mark.parametrize("name", ["a.<UDIM>.png", "a.%(UDIM)d.png", "a.%04d.png", "a.$F4.png"])
+def test_several_pictures_under_one_name_are_named(tmp_path: Path, name: str) -> None:
+    picture(tmp_path / "a.1001.png", RED)
+    with pytest.raises(DiffrecError, match="bake them to one"):
+        read(tmp_path, f"map_Kd {name}")
+    (problem,) = describe(tmp_path / "a.obj").problems
+    assert problem.severity == "error" and "bake them to one" in problem.cure
+
+
+@pytest.mark.parametrize("material", ["Kd 1 1 1", "map_Kd a.png"])
+def test_colours_of_vertices_are_told_where_nothing_else_has_a_picture(tmp_path, material) -> None:
+    picture(tmp_path / "a.png", RED)
+    (tmp_path / "a.mtl").write_text(f"newmtl m\n{material}\n")
+    coloured = TRIANGLE.replace("0 0 0\n", "0 0 0 1 0 0\n", 1)
+    (tmp_path / "a.obj").write_text(f"mtllib a.mtl\n{coloured}usemtl m\n{FACE}")
+    warnings = load_reference_mesh(tmp_path / "a.obj", None, CPU).warnings
+    assert any("colours of vertices" in one for one in warnings) == ("png" not in material)
+
+
+def test_decimal_commas_are_named(tmp_path: Path) -> None:
+    with pytest.raises(DiffrecError, match="decimal points"):
+        read(tmp_path, "Kd 0,8 0,1 0,1")
+    (tmp_path / "b.obj").write_text("v 0,0 0,0 1,0\n")
+    with pytest.raises(DiffrecError, match="decimal point"):
+        load_reference_mesh(tmp_path / "b.obj", None, CPU)

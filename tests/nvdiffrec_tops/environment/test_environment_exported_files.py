@@ -231,3 +231,35 @@ def test_what_pip_builds_with_is_constrained(tmp_path: Path) -> None:
         "/mine.txt",
     ]
     assert "setuptools<" in Path(create.BUILD_CONSTRAINTS).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-8"])
+def test_files_as_shells_write_them(tmp_path: Path, encoding: str) -> None:
+    path = tmp_path / "env.yml"
+    path.write_bytes(
+        "name: é1\r\ndependencies:\r\n- python=3.9\r\n".replace("é", "e").encode(encoding)
+    )
+    assert read_specification(path).conda == ("python=3.9",)
+
+
+def test_packages_from_folders_of_another_machine_come_from_the_index(beside: Path) -> None:
+    here = (beside / "thing-1-py3-none-any.whl").as_uri()
+    gone = ("certifi @ file:///croot/certifi_1671/work", "PyYAML@ file:///C:/ci/pyyaml_1635/work")
+    found = listed(beside, *gone, f"thing @ {here}")
+    assert found.pip == ("certifi", "PyYAML", f"thing @ {here}")
+    assert len(found.warnings) == 1 and "certifi, PyYAML" in found.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("# platform: linux-64\n@EXPLICIT\nhttps://x/python-3.9-0.conda\n", "conda env export"),
+        ("torch==1.12.0\nnumpy==1.22\n", "-r env.yml"),
+        ("torch[extra]>=1.12.0", "-r env.yml"),
+    ],
+)
+def test_lists_of_another_kind_are_named(tmp_path: Path, text: str, word: str) -> None:
+    (tmp_path / "env.yml").write_text(text)
+    with pytest.raises(EnvironmentProblem) as caught:
+        read_specification(tmp_path / "env.yml")
+    assert "it is no environment file" in str(caught.value) and word in caught.value.cure

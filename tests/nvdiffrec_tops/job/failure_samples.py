@@ -715,7 +715,11 @@ MACHINE: dict[str, list[Sample]] = {
             "ImportError: libcudart.so.11.0: cannot open shared object file: No such file or "
             "directory",
             "libcudart.so.11.0",
-        )
+        ),
+        (
+            "Intel MKL FATAL ERROR: Cannot load mkl_intel_thread.dll.",
+            "mkl_intel_thread.dll",
+        ),
     ],
     "disk-full": [
         (TRACE + "OSError: [Errno 28] No space left on device: 'out/bob/mesh/mesh.obj'", "room"),
@@ -751,6 +755,27 @@ MACHINE: dict[str, list[Sample]] = {
             "retries "
             "exceeded with url: /w.pth",
             "HTTPS_PROXY",
+        ),
+    ],
+    "compiler-language": [
+        (
+            'Traceback (most recent call last):\n  File "C:\\torch\\utils\\cpp_extension.py", '
+            "line 340, in check_compiler_abi_compatibility\n"
+            "UnicodeDecodeError: 'utf-8' codec can't decode byte 0xd3 in position 0: invalid "
+            "continuation byte",
+            "VSLANG=1033",
+        )
+    ],
+    "reader-failed": [
+        (
+            'Traceback (most recent call last):\n  File "/n/dataset/dataset_llff.py", line 70, in '
+            "__init__\nnumpy.linalg.LinAlgError: Singular matrix",
+            "dataset_llff.py",
+        ),
+        (
+            'Traceback (most recent call last):\n  File "/n/render/obj.py", line 90, in load_obj\n'
+            "ValueError: invalid literal for int() with base 10: ''",
+            "obj.py",
         ),
     ],
     "text-encoding": [
@@ -919,6 +944,8 @@ OTHERS: dict[str, str] = {
     "too-many-files": "ValueError: too many values to unpack",
     "path-too-long": "ValueError: the name is odd",
     "network": "[WARNING] urlopen error, using the cache\nValueError: x",
+    "compiler-language": "UnicodeDecodeError: 'gbk' codec can't decode byte 0xaf in position 12",
+    "reader-failed": "IndexError: list index out of range",
     "text-encoding": "UserWarning: 'utf-8' codec can't decode byte 0xd3\nValueError: x",
     "json-damaged": "ValueError: json",
     "picture-unreadable": "FileNotFoundError: [Errno 2] No such file or directory: 'a.png'",

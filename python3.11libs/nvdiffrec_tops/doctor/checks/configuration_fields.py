@@ -21,7 +21,7 @@ def run(context: Context) -> list[Finding]:
     cure = f"correct or remove them: {context.config_path}"
     if context.trainer.refuses_unknown_fields:
         return [CHECK.error(evidence, cure)]
-    return [CHECK.warning(f"{evidence}: they have no effect", cure)]
+    return [CHECK.warning(f"{evidence}: they have no effect but in a fork that reads them", cure)]
 
 
 CHECK = Check(

@@ -141,6 +141,14 @@ LIBRARIES = (
         exit_code=EXIT_ENVIRONMENT,
         alone=True,
     ),
+    KnownFailure(
+        "library-missing",
+        r"FATAL ERROR: Cannot load (?P<library>[\w+.-]+\.(?:dll|so[\w.]*|dylib))",
+        "the shared library {library} is missing on this machine, or is not where it is looked for",
+        "activate the environment as a whole (name it on the environment node, not its Python "
+        "alone); else install NumPy and MKL again: {python} -m pip install --force-reinstall numpy",
+        exit_code=EXIT_ENVIRONMENT,
+    ),
 )
 """Shared libraries."""
 

@@ -52,6 +52,19 @@ _EXTENSION = (
 
 BUILD = (
     KnownFailure(
+        "compiler-language",
+        r"codec can't decode byte",
+        "the C++ compiler speaks another language than English, so that PyTorch cannot read what "
+        "it says: its own error is hidden",
+        "add the variable LC_ALL=C to the environment node, and cook again: the log then names "
+        "the compiler's error",
+        windows="install the English language pack of Visual Studio (Visual Studio Installer, "
+        "Modify, Language packs) and add the variable VSLANG=1033 to the environment node; the "
+        "log then names the compiler's error",
+        exit_code=EXIT_ENVIRONMENT,
+        near=r"cpp_extension\.py",
+    ),
+    KnownFailure(
         "path-with-spaces",
         r"ld: cannot find \S*/torch/lib: No such file or directory",
         "the training environment lies in a folder with a space in its name, where PyTorch cannot "

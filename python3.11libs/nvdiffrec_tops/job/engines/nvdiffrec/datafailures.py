@@ -212,3 +212,29 @@ DATA = (
         exit_code=EXIT_USAGE,
     ),
 )
+
+_LAST = (
+    r"^(?:\w+\.)*(?P<said>(?:Index|Value|Type|Assertion|ZeroDivision|_?LinAlg|Runtime|Attribute)Error"
+    r"\b[^\n]{0,160})"
+)
+READERS = (
+    KnownFailure(
+        "reader-failed",
+        _LAST,
+        "nvdiffrec's reader of the photographs ({file}) failed: {said}",
+        "run the doctor with this configuration (nvdiffrec-tops doctor --engine nvdiffrec --config "
+        "FILE), it checks cameras, photographs and masks; grey pictures are to be saved as RGB, "
+        "camera matrices need a rotation that can be inverted",
+        near=r"[/\\](?P<file>dataset_(?:llff|nerf)\.py)\b",
+    ),
+    KnownFailure(
+        "reader-failed",
+        _LAST,
+        "nvdiffrec's reader of the reference mesh ({file}) failed: {said}",
+        "export the mesh again as OBJ with triangles, texture coordinates (v/vt at each corner) "
+        "and one MTL file whose materials are those of usemtl, or train with the diffrec engine, "
+        "which reads more",
+        near=r"render[/\\](?P<file>(?:obj|material)\.py)\b",
+    ),
+)
+"""Last: where nothing else is known, the part of nvdiffrec that failed."""

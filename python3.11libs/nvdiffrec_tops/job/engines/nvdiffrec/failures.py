@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT, EXIT_USAGE
 from nvdiffrec_tops.job.engines.nvdiffrec.buildfailures import BUILD, LOCKS
-from nvdiffrec_tops.job.engines.nvdiffrec.datafailures import DATA
+from nvdiffrec_tops.job.engines.nvdiffrec.datafailures import DATA, READERS
 from nvdiffrec_tops.job.failures import ENVIRONMENT, MACHINE, KnownFailure
 
 NVDIFFRAST = (
@@ -121,4 +121,4 @@ _PACKAGES = (
     ),
 )
 
-FAILURES = (*LOCKS, *_PACKAGES, *BUILD, *DATA, *ENVIRONMENT, *MACHINE)
+FAILURES = (*LOCKS, *_PACKAGES, *BUILD, *DATA, *ENVIRONMENT, *MACHINE, *READERS)
