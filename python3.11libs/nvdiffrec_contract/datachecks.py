@@ -67,8 +67,8 @@ def sizes(found: Description) -> list[Problem]:
             )
             break
     for path, camera in zip(found.pictures, found.cameras):
-        if path not in pictures or camera.fault:
-            continue
+        if path not in pictures or camera.fault or max(camera.size) <= 1:
+            continue  # a size of 1 x 1 stands for one that is not known
         height, width = pictures[path]
         if abs(width / height / camera.aspect - 1) > ASPECT:
             told.append(

@@ -34,7 +34,6 @@ class Preparation:
     Attributes:
         source: a folder of photographs, a film, or another tool's project with solved cameras.
         out: the folder that the data set is made in.
-        photographs: the folder of a project's photographs; None looks beside the project.
         masks: a folder of masks by name; None looks beside the photographs.
         mask_model: an ONNX file that finds the object in a picture.
         most: photographs that are used at most.
@@ -42,18 +41,19 @@ class Preparation:
         train_size: longest side of the pictures that are trained from, pixels.
         matching: one of ``MATCHING``.
         threads: processor threads; 0 for as many as there are.
+        photographs: the folder of a project's photographs; None looks beside the project.
     """
 
     source: Path
     out: Path
-    photographs: Optional[Path] = None  # noqa: UP045 - Python 3.9
-    masks: Optional[Path] = None  # noqa: UP045
+    masks: Optional[Path] = None  # noqa: UP045 - Python 3.9
     mask_model: Optional[Path] = None  # noqa: UP045
     most: int = 300
     longest: int = 1600
     train_size: int = 800
     matching: str = "auto"
     threads: int = 0
+    photographs: Optional[Path] = None  # noqa: UP045
 
 
 def _between(low: int, high: int) -> Any:

@@ -36,6 +36,7 @@ def parsed(words: list[str]) -> Preparation:
         st.integers(64, 4096),
         st.sampled_from(MATCHING),
         st.integers(0, 64),
+        st.none() | PATHS.map(ROOT.joinpath),
     )
 )
 def test_words_say_the_same(asked: Preparation) -> None:

@@ -86,7 +86,7 @@ def test_trainer_job_and_doctor_refuse_alike(tmp_path: Path, case: str) -> None:
     assert said in str(trainer.value)
     with pytest.raises(JobFileError) as job:
         checkout._check_views(str(folder), [sys.executable], "", 2.1)
-    assert said in f"{job.value} {job.value.cure}"
+    assert said in f"{job.value} {job.value.failure.cure}"
     config = tmp_path / "job.json"
     config.write_text(json.dumps({"ref_mesh": str(folder)}))
     context = Context(None, engine=DIFFREC, quick=True, environ={"PATH": os.environ["PATH"]},

@@ -18,6 +18,12 @@ from nvdiffrec_contract.preparation import Preparation
 
 from . import ballscene
 
+COARSE = (
+    (silhouettes, "CELLS", (28, 44)),
+    (placement, "CELLS", (24, 40)),
+    (masks, "HULL_CELLS", 28),
+)
+
 
 @dataclass(frozen=True)
 class Prepared:
@@ -36,9 +42,8 @@ class Prepared:
 @pytest.fixture(autouse=True)
 def coarse(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small pictures need no fine hulls."""
-    monkeypatch.setattr(silhouettes, "CELLS", (28, 44))
-    monkeypatch.setattr(placement, "CELLS", (24, 40))
-    monkeypatch.setattr(masks, "HULL_CELLS", 28)
+    for module, name, value in COARSE:
+        monkeypatch.setattr(module, name, value)
 
 
 @pytest.fixture

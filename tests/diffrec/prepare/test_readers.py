@@ -333,3 +333,23 @@ def test_earth_centred_metashape_says_what_is_up(place: Path) -> None:
 def test_json_is_not_asked_for_what_it_is_not(place: Path) -> None:
     (place / "notes.json").write_text(json.dumps({"frames": []}))
     assert readers.recognised(place / "notes.json") is None
+
+
+def test_a_reader_is_one_file(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = place / "plugins"
+    toy.mkdir()
+    (toy / "toy.py").write_text(
+        "RANK, LABEL, WANTED = 1, 'Toy', 'a .toy file'\n"
+        "def recognise(path):\n    return path.suffix == '.toy'\n"
+        "def read(path, photographs):\n    raise NotImplementedError\n"
+    )
+    monkeypatch.setattr(readers, "__path__", [*readers.__path__, str(toy)])
+    found = readers.recognised(Path("x.toy"))
+    assert found is not None and found.LABEL == "Toy"
+    assert next(iter(readers.readers())) == "toy"
+
+
+def test_every_reader_is_in_the_documents() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "photographs.md").read_text()
+    for one in readers.readers().values():
+        assert one.LABEL.replace("(", " ").split()[0].rstrip(",") in text

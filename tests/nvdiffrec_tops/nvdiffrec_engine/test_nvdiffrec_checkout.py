@@ -115,6 +115,9 @@ def test_photographs(studio):
     assert "no NumPy array" in refusal(studio, ref_mesh="data/cape")
     matrix = [0, 1, 0, 0, 32, -1, 0, 0, 0, 32, 0, 0, 1, 4, 40]
     numpy.save(folder / "poses_bounds.npy", [[*matrix, 1, 9]] * 2)
+    assert "stand in one place" in refusal(studio, ref_mesh="data/cape")
+    moved = [*matrix[:3], 1, *matrix[4:]]
+    numpy.save(folder / "poses_bounds.npy", [[*matrix, 1, 9], [*moved, 1, 9]])
     trainer.prepare(job(studio, ref_mesh="data/cape"))
     # The array of LLFF is what train.py reads, whatever lies beside it.
     (folder / "transforms_train.json").touch()

@@ -22,6 +22,9 @@ MOST = 1e12
 FOCAL = (1e-3, 1e4)
 """Focal lengths, in longest sides of the picture: fields of view of 180 to 0.006 degrees."""
 LONGEST = 1 << 17
+WHOLE = 0.7
+"""Part of the way to a picture's corners that a lens must show in order: what its coefficients say
+of the corners themselves is often beyond what they were solved from."""
 SKEWED = 1e-2
 """By how much the axes of a rotation may miss length 1 and right angles, rounding included."""
 
@@ -126,16 +129,29 @@ def checked(lens: Lens, where: str) -> Lens:
     x, y = lens.centre
     if not (-width <= x <= 2 * width and -height <= y <= 2 * height):
         raise ProjectError(f"{where}: its principal point {x:g}, {y:g} lies far off the picture")
-    corners = np.array([[0.0, 0], [width, 0], [0, height], [width, height]])
-    rays = lens.rays(corners)
-    inner = np.abs(rays).max(1) < lenses.WIDE
-    if inner.any() and np.abs(lens.pixels(rays[inner]) - corners[inner]).max() > 0.5:
+    if _folds(lens):
         raise ProjectError(
-            f"{where}: its distortion folds the picture's corners over; no picture can be drawn "
-            "without it",
+            f"{where}: its distortion folds the picture over; no picture can be drawn without it",
             "solve the cameras again with fewer coefficients, or export undistorted photographs",
         )
     return lens
+
+
+def _folds(lens: Lens) -> bool:
+    """Whether what lies further from the axis does not always fall further from the middle."""
+    height, width = lens.size
+    middle = np.array(lens.centre)
+    ends = middle + WHOLE * (
+        np.array([[0.0, 0], [width, 0], [0, height], [width, height]]) - middle
+    )
+    rays = lens.rays(ends)
+    # What a fisheye shows there may lie too far out for a direction.
+    rays = rays[np.abs(rays).max(1) < lenses.WIDE] if lens.model in lenses.COEFFICIENTS else rays
+    for ray in rays:
+        way = lens.pixels(ray * np.linspace(0, 1, 33)[:, None])
+        if (np.diff(np.linalg.norm(way - way[0], axis=1)) <= 0).any():
+            return True
+    return False
 
 
 def numbers(text: str | None, count: int, where: str) -> NDArray[np.float64]:
