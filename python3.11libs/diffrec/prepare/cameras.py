@@ -32,6 +32,9 @@ IN_COMMON = 3
 """Believed cameras by which a part of another claim is put in its place."""
 CLOSE, PARALLEL = 0.05, 3.0
 """How far cameras in common may lie apart, in distances to the middle, and turn, in degrees."""
+UNMOVED, NEARLY_ALL = 0.003, 0.9
+"""The camera did not move where in so many of the pairs the same points are closer together than
+that, in the diagonal."""
 STILL = 0.02
 """Cameras nearer together than this, in distances to what they see, did not move."""
 
@@ -55,6 +58,7 @@ def solve(asked: Preparation, frames: Sequence[Frame], progress: Progress) -> li
     colmap = solver()
     database = database_of(asked.out)
     shared = evidence.shared_points(colmap, database)
+    _refuse_what_never_moved(shared, frames)
     mappers = mapping.Mapping(
         colmap,
         database,
@@ -243,6 +247,23 @@ def _about_lenses(lenses: Mapping[int, Lens], frames: Sequence[Frame]) -> list[s
                 f"{lens.focal[0]:.0f}; the photographs are believed"
             )
     return notes
+
+
+def _refuse_what_never_moved(shared: Mapping[Pair, Shared], frames: Sequence[Frame]) -> None:
+    """Photographs in which nearly everything stays where it was: no mapper ends with them soon."""
+    diagonals = {one.name: float(np.hypot(*one.size)) for one in frames}
+    moved = [
+        float(np.median(np.linalg.norm(one.first - one.second, axis=1))) / diagonals[names[0]]
+        for names, one in shared.items()
+        if len(one.first) and names[0] in diagonals
+    ]
+    if moved and float(np.quantile(moved, NEARLY_ALL)) < UNMOVED:
+        raise CamerasError(
+            "the camera did not move: nearly all that the photographs show stays at one place in "
+            "them (or they are one photograph many times, or the object was moved while all around "
+            "it stood still)",
+            "walk around the object with the camera, and let the object stand still",
+        )
 
 
 def _refuse_what_stood_still(solved: Solved) -> None:

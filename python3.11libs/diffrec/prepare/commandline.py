@@ -33,9 +33,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     it was stopped."""
     asked = preparation.given(parser().parse_args(argv))
     try:
+        import numpy as np
+
         from diffrec.prepare.run import prepare
 
-        path = prepare(asked, lambda line: print(line, flush=True))
+        # A mapper may claim a lens that no one can reckon with; it is refused by its points.
+        with np.errstate(all="ignore"):
+            path = prepare(asked, lambda line: print(line, flush=True))
     except ModuleNotFoundError as error:
         print(
             f"Error: this environment has no package {error.name}. Install it: {sys.executable} -m "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 from typing import Any
 
@@ -60,4 +62,7 @@ def solver() -> Any:
             SolverMissingError.cure,
         ) from None
     pycolmap.logging.minloglevel = 3
+    with contextlib.suppress(ValueError):  # not the main thread
+        # It would print the stack of every thread, before it ends as it was asked to.
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
     return pycolmap

@@ -138,7 +138,7 @@ def choose(asked: Preparation, progress: Progress) -> list[Path]:
     found = found or _from_files(files, asked, progress)
     if len(found.frames) < FEWEST:
         raise SourceError(
-            f"{asked.source}: {len(found.frames)} photographs can be used"
+            f"{asked.source}: {_counted(len(found.frames))} can be used"
             + (f" ({_reasons(found.dropped)})" if found.dropped else "")
             + f"; {FEWEST} is the least, 40 to 100 are good",
             ANOTHER_CAPTURE,
@@ -163,6 +163,10 @@ def choose(asked: Preparation, progress: Progress) -> list[Path]:
         + (f", {len(found.dropped)} left out" if found.dropped else "")
     )
     return [listing, *(folder / name for name in sorted(wanted))]
+
+
+def _counted(count: int) -> str:
+    return f"{count or 'no'} photograph" + ("" if count == 1 else "s")
 
 
 def listing_of(out: Path) -> Path:

@@ -50,6 +50,7 @@ _STEPS = {
 }
 """The steps with their share of the time, in percent."""
 _LINE = re.compile(r"(\w+): (?:(up to date|done in )|(\d+) of (\d+)\b)")
+_BELIEVED = re.compile(r"cameras: (\d+) of (\d+) believed\b")
 _LAST = 40
 
 
@@ -200,6 +201,13 @@ class _Preparing:
     def _line(self, line: str) -> None:
         self.report.write(line)
         self.last = [*self.last[1 - _LAST :], line.rstrip("\r\n")]
+        believed = _BELIEVED.match(line)
+        if believed is not None and int(believed[1]) < int(believed[2]):
+            left = int(believed[2]) - int(believed[1])
+            self.item.warning(
+                f"{left} of {believed[2]} photographs have no camera that can be believed and are "
+                f"not used; {os.path.join(self.out, 'report', 'report.txt')} names them"
+            )
         step, percent = self.percent.of(line)
         if step:
             self.item.state(step)

@@ -185,6 +185,7 @@ def photographs() -> SceneDescription:
         "photographs": "$TOPS_NVDIFFREC/examples/photographs",
         "dataset_dir": "$HIP/../out/photographs",
         "miniconda_env": stock.ATTRIBUTES["MINICONDA_ENV"],
+        "longest": 480,
         "train_size": 256,
     }
     taken: dict[str, Value] = {

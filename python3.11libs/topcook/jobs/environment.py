@@ -79,6 +79,8 @@ class JobSettings:
         if (owner := self._owner(f"{stem}multi")) is not self._scheduler:
             owners.append(owner)
         for parameters in owners:
+            if not parameters.has(f"{stem}multi"):  # a scheduler of another kind
+                continue
             for number in range(1, parameters.count(f"{stem}multi") + 1):
                 name = parameters.string(f"{stem}name{number}", self._item)
                 if name:

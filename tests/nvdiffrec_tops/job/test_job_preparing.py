@@ -34,6 +34,7 @@ for step, count in (("frames", 3), ("features", 2), ("masks", 2)):
     for number in range(1, count + 1):
         print(f"{step}: {number} of {count}, rem=1 s", flush=True)
     print(f"{step}: done in 0.1 s", flush=True)
+print("cameras: 5 of 7 believed", flush=True)
 print("report: up to date", flush=True)
 for name in json.loads(os.environ["NAMES"]):
     path = os.path.join(out, *name.split("/"))
@@ -103,12 +104,14 @@ def test_pdg_is_told_how_far_it_is_and_what_was_made(run: Run, asked: Preparatio
     percents = [int(one[13:-1]) for one in lines if one.startswith("ALF_PROGRESS")]
     assert percents == sorted(set(percents)) and percents[-1] == 100 and len(percents) > 4
     states = [one.split(";")[2] for one in lines if one.startswith("PDG_SET_CUSTOM_STATE")]
-    assert states == ["frames", "features", "masks", "report"]
+    assert states == ["frames", "features", "masks", "cameras", "report"]
     results = [one.split(";")[2:4] for one in lines if one.startswith("PDG_RESULT: 7;")]
     expected = [[f"{asked.out}/{one.path}", one.tag] for one in prepared.OUTPUTS]
     assert results == [*expected, [f"{asked.out}/{prepared.NAME}", "file/json"]]
     assert results[0] == [f"{asked.out}/{CONFIGURATION}", "file/json"]
     assert "PDG_ATTRIB: 7;cameras;5" in lines
+    [warned] = [one for one in lines if one.startswith("PDG_WARNING: 7;")]
+    assert "2 of 7 photographs have no camera" in warned
     assert lines[-1] == f"Job: done, the data set is in {asked.out}"
     assert "masks: 2 of 2" in (asked.out / preparing.LOG).read_text()
 
@@ -282,7 +285,7 @@ NAMES = st.text(
 ).filter(lambda name: name not in (".", ".."))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(source=NAMES, out=NAMES, masks=st.none() | NAMES, most=st.integers(8, 5000))
 def test_a_command_means_what_was_asked(
     source: str, out: str, masks: str | None, most: int, tmp_path: Path
