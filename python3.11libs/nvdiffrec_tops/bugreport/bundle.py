@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--quick", action="store_true", help="examine only what takes less than a second"
     )
+    parser.add_argument("--no-pictures", action="store_true", help="leave out all pictures")
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -84,7 +85,8 @@ def _bundle(arguments: argparse.Namespace) -> None:
     findings = _findings(arguments, folder, found)
     found.texts["doctor.json"] = jsonfiles.text_of(placeholders.document(findings))
     entries = {name: text.encode("utf-8", "replace") for name, text in found.texts.items()}
-    entries.update(_pictures(arguments.env, folder, found))
+    if not arguments.no_pictures:
+        entries.update(_pictures(arguments.env, folder, found))
     _write(target, _zipped(entries, found))
     _tell(target, found, entries)
 

@@ -131,16 +131,16 @@ def _placeholders(folder: str, result: Mapping[str, Any], found: Gathered) -> Pl
     if isinstance(prefix, str):
         places.append((prefix, "<ENVIRONMENT>"))
     places.append((os.path.dirname(os.path.dirname(os.path.dirname(__file__))), "<TOOLKIT>"))
-    # A place that is the home folder itself or above it says nothing that may be said.
-    home = os.path.expanduser("~")
-    places = [
-        (path, name) for path, name in places if not (home + os.sep).startswith(path + os.sep)
-    ]
     inputs = result.get("inputs")
     for one in inputs if isinstance(inputs, list) else []:
         path = one.get("path") if isinstance(one, dict) else None
         if isinstance(path, str) and os.path.isabs(path):
             places.append((os.path.dirname(path), "<DATA>"))
+    # A place that is the home folder itself or above it says nothing that may be said.
+    home = os.path.expanduser("~")
+    places = [
+        (path, name) for path, name in places if not (home + os.sep).startswith(path + os.sep)
+    ]
     host = result.get("host")
     return privacy.of_this_machine(
         places=[(path, name) for path, name in places if len(path) > 3],

@@ -111,6 +111,10 @@ def test_a_bundle_of_a_failure(
     before = target.read_bytes()
     assert packed(str(result)) == 1 and "is there already" in capsys.readouterr().err
     assert target.read_bytes() == before
+    other = tmp_path / "b.zip"
+    assert packed(str(result), "--no-pictures", "--out", str(other)) == 0
+    with zipfile.ZipFile(other) as archive:
+        assert not [name for name in archive.namelist() if "pictures" in name]
 
 
 def test_no_link_is_followed_and_no_other_file_is_read(
