@@ -274,3 +274,38 @@ def test_results_side_by_side_share_a_camera_and_can_be_sorted(
     page.locator(".viewer canvas").first.focus()
     page.keyboard.press("ArrowLeft")
     until(page, f"(before) => {counts}.every((one, place) => one > before[place])", before)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(
+    browser: Any, trained: Trained, tmp_path: Path, root: Path, scheme: str
+) -> None:
+    place = (
+        os.environ.get("TOPS_TEST_AXE") or root / "scripts/viewer/node_modules/axe-core/axe.min.js"
+    )
+    if not Path(place).is_file():
+        pytest.skip(
+            "there is no axe-core: npm ci in scripts/viewer, or name axe.min.js in TOPS_TEST_AXE"
+        )
+    folder = tmp_path / "out"
+    shutil.copytree(trained.folder, folder / "sample")
+    result(folder / "bad", status="failed", failure={"id": "x", "cause": "cause", "cure": "cure"})
+    path = report.write(Folder(folder), folder / "report.html")
+    context = browser.new_context(color_scheme=scheme)
+    page = context.new_page()
+    page.goto(path.as_uri())
+    page.wait_for_selector("tbody tr")
+    page.evaluate(Path(place).read_text(encoding="utf-8"))
+
+    def serious() -> list[str]:
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+        return [one["id"] for one in found if one["impact"] in ("serious", "critical")]
+
+    assert serious() == []
+    for name, selector in (("bad", ".failure"), ("sample", ".viewer[data-revision]")):
+        page.get_by_role("link", name=name).click()
+        page.wait_for_selector(selector)
+        assert serious() == [], name
+        page.get_by_role("link", name="all trainings").click()
+        page.wait_for_selector("tbody tr")
+    context.close()
