@@ -103,6 +103,7 @@ class Training:
         known = self._read_result()
         made = self._made()
         state, failure = self._state(known, made)
+        done = known if known is not None and state == DONE else None
         table = self._table(made if state == RUNNING else None)
         found: dict[str, Any] = {
             "key": self.key,
@@ -110,10 +111,10 @@ class Training:
             "state": state,
             "engine": known.engine if known else "",
             "machine": str(known.document.get("host", "")) if known else "",
-            "seconds": known.seconds if known else None,
-            "psnr": known.psnr if known else None,
-            "psnr_pass1": known.metrics.get("psnr_pass1") if known else None,
-            "faces": known.faces if known else None,
+            "seconds": done.seconds if done else None,
+            "psnr": done.psnr if done else None,
+            "psnr_pass1": done.metrics.get("psnr_pass1") if done else None,
+            "faces": done.faces if done else None,
             "started": str(known.document.get("started", "")) if known else "",
             "percent": 100.0 if state == DONE else 0.0,
             "remaining": None,

@@ -144,7 +144,9 @@ Monitor.Comparison = (() => {
       const view = this.rows.map((one) => this._thumbnail(one));
       const thumbnails = await Promise.all(view);
       this.rows.forEach((one, place) => { one.thumbnail = thumbnails[place]; });
-      this._draw();
+      // What has not changed is left alone: a reader keeps place and focus.
+      const said = JSON.stringify(this.rows.map(({ log, log_bytes, curves, ...rest }) => rest));
+      if (said !== this.said) { this.said = said; this._draw(); }
       return null;
     }
 
