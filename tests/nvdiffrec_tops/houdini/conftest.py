@@ -248,7 +248,10 @@ def _forget(modules: Iterable[str]) -> None:
 
 
 # -- tools: a hou that records -----------------------------------------------------------------
-MODULES = ("messages", "callbacks", "load_result", "environment_setup", "shelf")
+MODULES = (
+    *("messages", "callbacks", "load_result", "environment_setup", "result_files", "result_nodes"),
+    "shelf",
+)
 TOP = SimpleNamespace(nodeType=lambda name: None if name.startswith("unknown") else name)
 """``hou.topNodeTypeCategory()``."""
 
