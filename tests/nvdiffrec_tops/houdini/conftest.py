@@ -295,7 +295,7 @@ class RecordedNode:
         mine = (
             name in self.values
             or self.type_name in ("geo", "file", "envlight", "material")
-            or self.type_name.startswith("principled")
+            or self.type_name.startswith(("principled", "kartaverse::nvdiffrec_result"))
         )
         return RecordedParm(self, name) if mine and name not in self.lacks else None
 

@@ -5,6 +5,7 @@ The stage is a real one of usd-core; geometry is recorded.
 
 from __future__ import annotations
 
+import importlib
 import struct
 from pathlib import Path
 from types import SimpleNamespace
@@ -243,3 +244,83 @@ def test_reload_cooks_again(nodes: Any, result: Path) -> None:
     script = Script(result)
     nodes.reload({"node": script.parent()})
     assert script.cooked == 1
+
+
+# -- Load Result ----------------------------------------------------------------------------------
+@pytest.mark.parametrize(("button", "made_in"), [(0, "/obj"), (1, "/stage"), (2, None)])
+def test_load_result_asks_for_the_place(
+    hou: Any, node: Any, result: Path, monkeypatch: pytest.MonkeyPatch, button: int, made_in: Any
+) -> None:
+    hou.networks["/stage"] = node("", "stage")
+    monkeypatch.setattr(hou.shelf, "_folders_of", lambda _nodes: [str(result)])
+    (result / "mesh").mkdir(exist_ok=True)
+    (result / "mesh" / "mesh.obj").touch()
+    asked: list[Any] = []
+
+    def display(text: str, **more: Any) -> int:
+        asked.append(more.get("buttons") or text)
+        return button
+
+    monkeypatch.setattr(hou.ui, "displayMessage", display)
+    hou.shelf.load_results({})
+    assert asked[0] == ("/obj", "Solaris", "Cancel")
+    assert made_in == "/obj" or len(asked) == 1
+    for network in ("/obj", "/stage"):
+        assert bool(hou.networks[network].made) == (network == made_in)
+    if made_in == "/stage":
+        [loaded] = hou.networks["/stage"].made
+        assert loaded.type_name == hou.load_result.RESULT and loaded.displayed
+        assert loaded.values == {"result": result.as_posix()}
+        assert hou.steps == ["nvdiffrec Load Result"]
+
+
+# -- the turntable --------------------------------------------------------------------------------
+def test_a_camera_goes_around_once_and_sees_all(hou: Any, result: Path, tmp_path: Path) -> None:
+    turntable = importlib.import_module("nvdiffrec_tops.houdini.turntable")
+    assert (
+        turntable.main([str(result), "--out", str(tmp_path), "--frames", "8", "--stage-only"]) == 0
+    )
+    stage = Usd.Stage.Open(str(tmp_path / turntable.STAGE))
+    assert (stage.GetStartTimeCode(), stage.GetEndTimeCode()) == (1, 8)
+    assert stage.GetPrimAtPath("/lights/dome").IsA(UsdLux.DomeLight)
+    mesh = UsdGeom.Mesh(stage.GetPrimAtPath("/asset/geo/bob_v2"))
+    points = np.array(mesh.GetPointsAttr().Get(), float)
+    camera = UsdGeom.Camera(stage.GetPrimAtPath(turntable.CAMERA))
+    eyes = []
+    for frame in range(1, 9):
+        seen = camera.GetCamera(frame)
+        view = np.array(seen.frustum.ComputeViewMatrix())
+        clip = np.c_[points, np.ones(len(points))] @ view
+        clip = clip @ np.array(seen.frustum.ComputeProjectionMatrix())
+        assert (np.abs(clip[:, :2] / clip[:, 3:]) < 1).all() and (clip[:, 3] > 0).all()
+        eyes.append(np.array(seen.frustum.position))
+    eyes = np.array(eyes)
+    np.testing.assert_allclose(eyes.mean(0)[[0, 2]], [0.5, 0.5], atol=1e-6)
+    assert (eyes[:, 1] > 0).all() and np.ptp(eyes[:, 0]) > 1
+
+
+def test_what_husk_is_told(
+    hou: Any, result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    turntable = importlib.import_module("nvdiffrec_tops.houdini.turntable")
+    monkeypatch.delenv("HFS", raising=False)
+    assert turntable.main([str(result), "--out", str(tmp_path / "a b")]) == 1
+    assert "start this script with hython" in capsys.readouterr().err
+    monkeypatch.setenv("HFS", str(tmp_path))
+    (tmp_path / "bin").mkdir()
+    program = tmp_path / "bin" / ("husk.exe" if turntable.os.name == "nt" else "husk")
+    program.touch()
+    told: list[Any] = []
+
+    def run(command: list[str]) -> Any:
+        told.append(command)
+        return SimpleNamespace(returncode=3)
+
+    monkeypatch.setattr(turntable.subprocess, "run", run)
+    assert turntable.main([str(result), "--out", str(tmp_path / "a b"), "--frames", "5"]) == 3
+    [command] = told
+    assert command[0] == str(program) and command[-1] == str(tmp_path / "a b" / turntable.STAGE)
+    assert command[command.index("--frame-count") + 1] == "5"
+    assert command[command.index("--output") + 1].endswith("turntable.$F4.exr")
+    assert turntable.main([str(tmp_path / "none")]) == 1
+    assert "--formats usd" in capsys.readouterr().err
