@@ -19,7 +19,8 @@ sys.path.insert(0, str(ROOT / "python3.11libs"))
 from houfiles import HouFileError  # noqa: E402
 from houfiles.libraries import sections  # noqa: E402
 from houfiles.libraries.expanded import encode_expanded  # noqa: E402
-from nvdiffrec_tops.assets.shipped import ASSETS, WRITTEN, Asset, library  # noqa: E402
+from nvdiffrec_tops.assets import resultassets, shipped  # noqa: E402
+from nvdiffrec_tops.assets.shipped import ASSETS, WRITTEN, Asset  # noqa: E402
 
 
 def written(folder: Path, asset: Asset) -> dict[str, bytes]:
@@ -62,10 +63,11 @@ def main() -> int:
     parser.add_argument("--check", action="store_true", help="write nothing")
     arguments = parser.parse_args()
     good = True
-    for asset in ASSETS.values():
+    for asset in (*ASSETS.values(), *resultassets.RESULTS.values()):
         folder = ROOT / "otls" / asset.library
+        build = shipped.library if asset.table == "Top" else resultassets.library
         try:
-            made = encode_expanded(library(asset, written(folder, asset)))
+            made = encode_expanded(build(asset, written(folder, asset)))
             names = differing(made, folder)
             good = good and not names
             if not arguments.check:

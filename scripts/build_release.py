@@ -26,6 +26,7 @@ sys.path.insert(0, str(ROOT / "python3.11libs"))
 from houfiles.libraries import hda  # noqa: E402
 from houfiles.libraries.expanded import read_expanded  # noqa: E402
 from nvdiffrec_contract import VERSION  # noqa: E402
+from nvdiffrec_tops.assets.resultassets import RESULTS  # noqa: E402
 from nvdiffrec_tops.assets.shipped import ASSETS  # noqa: E402
 
 NAME = "tops_nvdiffrec"
@@ -59,7 +60,7 @@ def lay_out(folder: Path) -> None:
         (inside / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, inside / name)
     (inside / "otls").mkdir()
-    for asset in ASSETS.values():
+    for asset in (*ASSETS.values(), *RESULTS.values()):
         data = hda.collapse(read_expanded(ROOT / "otls" / asset.library))
         (inside / "otls" / asset.library).write_bytes(data)
     environ = {**os.environ, "PYTHONPATH": str(ROOT / "python3.11libs")}

@@ -19,6 +19,7 @@ from houfiles import load
 from houfiles.libraries import hda
 from houfiles.libraries.expanded import encode_expanded, read_expanded
 from nvdiffrec_contract import VERSION
+from nvdiffrec_tops.assets.resultassets import RESULTS
 from nvdiffrec_tops.assets.shipped import ASSETS
 
 NAME = "tops_nvdiffrec"
@@ -90,7 +91,7 @@ def test_houdini_finds_everything(unpacked: Path, root: Path) -> None:
 
 
 def test_the_binary_assets_are_the_expanded_ones(unpacked: Path, root: Path) -> None:
-    for asset in ASSETS.values():
+    for asset in (*ASSETS.values(), *RESULTS.values()):
         path = unpacked / NAME / "otls" / asset.library
         assert path.is_file()
         kept = encode_expanded(read_expanded(root / "otls" / asset.library))

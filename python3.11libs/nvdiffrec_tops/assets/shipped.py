@@ -46,7 +46,7 @@ class Asset:
 
     ``snippets``: parameters of the processor inside to Python code; ``parms``: its other
     parameters; ``driven``: those that follow one of the asset's own, with the expression;
-    ``module``: its Python module.
+    ``module``: its Python module; ``table``: the kind of network that it lives in.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Asset:
     driven: Mapping[str, str] = field(default_factory=dict)
     max_inputs: int = 1
     module: str = _MODULE
+    table: str = "Top"
 
     @property
     def type(self) -> str:
@@ -65,11 +66,12 @@ class Asset:
     @property
     def library(self) -> str:
         """The folder below ``otls``."""
-        return f"{NAMESPACE}.{self.name}.{VERSION}.hda"
+        context = "" if self.table == "Top" else f"{self.table.lower()}_"
+        return f"{NAMESPACE}.{context}{self.name}.{VERSION}.hda"
 
     @property
     def section(self) -> str:
-        return section_name(Record(self.type, self.label, "", ""))
+        return section_name(Record(self.type, self.label, "", "", table=self.table))
 
     @property
     def icon(self) -> str:
@@ -143,6 +145,12 @@ ASSETS: Mapping[str, Asset] = {
 
 def library(asset: Asset, written: Mapping[str, bytes]) -> ExpandedLibrary:
     """The whole library of an asset; ``written`` are the sections that people write."""
+    interface = dialogscript.decode(text_of(written["DialogScript"]))
+    return framed(asset, written, contents(asset, interface))
+
+
+def framed(asset: Asset, written: Mapping[str, bytes], network: Members) -> ExpandedLibrary:
+    """The library of an asset around its ``network``."""
     record = Record(
         name=asset.type,
         label=asset.label,
@@ -150,6 +158,7 @@ def library(asset: Asset, written: Mapping[str, bytes]) -> ExpandedLibrary:
         icon=asset.icon,
         min_inputs=asset.min_inputs,
         max_inputs=asset.max_inputs,
+        table=asset.table,
         modified=SAVED,
         is_subnet=True,
     )
@@ -159,15 +168,16 @@ def library(asset: Asset, written: Mapping[str, bytes]) -> ExpandedLibrary:
         "InternalFileOptions": encode_text({"nodeconntype": False, "nodeparmtype": False}).encode(),
         "TypePropertiesOptions": _TYPE_PROPERTIES.encode(),
         "Help": written["Help"],
-        "Tools.shelf": _TOOL.encode(),
+        "Tools.shelf": _TOOL.format(
+            context=asset.table.upper(), module=asset.table.lower()
+        ).encode(),
         "PythonModule": asset.module.encode(),
         "IconSVG": written["IconSVG"],
         "ExtraFileOptions": encode_text(_script_options("PythonModule")).encode(),
     }
     order = tuple(files)
     order = (*order[:3], CONTENTS, *order[3:])
-    interface = dialogscript.decode(text_of(written["DialogScript"]))
-    made = ExpandedDefinition(asset.section, order, files, contents(asset, interface))
+    made = ExpandedDefinition(asset.section, order, files, network)
     return ExpandedLibrary((record,), (made,))
 
 
@@ -187,7 +197,7 @@ def _create_script(asset: Asset) -> str:
         f"{asset.type} operator\n#\n\n"
         'if ( "$arg1" == "" ) then\n    echo This script is intended as a creation script\n'
         "    exit\nendif\n\n# Node $arg1 ("
-        f"{NAMESPACE}::Top/{asset.name}::{VERSION})\n"
+        f"{NAMESPACE}::{asset.table}/{asset.name}::{VERSION})\n"
         "opexprlanguage -s hscript $arg1\nopuserdata -n '___Version___' -v '' $arg1\n"
     )
 
@@ -221,15 +231,15 @@ _TOOL = """<?xml version="1.0" encoding="UTF-8"?>
 
   <tool name="$HDA_DEFAULT_TOOL" label="$HDA_LABEL" icon="$HDA_ICON">
     <toolMenuContext name="viewer">
-      <contextNetType>TOP</contextNetType>
+      <contextNetType>{context}</contextNetType>
     </toolMenuContext>
     <toolMenuContext name="network">
       <contextOpType>$HDA_TABLE_AND_NAME</contextOpType>
     </toolMenuContext>
     <toolSubmenu>nvdiffrec</toolSubmenu>
-    <script scriptType="python"><![CDATA[import toptoolutils
+    <script scriptType="python"><![CDATA[import {module}toolutils
 
-toptoolutils.genericTool(kwargs, '$HDA_NAME')]]></script>
+{module}toolutils.genericTool(kwargs, '$HDA_NAME')]]></script>
   </tool>
 </shelfDocument>
 """
@@ -264,31 +274,33 @@ def contents(asset: Asset, interface: Interface) -> Members:
     found: list[tuple[str, bytes]] = [
         ("node_type", b"Top\n"),
         ("hdaroot.init", definition.encode_init(Init(asset.type)).encode()),
-        ("hdaroot.def", definition.encode(_placed(0, 0)).encode()),
-        ("hdaroot.userdata", _no_version()),
+        ("hdaroot.def", definition.encode(placed(0, 0)).encode()),
+        ("hdaroot.userdata", no_version()),
         ("hdaroot.inp", texts.encode_dots([dot]).encode()),
         (f"{processor}.init", definition.encode_init(Init("pythonprocessor")).encode()),
-        (f"{processor}.def", definition.encode(_wired("(0)", None, True)).encode()),
+        (f"{processor}.def", definition.encode(wired("(0)", None, True)).encode()),
         *([(f"{processor}.multiparm", texts.encode_links(links).encode())] if links else []),
         (f"{processor}.spareparmdef", spare.encode()),
         (f"{processor}.chn", channels.encode(driven).encode()),
         (f"{processor}.parm", build.parm_member(values, set(follows))),
-        (f"{processor}.userdata", _no_version()),
+        (f"{processor}.userdata", no_version()),
         (f"{output}.init", definition.encode_init(Init("output")).encode()),
-        (f"{output}.def", definition.encode(_wired("pythonprocessor1", 1, False)).encode()),
+        (f"{output}.def", definition.encode(wired("pythonprocessor1", 1, False)).encode()),
         (f"{output}.parm", build.parm_member({"outputidx": 0})),
-        (f"{output}.userdata", _no_version()),
+        (f"{output}.userdata", no_version()),
         ("hdaroot.order", texts.encode_order(["pythonprocessor1", "output0"]).encode()),
         ("hdaroot.net", texts.encode_net(1).encode()),
     ]
     return tuple(found)
 
 
-def _no_version() -> bytes:
+def no_version() -> bytes:
+    """The user data of a node that has no version."""
     return options.encode({"___Version___": ""})
 
 
-def _placed(x: float, y: float) -> Definition:
+def placed(x: float, y: float) -> Definition:
+    """Where a node lies; nothing is wired to it."""
     on = ("colordefault", "exposed")
     return Definition(
         position=(f"{x:g}", f"{y:g}"),
@@ -305,9 +317,13 @@ def _placed(x: float, y: float) -> Definition:
     )
 
 
-def _wired(source: str, source_id: int | None, has_output: bool) -> Definition:
-    """The processor (with an output) above, the asset's output below; input 0 has the id 0."""
-    place = _placed(0, 3 if has_output else 0)
+def wired(source: str | None, source_id: int | None, has_output: bool) -> Definition:
+    """The working node (with an output) above, the asset's output below; input 0 has the id 0.
+
+    Without a ``source`` there is no input, and the output has that id.
+    """
+    inputs = () if source is None else (source,)
+    place = placed(0, 3 if has_output else 0)
     flags = dict(place.flags or {})
     if not has_output:
         flags |= {"display": True, "render": True}
@@ -317,10 +333,10 @@ def _wired(source: str, source_id: int | None, has_output: bool) -> Definition:
         stat=place.stat,
         color=place.color,
         comment="",
-        connector_next_id=2 if has_output else 1,
-        outputs=(NamedOutput(1, "output1"),) if has_output else (),
-        named_inputs=(NamedInput(0, source, source_id, "input1"),),
-        inputs=(Wire(0, source),),
+        connector_next_id=len(inputs) + has_output,
+        outputs=(NamedOutput(len(inputs), "output1"),) if has_output else (),
+        named_inputs=tuple(NamedInput(0, one, source_id, "input1") for one in inputs),
+        inputs=tuple(Wire(0, one) for one in inputs),
         delete_script="",
         expression_language="hscript",
     )

@@ -1,4 +1,5 @@
-"""Brings a trained scene into ``/obj``: mesh, material, and the light probe as environment light.
+"""Brings a trained scene into ``/obj``: mesh, material, and the light probe as environment light;
+or into ``/stage`` by the node that references its USD.
 
 Texture conventions are those of the toolkit: albedo is sRGB; ``texture_ks`` is linear with
 roughness in green and metalness in blue; the normal map is tangent space with +Y up, tangents and
@@ -18,8 +19,11 @@ from typing import cast
 
 import hou
 
+from nvdiffrec_tops.houdini import result_files
 from nvdiffrec_tops.houdini.messages import ToolError
 
+RESULT = "kartaverse::nvdiffrec_result::1.0"
+"""The asset that brings a result into Solaris."""
 _GREEN, _BLUE = 2, 3
 """Positions in the shader's channel menus: luminance, red, green, blue, alpha."""
 _PROBE_ROTATION = (0.0, 180.0, 0.0)
@@ -64,6 +68,34 @@ def load(folder: Path) -> list[str]:
             one.moveToGoodPosition()
             one.setSelected(True, clear_all_selected=one is made[0])
     return missing
+
+
+def has_component(folder: Path) -> bool:
+    """Whether a result has a USD component that can be loaded into Solaris."""
+    try:
+        result_files.component(folder)
+    except ToolError:
+        return False
+    return True
+
+
+def load_into_solaris(folder: Path) -> None:
+    """Make an *nvdiffrec Result* node in ``/stage`` that shows the results in an output folder.
+
+    Raises:
+        ToolError: there is no USD component in the folder, or no place for the node.
+    """
+    result_files.component(folder)
+    name = re.sub(r"\W", "_", folder.name, flags=re.ASCII) or "result"
+    with hou.undos.group(f"Load nvdiffrec result {name}"):
+        made = cast("hou.LopNode", _node("/stage", RESULT, f"nvdiffrec_{name}"))
+        missing: list[str] = []
+        _set(made, {"result": folder.as_posix()}, missing)
+        if missing:
+            raise ToolError(f"{missing[0]}; install asset and package of one version")
+        made.moveToGoodPosition()
+        made.setDisplayFlag(True)
+        made.setSelected(True, clear_all_selected=True)
 
 
 def _geometry(mesh: Path, name: str, material: hou.OpNode, missing: list[str]) -> hou.OpNode:

@@ -13,6 +13,8 @@ from nvdiffrec_tops.houdini import callbacks, environment_setup, load_result, me
 from nvdiffrec_tops.houdini.messages import ToolError
 
 STATIC = "kartaverse::nvdiffrec_static::1.0"
+OBJECTS, SOLARIS, CANCEL = range(3)
+"""The buttons of *Load Result*."""
 
 
 @messages.told
@@ -84,7 +86,10 @@ def create_environment(kwargs: Mapping[str, Any]) -> None:
 
 @messages.told
 def load_results(kwargs: Mapping[str, Any]) -> None:
-    """Import trained meshes with material and light: those of the selected nodes, or a folder."""
+    """Import trained meshes with material and light: those of the selected nodes, or a folder.
+
+    With windows, and where the results have USD, the artist says whether into /obj or Solaris.
+    """
     folders = _folders_of(hou.selectedNodes())
     if not folders and hou.isUIAvailable():
         chosen = hou.ui.selectFile(
@@ -93,15 +98,34 @@ def load_results(kwargs: Mapping[str, Any]) -> None:
         folders = [hou.text.expandString(chosen)] if chosen else []
     if not folders:
         raise ToolError("select a node with trained work items, or choose an output folder")
+    place = _place(folders)
+    if place == CANCEL:
+        return
     missing: list[str] = []
     with hou.undos.group("nvdiffrec Load Result"):
         for folder in folders:
-            missing += load_result.load(Path(folder))
+            if place == SOLARIS:
+                load_result.load_into_solaris(Path(folder))
+            else:
+                missing += load_result.load(Path(folder))
     if missing:
         messages.tell(
             "The results are loaded, but some things could not be set:",
             details="\n".join(dict.fromkeys(missing)),
         )
+
+
+def _place(folders: Sequence[str]) -> int:
+    """Where results are to go: the button that the artist presses."""
+    if not hou.isUIAvailable() or not all(load_result.has_component(Path(one)) for one in folders):
+        return OBJECTS
+    return hou.ui.displayMessage(
+        "Where are the results to be loaded?",
+        buttons=("/obj", "Solaris", "Cancel"),
+        default_choice=OBJECTS,
+        close_choice=CANCEL,
+        title=messages.TITLE,
+    )
 
 
 def _folders_of(nodes: Sequence[Any]) -> list[str]:

@@ -248,7 +248,10 @@ def _forget(modules: Iterable[str]) -> None:
 
 
 # -- tools: a hou that records -----------------------------------------------------------------
-MODULES = ("messages", "callbacks", "load_result", "environment_setup", "shelf")
+MODULES = (
+    *("messages", "callbacks", "load_result", "environment_setup", "result_files", "result_nodes"),
+    "shelf",
+)
 TOP = SimpleNamespace(nodeType=lambda name: None if name.startswith("unknown") else name)
 """``hou.topNodeTypeCategory()``."""
 
@@ -292,7 +295,7 @@ class RecordedNode:
         mine = (
             name in self.values
             or self.type_name in ("geo", "file", "envlight", "material")
-            or self.type_name.startswith("principled")
+            or self.type_name.startswith(("principled", "kartaverse::nvdiffrec_result"))
         )
         return RecordedParm(self, name) if mine and name not in self.lacks else None
 

@@ -16,7 +16,7 @@ from nvdiffrec_tops.assets import shipped
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 VERSIONS = ("3.11", "3.13")  # of Houdini 20.5 and 21, and of Houdini 22
-PROVIDED = {"hou", "pdg"}  # by Houdini
+PROVIDED = {"hou", "pdg", "pxr"}  # by Houdini
 OURS = {"diffrec", "houfiles", "nvdiffrec_contract", "nvdiffrec_tops", "topcook"}
 ROOT = Path(__file__).resolve().parents[3]
 SOURCES = ROOT / "python3.11libs"
