@@ -24,6 +24,7 @@ _CORES = 4
 def main() -> None:
     """Compile, and wait until it is done."""
     with WarmUp(max(_CORES, os.cpu_count() or 1)) as ahead, tempfile.TemporaryDirectory() as place:
+        ahead.compile_cleaning()
         ahead.compile_charting()
         ahead.compile_kernels(torch.device("cpu"))
         folder = Path(place)

@@ -61,7 +61,8 @@ def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
             print(plain(f"Up to date: results in {folder}; --restart trains again"), flush=True)
         return 0
     warm.wake_gpu(config.diffrec.device, number)
-    if not number:  # one process charts for all
+    if not number:  # one process does it for all
+        warm.compile_cleaning()
         warm.compile_charting()
 
     import torch  # seconds to load: not for --help or a mistyped flag

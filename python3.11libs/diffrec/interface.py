@@ -69,6 +69,7 @@ def train(
 
     with WarmUp() as warm:
         warm.wake_gpu(config.diffrec.device)
+        warm.compile_cleaning()
         warm.compile_charting()
 
         from diffrec.runtime import gpu_memory

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+CLEANING = "cleaning"  # the kernels of `diffrec.cleaning`
 CHARTING = "charting"  # the kernels of `diffrec.charting.charts`
 # Kernels of Warp go by the name of their Python module.
 

@@ -174,6 +174,22 @@ class Extensions:
         "share of the first pass over which the finer levels of the material's hash grid come in; "
         "0 has all of them from the start",
     )
+    remove_unsupported: bool = _row(
+        True,
+        check.BOOLEAN,
+        "after the first pass, remove connected components that no training view sees, or misses "
+        "where they are small",
+    )
+    remesh: bool = _row(
+        True,
+        check.BOOLEAN,
+        "after the first pass, lay even triangles on the surface, about as many of them",
+    )
+    untangle: bool = _row(
+        True,
+        check.BOOLEAN,
+        "after the second pass, smooth the places where the surface passes through itself",
+    )
     uv_method: Literal["projection", "xatlas"] = _row(
         "projection",
         check.choice("projection", "xatlas"),

@@ -76,6 +76,12 @@ _SURFACE = {
     "smooths the whole surface, and shrinks fine parts.",
     "laplace_scale": "Higher: smoother surfaces in the second pass. Lower it (3000) where relief "
     "is lost, raise it where the surface is rough.",
+    "remove_unsupported": "Takes floating shards and hidden inner shells away; the log lists them. "
+    "Off where a real part is lost.",
+    "remesh": "Even triangles instead of slivers, which shade and deform better. Off to keep the "
+    "first pass's own.",
+    "untangle": "Where the surface passes through itself, simulation, sculpting and printing fail. "
+    "Off leaves such places as they were trained.",
     "lock_pos": "For a shape that is right already: only material and light are learned.",
     "uv_method": "xatlas cuts finer charts and takes far longer on large meshes.",
     "uv_timeout": "Raise it for a large mesh that shall have xatlas's charts.",

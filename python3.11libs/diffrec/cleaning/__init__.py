@@ -1,1 +1,1 @@
-"""What a surface still needs before it carries textures: shards removed, even triangles, no knots."""
+"""What a surface needs before it is kept: no shards, even triangles, no knots."""

@@ -144,7 +144,9 @@ def flip(corner: int, triangles: Ints, opposite: Ints, at: Ints) -> None:
 
 
 @numba.njit(cache=True)
-def collapse(corner: int, around: Ints, count: int, triangles: Ints, opposite: Ints, at: Ints) -> None:
+def collapse(
+    corner: int, around: Ints, count: int, triangles: Ints, opposite: Ints, at: Ints
+) -> None:
     """Let the side opposite a corner vanish: its second end becomes its first.
 
     `around`: the corners of the second end, `count` of them.

@@ -110,12 +110,11 @@ def _meet(f: int, g: int, corner: Floats, triangles: Ints) -> bool:
     a, b = corner[f], corner[g]
     for k in range(3):
         # Sides are opposite their corner: only that opposite a shared one can pass through.
-        if shared == 0 or k == of_f:
-            if _pierces(a[(k + 1) % 3], a[(k + 2) % 3], b[0], b[1], b[2]):
-                return True
-        if shared == 0 or k == of_g:
-            if _pierces(b[(k + 1) % 3], b[(k + 2) % 3], a[0], a[1], a[2]):
-                return True
+        p, q = (k + 1) % 3, (k + 2) % 3
+        if (shared == 0 or k == of_f) and _pierces(a[p], a[q], b[0], b[1], b[2]):
+            return True
+        if (shared == 0 or k == of_g) and _pierces(b[p], b[q], a[0], a[1], a[2]):
+            return True
     return False
 
 
@@ -128,7 +127,7 @@ def _pierces(p: Floats, q: Floats, a: Floats, b: Floats, c: Floats) -> bool:
     first = _side(p, q, a, b)
     if first == 0:
         return False
-    return first == _side(p, q, b, c) and first == _side(p, q, c, a)
+    return bool(first == _side(p, q, b, c) and first == _side(p, q, c, a))
 
 
 @numba.njit(cache=True)

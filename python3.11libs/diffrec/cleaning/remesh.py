@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from diffrec.cleaning.closest import Surface, nearest
+from diffrec.cleaning.closest import Surface
 from diffrec.cleaning.halfedges import (
     MOST_AROUND,
     ahead,
@@ -22,6 +22,24 @@ from diffrec.cleaning.halfedges import (
     opposites,
     ring,
     split,
+)
+from diffrec.cleaning.judging import (
+    STRAIGHT,
+    Old,
+    are_neighbours,
+    cosine,
+    count_edges,
+    folds,
+    is_far,
+    length_of,
+    linked,
+    normal_of,
+    normals_around,
+    project,
+    squared,
+    strays,
+    turns,
+    wider,
 )
 
 __all__ = ["remeshed"]
@@ -33,8 +51,11 @@ Flags = NDArray[np.bool_]
 ROUNDS = 6
 LONG, SHORT = 4 / 3, 4 / 5
 """Sides above and below these shares of the wanted length are split and collapsed."""
-STRAIGHT = 0.5
-"""A triangle that changes must face within 60 degrees of where it faced, by this cosine."""
+NEAR = 0.12
+"""The middles of triangles that change stay within this share of the wanted length of the old
+surface, on the side of it that they face."""
+BENT = 0.94
+"""Where triangles lie flatter than this cosine that is not looked at."""
 _ROOM = 3  # times the triangles that come in; what would need more is not split
 
 
@@ -67,22 +88,14 @@ def remeshed(positions: Floats, triangles: Ints, length: float = 0.0) -> tuple[F
     fixed = np.zeros(count + most, dtype=np.bool_)
     fixed[:count] = _touching(flat[: 3 * faces], opposite, at[:count])
     surface = Surface.of(positions, triangles)
+    old = (surface.corner, surface.facing, surface.boxes)
     for _ in range(ROUNDS):
-        faces, count = _split_long(wanted * LONG, faces, count, places, flat, opposite, at)
-        _collapse_short(wanted * SHORT, wanted * LONG, faces, places, flat, opposite, at, fixed)
-        _even_valences(faces, places, flat, opposite, at, fixed)
-        _relax(
-            count,
-            places,
-            flat,
-            opposite,
-            at,
-            fixed,
-            surface.corner,
-            surface.facing,
-            surface.boxes,
-            wanted,
-        )
+        faces, count = _split_long(wanted, faces, count, places, flat, opposite, at, old)
+        sharp = count_edges(faces, count, places, flat, opposite) == 2
+        _collapse_short(wanted, faces, places, flat, opposite, at, fixed, sharp, old)
+        _even_valences(wanted, faces, places, flat, opposite, at, fixed, old)
+        kept = fixed[:count] | (count_edges(faces, count, places, flat, opposite) == 2)
+        _relax(wanted, count, places, flat, opposite, at, kept, old)
     kept = flat[: 3 * faces].reshape(-1, 3)[opposite[: 3 * faces : 3] != -2]
     used, shared = np.unique(kept, return_inverse=True)
     return places[used], shared.reshape(-1, 3).astype(np.int64)
@@ -104,45 +117,34 @@ def _fans(owned: Ints, opposite: Ints, at: Ints) -> Flags:
     return found
 
 
-@numba.njit(cache=True, inline="always")
-def _squared(a: Floats, b: Floats) -> float:
-    return (a[0] - b[0]) ** 2 + (a[1] - b[1]) ** 2 + (a[2] - b[2]) ** 2
-
-
-@numba.njit(cache=True)
-def _normal(a: Floats, b: Floats, c: Floats) -> tuple[float, float, float]:
-    """Along the side that a triangle faces, twice its area long."""
-    ux, uy, uz = b[0] - a[0], b[1] - a[1], b[2] - a[2]
-    vx, vy, vz = c[0] - a[0], c[1] - a[1], c[2] - a[2]
-    return uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-
-
-@numba.njit(cache=True)
-def _cosine(m: tuple[float, float, float], n: tuple[float, float, float]) -> float:
-    """Of the angle between two; 1 where the first is nothing, -1 where the second is."""
-    before = m[0] * m[0] + m[1] * m[1] + m[2] * m[2]
-    after = n[0] * n[0] + n[1] * n[1] + n[2] * n[2]
-    if before < 1e-200:
-        return 1.0
-    if after < 1e-200:
-        return -1.0
-    return (m[0] * n[0] + m[1] * n[1] + m[2] * n[2]) / np.sqrt(before * after)
-
-
 @numba.njit(cache=True)
 def _split_long(
-    limit: float, faces: int, count: int, places: Floats, flat: Ints, opposite: Ints, at: Ints
+    wanted: float,
+    faces: int,
+    count: int,
+    places: Floats,
+    flat: Ints,
+    opposite: Ints,
+    at: Ints,
+    old: Old,
 ) -> tuple[int, int]:
+    limit = wanted * LONG
     room = len(flat) // 3 - 2
+    side = np.empty(3)
     for corner in range(3 * faces):
         across = opposite[corner]
         if across == -2 or across > corner or faces > room:
             continue
         a, b = flat[ahead(corner)], flat[back(corner)]
-        if _squared(places[a], places[b]) <= limit * limit:
+        if squared(places[a], places[b]) <= limit * limit:
             continue
         for k in range(3):
             places[count, k] = 0.5 * (places[a, k] + places[b, k])
+        if across >= 0:
+            m = normal_of(places[flat[corner]], places[a], places[b])
+            n = normal_of(places[flat[across]], places[b], places[a])
+            side[0], side[1], side[2] = m[0] + n[0], m[1] + n[1], m[2] + n[2]
+            project(places[count], side, old, 2 * NEAR * wanted)
         faces = split(corner, count, faces, flat, opposite, at)
         count += 1
     return faces, count
@@ -150,40 +152,61 @@ def _split_long(
 
 @numba.njit(cache=True)
 def _collapse_short(
-    limit: float,
-    most: float,
+    wanted: float,
     faces: int,
     places: Floats,
     flat: Ints,
     opposite: Ints,
     at: Ints,
     fixed: Flags,
+    sharp: Flags,
+    old: Old,
 ) -> None:
+    limit = wanted * SHORT
     of_a = np.empty(MOST_AROUND, dtype=np.int64)
     of_b = np.empty(MOST_AROUND, dtype=np.int64)
-    middle = np.empty(3)
+    middle, side = np.empty(3), np.empty(3)
     for corner in range(3 * faces):
         if opposite[corner] == -2:
             continue
         a, b = flat[ahead(corner)], flat[back(corner)]
-        if fixed[a] or fixed[b] or _squared(places[a], places[b]) >= limit * limit:
+        if fixed[a] or fixed[b] or squared(places[a], places[b]) >= limit * limit:
             continue
         n_a, n_b = ring(at[a], opposite, of_a), ring(at[b], opposite, of_b)
         if n_a == 0 or n_b == 0:
             continue
         if n_a < 0 or n_b < 0:
             # A border is not moved: what is inside joins it, or one of its vertices another.
-            if n_b < 0 and (n_a > 0 or opposite[corner] >= 0):
+            if n_b < 0 and (
+                n_a > 0 or opposite[corner] >= 0 or turns(b, -n_b, of_b, places, flat, opposite)
+            ):
                 continue
+            middle[:] = places[a]
+        elif sharp[b]:
+            if not sharp[a] or turns(b, n_b, of_b, places, flat, opposite):
+                continue
+            middle[:] = places[a]
+        elif sharp[a]:
             middle[:] = places[a]
         else:
             for k in range(3):
                 middle[k] = 0.5 * (places[a, k] + places[b, k])
-        if not _linked(corner, n_a, n_b, of_a, of_b, flat, opposite, at, fixed):
+        if not linked(corner, n_a, n_b, of_a, of_b, flat, opposite, at, fixed):
             continue
+        inside = n_a > 0 and n_b > 0 and not sharp[a]
         n_a, n_b = abs(n_a), abs(n_b)
-        if _folds(middle, a, b, n_a, of_a, places, flat, most) or _folds(
-            middle, b, a, n_b, of_b, places, flat, most
+        side[:] = 0.0
+        total = normals_around(a, n_a, of_a, places, flat, side)
+        total += normals_around(b, n_b, of_b, places, flat, side)
+        if inside and not project(middle, side, old, wanted):
+            continue
+        if folds(middle, a, b, n_a, of_a, places, flat, wanted * LONG) or folds(
+            middle, b, a, n_b, of_b, places, flat, wanted * LONG
+        ):
+            continue
+        if length_of(side) < BENT * total and (
+            strays(middle, a, b, n_a, of_a, places, flat, old, wanted * NEAR)
+            or strays(middle, b, a, n_b, of_b, places, flat, old, wanted * NEAR)
         ):
             continue
         places[a] = middle
@@ -191,66 +214,15 @@ def _collapse_short(
 
 
 @numba.njit(cache=True)
-def _linked(
-    corner: int,
-    n_a: int,
-    n_b: int,
-    of_a: Ints,
-    of_b: Ints,
+def _even_valences(
+    wanted: float,
+    faces: int,
+    places: Floats,
     flat: Ints,
     opposite: Ints,
     at: Ints,
     fixed: Flags,
-) -> bool:
-    """Whether the surface stays one when the side opposite a corner vanishes."""
-    wanted = 1 if opposite[corner] < 0 else 2
-    if abs(n_a) + abs(n_b) > MOST_AROUND:
-        return False
-    shared = 0
-    for i in range(abs(n_a)):
-        for far in (flat[ahead(of_a[i])], flat[back(of_a[i])]):
-            # On a border the last neighbour is the second of one triangle alone.
-            if far == flat[back(of_a[i])] and opposite[ahead(of_a[i])] >= 0:
-                continue
-            for j in range(abs(n_b)):
-                last = opposite[ahead(of_b[j])] < 0
-                if far == flat[ahead(of_b[j])] or (last and far == flat[back(of_b[j])]):
-                    shared += 1
-    if shared != wanted:
-        return False
-    around = np.empty(MOST_AROUND, dtype=np.int64)
-    for c in (corner, opposite[corner]):
-        if c < 0:
-            continue
-        if fixed[flat[c]]:
-            return False
-        count = ring(at[flat[c]], opposite, around)
-        # Three around a vertex would become two that cover each other.
-        if count == 0 or (count > 0 and count < 4) or (count < 0 and count > -2):
-            return False
-    return True
-
-
-@numba.njit(cache=True)
-def _folds(
-    place: Floats, v: int, other: int, count: int, around: Ints, places: Floats, flat: Ints, most: float
-) -> bool:
-    """Whether a triangle around v that does not have `other` turns, or grows, when v moves."""
-    for k in range(count):
-        p, q = flat[ahead(around[k])], flat[back(around[k])]
-        if p == other or q == other:
-            continue
-        if _squared(place, places[p]) > most * most or _squared(place, places[q]) > most * most:
-            return True
-        before = _normal(places[v], places[p], places[q])
-        if _cosine(before, _normal(place, places[p], places[q])) < STRAIGHT:
-            return True
-    return False
-
-
-@numba.njit(cache=True)
-def _even_valences(
-    faces: int, places: Floats, flat: Ints, opposite: Ints, at: Ints, fixed: Flags
+    old: Old,
 ) -> None:
     around = np.empty(MOST_AROUND, dtype=np.int64)
     for corner in range(3 * faces):
@@ -274,60 +246,37 @@ def _even_valences(
             off += abs(over + change) - abs(over)
         if not possible or off > 0:
             continue
-        if off == 0 and not _wider(places[v], places[w], places[a], places[b]):
+        if off == 0 and not wider(places[v], places[w], places[a], places[b]):
             continue
-        if _neighbours(at[v], w, opposite, flat, around):
+        if are_neighbours(at[v], w, opposite, flat, around):
             continue
-        first = _normal(places[v], places[a], places[b])
-        second = _normal(places[w], places[b], places[a])
-        if _cosine(first, second) < STRAIGHT:
+        first = normal_of(places[v], places[a], places[b])
+        second = normal_of(places[w], places[b], places[a])
+        if cosine(first, second) < STRAIGHT:
             continue
         both = (first[0] + second[0], first[1] + second[1], first[2] + second[2])
-        if (
-            _cosine(both, _normal(places[v], places[a], places[w])) < STRAIGHT
-            or _cosine(both, _normal(places[w], places[b], places[v])) < STRAIGHT
+        third = normal_of(places[v], places[a], places[w])
+        fourth = normal_of(places[w], places[b], places[v])
+        if cosine(both, third) < STRAIGHT or cosine(both, fourth) < STRAIGHT:
+            continue
+        if cosine(first, second) < BENT and (
+            is_far(places[v], places[a], places[w], third, old, wanted * NEAR)
+            or is_far(places[w], places[b], places[v], fourth, old, wanted * NEAR)
         ):
             continue
         flip(corner, flat, opposite, at)
 
 
 @numba.njit(cache=True)
-def _wider(v: Floats, w: Floats, a: Floats, b: Floats) -> bool:
-    """Whether the smallest angle grows when side a b of two triangles becomes v w."""
-    now = min(_sine(v, a, b), _sine(w, b, a))
-    return min(_sine(v, a, w), _sine(w, b, v)) > now + 1e-9
-
-
-@numba.njit(cache=True)
-def _sine(a: Floats, b: Floats, c: Floats) -> float:
-    """Of a triangle's smallest angle."""
-    n = _normal(a, b, c)
-    x, y, z = _squared(a, b), _squared(b, c), _squared(c, a)
-    longer = max(min(max(x, y), z), min(x, y)) * max(x, y, z)
-    return np.sqrt((n[0] * n[0] + n[1] * n[1] + n[2] * n[2]) / max(longer, 1e-300))
-
-
-@numba.njit(cache=True)
-def _neighbours(start: int, other: int, opposite: Ints, flat: Ints, around: Ints) -> bool:
-    """Whether a side joins a corner's vertex and another."""
-    for k in range(abs(ring(start, opposite, around))):
-        if flat[ahead(around[k])] == other or flat[back(around[k])] == other:
-            return True
-    return False
-
-
-@numba.njit(cache=True)
 def _relax(
+    length: float,
     count: int,
     places: Floats,
     flat: Ints,
     opposite: Ints,
     at: Ints,
     fixed: Flags,
-    corner: Floats,
-    facing: Floats,
-    boxes: Floats,
-    reach: float,
+    old: Old,
 ) -> None:
     """Move vertices to the middle of their neighbours, within the surface."""
     around = np.empty(MOST_AROUND, dtype=np.int64)
@@ -340,27 +289,27 @@ def _relax(
             continue
         side[:] = 0.0
         wanted[:] = 0.0
-        total = 0.0
+        total = normals_around(v, n, around, places, flat, side)
+        summed = length_of(side)
+        if total <= 0 or summed <= 1e-6 * total:
+            continue
         for k in range(n):
             p, q = flat[ahead(around[k])], flat[back(around[k])]
-            normal = _normal(places[v], places[p], places[q])
-            area = np.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2)
+            area = length_of(normal_of(places[v], places[p], places[q])) / total
             for j in range(3):
-                side[j] += normal[j]
                 wanted[j] += area * (places[v, j] + places[p, j] + places[q, j]) / 3.0
-            total += area
-        length = np.sqrt(side[0] ** 2 + side[1] ** 2 + side[2] ** 2)
-        if total <= 0 or length <= 1e-6 * total:
-            continue
         along = 0.0
         for j in range(3):
-            side[j] /= length
-            wanted[j] /= total
+            side[j] /= summed
             along += side[j] * (places[v, j] - wanted[j])
         for j in range(3):
             wanted[j] += side[j] * along
-        _, found, x, y, z = nearest(corner, facing, boxes, wanted, side, reach)
-        if found >= 0:
-            wanted[0], wanted[1], wanted[2] = x, y, z
-        if not _folds(wanted, v, -1, n, around, places, flat, 1e100):
-            places[v] = wanted
+        if not project(wanted, side, old, length):
+            continue
+        if folds(wanted, v, -1, n, around, places, flat, 1e100):
+            continue
+        if summed < BENT * total and strays(
+            wanted, v, -1, n, around, places, flat, old, length * NEAR
+        ):
+            continue
+        places[v] = wanted

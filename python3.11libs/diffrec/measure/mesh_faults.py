@@ -1,4 +1,4 @@
-"""What is wrong with a mesh, in figures: shards, knots, slivers, open and manifold-breaking sides."""
+"""What is wrong with a mesh, in figures: shards, knots, slivers, open and crowded sides."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from diffrec.cleaning.intersections import intersecting
 from diffrec.charting.ids import chart_ids
+from diffrec.cleaning.intersections import intersecting
 
 __all__ = ["MeshFaults", "measure_mesh", "smallest_angles"]
 
@@ -78,4 +78,4 @@ def smallest_angles(positions: Floats, triangles: Ints) -> Floats:
     # The smallest angle lies between the two longer sides.
     longest = np.sort(length, axis=1)
     sine = doubled / np.maximum(longest[:, 1] * longest[:, 2], 1e-300)
-    return np.degrees(np.arcsin(np.clip(sine, 0.0, 1.0)))
+    return np.asarray(np.degrees(np.arcsin(np.clip(sine, 0.0, 1.0))))

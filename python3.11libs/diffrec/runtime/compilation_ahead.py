@@ -50,7 +50,8 @@ class _Work:
 class WarmUp:
     """Makes ready what a run needs, as long as the context lasts; leaving it ends what is not done.
 
-    `wake_gpu` and `compile_charting` belong before the import of PyTorch, `compile_kernels` after
+    `wake_gpu`, `compile_cleaning` and `compile_charting` belong before the import of PyTorch,
+    `compile_kernels` after
     all others. Nothing here raises, waits, or prints.
     """
 
@@ -95,9 +96,16 @@ class WarmUp:
 
     def compile_charting(self) -> None:
         """Compile the kernels of charting where this machine has not done so before."""
-        sources = sorted((_PACKAGE / "charting").glob("*.py"))
-        module, parts = "diffrec.charting.compile_kernels", ("packing", "layout")
-        work = _Work(side_work.CHARTING, module, parts, tuple(sources))
+        self._compile_between(side_work.CHARTING, ("packing", "layout"))
+
+    def compile_cleaning(self) -> None:
+        """The same of what comes before charting."""
+        self._compile_between(side_work.CLEANING, ("cleaning",))
+
+    def _compile_between(self, room: str, parts: tuple[str, ...]) -> None:
+        """The kernels of a room that works between the passes."""
+        sources = sorted((_PACKAGE / room).glob("*.py"))
+        work = _Work(room, f"diffrec.{room}.compile_kernels", parts, tuple(sources))
         if self._cores < _MANY:
             self._later.append(work)
         else:

@@ -13,6 +13,8 @@ from torch import Tensor
 from diffrec import imagefiles, side_work
 from diffrec.asset.finished import write_finished
 from diffrec.charting.charts import Charted, chart
+from diffrec.cleaning.clean import evened, loosened, plain
+from diffrec.cleaning.support import supported
 from diffrec.data.load import load_views
 from diffrec.data.rendered import known_light
 from diffrec.data.views import ImageViews, Views
@@ -222,15 +224,16 @@ class _Run:
         def outcome() -> tuple[Mesh, tuple[Tensor, Tensor, Tensor], ValidationResult | None]:
             with torch.no_grad():
                 surface = geometry.mesh().with_normals().detach()
+            surface = self._without_shards(surface)
             # Where the GPU validates, the processor charts meanwhile.
             on_gpu = self.device.type == "cuda"
-            charting = side_work.beside(lambda: self._chart(surface)) if on_gpu else None
+            charting = side_work.beside(lambda: self._charted(surface)) if on_gpu else None
             validation = self._validate(scene, "dmtet_validate")
+            mesh = self._told(self._charted(surface) if charting is None else charting())
             self.log(
-                f"Base mesh has {surface.triangles.shape[0]} triangles and "
-                f"{surface.positions.shape[0]} vertices."
+                f"Base mesh has {mesh.triangles.shape[0]} triangles and "
+                f"{mesh.positions.shape[0]} vertices."
             )
-            mesh = self._told(self._chart(surface) if charting is None else charting())
             return mesh, bake(material, mesh, config.texture_res), validation
 
         mesh, (kd, ks, normal), validation = self.ranks.of_first(outcome)
@@ -303,6 +306,7 @@ class _Run:
         self._train(TexturePass(config, mesh, geometry, material), scene)
         if not self.ranks.leads:
             return Reconstruction(self.folder, first, None, mesh.triangles.shape[0])
+        self._loosen(geometry)
         if self.preview is not None:
             self.preview.end(scene)
         with imagefiles.PictureWriter() as writer:
@@ -320,6 +324,29 @@ class _Run:
             self._contact_sheet(scene, writer)
         write_finished(config, self.folder, final, material, self.light, self.log)
         return Reconstruction(self.folder, first, validation, final.triangles.shape[0])
+
+    def _without_shards(self, surface: Mesh) -> Mesh:
+        if not self.config.diffrec.remove_unsupported:
+            return surface
+        found = supported(surface, self.training)
+        for line in found.lines():
+            self.log(line)
+        return found.mesh
+
+    def _charted(self, surface: Mesh) -> Charted:
+        """The first pass's surface with even triangles and texture coordinates."""
+        return self._chart(evened(surface) if self.config.diffrec.remesh else surface)
+
+    def _loosen(self, geometry: VertexGeometry) -> None:
+        """Mend what the second pass has tangled, and say what its mesh is like."""
+        from diffrec.measure.mesh_faults import measure_mesh  # Numba takes a moment to load
+
+        with torch.no_grad():
+            mesh = geometry.mesh().detach()
+            if self.config.diffrec.untangle and not self.config.lock_pos:
+                geometry.positions.copy_(loosened(mesh, self.log))
+                mesh = mesh.with_positions(geometry.positions.detach())
+        self.log(f"Mesh: {measure_mesh(*plain(mesh))}")
 
     def _chart(self, mesh: Mesh) -> Charted:
         own = self.config.diffrec
