@@ -15,8 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from nvdiffrec_contract import configuration, effects, failurefile, options, resultfile
-from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS, Row
+from nvdiffrec_contract import configuration, failurefile, options, resultfile
+from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS, Row, effects
 from nvdiffrec_contract.files import replace_file
 from nvdiffrec_contract.jsonfiles import text_of
 from nvdiffrec_contract.options import OPTIONS
@@ -126,7 +126,7 @@ def fields_page() -> str:
         "# Fields of a training configuration",
         "",
         "Written by `python -m nvdiffrec_contract.schemas docs` from the table in",
-        "`nvdiffrec_contract/configuration.py` and the texts in `nvdiffrec_contract/effects.py`.",
+        "`nvdiffrec_contract/configuration`: its fields and, in `effects.py`, what they do.",
         "A field that a file does not name has its default. Fields of the engine diffrec alone",
         'stand inside the object `"diffrec": {...}`; nvdiffrec is never shown them. A name that',
         "begins with `_` is a comment. `nvdiffrec-tops new FOLDER` writes a file to begin with.",

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nvdiffrec_contract import configuration, effects, failurefile, failureline, schemas
-from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS
+from nvdiffrec_contract import configuration, failurefile, failureline, schemas
+from nvdiffrec_contract.configuration import EXTENSIONS, FIELDS, effects
 from nvdiffrec_contract.errors import ConfigError
 from nvdiffrec_contract.failure import Failure
 
