@@ -4,7 +4,8 @@
 python scripts/build_release.py [--output FILE.zip]
 
 It holds the package file and beside it one folder: the assets in binary form, scenes, shelf, Python
-packages with their byte code, the sample, photographs to begin with, help and licence. Nothing has to be written into it.
+packages with their byte code, the sample, photographs to begin with, help and licence. Nothing has
+to be written into it.
 """
 
 from __future__ import annotations
