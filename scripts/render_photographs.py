@@ -29,8 +29,8 @@ FOCAL = 26 / math.hypot(36, 24) * math.hypot(*SIZE)
 """Pixels: the main camera of a phone, 26 mm as a film of 35 mm would have it."""
 BENT = -0.03
 """Radial distortion, of COLMAP's kind."""
-FINER = 1.5
-ROUNDS = ((19, 13.0, 1.95), (13, 40.0, 2.1))
+FINER = 1.25
+ROUNDS = ((18, 13.0, 1.95), (10, 40.0, 2.1))
 """Photographs, degrees above the table and distance of each walk around the bird."""
 MIDDLE = np.array([0.02, 0.0, 0.5], np.float32)
 REACH = 0.75
@@ -43,19 +43,23 @@ Floats = NDArray[np.float32]
 # -- the bird -----------------------------------------------------------------------------------
 def bird(p: Floats) -> Floats:
     """Distance to the bird's surface, about, at points [N, 3]; z is up, it stands at z = 0."""
-    body = _ellipsoid(_turned(p - (-0.02, 0, 0.44), -0.35), (0.40, 0.31, 0.32))
-    head = np.linalg.norm(p - (0.25, 0, 0.80), axis=1) - 0.215
+    body = _ellipsoid(_turned(p - _at(-0.02, 0, 0.44), -0.35), (0.40, 0.31, 0.32))
+    head = np.linalg.norm(p - _at(0.25, 0, 0.80), axis=1) - 0.215
     found = _joined(body, head, 0.14)
     side = np.stack([p[:, 0], np.abs(p[:, 1]), p[:, 2]], axis=1)
-    wing = _ellipsoid(_turned(side - (-0.10, 0.27, 0.47), -0.45), (0.30, 0.075, 0.17))
+    wing = _ellipsoid(_turned(side - _at(-0.10, 0.27, 0.47), -0.45), (0.30, 0.075, 0.17))
     found = _joined(found, wing, 0.03)
-    tail = _ellipsoid(_turned(p - (-0.47, 0, 0.34), -0.5), (0.27, 0.13, 0.05))
+    tail = _ellipsoid(_turned(p - _at(-0.47, 0, 0.34), -0.5), (0.27, 0.13, 0.05))
     found = _joined(found, tail, 0.08)
     beak = _taper(p, (0.40, 0, 0.80), (0.60, 0, 0.755), 0.075, 0.012)
     found = _joined(found, beak, 0.02)
     around = np.hypot(p[:, 0], p[:, 1])
     foot = np.maximum(around - 0.25, np.abs(p[:, 2] - 0.05) - 0.05) - 0.015
     return _joined(found, foot.astype(np.float32), 0.06)
+
+
+def _at(*place: float) -> Floats:
+    return np.array(place, np.float32)
 
 
 def _turned(p: Any, angle: float) -> Floats:
@@ -110,7 +114,9 @@ def paint(p: Floats) -> tuple[Floats, Floats]:
     row = q[:, 2] / 0.062 + np.where(y > 0, 0.4, 0.0)
     feather = q[:, 0] / 0.085 + 0.5 * (np.floor(row) % 2) + 0.3 * _noise(p * 6, 4)
     inside = np.hypot((feather % 1) - 0.5, 0.8 * ((row % 1) - 0.75))
-    leaf = _mixed(rust, _rgb(0.95, 0.70, 0.22), (np.sin(3.1 * np.floor(feather) + row) > 0) * 1.0)
+    tint = _step(_noise(p * 8, 6), 0.25)
+    leaf = _mixed(rust, _rgb(0.95, 0.70, 0.22), tint) * (1 + 0.35 * _noise(p * 17, 7))[:, None]
+    leaf = np.asarray(leaf, np.float32)
     colour = _mixed(colour, _mixed(leaf, deep, _step(inside - 0.42, 0.05)), wing)
     tail = _step(-x - 0.43, 0.01)
     band = _step(np.sin(46 * x + 5 * y + 2.5 * cloud), 0.15)
@@ -122,7 +128,7 @@ def paint(p: Floats) -> tuple[Floats, Floats]:
     colour = _mixed(colour, _rgb(0.97, 0.95, 0.90), _step(0.062 - eye, 0.006))
     colour = _mixed(colour, _rgb(0.04, 0.04, 0.05), _step(0.040 - eye, 0.006))
     foot = _step(0.115 - z, 0.006)
-    rings = _step(np.sin(9 * np.arctan2(y, x) + 3 * _noise(p * 4, 5)), 0.1)
+    rings = _step(_noise(p * (11, 11, 5), 5) + 0.3 * speckles, 0.06)
     colour = _mixed(colour, _mixed(_rgb(0.36, 0.13, 0.10), _rgb(0.80, 0.60, 0.34), rings), foot)
     colour = np.asarray(colour * (1 + 0.16 * speckles[:, None]), np.float32)
     rough = 0.42 + 0.10 * cloud - 0.2 * _step(0.062 - eye, 0.006) + 0.2 * foot
@@ -201,7 +207,11 @@ def _page(chance: np.random.Generator) -> Floats:
     """A page: headlines, columns of print, a few pictures; linear."""
     page = np.full((1200, 900, 3), 206, np.uint8)
     ink = (62, 60, 66)
-    words = ("photograph", "mesh", "light", "albedo", "camera", "mask", "normal", "node", "bird")
+    letters = list("abcdefghijklmnopqrstuvwxyz")
+
+    def word(shortest: int = 2) -> str:
+        return "".join(chance.choice(letters, chance.integers(shortest, 10)))
+
     font = cv2.FONT_HERSHEY_COMPLEX
     cv2.putText(page, "The Daily Mesh", (40, 110), font, 2.9, ink, 7, cv2.LINE_AA)
     cv2.line(page, (30, 140), (870, 140), ink, 4)
@@ -217,11 +227,11 @@ def _page(chance: np.random.Generator) -> Floats:
                 page[row : row + tall, left : left + 196] = drawn
                 row += tall + 34
             elif chance.random() < 0.12:
-                text = str(chance.choice(words)).title()
+                text = word(5).title()
                 cv2.putText(page, text, (left, row + 8), font, 1.0, ink, 3, cv2.LINE_AA)
                 row += 44
             else:
-                text = " ".join(str(one) for one in chance.choice(words, 4))[:22]
+                text = " ".join(word() for _ in range(5))[:22]
                 cv2.putText(page, text, (left, row), font, 0.5, ink, 1, cv2.LINE_AA)
                 row += 21
     return np.asarray((page / 255.0) ** 2.2, np.float32)
@@ -238,12 +248,15 @@ def wall(number: int, side: int = 768) -> Floats:
         * cv2.resize(chance.normal(size=(40, 40)).astype(np.float32), (side, side))[..., None]
     )
     for _ in range(26):
-        wide, tall = chance.integers(20, 130, 2)
+        wide, tall = chance.integers(24, 130, 2)
         left, top = chance.integers(0, side - 130, 2)
         colour = chance.uniform(0.05, 0.75, 3).astype(np.float32)
         frame = (int(left), int(top), int(wide), int(tall))
-        cv2.rectangle(found, frame, colour.tolist(), -1)
-        cv2.rectangle(found, frame, (0.05, 0.04, 0.03), 3)
+        left, top, wide, tall = frame
+        blots = chance.uniform(0.3, 1.2, (5, 5, 3)).astype(np.float32)
+        canvas = cv2.resize(blots, (wide, tall), interpolation=cv2.INTER_CUBIC) * colour
+        found[top : top + tall, left : left + wide] = np.clip(canvas, 0.01, 1)
+        cv2.rectangle(found, frame, chance.uniform(0.02, 0.3, 3).tolist(), 2)
     return found
 
 

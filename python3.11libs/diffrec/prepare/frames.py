@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ BLURRED = 0.25
 """Sharpness of a blurred photograph, in that of the others."""
 ALL_BLURRED = 0.02
 SMALLEST = 64
+LENSES_APART = 12
+"""The lenses of a phone are a factor of ten apart, from the widest to the longest."""
 
 
 @dataclass(frozen=True)
@@ -233,12 +235,32 @@ def _from_files(files: list[Path], asked: Preparation, progress: Progress) -> Fr
                 pictures.sharpness(kept),
             )
         )
+    if len({one.focal for one in found}) > 1 and (honest := _without_lies(found)) != found:
+        progress.line("what EXIF says of the lenses cannot be; the photographs alone decide")
+        found = honest
     sharp = float(np.median([one.sharpness for one in found])) if found else 0.0
     for one in found:
         if one.sharpness < BLURRED * sharp:
             dropped.append((Path(one.source).name, "blurred"))
     kept_ones = tuple(one for one in found if one.sharpness >= BLURRED * sharp)
     return Frames(kept_ones, tuple(dropped))
+
+
+def _without_lies(found: Sequence[Frame]) -> list[Frame]:
+    """Photographs of a size are of one lens that nothing is known of, where EXIF's focal lengths
+    differ more among them than those of a phone's lenses."""
+    focals: dict[tuple[int, int], list[float]] = {}
+    for one in found:
+        if one.focal is not None:
+            focals.setdefault(one.size, []).append(one.focal)
+    lies = {size for size, said in focals.items() if max(said) > LENSES_APART * min(said)}
+    first: dict[tuple[int, int], int] = {}
+    return [
+        replace(one, focal=None, lens=first.setdefault(one.size, one.lens))
+        if one.size in lies
+        else one
+        for one in found
+    ]
 
 
 def _thinned(files: list[Path], most: int) -> tuple[list[Path], list[Path]]:

@@ -166,3 +166,25 @@ def test_a_camera_that_pauses_or_goes_slowly_is_not_refused(
     pauses = min(still, 3 * len(moves))
     cameras._refuse_what_never_moved(*shared([*moves, *[0.0] * pauses], seed))
     cameras._refuse_what_never_moved({}, [])
+
+
+@settings(max_examples=25)
+@given(
+    honest=st.lists(st.sampled_from([13.0, 26.0, 77.0, 120.0]), min_size=1, max_size=8),
+    lies=st.lists(st.floats(0.5, 1.0) | st.floats(1500.0, 5000.0), max_size=3),
+)
+def test_lenses_that_no_phone_has_are_not_believed(honest: list[float], lies: list[float]) -> None:
+    """Several lenses stay apart; where EXIF says what cannot be, the photographs decide."""
+    said = [*honest, *lies]
+    lenses: dict[float, int] = {}
+    listed = [
+        Frame(f"{i}", "", (300, 400), lenses.setdefault(one, len(lenses)), one, False, 0.3)
+        for i, one in enumerate(said)
+    ]
+    other = Frame("other", "", (400, 300), 99, 26.0, False, 0.3)
+    found = frames._without_lies([*listed, other])
+    assert found[-1] == other
+    if max(said) > frames.LENSES_APART * min(said):
+        assert {(one.lens, one.focal) for one in found[:-1]} == {(0, None)}
+    else:
+        assert found[:-1] == listed
