@@ -252,7 +252,7 @@ class _Run:
         try:
             os.mkdir(self.folder)
             unfinished.stamp(self.folder, self.document["digest"], self.engine.checkpoint)
-            goes_on = bool(self.former) and unfinished.adopt(self.former, self.folder)
+            goes_on = self.former is not None and unfinished.adopt(self.former, self.folder)
             if goes_on:
                 self._note("goes on with a training that was ended before its end")
             self.pictures.begin(resumed=goes_on)
