@@ -21,6 +21,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCE = ROOT / "scripts" / "viewer"
 PAGE = ROOT / "python3.11libs" / "nvdiffrec_tops" / "monitor" / "page"
 BUNDLE, LICENCE, RECORD = "three.min.js", "three.LICENSE.txt", "three.json"
+SAMPLES = ("const GGX_SAMPLES = 256;", "const GGX_SAMPLES = 48;")
+"""Samples by which a light is blurred for rough surfaces, as three.js has it and as it is here: a
+browser without a graphics card needs seconds for the former, at every new light of a training."""
 SOURCES = ("entry.js", "package.json", "package-lock.json")
 
 
@@ -29,6 +32,11 @@ def built(folder: Path) -> dict[str, bytes]:
     for name in SOURCES:
         shutil.copyfile(SOURCE / name, folder / name)
     subprocess.run(["npm", "ci", "--no-audit", "--no-fund", "--silent"], cwd=folder, check=True)
+    module = folder / "node_modules" / "three" / "build" / "three.module.js"
+    text = module.read_text(encoding="utf-8")
+    if text.count(SAMPLES[0]) != 1:
+        raise SystemExit(f"{module} has another {SAMPLES[0]}: see what became of it")
+    module.write_text(text.replace(*SAMPLES), encoding="utf-8")
     command = [
         str(folder / "node_modules" / ".bin" / "esbuild"),
         "entry.js",

@@ -26,6 +26,8 @@ from .browser import chromium
 from .folders import finished, result
 
 HOSTILE = "<img src=x onerror=window.broken=1>"
+PATIENCE = 90_000
+"""Milliseconds: without a graphics card, on a busy machine, a picture takes its time."""
 FRAMES = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
 
 
@@ -89,6 +91,7 @@ def page(browser: Any) -> Iterator[Any]:
     """A page whose console and requests are watched: no error, nothing from elsewhere."""
     context = browser.new_context(viewport={"width": 1200, "height": 800})
     opened = context.new_page()
+    opened.set_default_timeout(PATIENCE)
     said: list[str] = []
     elsewhere: list[str] = []
     opened.on("console", lambda m: said.append(m.text) if m.type in ("error", "warning") else None)
@@ -135,7 +138,7 @@ def drawn(page: Any) -> NDArray[np.float64]:
 
 def until(page: Any, expression: str, argument: Any = None) -> None:
     """Wait for an expression. Playwright's own way is forbidden by the page's policy."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE / 1000
     while not page.evaluate(expression, argument):
         assert time.monotonic() < deadline, expression
         page.wait_for_timeout(50)
@@ -169,7 +172,7 @@ def test_a_training_is_seen_while_it_runs(
     shutil.copyfile(trained.folder / "preview" / "mesh.glb", made / "preview" / "mesh.glb")
     shutil.copyfile(trained.folder / "metrics.csv", made / "metrics.csv")
     until(page, "(former) => document.querySelector('.viewer').dataset.revision !== former", former)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 10  # of a busy machine: it is one or two
     assert difference(first, drawn(page)) > 50
     until(
         page,
@@ -293,6 +296,7 @@ def test_axe_finds_nothing_serious(
     path = report.write(Folder(folder), folder / "report.html")
     context = browser.new_context(color_scheme=scheme)
     page = context.new_page()
+    page.set_default_timeout(PATIENCE)
     page.goto(path.as_uri())
     page.wait_for_selector("tbody tr")
     page.evaluate(Path(place).read_text(encoding="utf-8"))

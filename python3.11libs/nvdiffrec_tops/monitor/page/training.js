@@ -153,10 +153,14 @@ Monitor.Comparison = (() => {
     async _thumbnail(one) {
       const group = one.groups.find((group) => group.name === "validate") || one.groups[0];
       if (!group) return null;
-      const told = await Monitor.source.json(`${one.key}/views/${group.name}/0`).catch(() => null);
+      // Of progress pictures the newest counts.
+      const progress = group.name === "progress";
+      const number = progress ? Math.floor((group.count - 1) / 48) : 0;
+      const told = await Monitor.source.json(`${one.key}/views/${group.name}/${number}`).catch(() => null);
       const views = told ? told.views : [];
-      this.most = Math.max(this.most || 0, Math.min(views.length, 48));
-      const files = (views[Math.min(this.number, views.length - 1)] || { files: {} }).files;
+      if (!progress) this.most = Math.max(this.most || 0, Math.min(views.length, 48));
+      const last = views.length - 1;
+      const files = (views[progress ? last : Math.min(this.number, last)] || { files: {} }).files;
       const file = files.opt || files.strip;
       return file ? Monitor.source.address(one.key, file.key, file.revision) : null;
     }
