@@ -35,7 +35,10 @@ FOLDERS = (
     *("hip", "toolbar", "pdg", "python3.11libs", "python3.13libs", "scripts/python", "docs"),
     "examples/photographs",
 )
-FILES = ("LICENSE", "README.md", "CHANGELOG.md", "scripts/batch_cook.py", "scripts/build_scenes.py")
+FILES = (
+    *("LICENSE", "README.md", "CHANGELOG.md"),
+    *("scripts/batch_cook.py", "scripts/build_scenes.py", "scripts/render_turntable.py"),
+)
 LEFT_OUT = ("__pycache__", "*.pyc", "*.egg-info", "api", ".*")
 PYTHONS = ("3.11", "3.13")
 """Of Houdini 20.5 and 21, and of Houdini 22: their byte code is in the release, so that they need

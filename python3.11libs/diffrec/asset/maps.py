@@ -48,12 +48,15 @@ def maps_of(source: Source, vertices: Vertices, tangents: Doubles) -> Maps:
             known[resolution] = texels_of(source.mesh, resolution)
         return known[resolution]
 
-    kd = dilated(source.kd, under(source.kd)).cpu()
-    ks = dilated(source.ks, under(source.ks)).cpu()
     texels = under(source.normal)
     world = in_world(source.normal, source.mesh, texels)
     normal = in_mikktspace(world, source.mesh, vertices, tangents, texels)
-    normal = dilated(normal, texels).cpu()
+    images = (source.kd, source.ks, normal)
+    if len({image.shape for image in images}) == 1:
+        # Together: what is known is the same in all.
+        kd, ks, normal = dilated(torch.cat(images, dim=2), texels).cpu().split(3, dim=2)
+    else:
+        kd, ks, normal = (dilated(image, under(image)).cpu() for image in images)
     normal = functional.normalize(normal, dim=2)
     occlusion, roughness, metalness = torch.split(ks.clamp(0, 1), 1, dim=2)
     is_open = 1 - occlusion

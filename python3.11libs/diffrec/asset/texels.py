@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -28,7 +29,9 @@ class Texels:
 
     `covered`: flat indices [P] of those whose centre lies in a triangle; `triangle`: [P], which;
     `bary`: [P, 3], where; `used`: [H, W], covered or beside such a one, so that pictures of the
-    finest level read it; `weight`: [H, W], how much each counts in means.
+    finest level read it; `weight`: [H, W], how much each counts in means; `read`: those that are
+    used, by flat index, and for each the nearest of the covered ones, by its place among these:
+    the texels beside a chart are read with it.
     """
 
     resolution: tuple[int, int]
@@ -37,6 +40,14 @@ class Texels:
     bary: Tensor
     used: Tensor
     weight: Tensor
+
+    @cached_property
+    def read(self) -> tuple[Tensor, Tensor]:
+        place = torch.zeros(self.used.numel(), dtype=torch.int64, device=self.covered.device)
+        place[self.covered] = torch.arange(len(self.covered), device=place.device)
+        read = self.used.reshape(-1).nonzero()[:, 0]
+        nearest = nearest_covered(self.covered, self.resolution).to(place.device)
+        return read, place[nearest[read]]
 
 
 @torch.no_grad()
@@ -113,10 +124,12 @@ def in_world(normal: Tensor, mesh: Mesh, texels: Texels) -> Tensor:
     trained = interpolate(mesh.tangents, mesh.tangent_triangles, faces, bary)
     up = functional.normalize(smooth, dim=1)
     along = functional.normalize(trained - up * (trained * up).sum(1, keepdim=True), dim=1)
-    frame = torch.stack([along, torch.linalg.cross(up, along), up], dim=2)
-    read, nearest = _read(texels)
+    read, nearest = texels.read
     found = normal.reshape(-1, 3).clone()
-    found[read] = (frame[nearest] @ found[read, :, None])[..., 0]
+    x, y, z = found[read].split(1, dim=1)
+    across = torch.linalg.cross(up, along)
+    # Sums, not a product of matrices: of millions of small ones that takes far longer.
+    found[read] = x * along[nearest] + y * across[nearest] + z * up[nearest]
     return found.reshape(normal.shape)
 
 
@@ -146,27 +159,16 @@ def in_mikktspace(
     tangent = interpolate(corners, own, faces, bary)
     across = tangent[:, :3]
     bitangent = torch.sign(tangent[:, 3:]) * torch.linalg.cross(smooth, across)
-    read, nearest = _read(texels)
+    read, nearest = texels.read
     turned = world.reshape(-1, 3).clone()
-    turned[read] = _coordinates(
-        turned[read], *(one[nearest] for one in (across, bitangent, smooth))
-    )
+    turned[read] = _coordinates(turned[read], across, bitangent, smooth, nearest)
     return functional.normalize(turned, dim=1).reshape(world.shape)
 
 
-def _read(texels: Texels) -> tuple[Tensor, Tensor]:
-    """The texels that pictures read, by flat index, and for each the nearest of the covered ones,
-    by its place among these: the texels beside a chart are read with it."""
-    place = torch.zeros(texels.used.numel(), dtype=torch.int64, device=texels.covered.device)
-    place[texels.covered] = torch.arange(len(texels.covered), device=place.device)
-    read = texels.used.reshape(-1).nonzero()[:, 0]
-    nearest = nearest_covered(texels.covered, texels.resolution).to(place.device)
-    return read, place[nearest[read]]
-
-
-def _coordinates(vector: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """A positive multiple of the coordinates of vectors [P, 3] along axes of any angles."""
+def _coordinates(vector: Tensor, x: Tensor, y: Tensor, z: Tensor, which: Tensor) -> Tensor:
+    """A positive multiple of the coordinates of vectors [P, 3] along axes of any angles: those of
+    the rows `which` [P] of x, y and z."""
     sides = (torch.linalg.cross(y, z), torch.linalg.cross(z, x), torch.linalg.cross(x, y))
-    volume = (x * sides[0]).sum(1, keepdim=True)
-    along = [(vector * side).sum(1, keepdim=True) for side in sides]
-    return torch.cat(along, dim=1) * torch.sign(volume)
+    turned = torch.sign((x * sides[0]).sum(1, keepdim=True))
+    along = [(vector * (turned * side)[which]).sum(1, keepdim=True) for side in sides]
+    return torch.cat(along, dim=1)
