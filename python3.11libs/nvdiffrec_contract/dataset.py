@@ -125,7 +125,7 @@ class Description:
         coverage: where the object's outline comes from: ``masks``, ``alpha`` (of the pictures) or
             '' (there is nothing to cut out).
         cameras: one per picture, as far as they could be read.
-        up: the axis of the file's world that points up.
+        up: the axis of the file's world that points up; '' where the file does not say.
         origin: the point of the file's world that a training puts at its own origin.
         mesh: counts and extent of a reference mesh; None for photographs, and where it was not
             read for lack of time.

@@ -38,6 +38,8 @@ ASSET_LAYERS = ("geo.usdc", "mtl.usda", "payload.usda")
 """Layers of an asset's USD component: its geometry, its material, and the two together."""
 ASSET_LIGHT = "_light.usda"
 """How the name of an asset's light ends."""
+UPRIGHT = "upright.json"
+"""How an asset was turned to stand upright, of a training whose world says nothing of up."""
 METRICS = "metrics.txt"
 """The table of PSNR per view, in a folder of validation."""
 

@@ -25,6 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Export one result; 0 on success, 1 for a mistake that the message names."""
     asked = parser().parse_args(argv)
 
+    from diffrec.asset import upright
     from diffrec.asset.names import asset_name  # PyTorch takes seconds: not for --help
     from diffrec.asset.source import read_source
     from diffrec.asset.write import write_asset
@@ -36,6 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     folder = asked.out or result / layout.ASSET
     try:
         source = read_source(result)
+        turn = upright.read(result)
+        if turn is not None:
+            source = upright.turned(source, turn)
         made = write_asset(
             source,
             folder,

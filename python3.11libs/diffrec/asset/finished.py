@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
+from diffrec.asset import upright
 from diffrec.asset.names import asset_name
 from diffrec.asset.source import source_of
 from diffrec.asset.write import write_asset
@@ -26,12 +28,19 @@ def write_finished(
     material: TextureMaterial,
     light: EnvironmentLight,
     log: Callable[[str], None],
+    up: Sequence[float] | None = None,
 ) -> None:
     """Write what the configuration asks for below the output folder `folder`.
 
-    A finished training is never lost for it: whatever goes wrong is a warning.
+    `up`: which way is up in the mesh's world, [3]; None where that is +y. A finished training is
+    never lost for it: whatever goes wrong is a warning.
     """
     own = config.diffrec
+    turn = None
+    with contextlib.suppress(OSError):
+        (folder / layout.UPRIGHT).unlink(missing_ok=True)
+        if up is not None and own.asset_upright:
+            turn = upright.write(folder, up)
     if not own.asset:
         return
     name = asset_name(own.asset_name or folder.absolute().name)
@@ -40,6 +49,9 @@ def write_finished(
     try:
         sky = light.to_latlong(PROBE_RESOLUTION)
         source = source_of(mesh, material.kd, material.ks, material.normal, sky)
+        if turn is not None:
+            log("The asset stands upright, by the cameras; mesh/ stays as it was trained")
+            source = upright.turned(source, turn, lit_from_camera=config.camera_space_light)
         write_asset(
             source,
             place,

@@ -33,6 +33,7 @@ SHARED = frozenset(
         "photographs",
         "rendered",
         "transforms",
+        "upright",
         "views",
     }
 )

@@ -67,6 +67,7 @@ def describe(path: Path, quick: bool) -> Description:
         tuple(map(str, photos)),
         tuple(map(str, masks)),
         coverage="masks" if masks else "alpha",
+        up="",
         nvdiffrec="own_size",
     )
     problems = _about_masks(path, photos, masks)
@@ -131,7 +132,8 @@ def load(
     """Training and validation views of a folder (see ``split_views`` for which is which).
 
     The world keeps the axes and the scale of ``poses_bounds.npy``; its origin moves to the point
-    nearest to all optical axes. Photographs keep their size unless ``diffrec.photo_res`` is set.
+    nearest to all optical axes. The cameras say which way is up in it. Photographs keep their size
+    unless ``diffrec.photo_res`` is set.
 
     Raises:
         DataError: the description tells why not, or a picture cannot be read.
@@ -140,6 +142,7 @@ def load(
     import torch
 
     from diffrec.data.photographs import read_photograph
+    from diffrec.data.upright import up_of
     from diffrec.data.views import ImageViews, View, projection, split_views
 
     problem = found.refusal(DIFFREC)
@@ -167,7 +170,11 @@ def load(
                 ),
             )
         )
-    return split_views(ImageViews(views, device, pre_load=config.pre_load), config)
+    read = ImageViews(views, device, pre_load=config.pre_load)
+    axes = np.array([np.array(camera.camera_to_world)[:, :2] for camera in found.cameras])
+    up = up_of(axes[:, :, 0], axes[:, :, 1])
+    read.up = None if up is None else (float(up[0]), float(up[1]), float(up[2]))
+    return split_views(read, config)
 
 
 def nearest_point_to_axes(centres: NDArray[Any], axes: NDArray[Any]) -> NDArray[np.float64]:

@@ -82,7 +82,8 @@ class ImageViews:
     """Views with pictures from files, kept in memory (``pre_load``) or read anew for each batch.
 
     Kept pictures are stored in half precision: finer than the 8 bits they come from, and half the
-    memory. ``resolution`` is that of the first picture; all others must agree.
+    memory. ``resolution`` is that of the first picture; all others must agree. ``up`` is which way
+    is up in their world, by the cameras; None where that is +y.
 
     Raises:
         DataError: no views, an unreadable picture, or pictures of different sizes.
@@ -93,6 +94,7 @@ class ImageViews:
     ) -> None:
         if not views:
             raise DataError("the data set holds no views")
+        self.up: tuple[float, float, float] | None = None
         self._views = list(views)
         self._device = torch.device(device)
         self.names = [view.name for view in views]
@@ -143,6 +145,7 @@ class ImageViews:
             raise DataError("the data set holds no views")
         part = object.__new__(ImageViews)
         part._views = [self._views[i] for i in chosen]
+        part.up = self.up
         part._device = self._device
         part.names = [self.names[i] for i in chosen]
         part.resolution = self.resolution

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from diffrec.data import upright
 from diffrec.prepare import hull, masks
 from diffrec.prepare.errors import MasksError
 from diffrec.prepare.solved import Array, Camera, Solved
@@ -63,22 +64,11 @@ class Placement:
 
 
 def up_of(cameras: Mapping[str, Camera]) -> Array:
-    """Up, as the photographer held the camera: at right angles to what was level in the pictures.
-
-    Pictures of a turntable say the same: its axis.
-    """
+    """Up in the solver's world; see ``upright.up_of``."""
     right = np.array([one.rotation[:, 0] for one in cameras.values()])
     above = np.array([-one.rotation[:, 1] for one in cameras.values()])
-    mean = above.mean(0)
-    # Directions along which cameras moved around the object: all their horizontals lie in a plane.
-    values, vectors = np.linalg.eigh(right.T @ right / len(right))
-    found = vectors[:, 0]
-    spread = values[1] > 4 * max(values[0], 1e-9)
-    if not spread:
-        found = mean
-    found = found * (1.0 if found @ mean >= 0 else -1.0)
-    length = float(np.linalg.norm(found))
-    return np.asarray(found / length) if length > 1e-9 else np.array([0.0, 0.0, 1.0])
+    found = upright.up_of(right, above)
+    return np.array([0.0, 0.0, 1.0]) if found is None else found
 
 
 def place(solved: Solved, coverage: Mapping[str, NDArray[np.float32]]) -> Placement:

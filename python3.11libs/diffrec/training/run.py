@@ -322,7 +322,8 @@ class _Run:
                 final = geometry.mesh().detach()
             write_result(self.folder / "mesh", final, material, self.light, self.log, writer)
             self._contact_sheet(scene, writer)
-        write_finished(config, self.folder, final, material, self.light, self.log)
+        up = self.training.up if isinstance(self.training, ImageViews) else None
+        write_finished(config, self.folder, final, material, self.light, self.log, up)
         return Reconstruction(self.folder, first, validation, final.triangles.shape[0])
 
     def _without_shards(self, surface: Mesh) -> Mesh:

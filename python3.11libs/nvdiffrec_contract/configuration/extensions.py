@@ -186,6 +186,12 @@ class Extensions:
         check.optional(check.TEXT),
         "name of the asset's files, prims and material; null takes that of the output folder",
     )
+    asset_upright: bool = row(
+        True,
+        check.BOOLEAN,
+        "turn the asset so that +y is up, by the cameras, where the data set does not say what is "
+        "up; nvdiffrec's own files stay as they were trained",
+    )
     asset_turntable: int = row(
         12,
         check.integer(0, 1000),

@@ -286,3 +286,19 @@ def test_the_visual_hull_of_the_gold_cape_projects_back_into_the_masks(shared: P
     extent = hull.amax(dim=0) - hull.amin(dim=0)
     assert extent.min() > 1.0
     assert hull.abs().max() < 1.2, "the cape fits the grid of its stock configuration"
+
+
+def test_the_cameras_say_which_way_is_up(folder: Path) -> None:
+    training, validation = load_llff(folder, _config(holdout=4))
+    assert training.up == validation.up == pytest.approx((0, 1, 0), abs=0.02)
+    poses = np.load(folder / "poses_bounds.npy")
+    try:
+        # The same cameras in a world that stands on its head.
+        turned = poses[:, :15].reshape(-1, 3, 5).copy()
+        turned[:, :, :4] = np.diag([1.0, -1.0, -1.0]) @ turned[:, :, :4]
+        np.save(
+            folder / "poses_bounds.npy", np.concatenate([turned.reshape(-1, 15), poses[:, 15:]], 1)
+        )
+        assert load_llff(folder, _config())[0].up == pytest.approx((0, -1, 0), abs=0.02)
+    finally:
+        np.save(folder / "poses_bounds.npy", poses)
