@@ -200,7 +200,7 @@ class Place:
             with contextlib.suppress(OSError):
                 part.unlink()
             if isinstance(error, OSError):  # it is this name that people know
-                error.filename, error.filename2 = self.path, None
+                raise OSError(error.errno, error.strerror, self.path) from None
             raise
 
     def open(self, flags: int) -> int:

@@ -29,6 +29,7 @@ from typing import Any
 
 import bench_fuzz_damage as damage
 from bench_fuzz_farm import FarmAnswers, Submissions
+from bench_fuzz_photographs import Exports, Photographs, Preparations
 from bench_fuzz_reader import ROOT, Reader
 from bench_fuzz_toolkit import (
     Configurations,
@@ -58,7 +59,7 @@ CHANGES = (
 
 KINDS: tuple[type[Reader], ...] = (
     Scenes, Configurations, JobFiles, Pictures, Poses, Meshes, Transforms, EnvironmentFiles,
-    FarmAnswers, Submissions, Checkpoints, Logs, Results,
+    FarmAnswers, Submissions, Checkpoints, Logs, Results, Photographs, Preparations, Exports,
 )  # fmt: skip
 READERS = {kind.__name__.lower(): kind for kind in KINDS}
 """Every reader by the word that chooses it."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nvdiffrec_contract import failurefile, preparation
 from nvdiffrec_contract.errors import UserError
-from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
+from nvdiffrec_contract.failure import EXIT_ENVIRONMENT, EXIT_OUTPUT
 
 INTERRUPTED = 130
 
@@ -53,6 +53,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             with contextlib.suppress(OSError):
                 failurefile.write(Path(os.environ[failurefile.PLACE]), error.failure())
         return error.exit_code
+    except OSError as error:
+        where = error.filename or asked.out
+        print(
+            f"Error: {where}: {error.strerror or error}. Make room, correct the permissions, or "
+            "name another folder with --out",
+            file=sys.stderr,
+            flush=True,
+        )
+        return EXIT_OUTPUT
     except KeyboardInterrupt:
         print("stopped; the same command goes on from here", file=sys.stderr, flush=True)
         return INTERRUPTED

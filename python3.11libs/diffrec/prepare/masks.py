@@ -154,7 +154,9 @@ def _document(listing: Path) -> dict[str, Any]:
 
 def _written(listing: Path) -> dict[str, dict[str, Any]]:
     found = _document(listing).get("masks")
-    return found if isinstance(found, dict) else {}
+    if not isinstance(found, dict):
+        return {}
+    return {name: one for name, one in found.items() if isinstance(one, dict)}
 
 
 def _digest(mask: Mask) -> str:

@@ -75,13 +75,19 @@ def exif(path: Path) -> Exif:
     except Exception:  # whatever a broken header makes of the reader
         return Exif()
     orientation = found.get(_ORIENTATION)
-    words = [str(found.get(tag, "")).strip("\0 ") for tag in (_MAKE, _MODEL)]
+    words = [_printable(found.get(tag, "")) for tag in (_MAKE, _MODEL)]
     return Exif(
         orientation if orientation in range(1, 9) else 1,
         " ".join(word for word in words if word)[:80],
         _millimetres(inner.get(_FOCAL_35)),
         _millimetres(inner.get(_FOCAL)),
     )
+
+
+def _printable(value: Any) -> str:
+    """A text of EXIF, which ends with a zero, as one line."""
+    text = str(value).partition("\0")[0]
+    return "".join(letter for letter in text if letter.isprintable()).strip()
 
 
 def _millimetres(value: Any) -> float | None:
