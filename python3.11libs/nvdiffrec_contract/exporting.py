@@ -75,7 +75,7 @@ def arguments(given: argparse.Namespace) -> list[str]:
     found = ["--formats", *given.formats, "--turntable", str(given.turntable)]
     found.append(f"--bits={given.bits}")
     if given.lods:
-        found += ["--lods", *(f"{one:g}" for one in given.lods)]
+        found += ["--lods", *map(repr, given.lods)]
     if given.out is not None:
         found.append(f"--out={given.out.absolute()}")
     if given.name is not None:

@@ -54,7 +54,8 @@ def maps_of(source: Source, vertices: Vertices, tangents: Doubles) -> Maps:
     images = (source.kd, source.ks, normal)
     if len({image.shape for image in images}) == 1:
         # Together: what is known is the same in all.
-        kd, ks, normal = dilated(torch.cat(images, dim=2), texels).cpu().split(3, dim=2)
+        together = dilated(torch.cat(images, dim=2), texels).cpu()
+        kd, ks, normal = torch.split(together, 3, dim=2)
     else:
         kd, ks, normal = (dilated(image, under(image)).cpu() for image in images)
     normal = functional.normalize(normal, dim=2)

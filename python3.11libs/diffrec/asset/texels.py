@@ -126,7 +126,7 @@ def in_world(normal: Tensor, mesh: Mesh, texels: Texels) -> Tensor:
     along = functional.normalize(trained - up * (trained * up).sum(1, keepdim=True), dim=1)
     read, nearest = texels.read
     found = normal.reshape(-1, 3).clone()
-    x, y, z = found[read].split(1, dim=1)
+    x, y, z = torch.split(found[read], 1, dim=1)
     across = torch.linalg.cross(up, along)
     # Sums, not a product of matrices: of millions of small ones that takes far longer.
     found[read] = x * along[nearest] + y * across[nearest] + z * up[nearest]

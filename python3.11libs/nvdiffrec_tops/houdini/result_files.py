@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import struct
 from array import array
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -50,11 +51,8 @@ def mesh(result: Path, detail: int) -> Path:
 
 def _only(result: Path, ending: str, format: str) -> Path:
     folder = result / layout.ASSET
-    found = sorted(
-        path
-        for path in folder.glob(f"*{ending}")
-        if path.is_file() and not path.stem.rpartition("_lod")[2].isdigit()
-    )
+    there = {path.stem: path for path in folder.glob(f"*{ending}") if path.is_file()}
+    found = sorted(path for stem, path in there.items() if not _is_detail(stem, there))
     if not found:
         raise ToolError(
             f"{folder} holds no {format.upper()} file; choose the output folder of a finished "
@@ -66,6 +64,12 @@ def _only(result: Path, ending: str, format: str) -> Path:
             "but one elsewhere"
         )
     return found[0]
+
+
+def _is_detail(stem: str, there: Collection[str]) -> bool:
+    """Whether a file is a coarser level of another one there."""
+    whole, _, number = stem.rpartition("_lod")
+    return number.isdigit() and whole in there
 
 
 @dataclass(frozen=True)

@@ -320,9 +320,9 @@ def test_levels_are_asked_for_by_field_and_by_option(capsys: pytest.CaptureFixtu
     assert own.asset_lods == (5000, 0.5, 0.1)
     parser = argparse.ArgumentParser()
     exporting.add_arguments(parser)
-    asked = parser.parse_args(["r", "--lods", "0.25", "5000", "--bits", "16"])
+    asked = parser.parse_args(["r", "--lods", "0.25", "1234567", "--bits", "16"])
     again = parser.parse_args(exporting.arguments(asked))
-    assert again.lods == [0.25, 5000] and again.bits == 16
+    assert again.lods == [0.25, 1234567] and again.bits == 16
     for wrong in ("0", "1", "half", "nan", "2.5"):
         with pytest.raises(SystemExit):
             parser.parse_args(["r", "--lods", wrong])

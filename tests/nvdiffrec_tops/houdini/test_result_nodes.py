@@ -240,6 +240,22 @@ def test_a_damaged_file_is_told_in_a_sentence(
         assert "bob.glb cannot be read" in str(error)
 
 
+def test_the_asset_is_told_from_its_levels_and_from_others(
+    nodes: Any, hou: Any, tmp_path: Path
+) -> None:
+    folder = tmp_path / "asset"
+    folder.mkdir()
+    (folder / "hero_lod2.glb").touch()
+    files = hou.result_files
+    assert files.mesh(tmp_path, 0).name == "hero_lod2.glb"
+    (folder / "hero_lod2_lod1.glb").touch()
+    assert files.mesh(tmp_path, 0).name == "hero_lod2.glb"
+    assert files.mesh(tmp_path, 1).name == "hero_lod2_lod1.glb"
+    (folder / "other.glb").touch()
+    with pytest.raises(hou.messages.ToolError, match=r"several assets .*hero_lod2.glb, other.glb"):
+        files.mesh(tmp_path, 0)
+
+
 def test_reload_cooks_again(nodes: Any, result: Path) -> None:
     script = Script(result)
     nodes.reload({"node": script.parent()})
