@@ -55,6 +55,10 @@ class Preparation:
     threads: int = 0
     photographs: Optional[Path] = None  # noqa: UP045
 
+    def inputs(self) -> list[Optional[Path]]:  # noqa: UP045
+        """What is read: a file or folder for each of ``INPUTS``, None where none was named."""
+        return [getattr(self, name) for name in INPUTS]
+
 
 def _between(low: int, high: int) -> Any:
     def number(text: str) -> int:
@@ -123,7 +127,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-PATHS = ("source", "out", "photographs", "masks", "mask_model")
+INPUTS = ("source", "photographs", "masks", "mask_model")
+"""The fields of a preparation that name what it reads."""
+PATHS = (*INPUTS, "out")
 """The fields of a preparation that are paths."""
 _NAMES = tuple(field.name for field in dataclasses.fields(Preparation))
 

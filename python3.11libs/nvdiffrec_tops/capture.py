@@ -36,6 +36,7 @@ class CaptureSettings:
         miniconda_env: the environment that prepares.
         layout: a folder per capture below ``dataset_dir`` when there are several (``auto``),
             ``always``, ``never``.
+        photographs_dir: the photographs of a project that do not lie beside it; '' for none.
         masks: a folder of masks; '' for none.
         mask_model: an ONNX file; '' for none.
         variables: go into the environment of the process that prepares.
@@ -46,6 +47,7 @@ class CaptureSettings:
     output_dir: str
     miniconda_env: str
     layout: str = "auto"
+    photographs_dir: str = ""
     masks: str = ""
     mask_model: str = ""
     most: int = Preparation.most
@@ -105,8 +107,9 @@ def _plan(settings: CaptureSettings, source: str, name: str, below: bool) -> Cap
     asked = Preparation(
         source=_path(source),
         out=_path(dataset),
-        masks=_path(settings.masks) if settings.masks.strip() else None,
-        mask_model=_path(settings.mask_model) if settings.mask_model.strip() else None,
+        photographs=_named(settings.photographs_dir),
+        masks=_named(settings.masks),
+        mask_model=_named(settings.mask_model),
         most=settings.most,
         longest=settings.longest,
         train_size=settings.train_size,
@@ -188,6 +191,10 @@ def _name(source: str) -> str:
 
 def _plain(folder: str) -> str:
     return folder.strip().rstrip("/\\") or folder
+
+
+def _named(text: str) -> Path | None:
+    return _path(text) if text.strip() else None
 
 
 def _path(text: str) -> Path:

@@ -57,7 +57,7 @@ def promised(item: pdg.WorkItem) -> bool:
 
 
 def _refused(asked: Preparation) -> str | None:
-    for path in (asked.source, asked.masks, asked.mask_model):
+    for path in asked.inputs():
         if path is not None and not path.exists():
             return f"{path} does not exist. Correct the photographs or the masks"
     try:

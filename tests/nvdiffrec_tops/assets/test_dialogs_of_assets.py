@@ -116,6 +116,7 @@ CAPTURE: list[Row] = [
     ("longest", "integer", "1600"),
     ("train_size", "integer", "800"),
     ("matching", "string", "auto"),
+    ("photographs_dir", "directory", ""),
     ("masks", "directory", ""),
     ("mask_model", "file", ""),
     ("threads", "integer", "0"),
@@ -377,7 +378,11 @@ def test_the_icon_is_plain_svg(root: Path, name: str) -> None:
 def test_a_capture_offers_what_a_preparation_takes(root: Path) -> None:
     """Every field of a preparation has a parameter, with its default and its range."""
     found = {parm.name: parm for parm in interface(root, "nvdiffrec_capture").parms}
-    other = {"source": "photographs", "out": "dataset_dir"}
+    other = {
+        "source": "photographs",
+        "out": "dataset_dir",
+        "photographs": "photographs_dir",
+    }
     for field in dataclasses.fields(Preparation):
         parm = found[other.get(field.name, field.name)]
         if field.default is not dataclasses.MISSING:

@@ -105,7 +105,7 @@ def _preparation(item: pdg.WorkItem, arguments: Sequence[str]) -> list[str]:
         raise pdg.CookError(f"{item.name}: its command is not one of a preparation") from None
     if asked is None:
         return []
-    found = [asked.source, asked.masks, asked.mask_model, nearest_folder(asked.out)]
+    found = [*asked.inputs(), nearest_folder(asked.out)]
     missing = [path for path in found if path is not None and not path.exists()]
     if missing:
         raise pdg.CookError(f"{missing[0]} does not exist; correct the photographs or the masks")

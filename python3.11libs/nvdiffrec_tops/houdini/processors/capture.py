@@ -56,6 +56,7 @@ def read(parameters: AssetParameters, item: pdg.WorkItem | None) -> CaptureSetti
         output_dir=parameters.folder("output_dir", item),
         miniconda_env=given if given.strip() else inherited,
         layout=parameters.string("output_layout", item),
+        photographs_dir=parameters.string("photographs_dir", item),
         masks=parameters.string("masks", item),
         mask_model=parameters.string("mask_model", item),
         most=parameters.integer("most", item),

@@ -45,7 +45,7 @@ _MOST_BYTES = 1 << 24
 def asked_digest(asked: Preparation) -> Optional[str]:  # noqa: UP045 - Python 3.9
     """Digest of what a preparation is made of: its settings, and the files that it reads by name,
     size and time. None where this machine does not have them."""
-    named = [asked.source, asked.masks, asked.mask_model]
+    named = asked.inputs()
     if any(path is not None and not path.exists() for path in named):
         return None
     settings = {
