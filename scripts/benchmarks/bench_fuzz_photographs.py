@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from functools import cached_property
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -39,9 +40,14 @@ class Photographs(Reader):
             Image.fromarray(pixels).save(stream, kind, exif=said)
             self.sound.append(stream.getvalue())
 
+    @cached_property
+    def bomb(self) -> bytes:
+        """Of more pixels than are read."""
+        return damage.bomb_png(20_000)
+
     def write(self, folder: Path, chance: Random) -> None:
         if chance.random() < 0.02:
-            data = damage.bomb_png(chance.choice((17_000, 30_000)))
+            data = self.bomb
         else:
             data = chance.choice(self.sound)
             head = chance.choice((len(data), 300))  # most of EXIF stands at the beginning

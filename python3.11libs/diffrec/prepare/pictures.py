@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import io
 import math
 import sys
 from dataclasses import dataclass
@@ -122,11 +123,15 @@ def read(path: Path, turn: bool = True) -> tuple[Pixels, Exif]:
 
 def _plain(path: Path) -> NDArray[Any]:
     try:
-        data = np.frombuffer(read_regular(path, decoding.MAX_BYTES), np.uint8)
+        data = read_regular(path, decoding.MAX_BYTES)
     except OSError as error:
         raise SourceError(f"{path} cannot be read: {error.strerror or error}") from None
+    size = headers.look_into(io.BytesIO(data)).size
+    if size is not None and size[0] * size[1] > MOST_PIXELS:
+        raise SourceError(f"{path} has {size[1]} x {size[0]} pixels, more than {MOST_PIXELS}")
     try:
-        found = cv2.imdecode(data, cv2.IMREAD_UNCHANGED) if data.size else None
+        # Only what says its size is decoded: a small file may unfold to any number of pixels.
+        found = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if size else None
     except cv2.error:
         found = None
     if found is None or found.shape[0] * found.shape[1] > MOST_PIXELS:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from diffrec.prepare import masks, pictures
 from diffrec.prepare.commandline import main
+from diffrec.prepare.errors import SourceError
 from diffrec.prepare.frames import Frame
 from nvdiffrec_contract import jsonfiles
 from nvdiffrec_contract.failure import EXIT_OUTPUT
@@ -37,3 +38,16 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path, capsys: Any) -> No
     assert main([str(tmp_path), "--out", str(tmp_path / "file" / "out")]) == EXIT_OUTPUT
     said = capsys.readouterr().err
     assert said.startswith("Error: ") and str(tmp_path / "file") in said and "--out" in said
+
+
+def test_a_small_file_of_many_pixels_is_not_decoded(tmp_path: Path, monkeypatch: Any) -> None:
+    def decode(*_: object) -> None:
+        raise AssertionError("it was decoded")
+
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "a.png")
+    (tmp_path / "b.png").write_bytes(b"P6 60000 60000 255\n")  # a format whose size is not read
+    monkeypatch.setattr(pictures.cv2, "imdecode", decode)
+    with pytest.raises(SourceError, match="20000 x 20000 pixels"):
+        pictures.read(tmp_path / "a.png")
+    with pytest.raises(SourceError, match="no picture that can be decoded"):
+        pictures.read(tmp_path / "b.png")
