@@ -11,8 +11,8 @@ from diffrec.data import Log
 from diffrec.data.looks import with_looks
 from diffrec.data.views import Views
 from diffrec.errors import DataError
-from nvdiffrec_contract import datachecks
 from nvdiffrec_contract.configuration import Config
+from nvdiffrec_contract.dataset import checks as datachecks
 from nvdiffrec_contract.engines import DIFFREC
 from nvdiffrec_contract.errors import ConfigError
 

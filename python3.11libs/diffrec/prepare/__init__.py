@@ -12,7 +12,8 @@ one that was ended in the middle goes on. The folder in the end:
     report/               masks.png, cameras.png, report.txt: to be looked at
     work/                 features, matches, cameras as a COLMAP model, stamps of the steps
 
-The solver is pycolmap (BSD), the package extra ``photographs``.
+The solver is pycolmap (BSD), the package extra ``photographs``. Where another tool has solved the
+cameras, ``readers`` takes them out of its project, and the steps begin with masks.
 """
 
 from __future__ import annotations

@@ -19,9 +19,9 @@ from diffrec.data import describe
 from diffrec.data.load import load_views
 from diffrec.data.looks import with_looks
 from diffrec.errors import DataError
-from nvdiffrec_contract import datachecks
 from nvdiffrec_contract.configuration import Config
 from nvdiffrec_contract.dataset import Look
+from nvdiffrec_contract.dataset import checks as datachecks
 from nvdiffrec_contract.engines import DIFFREC
 from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.registry import all_checks

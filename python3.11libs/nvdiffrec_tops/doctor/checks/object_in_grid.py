@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from nvdiffrec_contract import datachecks
+from nvdiffrec_contract.dataset import checks as datachecks
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding

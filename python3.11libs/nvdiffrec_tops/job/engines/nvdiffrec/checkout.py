@@ -13,8 +13,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from nvdiffrec_contract import datachecks
 from nvdiffrec_contract.configuration import NAMES, SECTION, hint
+from nvdiffrec_contract.dataset import checks as datachecks
 from nvdiffrec_contract.engines import NVDIFFREC
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
 from nvdiffrec_contract.regularfiles import open_regular
