@@ -177,7 +177,7 @@ def test_a_training_is_seen_while_it_runs(
     until(
         page,
         "(former) => document.querySelector('.curve polyline').getAttribute('points') !== former",
-        arg=points,
+        points,
     )
 
     # Every way of showing it is another picture.
