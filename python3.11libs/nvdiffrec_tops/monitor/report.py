@@ -63,7 +63,7 @@ def document(trainings: list[Training], title: str) -> dict[str, Any]:
         data[f"{one.key}/scene"] = one.scene()
         groups = []
         for group in detail["groups"]:
-            found = views.page(one.files(), "", group["name"], 0)
+            found = views.page(one.files(), one.prefix(), group["name"], 0)
             listed = found["views"]
             step = max(1, len(listed) // count)
             chosen = [view for view in listed[::step][:count] if taken.view(one, view)]
@@ -72,8 +72,6 @@ def document(trainings: list[Training], title: str) -> dict[str, Any]:
                 page_of = {"pages": 1, "page": 0, "count": len(chosen), "views": chosen}
                 data[f"{one.key}/views/{group['name']}/0"] = page_of
         detail["groups"] = groups
-        if detail["sheet"] and not taken.file(one, detail["sheet"]):
-            detail["sheet"] = None
         data[f"{one.key}/detail"] = detail
         rows.append({name: value for name, value in detail.items() if name not in _LARGE})
     data["overview"] = {"title": title, "trainings": rows, "live": False}

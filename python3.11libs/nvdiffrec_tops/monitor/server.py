@@ -20,8 +20,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from . import page, views
-from .files import RUN
-from .training import RUNNING, WAITING, Training
+from .training import WAITING, Training
 from .watching import Watched
 
 LOOPBACK = "127.0.0.1"
@@ -65,7 +64,7 @@ class Answers:
                     row["state"] = self._watched.told(one) or WAITING
                 self._rows[one.key] = row
                 self._when[one.key] = time.monotonic()
-            blank = {"state": "reading", "percent": 0.0, "mesh": None, "sheet": None}
+            blank = {"state": "reading", "percent": 0.0, "mesh": None}
             rows = [
                 self._rows.get(one.key, {**blank, "key": one.key, "name": one.name})
                 for one in trainings.values()
@@ -96,8 +95,7 @@ class Answers:
             return one.detail()
         if match[2] == "scene":
             return one.scene()
-        prefix = RUN if one.summary()["state"] == RUNNING else ""
-        return views.page(one.files(), prefix, match[3], int(match[4]))
+        return views.page(one.files(), one.prefix(), match[3], int(match[4]))
 
 
 class Server(ThreadingHTTPServer):

@@ -71,7 +71,7 @@ class Training:
         folders = [made, os.path.dirname(os.path.dirname(made))] if made and running else []
         asked = settings.asked([*folders, self.output], log.head or log.tail)
         files = self.files()
-        groups = views.groups(files, RUN if running else "")
+        groups = views.groups(files, self.prefix())
         return {
             **summary,
             "warnings": [{"text": one.text, "cure": one.cure} for one in told],
@@ -86,6 +86,12 @@ class Training:
             "groups": groups,
             "versions": dict(known.versions) if known is not None and not running else {},
         }
+
+    def prefix(self) -> str:
+        """How the keys of the pictures that count begin: those of a run that has not come to its
+        end, else those of the results."""
+        ended_well = self.summary()["state"] == DONE
+        return RUN if not ended_well and self._made() is not None else ""
 
     def scene(self) -> dict[str, Any]:
         """``box`` and ``views`` of the trainer's own file, checked; empty where there is none."""
@@ -128,7 +134,7 @@ class Training:
         elif state == DONE and found["psnr"] is None:
             found["psnr"] = table.last("psnr")
         files = self.files()
-        return found | views.newest_mesh(files, state == RUNNING) | _sheet(files)
+        return found | views.newest_mesh(files, state == RUNNING)
 
     def _under_way(self, table: curves.Table) -> dict[str, Any]:
         number = table.last("pass")
@@ -214,10 +220,6 @@ class Training:
     def _stamp(self) -> tuple[object, ...]:
         paths = [self.output, *(os.path.join(self.output, name) for name in MARKS)]
         return tuple(_time(path) for path in paths)
-
-
-def _sheet(files: dict[str, File]) -> dict[str, Any]:
-    return {"sheet": layout.CONTACT_SHEET if layout.CONTACT_SHEET in files else None}
 
 
 def _locked(output: str) -> bool:

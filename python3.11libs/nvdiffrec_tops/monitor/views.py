@@ -25,6 +25,7 @@ _LABELS = {
     "progress": "Progress",
     layout.VALIDATION[layout.FINAL]: "Validation",
     layout.VALIDATION[layout.FIRST]: "Validation of the first pass",
+    "contact_sheet": "Contact sheet",
 }
 
 
@@ -32,7 +33,7 @@ def groups(files: Mapping[str, File], prefix: str) -> list[dict[str, Any]]:
     """What pictures there are: ``name``, ``label`` and ``count`` of each group that has some."""
     found = []
     for name, label in _LABELS.items():
-        count = len(_views(files, prefix, name)) or len(_views(files, "", name))
+        count = len(_views(files, prefix, name))
         if count:
             found.append({"name": name, "label": label, "count": count})
     return found
@@ -41,7 +42,7 @@ def groups(files: Mapping[str, File], prefix: str) -> list[dict[str, Any]]:
 def page(files: Mapping[str, File], prefix: str, group: str, number: int) -> dict[str, Any]:
     """One page of a group's views: ``name``, ``files`` by channel (``ref``, ``opt``, ``kd`` ...;
     ``strip`` for a picture of several in a row), ``psnr``. ``pages`` is how many there are."""
-    views = _views(files, prefix, group) or _views(files, "", group)
+    views = _views(files, prefix, group)
     pages = max(1, math.ceil(len(views) / PAGE))
     chosen = list(views.items())[number * PAGE : (number + 1) * PAGE]
     psnr = _psnr(files, chosen, group)
@@ -68,6 +69,9 @@ def _views(files: Mapping[str, File], prefix: str, group: str) -> dict[str, dict
     found: dict[str, dict[str, str]] = {}
     if group not in _LABELS:
         return found
+    if group == "contact_sheet":
+        key = prefix + layout.CONTACT_SHEET
+        return {"contact sheet": {"strip": key}} if key in files else found
     folder = prefix if group == "progress" else f"{prefix}{group}/"
     for key in files:
         if not key.startswith(folder):
@@ -88,7 +92,7 @@ def _psnr(
     files: Mapping[str, File], views: list[tuple[str, dict[str, str]]], group: str
 ) -> dict[str, float]:
     """dB of the views, from the table beside their pictures."""
-    if not views or group == "progress":
+    if not views or group not in layout.VALIDATION.values():
         return {}
     file = files[next(iter(views[0][1].values()))]
     try:

@@ -36,7 +36,7 @@ def test_results_stand_in_the_output_folder_and_are_described(site, engine):
     assert tags["mesh/probe.hdr"] == "file/image/hdr" and tags["metrics.csv"] == "file/csv"
     rows = [line.split(",") for line in files["metrics.csv"].splitlines()[1:]]
     assert [row[0] for row in rows] == ["0", "10", "20", "21", "31", "41"]
-    assert [row[-1] for row in rows] == ["nan", "nan", "27.125", "nan", "nan", "30.500"]
+    assert [row[6] for row in rows] == ["nan", "nan", "27.125", "nan", "nan", "30.500"]
     assert (site.output / "training.csv").read_text() == files["metrics.csv"]
     assert document["versions"]["python"]
     assert document["failure"] is None

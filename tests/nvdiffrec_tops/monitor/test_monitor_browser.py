@@ -177,20 +177,20 @@ def test_a_training_is_seen_while_it_runs(
     until(
         page,
         "(former) => document.querySelector('.curve polyline').getAttribute('points') !== former",
-        arg=points,
+        points,
     )
 
     # Every way of showing it is another picture.
     pictures = []
     for mode in ("shaded", "albedo", "roughness", "normals", "UV checker"):
-        page.get_by_label("Show", exact=True).select_option(mode)
+        page.locator(".viewer select").first.select_option(mode)
         pictures.append(drawn(page))
     for place, one in enumerate(pictures):
         for other in pictures[place + 1 :]:
             assert difference(one, other) > 20
 
     # Another light, dropped on it, and back.
-    page.get_by_label("Show", exact=True).select_option("shaded")
+    page.locator(".viewer select").first.select_option("shaded")
     sky = next(trained.folder.parent.joinpath("sample").glob("*.hdr"))
     page.set_input_files(".viewer input[type=file]", sky)
     page.wait_for_selector(f".viewer[data-light='{sky.name}']")

@@ -89,7 +89,8 @@ def test_a_finished_training_is_told_with_everything_that_was_made(folder: Path)
         found = asked(server, f"/data/{key}/detail")
         assert (found["state"], found["psnr"], found["faces"]) == ("done", 27.5, 1200)
         assert found["warnings"] == [{"text": "the mask of 3 views is empty", "cure": ""}]
-        assert found["groups"] == [{"name": "validate", "label": "Validation", "count": 2}]
+        groups = {one["label"]: one["count"] for one in found["groups"]}
+        assert groups == {"Validation": 2, "Contact sheet": 1}
         views = asked(server, f"/data/{key}/views/validate/0")["views"]
         assert [one["psnr"] for one in views] == [30.0, 31.0]
         picture = views[0]["files"]["opt"]["key"]
