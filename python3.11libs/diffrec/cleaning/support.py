@@ -40,6 +40,7 @@ FEW = 16
 SLACK = 1
 """Pixels by which masks and cameras may be wrong: a thin part may lie beside its place by them."""
 _AT_ONCE = 8
+_PIXELS = 1 << 22  # of the views that are looked at at once
 _LISTED = 20
 
 
@@ -110,6 +111,7 @@ def supported(mesh: Mesh, views: Views) -> Removal:
     if count < 2:
         return Removal(mesh, ())
     area = triangle_normals(mesh.positions, mesh.triangles).norm(dim=1).double().cpu().numpy()
+    area = np.nan_to_num(area, posinf=0.0)
     share = np.bincount(labels, area) / max(float(area.sum()), 1e-300)
     faces = np.bincount(labels)
     largest = int(np.argmax(share))
@@ -150,8 +152,9 @@ def _looks(views: Views) -> Iterator[ViewBatch]:
     count = DRAWN if drawn else min(len(views), PHOTOGRAPHS)
     chosen = [i * len(views) // count for i in range(count)]
     state = views.generator.get_state() if isinstance(views, RandomViews) else None
-    for begin in range(0, count, _AT_ONCE):
-        yield views.batch(chosen[begin : begin + _AT_ONCE])
+    at_once = max(1, min(_AT_ONCE, _PIXELS // (views.resolution[0] * views.resolution[1])))
+    for begin in range(0, count, at_once):
+        yield views.batch(chosen[begin : begin + at_once])
     if isinstance(views, RandomViews) and state is not None:
         views.generator.set_state(state)
 
