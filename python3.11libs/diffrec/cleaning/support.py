@@ -2,8 +2,8 @@
 
 A surface that is trained from pictures is left with shards in places where no picture objects to
 them. A part stays when the pictures would miss it: where it alone covers pixels of the object.
-What nobody sees goes, and so does a small part that covers next to nothing by itself, or mostly
-background. However thin a part is, a table's leg that ends in the air, the
+What nobody sees goes, and so does a small part that covers next to nothing by itself, or one that
+covers mostly background. However thin a part is, such as a table's leg that ends in the air, the
 pictures miss it, and it stays.
 """
 
@@ -32,7 +32,8 @@ PHOTOGRAPHS, DRAWN = 128, 48
 SMALL = 0.01
 """A part of less than this share of the area is a shard when the pictures do not miss it."""
 MISSED = 0.03
-"""They miss a part that covers the object by itself in this share of its pixels."""
+"""They miss a part that covers the object by itself in this share of its pixels; in the same share
+it has to cover background to be none of the object."""
 GREY = 0.2
 """Coverage of a pixel from which on the object is there: a thin part never covers a whole one."""
 FEW = 16
@@ -67,7 +68,7 @@ class Part:
         """Why it goes, as the rest of a sentence; None where it stays."""
         if self.seen == 0:
             return "no view sees it"
-        if self.outside > self.missed:
+        if self.outside > max(self.missed, MISSED * self.seen):
             return "it lies over the background"
         if self.area < SMALL and self.missed < max(FEW, MISSED * self.seen):
             return "no view misses it"
