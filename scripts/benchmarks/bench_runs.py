@@ -42,6 +42,7 @@ HEADS = (
     "charting",
     "whole process",
     "faces",
+    "components, self-intersecting, slivers",
     "device memory",
 )
 NOTES = (
@@ -198,6 +199,7 @@ def row(plan: Plan, outcome: Outcome) -> list[str]:
         _seconds(record.charting),
         _seconds(record.seconds),
         "—" if record.faces is None else f"{record.faces:,}",
+        record.mesh or "—",
         record.memory or "—",
     ]
 

@@ -12,6 +12,7 @@ from diffrec.measure.metrics import MetricsFileError, read_metrics
 _ITERATION = re.compile(r"iter= *(\d+),.* time=([0-9.]+) ms")
 _CHARTING = re.compile(r"Texture coordinates: .*? in ([0-9.]+) s")
 _FACES = re.compile(r" +writing (\d+) faces")
+_MESH = re.compile(r"Mesh: (\d+) components .*?\), .*? \(([0-9.]+)%\), ([0-9.]+)% slivers")
 _MEMORY = re.compile(r"GPU memory: ([0-9.]+ GiB) at most")
 
 
@@ -75,6 +76,7 @@ class Record:
     first_iteration: float | None = None
     charting: float | None = None
     faces: int | None = None
+    mesh: str | None = None
     memory: str | None = None
     seconds: float | None = None
     last: str = ""
@@ -97,6 +99,8 @@ class Record:
             self.charting = float(found[1])
         elif found := _FACES.match(line):
             self.faces = int(found[1])
+        elif found := _MESH.match(line):
+            self.mesh = f"{found[1]}, {found[2]}%, {found[3]}%"
         elif found := _MEMORY.search(line):
             self.memory = found[1]
         if line.strip():

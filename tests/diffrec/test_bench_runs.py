@@ -22,6 +22,8 @@ Texture coordinates: projection, 28 charts in 2.4 s (a note in 5 s)
     writing 664 faces
 iter=    0, img_loss=0.273892, reg_loss=0.000190, lr=0.00009, time=118.8 ms, rem=2.38 s
 iter=   10, img_loss=0.231149, reg_loss=0.000376, lr=0.00021, time=66.9 ms, rem=0.67 s
+Mesh: 2 components (4 faces beside the largest), 3 self-intersecting faces (0.46%), 0.1% slivers, \
+0 open and 0 non-manifold edges
     writing 650 faces
 GPU memory: 3.4 GiB at most, 2.1 GiB were foreseen
 """
@@ -57,6 +59,7 @@ def test_a_log_is_read() -> None:
     record = _read(LOG)
     assert record.first_iteration == 1.0
     assert (record.charting, record.faces, record.memory) == (2.4, 650, "3.4 GiB")
+    assert record.mesh == "2, 0.46%, 0.1%"
     first, second = record.passes
     assert (first.mean, first.best) == (70.0, 50.0)
     assert str(first) == "70.0 / 50.0 ms"
@@ -163,7 +166,7 @@ def test_a_run_becomes_a_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         "66.9 / 66.9 ms",
     ]
     assert row[6] == "2.4 s"
-    assert row[8:] == ["650", "3.4 GiB"]
+    assert row[8:] == ["650", "2, 0.46%, 0.1%", "3.4 GiB"]
     assert "writing 650 faces" in log.read_text(encoding="utf-8")
     known_mesh = runs.row(runs.Plan("name", {"base_mesh": "a.obj"}), outcome)
     assert known_mesh[3:5] == ["—", "70.0 / 50.0 ms"]

@@ -2,8 +2,8 @@
 
 A surface that is trained from pictures is left with shards in places where no picture objects to
 them. A part stays when the pictures would miss it: where it alone covers pixels of the object.
-What nobody sees goes, and so does a small part that covers next to nothing by itself, or mostly
-background. However thin a part is, a table's leg that ends in the air, the
+What nobody sees goes, and so does a small part that covers next to nothing by itself, or one that
+covers mostly background. However thin a part is, such as a table's leg that ends in the air, the
 pictures miss it, and it stays.
 """
 
@@ -32,7 +32,8 @@ PHOTOGRAPHS, DRAWN = 128, 48
 SMALL = 0.01
 """A part of less than this share of the area is a shard when the pictures do not miss it."""
 MISSED = 0.03
-"""They miss a part that covers the object by itself in this share of its pixels."""
+"""They miss a part that covers the object by itself in this share of its pixels; in the same share
+it has to cover background to be none of the object."""
 GREY = 0.2
 """Coverage of a pixel from which on the object is there: a thin part never covers a whole one."""
 FEW = 16
@@ -40,6 +41,7 @@ FEW = 16
 SLACK = 1
 """Pixels by which masks and cameras may be wrong: a thin part may lie beside its place by them."""
 _AT_ONCE = 8
+_PIXELS = 1 << 22  # of the views that are looked at at once
 _LISTED = 20
 
 
@@ -66,7 +68,7 @@ class Part:
         """Why it goes, as the rest of a sentence; None where it stays."""
         if self.seen == 0:
             return "no view sees it"
-        if self.outside > self.missed:
+        if self.outside > max(self.missed, MISSED * self.seen):
             return "it lies over the background"
         if self.area < SMALL and self.missed < max(FEW, MISSED * self.seen):
             return "no view misses it"
@@ -110,6 +112,7 @@ def supported(mesh: Mesh, views: Views) -> Removal:
     if count < 2:
         return Removal(mesh, ())
     area = triangle_normals(mesh.positions, mesh.triangles).norm(dim=1).double().cpu().numpy()
+    area = np.nan_to_num(area, posinf=0.0)
     share = np.bincount(labels, area) / max(float(area.sum()), 1e-300)
     faces = np.bincount(labels)
     largest = int(np.argmax(share))
@@ -150,8 +153,9 @@ def _looks(views: Views) -> Iterator[ViewBatch]:
     count = DRAWN if drawn else min(len(views), PHOTOGRAPHS)
     chosen = [i * len(views) // count for i in range(count)]
     state = views.generator.get_state() if isinstance(views, RandomViews) else None
-    for begin in range(0, count, _AT_ONCE):
-        yield views.batch(chosen[begin : begin + _AT_ONCE])
+    at_once = max(1, min(_AT_ONCE, _PIXELS // (views.resolution[0] * views.resolution[1])))
+    for begin in range(0, count, at_once):
+        yield views.batch(chosen[begin : begin + at_once])
     if isinstance(views, RandomViews) and state is not None:
         views.generator.set_state(state)
 

@@ -344,7 +344,9 @@ class _Run:
 
         with torch.no_grad():
             mesh = geometry.mesh().detach()
-            if self.config.diffrec.untangle and not self.config.lock_pos:
+            # What passes through itself in a mesh that was given may be meant.
+            own = self.config.base_mesh is None and not self.config.lock_pos
+            if own and self.config.diffrec.untangle:
                 geometry.positions.copy_(loosened(mesh, self.log))
                 mesh = mesh.with_positions(geometry.positions.detach())
         self.log(f"Mesh: {measure_mesh(*plain(mesh))}")
