@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diffrec.pictures import decoding
+from diffrec.pictures import decoding, headers
 from diffrec.prepare.errors import SolverMissingError, SourceError
 from nvdiffrec_contract.files import replace_file
 from nvdiffrec_contract.preparation import FILMS as FILMS
