@@ -75,6 +75,7 @@ def enter(asked: Preparation, project: Project, progress: Progress) -> list[Path
     lenses: dict[Lens, int] = {}
     cameras: dict[str, Camera] = {}
     turned: dict[str, Camera] = {}
+    sideways: list[bool] = []
     found: list[Frame] = []
     for number, shot in enumerate(shots):
         progress.of(number, len(shots))
@@ -91,6 +92,7 @@ def enter(asked: Preparation, project: Project, progress: Progress) -> list[Path
         pictures.write_png(folder / f"{name}.png", kept)
         lens = lenses.setdefault(shot.lens.resized(size), len(lenses))
         cameras[name] = Camera(lens, shot.rotation, shot.centre)
+        sideways.append(turns > 0)
         turned[name] = Camera(lens, shot.rotation @ _about_axis(turns), shot.centre)
         mask = None if shot.mask is None else str(shot.mask)
         sharp = pictures.sharpness(kept)
@@ -103,7 +105,7 @@ def enter(asked: Preparation, project: Project, progress: Progress) -> list[Path
     index = {i: names[one.path] for i, one in enumerate(project.shots) if one.path in names}
     seen = tuple(tuple(index[i] for i in row if i in index) for row in project.seen)
     up = project.up
-    if up is None and any(one.rotation is not cameras[n].rotation for n, one in turned.items()):
+    if up is None and any(sideways):
         x, y, z = up_of(turned).tolist()
         up = (x, y, z)
     result = Solved(
