@@ -16,8 +16,7 @@ from diffrec import side_work, train
 from diffrec.runtime.compilation_ahead import WarmUp
 from diffrec.sample import write_sample
 
-# From here on the parts of a work have a process each. Some functions are then compiled twice, but
-# no core stands idle.
+# From here on the parts of a work have a process each, so that no core stands idle.
 _CORES = 4
 
 
@@ -27,6 +26,7 @@ def main() -> None:
         ahead.compile_cleaning()
         ahead.compile_charting()
         ahead.compile_kernels(torch.device("cpu"))
+        side_work.wait_for_all()  # else the training would compile the same once more
         folder = Path(place)
         write_sample(folder)
         configuration = {
@@ -41,7 +41,6 @@ def main() -> None:
             "diffrec": {"light_res": 16, "validation_views": 1, "hashgrid_size_log2": 8},
         }
         train(configuration, folder=folder / "made", device="cpu", log=lambda _line: None)
-        side_work.wait_for_all()
 
 
 if __name__ == "__main__":

@@ -66,6 +66,11 @@ def wait_for_all() -> None:
         event.wait()
 
 
+def is_pending(name: str) -> bool:
+    """Whether this is being prepared."""
+    return name in _pending
+
+
 def anything_pending() -> bool:
     """Whether anything at all is being prepared."""
     return bool(_pending)

@@ -167,7 +167,7 @@ class WarmUp:
         new = [
             (work, mark)
             for work, mark in zip(works, marks, strict=True)
-            if mark is None or not mark.is_file()
+            if (mark is None or not mark.is_file()) and not side_work.is_pending(work.what)
         ]
         if new:
             for work, _file in new:

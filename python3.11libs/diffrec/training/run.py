@@ -10,28 +10,20 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from diffrec import imagefiles, side_work
+from diffrec import imagefiles
 from diffrec.asset.finished import write_finished
-from diffrec.charting.charts import Charted, chart
-from diffrec.cleaning.clean import evened, loosened, plain
-from diffrec.cleaning.support import supported
+from diffrec.cleaning.clean import loosened, plain
 from diffrec.data.load import load_views
-from diffrec.data.rendered import known_light
 from diffrec.data.views import ImageViews, Views
 from diffrec.export.result import write_result
-from diffrec.geometry.dmtet import DMTetGeometry
-from diffrec.geometry.flexicubes import FlexiCubesGeometry
 from diffrec.geometry.mesh import Mesh
 from diffrec.geometry.vertices import VertexGeometry
-from diffrec.materials import Material, NeuralMaterial, TextureMaterial, tinycudann_field
-from diffrec.materials.bake import bake, bake_again
-from diffrec.materials.several import SeveralMaterials
-from diffrec.materials.tinycudann_field import TinyCudaNNMaterial
+from diffrec.materials import Material, TextureMaterial, tinycudann_field
+from diffrec.materials.bake import bake
 from diffrec.measure import contact_sheet
 from diffrec.measure.metrics_table import MetricsTable
 from diffrec.measure.validation import Pictures, ValidationResult, validate, write_progress
 from diffrec.ops import nvdiffrast
-from diffrec.ops.hashgrid import HashGridLayout
 from diffrec.preview.writer import Preview
 from diffrec.progress import OnProgress, Progress
 from diffrec.runtime import gpu_memory
@@ -40,18 +32,17 @@ from diffrec.runtime.ranks import ALONE, Ranks
 from diffrec.runtime.signals import Interrupted, StopRequest
 from diffrec.scene import Geometry, Scene
 from diffrec.shading.light import EnvironmentLight
-from diffrec.textured_mesh import load_reference_mesh
+from diffrec.training import beginnings, between
 from diffrec.training.checkpoint import UnusableCheckpoint
 from diffrec.training.log import picture_line
 from diffrec.training.loop import train_pass
 from diffrec.training.passes import Pass, TexturePass, TopologyPass
 from diffrec.training.resumption import TextureStart
 from diffrec.training.session import Session
-from diffrec.training.visual_hull import hull_field
 from diffrec.view_corrections import ViewCorrections
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.configuration import Config
-from nvdiffrec_contract.errors import ConfigError, UserError
+from nvdiffrec_contract.errors import UserError
 
 Log = Callable[[str], None]
 
@@ -125,7 +116,7 @@ def _reconstruct(
     if device.type == "cuda" and isinstance(training, ImageViews):
         stored = torch.cuda.memory_allocated(device)
         gpu_memory.foresee(config, device, log, processes=ranks.count, photographs=stored)
-    light = _starting_light(config, device)
+    light = beginnings.first_light(config, device)
     table = None
     if ranks.leads:
         table = MetricsTable(folder, config.iter, log, lambda: memory_in_use(device))
@@ -134,23 +125,23 @@ def _reconstruct(
         config, device, folder, training, held_out, light, log, session, table, ranks, on_progress
     )
     try:
-        return _passes(run, config, device, session)
+        return _passes(run)
     finally:
         if run.preview is not None:
             run.preview.close()
 
 
-def _passes(run: _Run, config: Config, device: torch.device, session: Session) -> Reconstruction:
-    start = session.resumption.textures(device)
+def _passes(run: _Run) -> Reconstruction:
+    start = run.session.resumption.textures(run.device)
+    first = None
     if start is not None:
         mesh, material, first = run.resumed(start)
-    elif config.base_mesh is None:
+    elif run.config.base_mesh is None:
         mesh, material, first = run.first_pass()
     else:
-        mesh, material = run.from_base_mesh()
-        first = None
+        mesh, material = beginnings.from_base_mesh(run.config, run.device, run.ranks, run.log)
     result = run.second_pass(mesh, material, first)
-    session.finished()
+    run.session.finished()
     return result
 
 
@@ -160,16 +151,6 @@ def require_packages(config: Config, device: torch.device) -> None:
         nvdiffrast.PACKAGE.require(device)
     if config.diffrec.field_backend != "own":
         tinycudann_field.PACKAGE.require(device)
-
-
-def _starting_light(config: Config, device: torch.device) -> EnvironmentLight:
-    if config.learn_light:
-        light = EnvironmentLight(config.diffrec.light_res, least_roughness=config.min_roughness)
-    elif config.envmap is not None:
-        light = known_light(config, Path(config.envmap), device)
-    else:
-        raise ConfigError("learn_light is false, so envmap must name the light: a .hdr panorama")
-    return light.to(device)
 
 
 @dataclass
@@ -205,31 +186,20 @@ class _Run:
     def first_pass(self) -> tuple[Mesh, TextureMaterial, ValidationResult | None]:
         """Topology, neural material and light; then UVs and baked textures."""
         config = self.config
-        kind = FlexiCubesGeometry if config.isosurface == "flexicubes" else DMTetGeometry
-        geometry = kind(
-            config.dmtet_grid,
-            config.mesh_scale,
-            sdf_weight=config.sdf_regularizer,
-            seed=config.diffrec.seed,
-            device=self.device,
-        )
-        self._start(geometry)
-        layout = HashGridLayout.geometric(log2_entries=config.diffrec.hashgrid_size_log2)
-        own = config.diffrec.field_backend == "own"
-        field = NeuralMaterial if own else TinyCudaNNMaterial
-        material = field(config, geometry.box(), layout=layout).to(self.device)
+        geometry = beginnings.first_geometry(config, self.device, self.training, self.log)
+        material = beginnings.first_material(config, geometry, self.device)
         scene = self._scene(geometry, material)
         self._train(TopologyPass(config, geometry, material), scene)
 
         def outcome() -> tuple[Mesh, tuple[Tensor, Tensor, Tensor], ValidationResult | None]:
             with torch.no_grad():
                 surface = geometry.mesh().with_normals().detach()
-            surface = self._without_shards(surface)
+            surface = between.without_shards(config, surface, self.training, self.log)
             # Where the GPU validates, the processor charts meanwhile.
             on_gpu = self.device.type == "cuda"
-            charting = side_work.beside(lambda: self._charted(surface)) if on_gpu else None
+            charting = between.charted(config, surface, beside=on_gpu)
             validation = self._validate(scene, "dmtet_validate")
-            mesh = self._told(self._charted(surface) if charting is None else charting())
+            mesh = between.told(charting(), self.log)
             self.log(
                 f"Base mesh has {mesh.triangles.shape[0]} triangles and "
                 f"{mesh.positions.shape[0]} vertices."
@@ -242,44 +212,6 @@ class _Run:
         if self.ranks.leads:
             write_result(self.folder / "dmtet_mesh", mesh, textures, self.light, self.log)
         return mesh, textures, validation
-
-    def _start(self, geometry: DMTetGeometry | FlexiCubesGeometry) -> None:
-        """Begin with the visual hull where that is asked for."""
-        start = self.config.diffrec.start
-        photographs = isinstance(self.training, ImageViews)
-        if start == "random" or (start == "auto" and not photographs):
-            return
-        with torch.no_grad():
-            spacing = self.config.mesh_scale / self.config.dmtet_grid
-            field = hull_field(geometry.vertices(), self.training, spacing)
-            inside = float((field < 0).float().mean())
-            if not 0 < inside < 1:
-                self.log("The masks' visual hull is empty or everything: starting with noise")
-                return
-            geometry.sdf.copy_(field)
-        self.log(f"Starting with the visual hull: {100 * inside:.1f}% of the grid is inside")
-
-    def from_base_mesh(self) -> tuple[Mesh, TextureMaterial]:
-        """The starting point of a run that knows the shape: base_mesh and its textures."""
-        config = self.config
-        assert config.base_mesh is not None
-        base = load_reference_mesh(Path(config.base_mesh), None, self.device)
-        for warning in base.warnings:
-            self.log(f"Base mesh: {warning}")
-        mesh, material = base.mesh, base.material
-        if isinstance(material, SeveralMaterials) or mesh.tangents is None:
-            # Several materials' texture coordinates may lie on each other; or there are none.
-            known, bare = material, mesh
-            mesh = self.ranks.of_first(lambda: self._told(self._chart(bare))).to(self.device)
-            if isinstance(known, SeveralMaterials):
-                self.log(
-                    "Base mesh: its materials are baked into one; their normal maps start flat"
-                )
-            kd, ks, normal = bake_again(known, bare, mesh, config.texture_res)
-            material = TextureMaterial(kd, ks, normal, config)
-        if config.random_textures:
-            material = TextureMaterial.random(config, seed=config.diffrec.seed)
-        return mesh, material.to(self.device)
 
     def resumed(self, start: TextureStart) -> tuple[Mesh, TextureMaterial, ValidationResult | None]:
         """The starting point of a run that goes on in its pass over textures."""
@@ -326,18 +258,6 @@ class _Run:
         write_finished(config, self.folder, final, material, self.light, self.log, up)
         return Reconstruction(self.folder, first, validation, final.triangles.shape[0])
 
-    def _without_shards(self, surface: Mesh) -> Mesh:
-        if not self.config.diffrec.remove_unsupported:
-            return surface
-        found = supported(surface, self.training)
-        for line in found.lines():
-            self.log(line)
-        return found.mesh
-
-    def _charted(self, surface: Mesh) -> Charted:
-        """The first pass's surface with even triangles and texture coordinates."""
-        return self._chart(evened(surface) if self.config.diffrec.remesh else surface)
-
     def _loosen(self, geometry: VertexGeometry) -> None:
         """Mend what the second pass has tangled, and say what its mesh is like."""
         from diffrec.measure.mesh_faults import measure_mesh  # Numba takes a moment to load
@@ -350,18 +270,6 @@ class _Run:
                 geometry.positions.copy_(loosened(mesh, self.log))
                 mesh = mesh.with_positions(geometry.positions.detach())
         self.log(f"Mesh: {measure_mesh(*plain(mesh))}")
-
-    def _chart(self, mesh: Mesh) -> Charted:
-        own = self.config.diffrec
-        return chart(mesh, self.config.texture_res, method=own.uv_method, timeout=own.uv_timeout)
-
-    def _told(self, charted: Charted) -> Mesh:
-        note = f" ({charted.note})" if charted.note else ""
-        self.log(
-            f"Texture coordinates: {charted.method}, {charted.charts} charts in "
-            f"{charted.seconds:.1f} s{note}"
-        )
-        return charted.mesh
 
     def _train(self, current: Pass, scene: Scene) -> None:
         shown = self.held_out or self.training
