@@ -190,7 +190,8 @@ def _name(source: str) -> str:
 
 
 def _plain(folder: str) -> str:
-    return folder.strip().rstrip("/\\") or folder
+    """A folder without the separator at its end; a backslash is one on Windows alone."""
+    return folder.strip().rstrip("/\\" if os.name == "nt" else "/") or folder
 
 
 def _named(text: str) -> Path | None:

@@ -27,7 +27,7 @@ from diffrec.data.views import shuffled_indices
 from diffrec.measure.metrics import read_metrics
 from diffrec.runtime import finished
 from diffrec.runtime.signals import Interrupted, StopRequest
-from diffrec.training import checkpoint
+from diffrec.training import between, checkpoint
 from diffrec.training.adam import Adam
 from diffrec.training.checkpoint import LoopState, UnusableCheckpoint
 from diffrec.training.iteration import Iteration
@@ -132,12 +132,17 @@ def ended_run(config: Config, folder: Path, at: int, monkeypatch: pytest.MonkeyP
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """What a run has made; not what it says of its own inputs, which have another name."""
-    return {
+    """What a run has made; not what it says of its own inputs, which have another name, nor the
+    memory that it held."""
+    own = (finished.NAME, "scene.json", "metrics.csv")
+    found = {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in folder.rglob("*")
-        if path.is_file() and path.name != finished.NAME
+        if path.is_file() and path.name not in own
     }
+    table = (folder / "metrics.csv").read_text().splitlines()
+    assert table[0].endswith(",memory")
+    return {**found, "metrics.csv": "\n".join(line.rpartition(",")[0] for line in table)}
 
 
 @pytest.mark.parametrize(
@@ -193,14 +198,15 @@ def test_what_follows_a_pass_is_not_lost_either(
 ) -> None:
     """A signal during validation, charting or export comes at no iteration's end."""
     config = tiny(ours={"checkpoint_seconds": 1000.0})
-    for name in ("validate", "chart", "write_result"):
+    modules = {"validate": reconstruct_module, "chart": between, "write_result": reconstruct_module}
+    for name, module in modules.items():
         stop = StopRequest()
 
         def asked(*_: Any, stop: StopRequest = stop, **__: Any) -> None:
             stop._asked(signal.SIGTERM, None)
 
         with monkeypatch.context() as patch:
-            patch.setattr(reconstruct_module, name, asked)
+            patch.setattr(module, name, asked)
             with pytest.raises(Interrupted):
                 run(config, tmp_path / "ended", stop=stop)
         assert (tmp_path / "ended" / checkpoint.NAME).exists()

@@ -105,7 +105,7 @@ def test_a_trainer_that_prints_fast_makes_few_files(
     monkeypatch.setattr(metricstable, "time", SimpleNamespace(monotonic=lambda: 7.0))
     replaced: list[str] = []
     monkeypatch.setattr(
-        metricstable.os, "replace", lambda _part, path: replaced.append(Path(path).name)
+        metricstable.os, "replace", lambda _part, path, **_folders: replaced.append(Path(path).name)
     )
     (tmp_path / "made").mkdir()
     made = MetricsTable(str(tmp_path / "made"), str(tmp_path), own=False)
