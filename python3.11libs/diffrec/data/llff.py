@@ -351,7 +351,7 @@ def _array(path: Path) -> NDArray[np.float64]:
     except _NoCameras:
         raise
     except Exception as error:  # NumPy's reader lets out what its parts raise
-        said = " ".join(str(error).split())[:200]
+        said = " ".join(str(error.args[0] if error.args else "").split())[:200]
         raise _NoCameras(f"{path} is no NumPy array that can be read: {said}") from None
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         raise _NoCameras(f"{path} is no array of numbers")
