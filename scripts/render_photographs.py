@@ -344,7 +344,7 @@ def opening(p: Floats, n: Floats) -> Floats:
         q = p[close] + step * n[close]
         near = np.minimum(bird(q), q[:, 2])
         closed[close] += (step - near) / step * 0.6**number
-    return np.clip(1 - 0.38 * closed, 0.15, 1).astype(np.float32)
+    return np.asarray(np.clip(1 - 0.38 * closed, 0.15, 1), np.float32)
 
 
 # -- the camera ---------------------------------------------------------------------------------

@@ -64,7 +64,8 @@ class Photographs(Reader):
         pixels, said = pictures.read(path)
         assert pixels.ndim == 3 and pixels.shape[2] in (3, 4)
         assert said.orientation in range(1, 9) and "\0" not in said.camera
-        assert said.focal(32, 24) is None or said.focal(32, 24) > 0
+        focal = said.focal(32, 24)
+        assert focal is None or focal > 0
 
 
 class Preparations(Reader):

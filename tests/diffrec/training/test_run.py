@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 import torch
 
-import diffrec.training.run as reconstruct_module
 from diffrec import cli
 from diffrec.errors import DiffrecError
 from diffrec.geometry.dmtet import DMTetGeometry
@@ -164,7 +163,7 @@ def test_a_vanished_surface_says_what_to_check(run: Run, monkeypatch: pytest.Mon
             super().__init__(*arguments, **options)
             self.sdf.data.fill_(1.0)
 
-    monkeypatch.setattr(reconstruct_module, "DMTetGeometry", Vanished)
+    monkeypatch.setattr("diffrec.training.beginnings.DMTetGeometry", Vanished)
     with pytest.raises(DiffrecError, match=r"empty training triangle mesh.*mesh_scale"):
         run()
 

@@ -304,7 +304,7 @@ def test_a_page_that_cannot_be_written_leaves_the_old_one(
 ) -> None:
     page = write_summary(tmp_path, [SceneRow("first", "trained")])
 
-    def full(*_paths: object) -> None:
+    def full(*_paths: object, **_folders: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("nvdiffrec_tops.cook.summary.os.replace", full)

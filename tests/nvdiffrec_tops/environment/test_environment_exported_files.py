@@ -223,14 +223,16 @@ def test_what_pip_builds_with_is_constrained(tmp_path: Path) -> None:
     wanted = parse_specification("dependencies: [python, {pip: [numpy]}]", SOURCE)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(create, "_pip", pip)
+        constraints = create.BUILD_CONSTRAINTS
+        patch.setattr(create, "BUILD_CONSTRAINTS", "/without-a-space/constraints.txt")
         for more in ({}, {"PIP_BUILD_CONSTRAINT": "/mine.txt"}):
             environ = {"PATH": "/usr/bin", **more}
             create._pip_part(wanted, environment, Told(), environ, None)  # type: ignore[arg-type]
     assert [one["PIP_BUILD_CONSTRAINT"] for one in asked] == [
-        create.BUILD_CONSTRAINTS,
+        "/without-a-space/constraints.txt",
         "/mine.txt",
     ]
-    assert "setuptools<" in Path(create.BUILD_CONSTRAINTS).read_text(encoding="utf-8")
+    assert "setuptools<" in Path(constraints).read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-8-sig", "utf-8"])

@@ -140,19 +140,22 @@ class _Search:
                 continue
             values = {key: value or "" for key, value in match.groupdict().items()}
             if entry.near:
-                near = self._near(entry.near, index)
+                near = self._near(entry.near, index, entry.pattern)
                 if near is None:
                     continue
                 values = {**near, **values}
             return entry, values
         return None
 
-    def _near(self, pattern: str, index: int) -> dict[str, str] | None:
-        compiled = _compiled(pattern)
+    def _near(self, pattern: str, index: int, own: str) -> dict[str, str] | None:
+        """What stands near a line; not what is nearer to another error of the same pattern."""
+        compiled, last = _compiled(pattern), self._log[index].text
         for line in reversed(self._log[max(index - NEAR, 0) : index + 1]):
             match = compiled.search(line.text)
             if match:
                 return {key: value or "" for key, value in match.groupdict().items()}
+            if line.text != last and _compiled(own).search(line.text):
+                return None
         return None
 
     def _unknown(self, text: str) -> bool:
