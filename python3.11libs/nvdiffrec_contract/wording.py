@@ -34,3 +34,8 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     """`` (did you mean "x"?)`` when a known name is near, else ''."""
     near = nearest(name, known)
     return f' (did you mean "{near}"?)' if near else ""
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun, in the plural where it is not one."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -12,7 +12,7 @@ from diffrec.measure.metrics import MetricsFileError, read_metrics
 _ITERATION = re.compile(r"iter= *(\d+),.* time=([0-9.]+) ms")
 _CHARTING = re.compile(r"Texture coordinates: .*? in ([0-9.]+) s")
 _FACES = re.compile(r" +writing (\d+) faces")
-_MESH = re.compile(r"Mesh: (\d+) components .*?\), .*? \(([0-9.]+)%\), ([0-9.]+)% slivers")
+_MESH = re.compile(r"Mesh: (\d+) components? .*?\), .*? \(([0-9.]+)%\), ([0-9.]+)% slivers")
 _MEMORY = re.compile(r"GPU memory: ([0-9.]+ GiB) at most")
 
 

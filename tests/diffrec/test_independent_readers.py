@@ -60,7 +60,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
         "texture_res": [TEXTURE, TEXTURE],
         "dmtet_grid": 24,
         "save_interval": 25,
-        "diffrec": {"device": "cpu", "light_res": 64, "validation_views": VIEWS},
+        "diffrec": {"device": "cpu", "light_res": 64, "validation_views": VIEWS, "asset": []},
     }
     (folder / "short.json").write_text(json.dumps(config))
     printed = io.StringIO()

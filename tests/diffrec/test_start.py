@@ -57,7 +57,7 @@ def test_training_never_loads_the_compiler_of_pytorch(sample: Path, tmp_path: Pa
         "save_interval": 0,
         "validate": False,
         "out_dir": "short",
-        "diffrec": {"light_res": 16, "device": "cpu"},
+        "diffrec": {"light_res": 16, "device": "cpu", "asset": []},
     }
     config.write_text(json.dumps(fields))
     names = ("torch._dynamo", "torch._inductor", "sympy")

@@ -21,6 +21,7 @@ from torch.nn.functional import max_pool2d, pad
 from diffrec.data.views import RandomViews, ViewBatch, Views
 from diffrec.geometry.mesh import Mesh, triangle_normals
 from diffrec.ops.rasterize import rasterize
+from nvdiffrec_contract.wording import counted
 
 __all__ = ["Part", "Removal", "supported"]
 
@@ -87,7 +88,8 @@ class Removal:
         if not self.removed:
             return
         faces = sum(part.faces for part in self.removed)
-        yield f"Removed {len(self.removed)} components ({faces} faces) that no picture speaks for:"
+        count = counted(len(self.removed), "component")
+        yield f"Removed {count} ({faces} faces) that no picture speaks for:"
         for part in self.removed[:_LISTED]:
             yield (
                 f"    {part.faces} faces, {100 * part.area:.2f}% of the area: {part.reason} "

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from diffrec.charting.ids import chart_ids
 from diffrec.cleaning.intersections import intersecting
+from nvdiffrec_contract.wording import counted
 
 __all__ = ["MeshFaults", "measure_mesh", "smallest_angles"]
 
@@ -44,7 +45,7 @@ class MeshFaults:
     def __str__(self) -> str:
         share = 100.0 / max(1, self.faces)
         return (
-            f"{self.components} components ({self.shards} faces beside the largest), "
+            f"{counted(self.components, 'component')} ({self.shards} faces beside the largest), "
             f"{self.intersecting} self-intersecting faces ({self.intersecting * share:.2f}%), "
             f"{self.slivers * share:.1f}% slivers, {self.open_sides} open and "
             f"{self.crowded_sides} non-manifold edges"

@@ -73,7 +73,7 @@ def test_a_shard_goes(name: str) -> None:
     assert torch.equal(found.mesh.triangles, truth.triangles)
     assert found.mesh.normals is not None
     lines = list(found.lines())
-    assert lines[0].startswith("Removed 1 components (12 faces)")
+    assert lines[0].startswith("Removed 1 component (12 faces)")
     assert len(lines) == 2
 
 

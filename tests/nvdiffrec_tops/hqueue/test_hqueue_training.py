@@ -23,6 +23,7 @@ SETTINGS = {
     "texture_res": "[64, 64]",
     "diffrec.light_res": "16",
     "diffrec.validation_views": "2",
+    "diffrec.asset": "[]",
 }
 NVIDIA_SMI = "#!/bin/sh\nprintf '0\\n1\\n'\n"
 
@@ -128,7 +129,7 @@ def test_a_lost_machines_training_goes_on_from_its_checkpoint(
     standin: Any, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     farm = standin(2, folders={"linux": "/"}, environment={"PATH": os.environ["PATH"]})
-    more = {"iter": "100", "diffrec.checkpoint_interval": "10", "diffrec.checkpoint_seconds": "0"}
+    more = {"iter": "40", "diffrec.checkpoint_interval": "5", "diffrec.checkpoint_seconds": "0"}
     scene = words(project, "sample_a.json", "out", {**SETTINGS, **more})
     lost: list[str] = []
 
