@@ -449,7 +449,8 @@ def test_any_camera_of_an_array_is_read_or_refused(
     try:
         batch = views(folder).batch([3])
     except DataError as error:
-        assert "camera 3" in str(error) or "3.png" in str(error)
+        # One camera of four that is far off also tells of an object that no grid holds.
+        assert any(word in str(error) for word in ("camera 3", "3.png", "mesh_scale"))
     else:
         assert torch.isfinite(batch.clip_from_world).all()
 
