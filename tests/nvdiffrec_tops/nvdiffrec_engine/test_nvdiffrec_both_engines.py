@@ -45,10 +45,10 @@ def test_the_same_job_file_with_the_other_engines_name(make):
         if engine == "nvdiffrec":
             assert "extension-name" in done.shims
             assert "nvdiffrec has no seed" in " ".join(done.result["notes"])
-    # nvdiffrec's layout is common to both; the asset beside it is diffrec's own.
-    asset = {path for path in made["diffrec"] if path.startswith("asset/")}
-    assert "asset/results.usd" in asset
-    assert made["nvdiffrec"] == made["diffrec"] - asset
+    # nvdiffrec's layout is common to both; the asset and the preview beside it are diffrec's own.
+    own = {path for path in made["diffrec"] if path.startswith(("asset/", "preview/"))}
+    assert {"asset/results.usd", "preview/mesh.glb"} <= own
+    assert made["nvdiffrec"] == made["diffrec"] - own
     assert "mesh/mesh.obj" in made["diffrec"] and "dmtet_mesh/probe.hdr" in made["diffrec"]
     # The other engine's results replaced the first's, whole.
     assert "after 2 iterations" not in (studio.output / "mesh/mesh.obj").read_text()
