@@ -11,13 +11,13 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 torch = pytest.importorskip("torch", reason="the asset is written by the trainer")
 pytest.importorskip("pxr")
+import numpy as np  # noqa: E402
 from pxr import Usd, UsdGeom, UsdLux, UsdShade  # noqa: E402
 
 import diffrec.asset.write  # noqa: E402
