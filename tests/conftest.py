@@ -16,9 +16,11 @@ import pytest
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # Tests are not timed: an example that compiles a kernel, or a busy machine, is no failure. Tests of
-# how long something may take state their own limit.
-hypothesis.settings.register_profile("untimed", deadline=None)
-hypothesis.settings.load_profile("untimed")
+# how long something may take state their own limit. Every run tries the same generated cases, so
+# that a failure belongs to a change; ``--hypothesis-profile explore`` looks for new ones.
+hypothesis.settings.register_profile("same cases", deadline=None, derandomize=True)
+hypothesis.settings.register_profile("explore", deadline=None, derandomize=False)
+hypothesis.settings.load_profile("same cases")
 
 ROOT = Path(__file__).resolve().parents[1]
 

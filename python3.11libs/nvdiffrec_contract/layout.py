@@ -19,6 +19,10 @@ CONTACT_SHEET = "contact_sheet.png"
 
 TABLE = "metrics.csv"
 """Loss and PSNR over the training."""
+TABLE_HEADER = (
+    "epoch,pass,iteration,image_loss,regularizer_loss,learning_rate,psnr,progress_psnr,memory"
+)
+"""The table's columns; the trainer writes it, or the job for a trainer that does not."""
 LIVE_TABLE = "training.csv"
 """A copy of the table in the output folder while the training runs; no result."""
 PROGRESS = "progress"

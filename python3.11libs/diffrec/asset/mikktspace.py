@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffrec.asset.labels import joined
 from diffrec.asset.vertices import Ints, Vertices
 
 Doubles = NDArray[np.float64]
@@ -92,16 +93,7 @@ def _fans(triangles: Ints, side: Ints) -> Ints:
             met = triangles.reshape(-1)[opposite] == vertex
             ends.append(np.stack([corner[met], opposite[met]]))
     pairs = np.concatenate(ends, axis=1)
-    label = np.arange(3 * count)
-    while True:  # a fan has few triangles, so few rounds bring its lowest number to all of it
-        least = np.minimum(label[pairs[0]], label[pairs[1]])
-        following = label.copy()
-        np.minimum.at(following, pairs[0], least)
-        np.minimum.at(following, pairs[1], least)
-        if (following == label).all():
-            break
-        label = following
-    return np.unique(label, return_inverse=True)[1].reshape(-1, 3)
+    return np.unique(joined(3 * count, pairs), return_inverse=True)[1].reshape(-1, 3)
 
 
 def _corner_angles(position: Doubles, normal: Doubles) -> Doubles:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffrec.asset.labels import joined
 from diffrec.asset.vertices import Ints, Vertices
 
 Doubles = NDArray[np.float64]
@@ -167,15 +168,7 @@ class _Surface:
         pairs = np.concatenate(
             [np.stack([one, _next(other)]), np.stack([_next(one), other])], axis=1
         )
-        label = corner.copy()
-        while True:
-            least = np.minimum(label[pairs[0]], label[pairs[1]])
-            following = label.copy()
-            np.minimum.at(following, pairs[0], least)
-            np.minimum.at(following, pairs[1], least)
-            if (following == label).all():
-                break
-            label = following
+        label = joined(len(corner), pairs)
         places = self.place[self.triangles.reshape(-1)]
         fans = np.bincount(places[label == corner], minlength=self.count)
         found: Flags = fans > 1

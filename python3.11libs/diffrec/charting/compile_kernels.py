@@ -17,6 +17,7 @@ from diffrec.charting.boxes import box_charts
 from diffrec.charting.ids import chart_ids
 from diffrec.charting.packing import pack_charts, upright
 from diffrec.charting.relaxation import relaxed
+from diffrec.runtime.compiled_parts import compile_parts
 from diffrec.runtime.processor_cores import step_back
 
 Floats = NDArray[np.float64]
@@ -59,9 +60,7 @@ WORK: dict[str, Callable[[], None]] = {"packing": packing, "layout": layout}
 
 def main(names: Sequence[str]) -> None:
     """Compile what the names say; each is printed when it is ready."""
-    for name in names or WORK:
-        WORK[name]()
-        print(name, flush=True)
+    compile_parts(WORK, names)
 
 
 if __name__ == "__main__":

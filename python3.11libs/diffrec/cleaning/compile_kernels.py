@@ -13,6 +13,7 @@ import numpy as np
 
 from diffrec.cleaning.intersections import intersecting
 from diffrec.cleaning.remesh import remeshed
+from diffrec.runtime.compiled_parts import compile_parts
 from diffrec.runtime.processor_cores import step_back
 
 
@@ -30,9 +31,7 @@ WORK: dict[str, Callable[[], None]] = {"cleaning": cleaning}
 
 def main(names: Sequence[str]) -> None:
     """Compile what the names say; each is printed when it is ready."""
-    for name in names or WORK:
-        WORK[name]()
-        print(name, flush=True)
+    compile_parts(WORK, names)
 
 
 if __name__ == "__main__":

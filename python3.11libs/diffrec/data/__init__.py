@@ -8,13 +8,12 @@ called, and gets only data that were described without a reason to refuse them.
 
 from __future__ import annotations
 
-import importlib
 import os
-import pkgutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
+from diffrec.formatmodules import format_modules
 from nvdiffrec_contract.dataset import SEVERITIES, Description, Problem
 
 if TYPE_CHECKING:
@@ -75,12 +74,7 @@ class DataFormat(Protocol):
 
 def formats() -> dict[str, DataFormat]:
     """Every format by its name, in the order in which they are asked."""
-    found = {}
-    for module in pkgutil.iter_modules(__path__):
-        if module.name not in SHARED and not module.ispkg:
-            loaded: Any = importlib.import_module(f"{__name__}.{module.name}")
-            found[module.name] = cast(DataFormat, loaded)
-    return dict(sorted(found.items(), key=lambda item: (item[1].RANK, item[0])))
+    return format_modules(__name__, __path__, SHARED)
 
 
 def recognise(path: Path) -> str:

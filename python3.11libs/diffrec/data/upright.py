@@ -37,9 +37,11 @@ def turn_of(up: Array) -> Array:
     What points straight down is turned about x.
     """
     x, y, z = (float(one) for one in up)
-    if y < -1 + 1e-9:
+    level = x * x + z * z
+    if y < 0 and level < 1e-30:
         return np.diag([1.0, -1.0, -1.0])
-    share = 1.0 / (1.0 + y)
+    # 1 / (1 + y); near straight down 1 + y has lost its digits.
+    share = (1.0 - y) / level if y < 0 else 1.0 / (1.0 + y)
     return np.array(
         [
             [1 - x * x * share, -x, -x * z * share],

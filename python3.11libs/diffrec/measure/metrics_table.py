@@ -25,7 +25,7 @@ from nvdiffrec_contract import layout
 from nvdiffrec_contract.files import replace_file
 
 NAME = layout.TABLE
-HEADER = "epoch,pass,iteration,image_loss,regularizer_loss,learning_rate,psnr,progress_psnr,memory"
+HEADER = layout.TABLE_HEADER
 _PSNR = HEADER.split(",").index("psnr")
 
 

@@ -57,7 +57,8 @@ _SHAPES = (b"curv", b"curv2", b"surf", b"l", b"p")
 
 _Identity = tuple[Path, int, int, int]
 _latest: tuple[_Identity, ObjFile] | None = None
-"""The file that was read last: a training examines its reference and then loads it."""
+"""The file that was read last, until it is read again: a training examines its reference and then
+loads it."""
 
 
 def read_obj(path: Path) -> ObjFile:
@@ -71,9 +72,9 @@ def read_obj(path: Path) -> ObjFile:
     """
     global _latest
     before = _identity(path)
-    if _latest is not None and before == _latest[0]:
-        return _latest[1]
-    _latest = None
+    known, _latest = _latest, None
+    if known is not None and before == known[0]:
+        return known[1]
     found = _parsed(path)
     if before is not None and before == _identity(path):
         _latest = before, found

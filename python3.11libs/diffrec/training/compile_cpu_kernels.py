@@ -18,6 +18,7 @@ from diffrec.materials import Material, MaterialSample, NeuralMaterial, TextureM
 from diffrec.materials.surface import Surface
 from diffrec.ops.cubefilter import SMALLEST
 from diffrec.ops.hashgrid import HashGridLayout
+from diffrec.runtime.compiled_parts import compile_parts
 from diffrec.runtime.processor_cores import step_back
 from diffrec.shading.light import EnvironmentLight
 from diffrec.shading.models import Lighting
@@ -78,9 +79,7 @@ WORK: dict[str, Callable[[], None]] = {
 
 def main(names: Sequence[str]) -> None:
     """Compile what the names say; each is printed when it is ready."""
-    for name in names or WORK:
-        WORK[name]()
-        print(name, flush=True)
+    compile_parts(WORK, names)
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from nvdiffrec_contract.regularfiles import read_regular
 from nvdiffrec_tops.bugreport import privacy
 from nvdiffrec_tops.bugreport.privacy import Placeholders
 
-MOST_DOCUMENT, MOST_TABLE = 4 << 20, 1 << 20
+MOST_DOCUMENT = 4 << 20
 LOG_BEGIN, LOG_END = 64 << 10, 448 << 10
 """Bytes of a long log that are kept: of its begin, and of its end."""
 LOG = "job.log"

@@ -61,7 +61,7 @@ _RULES = (
     ),
     (
         "elsewhere",
-        rf"(?:(?<![\w.>~:/])/(?!{_SYSTEM})(?:(?!site-packages){_PART}/+)+"
+        rf"(?:(?:(?<=\bfile://)|(?<![\w.>~:/]))/(?!{_SYSTEM})(?:(?!site-packages){_PART}/+)+"
         rf"|(?<![^\W_])[A-Za-z]:(?:\\{{1,4}}|/)(?!Windows|Program)(?:{_PART}{_SLASH})*"
         rf"|(?<![\w\\:])\\{{2,4}}{_PART}{_SLASH}(?:{_PART}{_SLASH})*)",
     ),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TextIO
 
 from nvdiffrec_contract.terminal import plain, raw
+from nvdiffrec_contract.wording import counted
 from nvdiffrec_tops.job.report.progress import Progress, ProgressParser
 from topcook import pdg
 from topcook.schedulers.base import Job
@@ -82,7 +83,7 @@ class View:
 
     def generated(self, node: pdg.Node) -> None:
         count = len(node.workItems)
-        self.say(f"{node.name}: {count} work item{'s' if count != 1 else ''}")
+        self.say(f"{node.name}: {counted(count, 'work item')}")
 
     def started(self, job: Job) -> None:
         self._follow(job.item)

@@ -14,6 +14,13 @@ _KEY = re.compile(r"""(["']?)(envs_dirs|envs_path)\1\s*:(?=\s|$)(.*)""")
 _ITEM = re.compile(r"\s*-(?=\s|$)(.*)")
 _PLAIN = re.compile(r"""[^\s,\[\]{}"'][^,\[\]{}]*""")
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|.)")
+# What YAML 1.1 resolves to something else than a text (https://yaml.org/type/).
+_NOT_TEXT = re.compile(
+    r"[-+]?0b[01_]+|[-+]?0x[\da-fA-F_]+|[-+]?\d[\d_]*(?::[0-5]?\d)*|"
+    r"[-+]?\d[\d_]*(?::[0-5]?\d)*\.[\d_]*(?:[eE][-+]\d+)?|[-+]?\.\d[\d_]*(?:[eE][-+]\d+)?|"
+    r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)|~|null|Null|NULL|"
+    r"yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF"
+)
 _QUOTED = re.compile(r""""(?:[^"\\]|\\.)*"|'(?:[^']|'')*'""")
 
 
@@ -72,9 +79,9 @@ def _scalar(text: str) -> list[str]:
             return []
     if quoted:
         return [text[1:-1].replace("''", "'")]
-    if not text or text[0] in "\"'[{&*!|>%@`" or re.fullmatch(r"[-+.\d_eE]+", text):
+    if not text or text[0] in "\"'[{&*!|>%@`" or _NOT_TEXT.fullmatch(text):
         return []
-    return [] if text in ("null", "~", "true", "false") else [text]
+    return [text]
 
 
 def _without_comment(line: str) -> str:

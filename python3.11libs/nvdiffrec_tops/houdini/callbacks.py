@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import hou
 
+from nvdiffrec_contract.wording import counted
 from nvdiffrec_tops import attributes
 from nvdiffrec_tops.houdini import messages
 from nvdiffrec_tops.houdini.messages import ToolError
@@ -62,7 +63,7 @@ def show_findings(settings: Mapping[str, str]) -> None:
                     lines.append(f"    {one.cure}")
     broken = any(one.severity == "error" for one in findings)
     count = len(wrong)
-    text = f"{count} finding{'s' if count != 1 else ''} to look at" if wrong else "All is well"
+    text = f"{counted(count, 'finding')} to look at" if wrong else "All is well"
     where = settings[attributes.ENVIRONMENT]
     messages.tell(f"{where}: {text}.", details="\n".join(lines), problem=broken)
 
@@ -81,14 +82,7 @@ def open_result(kwargs: Mapping[str, Any]) -> None:
     folder = settings_of(cast("hou.OpNode", kwargs["node"])).get(attributes.OUTPUT, "")
     if not folder:
         raise ToolError("this node has no work items with an output folder yet; cook it first")
-    shown = _something_in(folder)
-    if shown is None:
-        raise ToolError(f"there are no results in {folder} yet; cook the node first")
-    if hou.isUIAvailable():
-        # The browser opens the folder around a path and selects it there.
-        hou.ui.showInFileBrowser(os.path.join(folder, shown))
-    else:
-        print(folder)
+    _show(folder, f"there are no results in {folder} yet; cook the node first")
 
 
 @messages.told
@@ -100,13 +94,22 @@ def open_report(kwargs: Mapping[str, Any]) -> None:
     if not folder and parm is not None:
         folder = parm.evalAsString()
     report = os.path.join(folder, "report")
-    shown = _something_in(report) if folder else None
+    empty = f"there is no report in {report} yet; cook the node first"
+    if not folder:
+        raise ToolError(empty)
+    _show(report, empty)
+
+
+def _show(folder: str, empty: str) -> None:
+    """Show what is in a folder, in a file browser. Raises ToolError where there is nothing."""
+    shown = _something_in(folder)
     if shown is None:
-        raise ToolError(f"there is no report in {report} yet; cook the node first")
+        raise ToolError(empty)
     if hou.isUIAvailable():
-        hou.ui.showInFileBrowser(os.path.join(report, shown))
+        # The browser opens the folder around a path and selects it there.
+        hou.ui.showInFileBrowser(os.path.join(folder, shown))
     else:
-        print(report)
+        print(folder)
 
 
 def _something_in(folder: str) -> str | None:

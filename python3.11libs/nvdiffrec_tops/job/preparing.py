@@ -22,12 +22,13 @@ from nvdiffrec_contract.preparation import Preparation
 from nvdiffrec_tops.job import probe
 from nvdiffrec_tops.job.environment import EnvironmentPolicy, clean_environment
 from nvdiffrec_tops.job.failures import JobError
-from nvdiffrec_tops.job.outputs import links, prepared
+from nvdiffrec_tops.job.holding import holding
+from nvdiffrec_tops.job.outputs import prepared
 from nvdiffrec_tops.job.outputs.result import write_json
 from nvdiffrec_tops.job.process import lock
 from nvdiffrec_tops.job.process.child import Child, Stopped
 from nvdiffrec_tops.job.process.lock import OutputLock
-from nvdiffrec_tops.job.process.signals import StopFlag, signals
+from nvdiffrec_tops.job.process.signals import StopFlag
 from nvdiffrec_tops.job.report import pdgreport
 from nvdiffrec_tops.job.report.joblog import Report, output_error, tell_cook, tell_failure
 from nvdiffrec_tops.job.report.pdgreport import WorkItem
@@ -98,13 +99,7 @@ def main(arguments: Sequence[str], report: Report) -> int:
                 "name a folder of photographs, a film, or a project of another program",
                 EXIT_USAGE,
             )
-        try:
-            os.makedirs(out, exist_ok=True)
-        except OSError as error:
-            raise output_error(out, error) from None
-        links.refuse(out, _OWN)
-        with signals() as stop, _lock(out, report, stop) as held:
-            stop.told = held.ending
+        with holding(out, _OWN, report) as (held, stop):
             report.open_log(os.path.join(out, LOG))
             _Preparing(asked, variables, report, item, held, stop).run()
         item.close(pdgreport.FINAL_SECONDS)
@@ -119,10 +114,6 @@ def main(arguments: Sequence[str], report: Report) -> int:
     finally:
         item.abandon()
         report.close()
-
-
-def _lock(out: str, report: Report, stop: StopFlag) -> OutputLock:
-    return OutputLock(out, waiting=lambda text: report.say(f"Job: {text}"), check=stop.check)
 
 
 class _Preparing:

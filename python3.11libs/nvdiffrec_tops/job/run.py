@@ -19,12 +19,13 @@ from nvdiffrec_tops.job.attempts import Attempts
 from nvdiffrec_tops.job.collecting import LOG
 from nvdiffrec_tops.job.environment import clean_environment
 from nvdiffrec_tops.job.failures import JobError
+from nvdiffrec_tops.job.holding import holding
 from nvdiffrec_tops.job.jobfile import JobFile
-from nvdiffrec_tops.job.outputs import links, placing, result, unfinished
+from nvdiffrec_tops.job.outputs import placing, result, unfinished
 from nvdiffrec_tops.job.process import cards, lock
 from nvdiffrec_tops.job.process.child import Stopped
 from nvdiffrec_tops.job.process.lock import OutputLock
-from nvdiffrec_tops.job.process.signals import StopFlag, signals
+from nvdiffrec_tops.job.process.signals import StopFlag
 from nvdiffrec_tops.job.report import pdgreport
 from nvdiffrec_tops.job.report.joblog import (
     Report,
@@ -53,13 +54,7 @@ def run(job: JobFile, force: bool = False, report: Report | None = None) -> int:
     try:
         if not os.path.lexists(job.output):
             trainer.prepare(job)  # a job that is refused leaves no folder
-        try:
-            os.makedirs(job.output, exist_ok=True)
-        except OSError as error:
-            raise output_error(job.output, error) from None
-        links.refuse(job.output, OWN)
-        with signals() as stop, _lock(job.output, report, stop) as held:
-            stop.told = held.ending
+        with holding(job.output, OWN, report) as (held, stop):
             said = _Run(job, force, report, item, held, stop).go()
         item.close(pdgreport.FINAL_SECONDS)
         report.say(said)
@@ -79,10 +74,6 @@ def run(job: JobFile, force: bool = False, report: Report | None = None) -> int:
     finally:
         item.abandon()
         report.close()
-
-
-def _lock(output: str, report: Report, stop: StopFlag) -> OutputLock:
-    return OutputLock(output, waiting=lambda text: report.say(f"Job: {text}"), check=stop.check)
 
 
 class _Run:

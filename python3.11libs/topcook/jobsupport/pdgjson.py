@@ -17,50 +17,17 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import pdgcmd
 
 if TYPE_CHECKING:
-    from topcook.jobsupport.pdgattributes import (
-        DICT,
-        FILE,
-        FLOAT,
-        GEOMETRY,
-        INT,
-        INTERNAL,
-        PYOBJECT,
-        STRING,
-        Attribute,
-        Attributes,
-        Data,
-        File,
-    )
+    from topcook.jobsupport import pdgattributes
 else:  # a job has the two files beside each other
-    from pdgattributes import (
-        DICT,
-        FILE,
-        FLOAT,
-        GEOMETRY,
-        INT,
-        INTERNAL,
-        PYOBJECT,
-        STRING,
-        Attribute,
-        Attributes,
-        Data,
-        File,
-    )
+    import pdgattributes
 
-__all__ = [
-    "DICT",
-    "FILE",
-    "FLOAT",
-    "GEOMETRY",
-    "INT",
-    "PYOBJECT",
-    "STRING",
-    "Attribute",
-    "Attributes",
-    "Data",
-    "File",
-    "WorkItem",
-]
+INT, FLOAT, STRING = pdgattributes.INT, pdgattributes.FLOAT, pdgattributes.STRING
+FILE, PYOBJECT = pdgattributes.FILE, pdgattributes.PYOBJECT
+GEOMETRY, DICT = pdgattributes.GEOMETRY, pdgattributes.DICT
+File = pdgattributes.File
+Attribute = pdgattributes.Attribute
+Attributes = pdgattributes.Attributes
+Data = pdgattributes.Data
 
 
 class WorkItem(Attributes):
@@ -117,7 +84,7 @@ class WorkItem(Attributes):
         made = cls.fromFile(path if os.path.exists(path) else path + ".gz")
         if expand_strings:
             for attribute in made._attributes.values():
-                if attribute.type == STRING and not attribute.flag & INTERNAL:
+                if attribute.type == STRING and not attribute.flag & pdgattributes.INTERNAL:
                     attribute._values = [os.path.expandvars(one) for one in attribute._values]
         return made
 

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from nvdiffrec_tops.environment import condarc
 
-paths = st.text(st.sampled_from("ab/~$\\: #'\"-,é[]{}%C"), max_size=24)
+paths = st.one_of(
+    st.text(st.sampled_from("ab/~$\\: #'\"-,é[]{}%C"), max_size=24),
+    st.text(st.sampled_from("-+.0189eE_x:~"), max_size=6),
+    st.sampled_from(["null", "Null", "yes", "Off", "true", ".inf", ".nan", "y", "nul", "0x1f"]),
+)
 
 
 def by_pyyaml(text: str) -> list[str]:

@@ -9,11 +9,10 @@ artist named.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from pathlib import Path
-from typing import Any, Protocol, cast
+from typing import Protocol
 
+from diffrec.formatmodules import format_modules
 from diffrec.prepare.readers.photographs import Photographs
 from diffrec.prepare.readers.project import Project
 
@@ -44,12 +43,7 @@ class Reader(Protocol):
 
 def readers() -> dict[str, Reader]:
     """Every reader by its name, in the order in which they are asked."""
-    found = {}
-    for module in pkgutil.iter_modules(__path__):
-        if module.name not in SHARED and not module.ispkg:
-            loaded: Any = importlib.import_module(f"{__name__}.{module.name}")
-            found[module.name] = cast(Reader, loaded)
-    return dict(sorted(found.items(), key=lambda item: (item[1].RANK, item[0])))
+    return format_modules(__name__, __path__, SHARED)
 
 
 def recognised(path: Path) -> Reader | None:

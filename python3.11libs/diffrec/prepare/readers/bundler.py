@@ -22,13 +22,13 @@ from diffrec.prepare.readers.project import (
     ProjectError,
     Shot,
     checked,
+    content,
     numbers,
     posed,
     thinned,
     whole,
 )
 from diffrec.prepare.solved import Array, Lens
-from nvdiffrec_contract.regularfiles import read_regular
 
 RANK = 50
 LABEL = "Bundler"
@@ -98,13 +98,8 @@ def _is_bundle(path: Path) -> bool:
 
 
 def _lines(path: Path, most: int) -> Iterator[str]:
-    try:
-        data = read_regular(path, most)
-    except (OSError, ValueError) as error:
-        raise ProjectError(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
-        ) from None
-    return (line.strip() for line in data.decode("utf-8", "replace").splitlines())
+    text = content(path, most).decode("utf-8", "replace")
+    return (line.strip() for line in text.splitlines())
 
 
 def _counts(file: Path, line: str) -> tuple[int, int]:

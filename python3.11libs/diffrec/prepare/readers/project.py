@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from diffrec.errors import DataError
 from diffrec.prepare import lenses
 from diffrec.prepare.solved import Array, Lens
+from nvdiffrec_contract.regularfiles import read_regular
 
 MOST_SHOTS = 100_000
 MOST_POINTS = 100_000
@@ -34,6 +35,19 @@ class ProjectError(DataError):
 
     id = "cameras-of-another-tool"
     cure = "export the cameras again (docs/photographs.md says how, for every tool)"
+
+
+def content(path: Path, most_bytes: int) -> bytes:
+    """What is in a file of a project.
+
+    Raises:
+        ProjectError: it cannot be read, is no regular file, or is larger than that.
+    """
+    try:
+        return read_regular(path, most_bytes)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ProjectError(f"{path} cannot be read: {reason}") from None
 
 
 @dataclass(frozen=True)

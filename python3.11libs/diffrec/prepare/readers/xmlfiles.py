@@ -6,8 +6,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 from xml.parsers import expat
 
-from diffrec.prepare.readers.project import ProjectError
-from nvdiffrec_contract.regularfiles import read_regular
+from diffrec.prepare.readers.project import ProjectError, content
 
 MOST_BYTES = 256 << 20
 MOST_ELEMENTS = 4_000_000
@@ -20,13 +19,7 @@ def read(path: Path, most_bytes: int = MOST_BYTES) -> ElementTree.Element:
     Raises:
         ProjectError: it cannot be read, is no XML, or declares entities.
     """
-    try:
-        data = read_regular(path, most_bytes)
-    except (OSError, ValueError) as error:
-        raise ProjectError(
-            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}"
-        ) from None
-    return parsed(data, str(path))
+    return parsed(content(path, most_bytes), str(path))
 
 
 def parsed(data: bytes, source: str) -> ElementTree.Element:

@@ -27,11 +27,7 @@ def on_generate(
             made = scenes(read(parameters, parent))
             for number, scene in enumerate(made):
                 folders.claim(scene.values["OUTPUT_DIR"], scene.label)
-                item = item_holder.addWorkItem(
-                    name=item_name(parameters.name, parent, number),
-                    parent=parent,
-                    index=item_index(parent, number, len(made)),
-                )
+                item = add_item(item_holder, parameters, parent, number, len(made))
                 write(item, scene)
 
 
@@ -53,6 +49,23 @@ def item_name(node: str, parent: pdg.WorkItem | None, number: int) -> str:
 def item_index(parent: pdg.WorkItem | None, number: int, count: int) -> int:
     """Items are counted through over all upstream items."""
     return number if parent is None else parent.index * count + number
+
+
+def add_item(
+    item_holder: pdg.WorkItemHolder,
+    parameters: AssetParameters,
+    parent: pdg.WorkItem | None,
+    number: int,
+    count: int,
+    **options: Any,
+) -> pdg.WorkItem:
+    """One of ``count`` items that are made from an upstream item; ``options`` go to PDG."""
+    return item_holder.addWorkItem(
+        name=item_name(parameters.name, parent, number),
+        parent=parent,
+        index=item_index(parent, number, count),
+        **options,
+    )
 
 
 def text_of(item: pdg.WorkItem, name: str) -> str:

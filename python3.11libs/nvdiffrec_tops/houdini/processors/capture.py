@@ -10,8 +10,7 @@ from nvdiffrec_tops.capture import CapturePlan, CaptureSettings, plans
 from nvdiffrec_tops.houdini.parameters import AssetParameters
 from nvdiffrec_tops.houdini.processors.attributes import (
     OutputFolders,
-    item_index,
-    item_name,
+    add_item,
     parents,
     text_of,
 )
@@ -37,12 +36,8 @@ def on_generate(
             made = plans(read(parameters, parent))
             for number, plan in enumerate(made):
                 folders.claim(plan.dataset, plan.label)
-                item = item_holder.addWorkItem(
-                    name=item_name(parameters.name, parent, number),
-                    parent=parent,
-                    index=item_index(parent, number, len(made)),
-                    **priority(parameters, parent),
-                )
+                options = priority(parameters, parent)
+                item = add_item(item_holder, parameters, parent, number, len(made), **options)
                 write(item, plan)
 
 

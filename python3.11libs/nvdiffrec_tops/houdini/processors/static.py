@@ -41,11 +41,9 @@ def on_generate(
                 index = attributes.item_index(parent, number, len(made))
                 training = plan({**scene.values, **handed}, index, settings)
                 folders.claim(training.output, scene.label)
-                item = item_holder.addWorkItem(
-                    name=attributes.item_name(parameters.name, parent, number),
-                    parent=parent,
-                    index=index,
-                    **train.priority(parameters, parent),
+                options = train.priority(parameters, parent)
+                item = attributes.add_item(
+                    item_holder, parameters, parent, number, len(made), **options
                 )
                 attributes.write(item, scene)
                 train.write(item, training, parameters)

@@ -203,4 +203,5 @@ def _tidied(cause: str) -> str:
 
 @lru_cache(maxsize=1000)
 def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern)
+    """``^`` and ``$`` are those of a line: what is searched may hold the lines below too."""
+    return re.compile(pattern, re.MULTILINE)

@@ -28,7 +28,7 @@ from nvdiffrec_tops.job.report.progress import Progress
 
 NAME = layout.TABLE
 LIVE = layout.LIVE_TABLE
-HEADER = "epoch,pass,iteration,image_loss,regularizer_loss,learning_rate,psnr,progress_psnr,memory"
+HEADER = layout.TABLE_HEADER
 _PSNR = HEADER.split(",").index("psnr")
 _SECONDS = 1.0
 """Table and copy are written this often at most, however fast a trainer prints."""
