@@ -14,10 +14,11 @@ _KEY = re.compile(r"""(["']?)(envs_dirs|envs_path)\1\s*:(?=\s|$)(.*)""")
 _ITEM = re.compile(r"\s*-(?=\s|$)(.*)")
 _PLAIN = re.compile(r"""[^\s,\[\]{}"'][^,\[\]{}]*""")
 _ESCAPE = re.compile(r"\\(?:x([0-9A-Fa-f]{2})|.)")
-# What YAML 1.1 resolves to something else than a text (https://yaml.org/type/).
+# What YAML 1.1 takes for something else than a text (https://yaml.org/type/), as PyYAML reads it.
 _NOT_TEXT = re.compile(
-    r"[-+]?0b[01_]+|[-+]?0x[\da-fA-F_]+|[-+]?\d[\d_]*(?::[0-5]?\d)*|"
-    r"[-+]?\d[\d_]*(?::[0-5]?\d)*\.[\d_]*(?:[eE][-+]\d+)?|[-+]?\.\d[\d_]*(?:[eE][-+]\d+)?|"
+    r"[-+]?0b[01_]+|[-+]?0x[\da-fA-F_]+|[-+]?0[0-7_]+|[-+]?(?:0|[1-9][\d_]*)|"
+    r"[-+]?[1-9][\d_]*(?::[0-5]?\d)+|[-+]?\d[\d_]*(?::[0-5]?\d)+\.[\d_]*|"
+    r"[-+]?\d[\d_]*\.[\d_]*(?:[eE][-+]\d+)?|\.\d[\d_]*(?:[eE][-+]\d+)?|"
     r"[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)|~|null|Null|NULL|"
     r"yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF"
 )
