@@ -10,7 +10,9 @@ training, and when no more was trained again than the kill had to cost.
 from __future__ import annotations
 
 import argparse
+import csv
 import hashlib
+import json
 import os
 import select
 import signal
@@ -245,18 +247,25 @@ class Stage:
     def contents(self) -> dict[str, str]:
         """The digest of each file of the results that depends on the training alone."""
         return {
-            path.relative_to(self.output).as_posix(): _digest(path)
+            path.relative_to(self.output).as_posix(): _digest(path, self.folder)
             for path in self.output.rglob("*")
             if path.is_file() and path.name not in (result.NAME, "job.log", layout.LIVE_TABLE)
         }
 
 
-def _digest(path: Path) -> str:
-    """Of a file's content; of a package that of its members, which carry the time of day."""
+def _digest(path: Path, folder: Path) -> str:
+    """Of what a file says of the training: not of times, of memory or of where it ran."""
     data = path.read_bytes()
     if path.suffix == ".usdz":
         with zipfile.ZipFile(path) as package:
             data = repr([(one.filename, one.CRC) for one in package.infolist()]).encode()
+    elif path.name == layout.TABLE:
+        rows = csv.DictReader(data.decode().splitlines())
+        data = repr([{**row, "memory": ""} for row in rows]).encode()
+    elif path.name == layout.PREVIEW_SCENE:
+        document = json.loads(data.decode().replace(str(folder), ""))
+        document["configuration"].pop("out_dir")
+        data = json.dumps(document).encode()
     return hashlib.sha256(data).hexdigest()
 
 

@@ -13,7 +13,7 @@ from diffrec.sample import write_sample
 
 PHASES = (
     "data", "pass 1", "validation 1", "charting", "baking", "export 1", "pass 2", "validation 2",
-    "export 2",
+    "export 2", "asset",
 )  # fmt: skip
 # No checkpoint has been written before these.
 NOTHING_SAVED = ("data",)
@@ -57,23 +57,24 @@ with open(sys.argv[sys.argv.index("--config") + 1], encoding="utf-8") as stream:
 saved = os.path.exists(os.path.join(out, "checkpoint.pt"))
 with open(os.path.join(HERE, "starts"), "a") as stream:
     stream.write("goes on\n" if saved else "anew\n")
-from diffrec.training import run
+from diffrec.training import between, run
 from diffrec.training.iteration import Iteration
 count = {}
-def before(name, *phases):
-    function = getattr(run, name)
+def before(owner, name, *phases):
+    function = getattr(owner, name)
     def paused(*arguments, **options):
         number = count[name] = count.get(name, -1) + 1
         # A run that goes on in the second pass has the first one's validation behind it.
         pause(phases[min(number, len(phases) - 1)] if not second[0] else phases[-1])
         return function(*arguments, **options)
-    setattr(run, name, paused)
+    setattr(owner, name, paused)
 second = [False]
-before("load_views", "data")
-before("validate", "validation 1", "validation 2")
-before("chart", "charting")
-before("bake", "baking")
-before("write_result", "export 1", "export 2")
+before(run, "load_views", "data")
+before(run, "validate", "validation 1", "validation 2")
+before(between, "chart", "charting")
+before(run, "bake", "baking")
+before(run, "write_result", "export 1", "export 2")
+before(run, "write_finished", "asset")
 start = Iteration.begin
 def starting(self, number):
     if type(self._pass).__name__ == "TexturePass":
