@@ -105,7 +105,7 @@ def parse(data: bytes, source: str, max_bytes: int = MAX_BYTES) -> Any:
             f"{source}: line {error.lineno}, column {error.colno}: not JSON: {error.msg}"
         ) from None
     except RecursionError:
-        raise JsonError(f"{source}: nested too deeply") from None
+        raise JsonError(f"{source}: nested more than {MAX_DEPTH} levels deep") from None
     except JsonError:
         raise
     except ValueError:
@@ -118,8 +118,13 @@ def parse(data: bytes, source: str, max_bytes: int = MAX_BYTES) -> Any:
 
 
 def _check(value: Any, source: str) -> None:
-    """Refuses what is nested too deeply, and texts with lone surrogates. Without recursion."""
+    """Refuses what is nested too deeply, and texts with lone surrogates. Without recursion.
+
+    The depth is told before a text, since how deep `json` reads depends on who called it: trainer,
+    job and doctor shall give the same cause.
+    """
     level = [value]
+    whole = True
     for _depth in range(MAX_DEPTH):
         inner: list[Any] = []
         for one in level:
@@ -132,14 +137,16 @@ def _check(value: Any, source: str) -> None:
                 try:
                     one.encode("utf-8")
                 except UnicodeEncodeError:
-                    raise JsonError(
-                        f"{source}: a text holds half of a character (\\ud800 to \\udfff); "
-                        "write the text anew"
-                    ) from None
+                    whole = False
         if not inner:
-            return
+            break
         level = inner
-    raise JsonError(f"{source}: nested more than {MAX_DEPTH} levels deep")
+    else:
+        raise JsonError(f"{source}: nested more than {MAX_DEPTH} levels deep")
+    if not whole:
+        raise JsonError(
+            f"{source}: a text holds half of a character (\\ud800 to \\udfff); write the text anew"
+        )
 
 
 def text_of(document: Any) -> str:

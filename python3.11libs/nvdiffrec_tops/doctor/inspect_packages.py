@@ -122,10 +122,11 @@ def diffrec(options: Dict[str, str]) -> Facts:
     importlib.import_module("diffrec.cli")
     if options.get("config"):
         configuration = importlib.import_module("nvdiffrec_contract.configuration")
+        errors = importlib.import_module("nvdiffrec_contract.errors")
         try:
             configuration.load_config(options["config"])
             facts["accepted"] = True
-        except configuration.ConfigError as error:
+        except errors.ConfigError as error:
             facts["refused"] = str(error)
     return facts
 

@@ -34,7 +34,7 @@ def test_a_configuration_that_reads(configured: Configured, look: Look) -> None:
         (b"[]", "one JSON object"),
         (b'{"iter": 1, "iter": 2}', 'field "iter" stands twice'),
         (b"\xff\xfe", "UTF-8"),
-        (b"[" * 100_000, "nested too deeply"),
+        (b"[" * 100_000, "nested more than"),
     ],
 )
 def test_a_configuration_that_does_not_read(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 
+from nvdiffrec_contract.configuration import faults, unknown
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import TOOLKIT, Context
 from nvdiffrec_tops.doctor.finding import Finding
+from nvdiffrec_tops.job.failures import JobError
 
 
 def run(context: Context) -> list[Finding]:
@@ -26,7 +28,7 @@ def run(context: Context) -> list[Finding]:
                 "install what is missing, then examine again; or get the toolkit again, whole",
             )
         ]
-    if "refused" in facts:
+    if "refused" in facts and not _told(context):
         return [
             CHECK.error(
                 f"the trainer refuses the configuration: {facts['refused']}",
@@ -36,6 +38,14 @@ def run(context: Context) -> list[Finding]:
     taken = " and takes the configuration" if facts.get("accepted") else ""
     own = "in the environment" if context.importable("diffrec") else "beside the toolkit"
     return CHECK.ok(f"diffrec is {own}{taken}")
+
+
+def _told(context: Context) -> bool:
+    """Whether a check of the configuration says already what the trainer would."""
+    document = context.configuration
+    if isinstance(document, JobError):
+        return True
+    return document is not None and bool(faults(document) or list(unknown(document)))
 
 
 CHECK = Check(
