@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,7 +29,7 @@ SCRIPTS = Path(__file__).resolve().parents[2] / "scripts" / "benchmarks"
 @pytest.fixture(scope="module")
 def relight() -> Iterator[SimpleNamespace]:
     """The benchmark's modules."""
-    names = ("assets", "judging", "lights", "measures", "scenes", "truth")
+    names = ("assets", "judging", "lights", "measures", "scenes", "tracer", "truth")
     sys.path.insert(0, str(SCRIPTS))
     try:
         modules = {name: importlib.import_module(f"relight.{name}") for name in names}
@@ -45,7 +46,7 @@ EVERYWHERE = np.ones((2, 16, 16), bool)
 
 
 @given(slope=st.floats(-0.5, 1.5), seed=st.integers(0, 1000), scale=st.floats(0.2, 1.6))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 def test_the_bake_slope_is_the_power_of_visibility(
     relight: SimpleNamespace, slope: float, seed: int, scale: float
 ) -> None:
@@ -134,8 +135,8 @@ def test_scenes_are_closed_and_the_right_way_out(relight: SimpleNamespace) -> No
         assert (faults.open_sides, faults.crowded_sides, faults.intersecting) == (0, 0, 0), name
         assert np.abs(made.positions).max() <= 1
         for patch in scene.patches():
-            alone = relight.scenes.build(replace(scene, patches=lambda one=patch: [one]))
-            a, b, c = alone.positions[alone.triangles].transpose(1, 0, 2)
+            positions, _, triangles, _ = relight.scenes.grid(patch)
+            a, b, c = positions[triangles].transpose(1, 0, 2)
             assert (np.cross(a, b) * c).sum() > 0, name  # six times its volume
 
 
@@ -154,11 +155,15 @@ def test_views_that_were_written_are_read_where_they_were_taken(
     _training, held = load_views(config, "cpu", lambda line: None)
     batch = held.batch([0, 1, 2, 3])
     assert np.allclose(batch.camera_from_world.numpy(), poses, atol=1e-5)
-    assert np.allclose(batch.target.numpy()[0, 4, 4], (0.2, 0.4, 0.6, 1), atol=0.01)
+    assert np.allclose(batch.image.numpy()[0, 4, 4], (0.2, 0.4, 0.6, 1), atol=0.01)
 
 
-def test_the_truth_judged_as_a_result_is_right(relight: SimpleNamespace, tmp_path: Path) -> None:
-    """Without shadows, where a picture takes no Mitsuba."""
+def test_the_truth_judged_as_a_result_is_right(
+    relight: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without shadows, where a picture takes no Mitsuba; under one small light."""
+    monkeypatch.setattr(relight.assets, "LIGHT_RESOLUTION", 32)
+    monkeypatch.setattr(relight.judging, "OTHERS", ("studio",))
     scene, size = relight.scenes.SCENES["metal"], 24
     relight.assets.write_asset(tmp_path, relight.scenes.build(scene))
     asset, light = relight.assets.read_asset(tmp_path), relight.lights.panorama(scene.light)
@@ -169,7 +174,7 @@ def test_the_truth_judged_as_a_result_is_right(relight: SimpleNamespace, tmp_pat
         name: relight.truth.joined(
             relight.assets.look(asset, relight.lights.panorama(name), poses[:1], size)
         )
-        for name in relight.lights.OTHERS
+        for name in relight.judging.OTHERS
     }
     visibility = np.random.default_rng(0).uniform(0.2, 1, looks.coverage.shape[:3])
     truth = relight.truth.Truth(
@@ -183,11 +188,33 @@ def test_the_truth_judged_as_a_result_is_right(relight: SimpleNamespace, tmp_pat
         assert found[name] == pytest.approx(0, abs=1e-3), name
     assert (found["correlation"], found["peak"]) == pytest.approx((1, 1))
     # What is rougher by 0.3 all over, and has a painted shadow, is found out.
-    spoilt = replace(asset, ks=asset.ks + np.array([0.4, 0.3, 0], np.float32))
+    spoilt = replace(asset, ks=asset.ks + torch.tensor([0.4, 0.3, 0]))
     worse = relight.judging.judge_asset(truth, kind, spoilt, light, 30.0)
     assert worse["roughness"] == pytest.approx(0.09, rel=0.05)
     assert worse["occlusion"] == pytest.approx(0.4, rel=0.05)
     assert worse["relit"] < found["relit"] - 10
+
+
+def test_a_ball_alone_gets_all_light_that_its_normals_face(
+    relight: SimpleNamespace, tmp_path: Path
+) -> None:
+    """Mitsuba's cameras, panorama and mesh are ours: nothing shades a ball but itself."""
+    pytest.importorskip("mitsuba")
+    scenes, size = relight.scenes, 24
+    painted = scenes.plain((0.5, 0.5, 0.5), 0.5)
+    patch = scenes.Patch(scenes.ball((0.2, 0.1, 0), 0.7), painted, False, (32, 24))
+    relight.assets.write_asset(tmp_path, scenes.build(scenes.Scene("", "", lambda: [patch])))
+    asset, light = relight.assets.read_asset(tmp_path), relight.lights.panorama("window")
+    poses = relight.truth.poses(2)
+    looks = relight.assets.look(asset, light, poses, size)
+    seen = relight.tracer.seen_of_light(asset, light, poses, size, 64)
+    assert np.abs(seen[..., 3] - looks.coverage[..., 0]).mean() < 0.01
+    inside = relight.measures.interior(looks.coverage, seen[..., 3:])
+    normals = looks.smooth[inside]
+    normals = normals / np.linalg.norm(normals, axis=1, keepdims=True)
+    wanted = relight.lights.irradiance(light, normals)
+    assert np.abs(seen[inside][:, :3] / wanted - 1).mean() < 0.1
+    assert seen[inside].mean(axis=0)[:3] == pytest.approx(wanted.mean(axis=0), rel=0.02)
 
 
 def test_the_table_has_means_and_the_worst(relight: SimpleNamespace) -> None:

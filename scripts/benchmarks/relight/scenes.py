@@ -62,7 +62,7 @@ def build(scene: Scene) -> Painted:
     parts: list[tuple[Any, ...]] = []
     points = corners = 0
     for number, patch in enumerate(patches):
-        positions, texcoords, faces, texcoord_faces = _grid(patch)
+        positions, texcoords, faces, texcoord_faces = grid(patch)
         texcoords[:, 0] = (number + texcoords[:, 0]) / len(patches)
         u, v = np.meshgrid((np.arange(side) + 0.5) / side, (np.arange(side) + 0.5) / side)
         kd, roughness, metalness = patch.paint(u, v)
@@ -77,7 +77,7 @@ def build(scene: Scene) -> Painted:
     return Painted(*joined, kd.astype(np.float32), ks.clip(0, 1).astype(np.float32))
 
 
-def _grid(patch: Patch) -> tuple[Floats, Floats, NDArray[np.int64], NDArray[np.int64]]:
+def grid(patch: Patch) -> tuple[Floats, Floats, NDArray[np.int64], NDArray[np.int64]]:
     """Positions, texture coordinates and both lists of triangles of a patch of its own."""
     around, across = patch.cells
     i, j = np.meshgrid(np.arange(around + 1), np.arange(across + 1), indexing="ij")
