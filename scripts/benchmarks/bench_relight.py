@@ -110,7 +110,8 @@ def main() -> int:
     """Measure, and print the tables as Markdown."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--scenes", nargs="+", choices=list(SCENES), default=list(SCENES))
-    parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
+    words = list(FOLDERS.values())
+    parser.add_argument("--kinds", nargs="+", choices=words, default=words, help="of pictures")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--size", type=int, default=128, help="edge of a picture; 512 on a GPU")
     parser.add_argument("--views", type=int, default=64, help="trained")
@@ -140,7 +141,7 @@ def main() -> int:
         variant = {} if options.variant is None else read_object(options.variant, "--variant")
         for name in options.scenes:
             truth = truth_of(name, extent, options.truth, _say)
-            for kind in options.kinds:
+            for kind in (one for one in KINDS if FOLDERS[one] in options.kinds):
                 if options.ceiling:
                     best = judge_asset(truth, kind, truth.asset, truth.light, float("nan"))
                     _say(f"{name}, {kind}, the truth itself: {json.dumps(best)}")
