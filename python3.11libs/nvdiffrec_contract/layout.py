@@ -42,6 +42,8 @@ ASSET_LAYERS = ("geo.usdc", "mtl.usda", "payload.usda")
 """Layers of an asset's USD component: its geometry, its material, and the two together."""
 ASSET_LIGHT = "_light.usda"
 """How the name of an asset's light ends."""
+ASSET_CAMERAS = "_cameras.usda"
+"""How the name of the layer with a training's cameras ends."""
 UPRIGHT = "upright.json"
 """How an asset was turned to stand upright, of a training whose world says nothing of up."""
 METRICS = "metrics.txt"
@@ -90,7 +92,7 @@ def tag(path: str) -> str:
     folder, _, name = path.replace("\\", "/").rpartition("/")
     if folder.rpartition("/")[2] == PREVIEW:
         return "file/preview"
-    if name in ASSET_LAYERS or name.endswith(ASSET_LIGHT):
+    if name in ASSET_LAYERS or name.endswith((ASSET_LIGHT, ASSET_CAMERAS)):
         return "file/usdlayer"
     return TAGS.get(os.path.splitext(path)[1].lower(), "file")
 

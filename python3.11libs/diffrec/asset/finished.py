@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from diffrec.asset import upright
 from diffrec.asset.names import asset_name
 from diffrec.asset.source import source_of
 from diffrec.asset.write import write_asset
+from diffrec.data.views import ImageViews
 from diffrec.export.probe import PROBE_RESOLUTION
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials import TextureMaterial
@@ -28,14 +30,15 @@ def write_finished(
     material: TextureMaterial,
     light: EnvironmentLight,
     log: Callable[[str], None],
-    up: Sequence[float] | None = None,
+    views: ImageViews | None = None,
 ) -> None:
     """Write what the configuration asks for below the output folder `folder`.
 
-    `up`: which way is up in the mesh's world, [3]; None where that is +y. A finished training is
-    never lost for it: whatever goes wrong is a warning.
+    `views`: what was trained on, where that was photographs; they say which way is up. A finished
+    training is never lost for it: whatever goes wrong is a warning.
     """
     own = config.diffrec
+    up = None if views is None else views.up
     turn = None
     with contextlib.suppress(OSError):
         (folder / layout.UPRIGHT).unlink(missing_ok=True)
@@ -62,8 +65,28 @@ def write_finished(
             lods=own.asset_lods,
             bits=own.asset_texture_bits,
         )
+        if own.asset_cameras and views is not None:
+            _write_cameras(views, place, name, turn, log)
     except Exception as error:
         log(
             f"Warning: the asset is not complete: {error}; the result itself is, and "
             "nvdiffrec-tops export makes the asset of it"
         )
+
+
+def _write_cameras(
+    views: ImageViews, place: Path, name: str, turn: Tensor | None, log: Callable[[str], None]
+) -> None:
+    file = f"{name}{layout.ASSET_CAMERAS}"
+    try:
+        from diffrec.asset import usdcameras
+    except ImportError:
+        log(
+            f"Warning: {file} is not written: the package usd-core is not installed in this "
+            "environment; python -m pip install usd-core, then train again"
+        )
+        return
+    try:
+        usdcameras.write(views, place, name, turn)
+    except OSError as error:
+        log(f"Warning: {file} cannot be written to {place}: {error.strerror or error}")

@@ -168,6 +168,7 @@ def load(
                     config.diffrec.photo_res,
                     camera.aspect,
                 ),
+                photo,
             )
         )
     read = ImageViews(views, device, pre_load=config.pre_load)

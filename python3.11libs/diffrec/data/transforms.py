@@ -128,6 +128,7 @@ def views(found: Description, config: Config, device: torch.device | str) -> Ima
                 torch.linalg.inv(pose).float(),
                 projection(camera, near, far),
                 partial(read_photograph, picture, None, config.diffrec.photo_res, camera.aspect),
+                picture,
             )
         )
     return ImageViews(made, device, pre_load=config.pre_load)

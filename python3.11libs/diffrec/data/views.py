@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 import torch
@@ -70,12 +71,14 @@ class View:
 
     camera_from_world, clip_from_camera: [4, 4] float32.
     read: makes the picture, [H, W, 4] premultiplied linear RGBA float32 on the CPU.
+    photograph: the file that it is read from.
     """
 
     name: str
     camera_from_world: Tensor
     clip_from_camera: Tensor
     read: Callable[[], Tensor]
+    photograph: Path | None = None
 
 
 class ImageViews:
@@ -137,6 +140,10 @@ class ImageViews:
         """A view's ``camera_from_world`` and its projection to clip space, [4, 4] each."""
         view = self._views[index]
         return view.camera_from_world, view.clip_from_camera
+
+    def photograph(self, index: int) -> Path | None:
+        """The file that a view's picture is read from; None where that is not known."""
+        return self._views[index].photograph
 
     def subset(self, indices: Sequence[int]) -> ImageViews:
         """Some of the views; pictures in memory are shared, not copied."""

@@ -254,8 +254,8 @@ class _Run:
                 final = geometry.mesh().detach()
             write_result(self.folder / "mesh", final, material, self.light, self.log, writer)
             self._contact_sheet(scene, writer)
-        up = self.training.up if isinstance(self.training, ImageViews) else None
-        write_finished(config, self.folder, final, material, self.light, self.log, up)
+        views = self.training if isinstance(self.training, ImageViews) else None
+        write_finished(config, self.folder, final, material, self.light, self.log, views)
         return Reconstruction(self.folder, first, validation, final.triangles.shape[0])
 
     def _loosen(self, geometry: VertexGeometry) -> None:

@@ -155,6 +155,7 @@ _RESULT = {
     "asset": "Fewer formats: a quicker end and less on the disk.",
     "asset_name": "What the prim and the files are called in Solaris, Blender or Unreal.",
     "asset_upright": "Photographs are taken with the sky above: the asset stands as they show it.",
+    "asset_cameras": "Look through a photograph's camera in Solaris, to compare or match a shot.",
     "asset_turntable": "0 saves some seconds at the end.",
     "asset_lods": "Coarser copies for games and distant shots, each with a normal map of its own "
     "that keeps the relief. Each takes some seconds at the end.",

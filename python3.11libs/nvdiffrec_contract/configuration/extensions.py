@@ -192,6 +192,12 @@ class Extensions:
         "turn the asset so that +y is up, by the cameras, where the data set does not say what is "
         "up; nvdiffrec's own files stay as they were trained",
     )
+    asset_cameras: bool = row(
+        False,
+        check.BOOLEAN,
+        "write the cameras of the photographs that were trained on, with the photographs' paths, "
+        "as a USD layer of the asset",
+    )
     asset_turntable: int = row(
         12,
         check.integer(0, 1000),

@@ -12,11 +12,13 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from diffrec import cameras
 from diffrec.asset import upright
 from diffrec.asset.command import main
 from diffrec.asset.finished import write_finished
 from diffrec.asset.source import AssetError, Source
 from diffrec.data.upright import turn_of, up_of
+from diffrec.data.views import ImageViews, View
 from diffrec.materials import TextureMaterial
 from diffrec.shading.light import EnvironmentLight, sample_latlong
 from diffrec.textured_mesh import load_obj
@@ -72,7 +74,14 @@ def finish(source: Source, folder: Path, up: tuple[float, ...] | None, **own: ob
     )
     assert source.light is not None
     light = EnvironmentLight.from_latlong(source.light, 16)
-    write_finished(config, folder, source.mesh, material, light, lines.append, up)
+    views = None
+    if up is not None:
+        lens = cameras.perspective(0.6, 1.5, 0.1, 50.0)
+        view = View("a.png", cameras.turntable_pose(3), lens, lambda: torch.zeros(4, 6, 4))
+        views = ImageViews([view], "cpu", pre_load=False)
+        x, y, z = up
+        views.up = (x, y, z)
+    write_finished(config, folder, source.mesh, material, light, lines.append, views)
     return lines
 
 
@@ -113,6 +122,21 @@ def test_nothing_is_turned_where_up_is_known_or_not_wanted(
         written = load_obj(tmp_path / "a" / layout.ASSET / "a.obj").mesh
         assert torch.allclose(written.positions, new_ball.mesh.positions, atol=1e-5)
         assert not (tmp_path / "a" / layout.UPRIGHT).exists(), "a former record is gone"
+
+
+def test_cameras_are_written_on_request_and_turn_with_the_asset(
+    new_ball: Source, tmp_path: Path
+) -> None:
+    pxr = pytest.importorskip("pxr", reason="usd-core is not installed")
+    file = tmp_path / "a" / layout.ASSET / f"a{layout.ASSET_CAMERAS}"
+    finish(new_ball, tmp_path / "a", DOWN)
+    assert not file.exists()
+    finish(new_ball, tmp_path / "a", DOWN, asset_cameras=True)
+    stage = pxr.Usd.Stage.Open(str(file))
+    (camera,) = stage.GetDefaultPrim().GetChildren()
+    there = pxr.UsdGeom.Xformable(camera).GetLocalTransformation().ExtractTranslation()
+    trained = cameras.camera_position(cameras.turntable_pose(3))
+    assert torch.allclose(torch.tensor(list(there)).float(), trained * torch.tensor([1, -1, -1]))
 
 
 @pytest.mark.parametrize("text", ["{}", "[]", "no", '{"format": "x", "asset_from_training": 1}'])

@@ -1,0 +1,91 @@
+"""The cameras of a training as a USD layer beside the component.
+
+NAME_cameras.usda    /NAME_cameras, a camera for each view; `userProperties:photograph` names
+                     its picture: relative where that lies in the asset's folder, else absolute
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from pxr import Gf, Sdf, Usd, UsdGeom
+from torch import Tensor
+
+from diffrec.asset.names import asset_name
+from diffrec.asset.usdcomponent import METERS_PER_UNIT
+from diffrec.data.views import ImageViews
+from nvdiffrec_contract import layout
+
+APERTURE = 36.0
+"""Width of the film: only its ratio to the focal length is known of a camera."""
+PHOTOGRAPH = "userProperties:photograph"
+
+
+def write(views: ImageViews, folder: Path, name: str, turn: Tensor | None) -> Path:
+    """Write the layer into `folder`; its path.
+
+    Args:
+        views: their cameras, in the training's world.
+        folder: the asset's.
+        name: the asset's.
+        turn: the rotation [3, 3] that the asset was turned by; None for none.
+
+    Raises:
+        OSError: the folder cannot be written.
+    """
+    stage = Usd.Stage.CreateInMemory()
+    UsdGeom.SetStageUpAxis(stage, UsdGeom.Tokens.y)
+    UsdGeom.SetStageMetersPerUnit(stage, METERS_PER_UNIT)
+    root = UsdGeom.Xform.Define(stage, f"/{name}_cameras")
+    stage.SetDefaultPrim(root.GetPrim())
+    upright = torch.eye(4, dtype=torch.float64)
+    if turn is not None:
+        upright[:3, :3] = turn.double().cpu()
+    taken: set[str] = set()
+    for number, view in enumerate(views.names):
+        called = asset_name(Path(view).stem)
+        if called in taken:
+            called = f"{called}_view{number}"
+        taken.add(called)
+        camera = UsdGeom.Camera.Define(stage, root.GetPath().AppendChild(called))
+        pose, projection = views.camera(number)
+        world_from_camera = upright @ torch.linalg.inv(pose.double().cpu())
+        # USD's matrices act on rows.
+        camera.AddTransformOp().Set(Gf.Matrix4d(world_from_camera.T.tolist()))
+        _lens(camera, projection.double().cpu().numpy())
+        photograph = views.photograph(number)
+        path = None if photograph is None else _named(photograph, folder)
+        if path is not None:
+            prim = camera.GetPrim()
+            prim.CreateAttribute(PHOTOGRAPH, Sdf.ValueTypeNames.Asset).Set(Sdf.AssetPath(path))
+    target = folder / f"{name}{layout.ASSET_CAMERAS}"
+    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part:
+        made = Path(part) / target.name
+        made.write_text(stage.GetRootLayer().ExportToString(), encoding="utf-8")
+        os.replace(made, target)
+    return target
+
+
+def _lens(camera: UsdGeom.Camera, projection: np.ndarray) -> None:
+    """What an OpenGL projection [4, 4] says, off-centre principal points too."""
+    focal = 0.5 * APERTURE * projection[0, 0]
+    near = projection[2, 3] / (projection[2, 2] - 1)
+    far = projection[2, 3] / (projection[2, 2] + 1)
+    camera.CreateFocalLengthAttr(float(focal))
+    camera.CreateHorizontalApertureAttr(APERTURE)
+    camera.CreateVerticalApertureAttr(float(2 * focal / projection[1, 1]))
+    camera.CreateHorizontalApertureOffsetAttr(float(focal * projection[0, 2] / projection[0, 0]))
+    camera.CreateVerticalApertureOffsetAttr(float(focal * projection[1, 2] / projection[1, 1]))
+    camera.CreateClippingRangeAttr(Gf.Vec2f(float(near), float(far)))
+
+
+def _named(photograph: Path, folder: Path) -> str | None:
+    """How the layer names a picture; None for a name that USD cannot hold."""
+    path, inside = photograph.absolute(), folder.absolute()
+    relative = path.is_relative_to(inside)
+    text = f"./{path.relative_to(inside).as_posix()}" if relative else path.as_posix()
+    return text if text.isprintable() else None
