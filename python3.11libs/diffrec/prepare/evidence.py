@@ -2,7 +2,7 @@
 
 A mapper's poses are a claim. Two photographs that show the same points judge it: with right poses
 each pair of points lies on its epipolar lines, and before both cameras. A camera is believed when
-several neighbours, themselves believed, say so with most of the points that they share.
+several neighbours, themselves believed, say so, and outweigh by far what contradicts it.
 """
 
 from __future__ import annotations
@@ -31,6 +31,10 @@ NEIGHBOURS = 2
 AGAINST, MANY = 0.3, 30
 """A pair of photographs contradicts their cameras where it shares so many points, and so small a
 part of them agrees."""
+OUTWEIGHS = 4
+"""Points that must hold cameras in their place for each that contradicts it: of right poses a
+sixth of that contradicts, matched by chance; of poses that are off by a few degrees or parts in a
+hundred of the depth, about as many as hold."""
 
 Pair = tuple[str, str]
 
@@ -126,31 +130,68 @@ def agreeing(a: Camera, b: Camera, lenses: Mapping[int, Lens], points: Shared) -
 
 
 def believed(verdicts: Mapping[Pair, Verdict], names: Collection[str]) -> set[str]:
-    """The largest set of cameras that speak for each other, with no pair that speaks against.
+    """The largest set of cameras that speak for each other, and that nothing of weight tears apart.
 
-    Where two photographs that share much contradict each other, one of the chains of photographs
-    that join them is broken: it is cut where the fewest points hold it together, and the larger
-    part is believed.
+    Where photographs contradict each other, one of the chains that join them may be broken. Between
+    the two it would be where the fewest points hold it together: there all the points that hold are
+    weighed against all that contradict (``OUTWEIGHS``). So are those of each camera by itself. What
+    weighs too little is cut, and the larger part is believed.
+
+    One contradiction alone proves nothing. Of two photographs that see no common side, thousands of
+    points always yield some dozens that obey an epipolar geometry by chance, the more the larger
+    the pictures are, and right poses contradict it. Such pairs are many, but each is small beside
+    what two neighbours share. A wrong pose on the other hand contradicts the neighbours themselves.
     """
     members = set(names)
     while True:
         joined: dict[str, dict[str, int]] = {name: {} for name in members}
-        against: list[tuple[int, Pair]] = []
+        against: dict[Pair, Verdict] = {}
         for (a, b), verdict in verdicts.items():
             if a in members and b in members:
                 if verdict.good:
                     joined[a][b] = joined[b][a] = verdict.agreeing
                 elif verdict.contradicts:
-                    against.append((verdict.count, (a, b)))
+                    against[a, b] = verdict
         members = _largest(joined)
-        left = [pair for _count, pair in sorted(against, reverse=True) if set(pair) <= members]
-        if left:
-            members -= _smaller_side(joined, *left[0])
+        joined = {name: joined[name] for name in members}
+        against = {pair: one for pair, one in against.items() if members.issuperset(pair)}
+        torn = _torn(joined, against)
+        if torn:
+            members -= torn
             continue
         weak = [name for name in members if len(members & joined[name].keys()) < NEIGHBOURS]
         if not weak:
             return members
         members -= set(weak)
+
+
+def _torn(joined: Mapping[str, Mapping[str, int]], against: Mapping[Pair, Verdict]) -> set[str]:
+    """The smaller side of a cut that holds too little; nothing where all hold."""
+    weighed: list[set[str]] = []
+    for a, b in sorted(against, key=lambda pair: (against[pair].count, pair), reverse=True):
+        if not any((a in side) != (b in side) for side in weighed):
+            side = _smaller_side(joined, a, b)
+            if _ratio(side, joined, against) > 1:
+                return side
+            weighed.append(side)
+    alone = [{name} for pair in against for name in pair]
+    worst = max(alone, key=lambda one: (_ratio(one, joined, against), min(one)), default=set[str]())
+    return worst if worst and _ratio(worst, joined, against) > 1 else set()
+
+
+def _ratio(
+    side: Collection[str],
+    joined: Mapping[str, Mapping[str, int]],
+    against: Mapping[Pair, Verdict],
+) -> float:
+    """What speaks against a side of a cut being where it is, in what its bonds can outweigh."""
+    bonds = sum(
+        points for name in side for other, points in joined[name].items() if other not in side
+    )
+    contradicting = sum(
+        one.count - one.agreeing for (a, b), one in against.items() if (a in side) != (b in side)
+    )
+    return OUTWEIGHS * contradicting / max(bonds, 1)
 
 
 def _largest(neighbours: Mapping[str, Collection[str]]) -> set[str]:
