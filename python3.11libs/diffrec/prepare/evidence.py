@@ -19,6 +19,12 @@ from diffrec.prepare.solved import Array, Camera, Lens
 
 NEAR = 0.006
 """Distance from its epipolar line at which a point counts, in longest sides of the picture."""
+CLOSE = NEAR / 3
+"""Distance at which points of right poses lie for the most part; those of a pose that is off by
+about as much as counts lie anywhere up to there."""
+AS_CLOSE = 0.75
+"""A camera's part of such points, in that of the middle camera: a measure that photographs which
+are blurred or small, and a lens that is not yet right, do not change."""
 AGREE = 0.35
 """Part of the points that two photographs share which must count: of wrong poses hardly any does,
 of right ones all but the wrong matches."""
@@ -50,10 +56,11 @@ class Shared:
 @dataclass(frozen=True)
 class Verdict:
     """What a pair says of the two cameras: how many points they share, and how many of them agree
-    with the poses."""
+    with the poses; ``close``, how many of these do so closely."""
 
     count: int
     agreeing: int
+    close: int
 
     @property
     def good(self) -> bool:
@@ -94,13 +101,19 @@ def judge(
     for pair, points in shared.items():
         a, b = pair
         if a in cameras and b in cameras:
-            agree = agreeing(cameras[a], cameras[b], lenses, points)
-            found[pair] = Verdict(len(agree), int(agree.sum()))
+            agree, close = (
+                int(agreeing(cameras[a], cameras[b], lenses, points, near).sum())
+                for near in (NEAR, CLOSE)
+            )
+            found[pair] = Verdict(len(points.first), agree, close)
     return found
 
 
-def agreeing(a: Camera, b: Camera, lenses: Mapping[int, Lens], points: Shared) -> NDArray[np.bool_]:
-    """Which of the points two cameras see as one point before them."""
+def agreeing(
+    a: Camera, b: Camera, lenses: Mapping[int, Lens], points: Shared, near: float = NEAR
+) -> NDArray[np.bool_]:
+    """Which of the points two cameras see as one point before them, ``near`` in longest sides of
+    the picture to its lines."""
     lens_a, lens_b = lenses[a.lens], lenses[b.lens]
     ray_a, ray_b = (
         np.concatenate([lens.rays(pixels), np.ones((len(pixels), 1))], axis=1)
@@ -117,7 +130,7 @@ def agreeing(a: Camera, b: Camera, lenses: Mapping[int, Lens], points: Shared) -
     off = np.abs((ray_b * line_b).sum(1))
     away_a = off / np.maximum(np.linalg.norm(line_a[:, :2], axis=1), 1e-12) * lens_a.focal[0]
     away_b = off / np.maximum(np.linalg.norm(line_b[:, :2], axis=1), 1e-12) * lens_b.focal[0]
-    near = (away_a < NEAR * max(lens_a.size)) & (away_b < NEAR * max(lens_b.size))
+    on_line = (away_a < near * max(lens_a.size)) & (away_b < near * max(lens_b.size))
     # Where the rays come nearest: depth_b * ray_b = depth_a * turned + move.
     turned = ray_a @ turn.T
     aa, bb, ab = (turned**2).sum(1), (ray_b**2).sum(1), (turned * ray_b).sum(1)
@@ -126,7 +139,7 @@ def agreeing(a: Camera, b: Camera, lenses: Mapping[int, Lens], points: Shared) -
     depth_a, depth_b = ab * bm - bb * am, aa * bm - ab * am
     # Rays that are parallel by measurement have no depth to speak of.
     parallel = below < 1e-6 * aa * bb
-    return np.asarray(near & (parallel | ((depth_a > 0) & (depth_b > 0))))
+    return np.asarray(on_line & (parallel | ((depth_a > 0) & (depth_b > 0))))
 
 
 def believed(verdicts: Mapping[Pair, Verdict], names: Collection[str]) -> set[str]:
@@ -159,6 +172,10 @@ def believed(verdicts: Mapping[Pair, Verdict], names: Collection[str]) -> set[st
         if torn:
             members -= torn
             continue
+        astray = _astray(joined, verdicts)
+        if astray:
+            members.remove(astray)
+            continue
         weak = [name for name in members if len(members & joined[name].keys()) < NEIGHBOURS]
         if not weak:
             return members
@@ -177,6 +194,20 @@ def _torn(joined: Mapping[str, Mapping[str, int]], against: Mapping[Pair, Verdic
     alone = [{name} for pair in against for name in pair]
     worst = max(alone, key=lambda one: (_ratio(one, joined, against), min(one)), default=set[str]())
     return worst if worst and _ratio(worst, joined, against) > 1 else set()
+
+
+def _astray(joined: Mapping[str, Mapping[str, int]], verdicts: Mapping[Pair, Verdict]) -> str:
+    """The camera whose points lie farthest from their lines, where that is far beside the others;
+    else nothing."""
+    close = dict.fromkeys(joined, 0)
+    for (a, b), verdict in verdicts.items():
+        if b in joined.get(a, ()):
+            close[a] += verdict.close
+            close[b] += verdict.close
+    part = {name: close[name] / max(sum(joined[name].values()), 1) for name in joined}
+    worst = min(part, key=lambda name: (part[name], name), default="")
+    middle = float(np.median(list(part.values()))) if part else 0.0
+    return worst if worst and part[worst] < AS_CLOSE * middle else ""
 
 
 def _ratio(

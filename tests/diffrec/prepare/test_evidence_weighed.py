@@ -96,8 +96,27 @@ def test_swapped_cameras_are_refused_both(seed: int, first: int, step: int) -> N
 def test_the_more_a_camera_is_held_the_more_may_contradict_it(held: int, against: int) -> None:
     """Verdicts alone: one camera among three that hold it and one that contradicts it."""
     names = "abcde"
-    verdicts = {(x, y): Verdict(5000, 5000) for x in names[:4] for y in names[:4] if x < y}
+    verdicts = {(x, y): Verdict(5000, 5000, 5000) for x in names[:4] for y in names[:4] if x < y}
     for other in "abc":
-        verdicts[other, "e"] = Verdict(held, held)
-    verdicts["d", "e"] = Verdict(against, 0)
+        verdicts[other, "e"] = Verdict(held, held, held)
+    verdicts["d", "e"] = Verdict(against, 0, 0)
     assert ("e" in believed_of(verdicts, names)) == (3 * held >= 4 * against)
+
+
+@given(st.integers(0, 3), st.floats(0.05, 1), st.floats(0.05, 1))
+def test_a_camera_whose_points_lie_farther_off_than_the_others_is_astray(
+    which: int, others: float, own: float
+) -> None:
+    """However near the others' points lie: blur and small pictures are no fault of a camera."""
+    names = "abcdefg"
+    name = names[which]
+    verdicts = {
+        (x, y): Verdict(1000, 1000, int(1000 * (own if name in (x, y) else others)))
+        for x in names
+        for y in names
+        if x < y
+    }
+    middle = (5 * others + own) / 6
+    if abs(own - 0.75 * middle) > 0.01:
+        kept = believed_of(verdicts, names)
+        assert kept == set(names) - ({name} if own < 0.75 * middle else set())
