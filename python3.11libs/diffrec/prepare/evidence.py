@@ -2,7 +2,7 @@
 
 A mapper's poses are a claim. Two photographs that show the same points judge it: with right poses
 each pair of points lies on its epipolar lines, and before both cameras. A camera is believed when
-several neighbours, themselves believed, say so with most of the points that they share.
+several neighbours, themselves believed, say so, and outweigh by far what contradicts it.
 """
 
 from __future__ import annotations
@@ -19,6 +19,12 @@ from diffrec.prepare.solved import Array, Camera, Lens
 
 NEAR = 0.006
 """Distance from its epipolar line at which a point counts, in longest sides of the picture."""
+CLOSE = NEAR / 3
+"""Distance at which points of right poses lie for the most part; those of a pose that is off by
+about as much as counts lie anywhere up to there."""
+AS_CLOSE = 0.75
+"""A camera's part of such points, in that of the middle camera: a measure that photographs which
+are blurred or small, and a lens that is not yet right, do not change."""
 AGREE = 0.35
 """Part of the points that two photographs share which must count: of wrong poses hardly any does,
 of right ones all but the wrong matches."""
@@ -31,6 +37,10 @@ NEIGHBOURS = 2
 AGAINST, MANY = 0.3, 30
 """A pair of photographs contradicts their cameras where it shares so many points, and so small a
 part of them agrees."""
+OUTWEIGHS = 4
+"""Points that must hold cameras in their place for each that contradicts it: of right poses a
+sixth of that contradicts, matched by chance; of poses that are off by a few degrees or parts in a
+hundred of the depth, about as many as hold."""
 
 Pair = tuple[str, str]
 
@@ -46,10 +56,11 @@ class Shared:
 @dataclass(frozen=True)
 class Verdict:
     """What a pair says of the two cameras: how many points they share, and how many of them agree
-    with the poses."""
+    with the poses; ``close``, how many of these do so closely."""
 
     count: int
     agreeing: int
+    close: int
 
     @property
     def good(self) -> bool:
@@ -90,13 +101,19 @@ def judge(
     for pair, points in shared.items():
         a, b = pair
         if a in cameras and b in cameras:
-            agree = agreeing(cameras[a], cameras[b], lenses, points)
-            found[pair] = Verdict(len(agree), int(agree.sum()))
+            agree, close = (
+                int(agreeing(cameras[a], cameras[b], lenses, points, near).sum())
+                for near in (NEAR, CLOSE)
+            )
+            found[pair] = Verdict(len(points.first), agree, close)
     return found
 
 
-def agreeing(a: Camera, b: Camera, lenses: Mapping[int, Lens], points: Shared) -> NDArray[np.bool_]:
-    """Which of the points two cameras see as one point before them."""
+def agreeing(
+    a: Camera, b: Camera, lenses: Mapping[int, Lens], points: Shared, near: float = NEAR
+) -> NDArray[np.bool_]:
+    """Which of the points two cameras see as one point before them, ``near`` in longest sides of
+    the picture to its lines."""
     lens_a, lens_b = lenses[a.lens], lenses[b.lens]
     ray_a, ray_b = (
         np.concatenate([lens.rays(pixels), np.ones((len(pixels), 1))], axis=1)
@@ -113,7 +130,7 @@ def agreeing(a: Camera, b: Camera, lenses: Mapping[int, Lens], points: Shared) -
     off = np.abs((ray_b * line_b).sum(1))
     away_a = off / np.maximum(np.linalg.norm(line_a[:, :2], axis=1), 1e-12) * lens_a.focal[0]
     away_b = off / np.maximum(np.linalg.norm(line_b[:, :2], axis=1), 1e-12) * lens_b.focal[0]
-    near = (away_a < NEAR * max(lens_a.size)) & (away_b < NEAR * max(lens_b.size))
+    on_line = (away_a < near * max(lens_a.size)) & (away_b < near * max(lens_b.size))
     # Where the rays come nearest: depth_b * ray_b = depth_a * turned + move.
     turned = ray_a @ turn.T
     aa, bb, ab = (turned**2).sum(1), (ray_b**2).sum(1), (turned * ray_b).sum(1)
@@ -122,35 +139,90 @@ def agreeing(a: Camera, b: Camera, lenses: Mapping[int, Lens], points: Shared) -
     depth_a, depth_b = ab * bm - bb * am, aa * bm - ab * am
     # Rays that are parallel by measurement have no depth to speak of.
     parallel = below < 1e-6 * aa * bb
-    return np.asarray(near & (parallel | ((depth_a > 0) & (depth_b > 0))))
+    return np.asarray(on_line & (parallel | ((depth_a > 0) & (depth_b > 0))))
 
 
 def believed(verdicts: Mapping[Pair, Verdict], names: Collection[str]) -> set[str]:
-    """The largest set of cameras that speak for each other, with no pair that speaks against.
+    """The largest set of cameras that speak for each other, and that nothing of weight tears apart.
 
-    Where two photographs that share much contradict each other, one of the chains of photographs
-    that join them is broken: it is cut where the fewest points hold it together, and the larger
-    part is believed.
+    Where photographs contradict each other, one of the chains that join them may be broken. Between
+    the two it would be where the fewest points hold it together: there all the points that hold are
+    weighed against all that contradict (``OUTWEIGHS``). So are those of each camera by itself. What
+    weighs too little is cut, and the larger part is believed.
+
+    One contradiction alone proves nothing. Of two photographs that see no common side, thousands of
+    points always yield some dozens that obey an epipolar geometry by chance, the more the larger
+    the pictures are, and right poses contradict it. Such pairs are many, but each is small beside
+    what two neighbours share. A wrong pose on the other hand contradicts the neighbours themselves.
     """
     members = set(names)
     while True:
         joined: dict[str, dict[str, int]] = {name: {} for name in members}
-        against: list[tuple[int, Pair]] = []
+        against: dict[Pair, Verdict] = {}
         for (a, b), verdict in verdicts.items():
             if a in members and b in members:
                 if verdict.good:
                     joined[a][b] = joined[b][a] = verdict.agreeing
                 elif verdict.contradicts:
-                    against.append((verdict.count, (a, b)))
+                    against[a, b] = verdict
         members = _largest(joined)
-        left = [pair for _count, pair in sorted(against, reverse=True) if set(pair) <= members]
-        if left:
-            members -= _smaller_side(joined, *left[0])
+        joined = {name: joined[name] for name in members}
+        against = {pair: one for pair, one in against.items() if members.issuperset(pair)}
+        torn = _torn(joined, against)
+        if torn:
+            members -= torn
+            continue
+        astray = _astray(joined, verdicts)
+        if astray:
+            members.remove(astray)
             continue
         weak = [name for name in members if len(members & joined[name].keys()) < NEIGHBOURS]
         if not weak:
             return members
         members -= set(weak)
+
+
+def _torn(joined: Mapping[str, Mapping[str, int]], against: Mapping[Pair, Verdict]) -> set[str]:
+    """The smaller side of a cut that holds too little; nothing where all hold."""
+    weighed: list[set[str]] = []
+    for a, b in sorted(against, key=lambda pair: (against[pair].count, pair), reverse=True):
+        if not any((a in side) != (b in side) for side in weighed):
+            side = _smaller_side(joined, a, b)
+            if _ratio(side, joined, against) > 1:
+                return side
+            weighed.append(side)
+    alone = [{name} for pair in against for name in pair]
+    worst = max(alone, key=lambda one: (_ratio(one, joined, against), min(one)), default=set[str]())
+    return worst if worst and _ratio(worst, joined, against) > 1 else set()
+
+
+def _astray(joined: Mapping[str, Mapping[str, int]], verdicts: Mapping[Pair, Verdict]) -> str:
+    """The camera whose points lie farthest from their lines, where that is far beside the others;
+    else nothing."""
+    close = dict.fromkeys(joined, 0)
+    for (a, b), verdict in verdicts.items():
+        if b in joined.get(a, ()):
+            close[a] += verdict.close
+            close[b] += verdict.close
+    part = {name: close[name] / max(sum(joined[name].values()), 1) for name in joined}
+    worst = min(part, key=lambda name: (part[name], name), default="")
+    middle = float(np.median(list(part.values()))) if part else 0.0
+    return worst if worst and part[worst] < AS_CLOSE * middle else ""
+
+
+def _ratio(
+    side: Collection[str],
+    joined: Mapping[str, Mapping[str, int]],
+    against: Mapping[Pair, Verdict],
+) -> float:
+    """What speaks against a side of a cut being where it is, in what its bonds can outweigh."""
+    bonds = sum(
+        points for name in side for other, points in joined[name].items() if other not in side
+    )
+    contradicting = sum(
+        one.count - one.agreeing for (a, b), one in against.items() if (a in side) != (b in side)
+    )
+    return OUTWEIGHS * contradicting / max(bonds, 1)
 
 
 def _largest(neighbours: Mapping[str, Collection[str]]) -> set[str]:
