@@ -78,7 +78,8 @@ def judge_asset(
     scale = measures.albedo_scale(found.kd, truth.looks.kd, inside)
     scaled = (found.kd * scale).clip(0, 1)
     error = (found.ks - truth.looks.ks)[inside] ** 2
-    light = measures.light_figures(probe / np.maximum(scale, 1e-6), truth.light)
+    rescaled = np.asarray(probe / np.maximum(scale, 1e-6), np.float32)
+    light = measures.light_figures(rescaled, truth.light)
     dimmed = found.kd * (1 - found.ks[..., :1])
 
     def slope(albedo: Floats) -> float:

@@ -60,7 +60,8 @@ def interior(*coverages: Floats, rim: int = 2) -> Mask:
 def albedo_scale(found: Floats, truth: Floats, where: Mask) -> Floats:
     """Factors [3] that bring an albedo nearest to the true one (least squares, linear)."""
     a, b = found[where].astype(np.float64), truth[where].astype(np.float64)
-    return ((a * b).sum(axis=0) / np.maximum((a * a).sum(axis=0), 1e-9)).astype(np.float32)
+    factors = (a * b).sum(axis=0) / np.maximum((a * a).sum(axis=0), 1e-9)
+    return np.asarray(factors, np.float32)
 
 
 def bake_slope(albedo: Floats, truth: Floats, visibility: Floats, where: Mask) -> float:
@@ -154,4 +155,4 @@ def _points(positions: Floats, triangles: NDArray[np.int64], count: int) -> NDAr
     u, v = chance.random((2, count, 1))
     flip = u + v > 1
     u, v = np.where(flip, 1 - u, u), np.where(flip, 1 - v, v)
-    return corners[which, 0] + u * sides[0][which] + v * sides[1][which]
+    return np.asarray(corners[which, 0] + u * sides[0][which] + v * sides[1][which])

@@ -67,14 +67,15 @@ def build(scene: Scene) -> Painted:
         u, v = np.meshgrid((np.arange(side) + 0.5) / side, (np.arange(side) + 0.5) / side)
         kd, roughness, metalness = patch.paint(u, v)
         shape = (*u.shape, 1)
-        ks = [np.zeros(shape), *(np.broadcast_to(x, u.shape)[..., None]
-                                 for x in (roughness, metalness))]  # fmt: skip
-        maps = np.broadcast_to(kd, (*u.shape, 3)), np.concatenate(ks, axis=-1)
+        others = (np.broadcast_to(x, u.shape)[..., None] for x in (roughness, metalness))
+        ks = np.concatenate([np.zeros(shape), *others], axis=-1)
+        maps = np.broadcast_to(kd, (*u.shape, 3)), ks
         parts.append((positions, texcoords, faces + points, texcoord_faces + corners, *maps))
         points, corners = points + len(positions), corners + len(texcoords)
-    joined = [np.concatenate([one[i] for one in parts]) for i in range(4)]
+    lists = (np.concatenate([one[i] for one in parts]) for i in range(4))
     kd, ks = (np.concatenate([one[i] for one in parts], axis=1) for i in (4, 5))
-    return Painted(*joined, kd.astype(np.float32), ks.clip(0, 1).astype(np.float32))
+    pictures = (one.astype(np.float32) for one in (kd, ks.clip(0, 1)))
+    return Painted(*lists, *pictures)
 
 
 def grid(patch: Patch) -> tuple[Floats, Floats, NDArray[np.int64], NDArray[np.int64]]:
@@ -127,7 +128,7 @@ def _sample_paint(u: Floats, _v: Floats) -> tuple[Floats, Floats, Floats]:
     kd, ks = textures(u.shape[0])
     # The sample's v begins at the other end.
     kd, ks = kd[::-1], ks[::-1]
-    return kd.astype(np.float64), ks[..., 1], ks[..., 2]
+    return kd.astype(np.float64), ks[..., 1].astype(np.float64), ks[..., 2].astype(np.float64)
 
 
 def _bowl_paint(u: Floats, v: Floats) -> tuple[Floats, Floats, Floats]:

@@ -32,10 +32,11 @@ def traced(
     factors of the albedo. Occlusion is left out, since the surfaces themselves cast shadows.
     """
     mi = _mitsuba()
-    kd = asset.kd.numpy() if scale is None else (asset.kd.numpy() * scale).clip(0, 1)
+    albedo = asset.kd.numpy()
+    kd = albedo if scale is None else np.asarray(albedo * scale, np.float32).clip(0, 1)
     surface = {
         "type": "normalmap",
-        "normalmap": _map(mi, asset.normal.numpy() * 0.5 + 0.5),
+        "normalmap": _map(mi, np.asarray(asset.normal.numpy() * 0.5 + 0.5, np.float32)),
         "bsdf": {
             "type": "principled",
             "base_color": _map(mi, kd),
