@@ -6,8 +6,6 @@ NAME_cameras.usda    /NAME_cameras, a camera for each view; `userProperties:phot
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +17,7 @@ from diffrec.asset.names import asset_name
 from diffrec.asset.usdcomponent import METERS_PER_UNIT
 from diffrec.data.views import ImageViews
 from nvdiffrec_contract import layout
+from nvdiffrec_contract.files import replace_file
 
 APERTURE = 36.0
 """Width of the film: only its ratio to the focal length is known of a camera."""
@@ -63,10 +62,7 @@ def write(views: ImageViews, folder: Path, name: str, turn: Tensor | None) -> Pa
             prim = camera.GetPrim()
             prim.CreateAttribute(PHOTOGRAPH, Sdf.ValueTypeNames.Asset).Set(Sdf.AssetPath(path))
     target = folder / f"{name}{layout.ASSET_CAMERAS}"
-    with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part:
-        made = Path(part) / target.name
-        made.write_text(stage.GetRootLayer().ExportToString(), encoding="utf-8")
-        os.replace(made, target)
+    replace_file(target, stage.GetRootLayer().ExportToString().encode("utf-8"))
     return target
 
 

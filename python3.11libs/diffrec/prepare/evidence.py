@@ -101,19 +101,19 @@ def judge(
     for pair, points in shared.items():
         a, b = pair
         if a in cameras and b in cameras:
-            agree, close = (
-                int(agreeing(cameras[a], cameras[b], lenses, points, near).sum())
-                for near in (NEAR, CLOSE)
-            )
-            found[pair] = Verdict(len(points.first), agree, close)
+            off = distances(cameras[a], cameras[b], lenses, points)
+            found[pair] = Verdict(len(off), int((off < NEAR).sum()), int((off < CLOSE).sum()))
     return found
 
 
-def agreeing(
-    a: Camera, b: Camera, lenses: Mapping[int, Lens], points: Shared, near: float = NEAR
-) -> NDArray[np.bool_]:
-    """Which of the points two cameras see as one point before them, ``near`` in longest sides of
-    the picture to its lines."""
+def agreeing(a: Camera, b: Camera, lenses: Mapping[int, Lens], points: Shared) -> NDArray[np.bool_]:
+    """Which of the points two cameras see as one point before them."""
+    return distances(a, b, lenses, points) < NEAR
+
+
+def distances(a: Camera, b: Camera, lenses: Mapping[int, Lens], points: Shared) -> Array:
+    """The points' distances from their epipolar lines, in longest sides of the picture: in that of
+    the two pictures where it is farther. Infinite where a point is not before both cameras."""
     lens_a, lens_b = lenses[a.lens], lenses[b.lens]
     ray_a, ray_b = (
         np.concatenate([lens.rays(pixels), np.ones((len(pixels), 1))], axis=1)
@@ -123,14 +123,14 @@ def agreeing(
     move = b.rotation.T @ (a.centre - b.centre)
     length = float(np.linalg.norm(move))
     if length < 1e-9:
-        return np.zeros(len(ray_a), np.bool_)
+        return np.full(len(ray_a), np.inf)
     x, y, z = move / length
     essential = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]]) @ turn
     line_b, line_a = ray_a @ essential.T, ray_b @ essential
     off = np.abs((ray_b * line_b).sum(1))
     away_a = off / np.maximum(np.linalg.norm(line_a[:, :2], axis=1), 1e-12) * lens_a.focal[0]
     away_b = off / np.maximum(np.linalg.norm(line_b[:, :2], axis=1), 1e-12) * lens_b.focal[0]
-    on_line = (away_a < near * max(lens_a.size)) & (away_b < near * max(lens_b.size))
+    away = np.maximum(away_a / max(lens_a.size), away_b / max(lens_b.size))
     # Where the rays come nearest: depth_b * ray_b = depth_a * turned + move.
     turned = ray_a @ turn.T
     aa, bb, ab = (turned**2).sum(1), (ray_b**2).sum(1), (turned * ray_b).sum(1)
@@ -139,7 +139,7 @@ def agreeing(
     depth_a, depth_b = ab * bm - bb * am, aa * bm - ab * am
     # Rays that are parallel by measurement have no depth to speak of.
     parallel = below < 1e-6 * aa * bb
-    return np.asarray(on_line & (parallel | ((depth_a > 0) & (depth_b > 0))))
+    return np.where(parallel | ((depth_a > 0) & (depth_b > 0)), away, np.inf)
 
 
 def believed(verdicts: Mapping[Pair, Verdict], names: Collection[str]) -> set[str]:

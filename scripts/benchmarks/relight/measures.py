@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from diffrec.colour import linear_to_srgb
 from relight.lights import directions, solid_angles
 
 Floats = NDArray[np.float32]
@@ -24,8 +26,8 @@ COMPARED = 32
 
 def encoded(linear: Floats) -> Floats:
     """SRGB in [0, 1] of linear values."""
-    x = np.clip(linear, 0, 1)
-    return np.where(x <= 0.0031308, 12.92 * x, 1.055 * x ** (1 / 2.4) - 0.055).astype(np.float32)
+    values = torch.from_numpy(np.clip(linear, 0, 1).astype(np.float32))
+    return np.asarray(linear_to_srgb(values).numpy(), np.float32)
 
 
 def psnr(found: Floats, truth: Floats, where: Mask | None = None) -> float:
