@@ -119,16 +119,20 @@ def material_terms(kd: Tensor, kd_jittered: Tensor, ks: Tensor, pixels: Tensor) 
 
 
 def light_white_balance(base: Tensor) -> Tensor:
-    """0.005 times the mean |c - grey| of a light [..., 3], grey the mean of its own channels.
+    """0.005 times the mean over channels of |c - grey|, c the mean radiance of a light [..., 3] in
+    each channel and grey the mean of the three.
 
-    Keeps the light's hue from taking the albedo's place.
+    Keeps the hue of the whole light from taking the albedo's place; single lights may be coloured.
     """
-    kernels = _operation.kernels(base)
-    if kernels is not None:
-        result: Tensor = _WhiteBalance.apply(base, kernels)  # type: ignore[no-untyped-call]
-        return result
-    grey = base.mean(dim=-1, keepdim=True)
-    return (base - grey).abs().mean() * LIGHT_WEIGHT
+    mean = base.reshape(-1, 3).mean(dim=0)
+    return (mean - mean.mean()).abs().mean() * LIGHT_WEIGHT
+
+
+def tilt(normal: Tensor) -> Tensor:
+    """The mean of x^2 + y^2 over a normal map [H, W, 3] of unit tangent-space normals: the mean
+    squared sine of their angle to the smooth normal; a scalar. Holds the light's errors and
+    shadows from being told as relief."""
+    return normal[..., :2].square().sum(dim=-1).mean()
 
 
 def _fused_image_loss(
@@ -195,20 +199,3 @@ class _MaterialTerms(torch.autograd.Function):
         scaled = gradients * grad
         place = ctx.kernels.material_gradient
         return (*(place(scaled, i, like) for i, like in enumerate(inputs)), None, None)
-
-
-class _WhiteBalance(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, base: Tensor, kernels: Any) -> Tensor:
-        value, gradient = kernels.white_balance(
-            base.reshape(-1, 3), LIGHT_WEIGHT / max(1, base.numel())
-        )
-        ctx.save_for_backward(gradient.view(base.shape))
-        result: Tensor = value
-        return result
-
-    @staticmethod
-    @torch.autograd.function.once_differentiable
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
-        (gradient,) = ctx.saved_tensors
-        return gradient * grad, None

@@ -99,16 +99,6 @@ def material_gradient(gradients: Tensor, position: int, like: Tensor) -> Tensor:
     return gradients.as_strided((count, 3), _strides(like), 3 * count * position)
 
 
-def white_balance(base: Tensor, weight: float) -> tuple[Tensor, Tensor]:
-    """`weight` times the sum of |c - grey|, a scalar, and its gradient, for `base` [N, 3]."""
-    count, device = base.shape[0], base.device
-    threads = max(1, min(_THREADS, count))
-    sums = torch.empty(threads, dtype=torch.float32, device=device)
-    gradient = torch.empty((count, 3), dtype=torch.float32, device=device)
-    launch(_white_balance, threads, [base.contiguous(), weight, threads, sums, gradient], device)
-    return sums.sum(), gradient
-
-
 def _strides(values: Tensor) -> tuple[int, int]:
     """Strides of the gradient of `values` [P, 3]: of contiguous columns where those are."""
     return (1, values.shape[0]) if values.stride(0) == 1 else (3, 1)
@@ -291,26 +281,3 @@ def _material_terms(
     sums[thread] = float(
         albedo_sum * wp.float64(of_albedo) + occlusion_sum * wp.float64(of_occlusion)
     )
-
-
-@wp.kernel
-def _white_balance(
-    base: wp.array2d(dtype=wp.float32),
-    weight: float,
-    threads: int,
-    sums: wp.array(dtype=wp.float32),
-    gradient: wp.array2d(dtype=wp.float32),
-):
-    thread = wp.tid()
-    total = wp.float64(0.0)
-    i = int(thread)
-    while i < base.shape[0]:
-        c = wp.vec3(base[i, 0], base[i, 1], base[i, 2])
-        grey = (c[0] + c[1] + c[2]) / 3.0
-        s = wp.vec3(_sign(c[0] - grey), _sign(c[1] - grey), _sign(c[2] - grey))
-        shared = (s[0] + s[1] + s[2]) / 3.0
-        for k in range(3):
-            total += wp.float64(wp.abs(c[k] - grey))
-            gradient[i, k] = weight * (s[k] - shared)
-        i += threads
-    sums[thread] = float(total * wp.float64(weight))

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from torch import Tensor
 
+from diffrec import losses
 from diffrec.geometry.dmtet import DMTetGeometry
 from diffrec.geometry.flexicubes import FlexiCubesGeometry
 from diffrec.geometry.mesh import Mesh
@@ -119,6 +120,8 @@ class TexturePass:
         self.most: Sizes | None = Sizes(0)
         self._geometry = geometry
         self._scale = config.laplace_scale
+        self._material = material
+        self._flat = config.diffrec.normal_flat
         self._variation = None
         if config.diffrec.texture_tv:
             self._variation = TextureVariation(material, mesh, config.diffrec.texture_tv)
@@ -135,8 +138,11 @@ class TexturePass:
         return self._geometry.regulariser() * weight
 
     def texture_term(self) -> Tensor | None:
-        """Total variation inside charts, where it is asked for."""
-        return None if self._variation is None else self._variation()
+        """Total variation inside charts and the normal map's tilt, where they are asked for."""
+        terms = [] if self._variation is None else [self._variation()]
+        if self._flat:
+            terms.append(losses.tilt(self._material.normal) * self._flat)
+        return sum(terms[1:], terms[0]) if terms else None
 
     def damage(self) -> Tensor | None:
         """How far the mesh is from where it started."""

@@ -114,6 +114,12 @@ class Extensions:
         check.number(0.0, 1e6),
         "weight of the total variation of kd, ks and normal map inside charts, in the second pass",
     )
+    normal_flat: float = row(
+        0.03,
+        check.number(0.0, 1e6),
+        "weight of the squared tilt of the normal map, in the second pass; 0, as nvdiffrec, for "
+        "none",
+    )
     coarse_to_fine: float = row(
         0.0,
         check.number(0.0, 1.0),

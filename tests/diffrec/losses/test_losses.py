@@ -96,6 +96,14 @@ def test_occlusion_is_weighed() -> None:
     assert losses.occlusion(ks).tolist() == pytest.approx([0.0005, 0.0])
 
 
-def test_light_white_balance_measures_distance_from_its_own_grey() -> None:
+def test_the_light_as_a_whole_is_held_white_and_single_lights_may_be_coloured() -> None:
     base = torch.tensor([[1.0, 1.0, 1.0], [0.0, 0.3, 0.6]]).expand(6, 2, 3)
     assert float(losses.light_white_balance(base)) == pytest.approx(0.005 * 0.1)
+    lamps = torch.tensor([[1.0, 0.2, 0.0], [0.0, 0.8, 1.0]]).expand(6, 2, 3)
+    assert float(losses.light_white_balance(lamps)) == pytest.approx(0.0, abs=1e-9)
+
+
+def test_a_normal_maps_tilt_is_the_mean_squared_sine() -> None:
+    angles = torch.tensor([[0.0, 0.3], [0.5, -0.2]])
+    normal = torch.stack([angles.sin(), torch.zeros_like(angles), angles.cos()], dim=-1)
+    assert float(losses.tilt(normal)) == pytest.approx(float(angles.sin().square().mean()))
