@@ -292,6 +292,7 @@ def _around(normal: Tensor, each: int) -> Tensor:
     axis = torch.eye(3, device=normal.device)[normal.abs().argmin(1)]
     side = functional.normalize(torch.linalg.cross(normal, axis), dim=1)
     up = torch.linalg.cross(normal, side)
-    found = (ring * angle.cos())[..., None] * side[:, None]
+    found: Tensor = (ring * angle.cos())[..., None] * side[:, None]
     found = found + (ring * angle.sin())[..., None] * up[:, None]
-    return found + (1 - height).sqrt()[..., None] * normal[:, None]
+    found = found + (1 - height).sqrt()[..., None] * normal[:, None]
+    return found
