@@ -200,8 +200,9 @@ class _Geometry:
     tangent: Tensor | None  # [P, 3]
 
     def points(self, pixels: Tensor, pixels_per_view: int) -> VisiblePoints:
+        surface = self.surface
         return VisiblePoints(
-            self.surface.position, self.normal, self.tangent, pixels, pixels_per_view
+            surface.position, self.normal, self.tangent, pixels, pixels_per_view, surface.uv
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from torch import nn
+from torch import Tensor, nn
 
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials import Material
@@ -31,6 +31,18 @@ class Geometry(Protocol):
         """The trainable tensors."""
 
 
+class SceneShadows(Protocol):
+    """Shadows that a shape casts on itself.
+
+    `positions`: [V, 3], what they were made of; a part of the state of a training.
+    """
+
+    positions: Tensor
+
+    def over(self, light: EnvironmentLight, ready: Lighting) -> Lighting:
+        """The light that is `ready` for shading, with shadows; differentiable."""
+
+
 @dataclass
 class Scene:
     """Everything that is being recovered."""
@@ -41,12 +53,12 @@ class Scene:
     shading: str = "split_sum"  # the model, as in the configuration
     fixed_light: Lighting | None = None  # of a light that does not learn
     corrections: ViewCorrections | None = None  # of the training views
+    shadows: SceneShadows | None = None  # that the shape casts on itself, where they are known
 
     def lighting(self) -> Lighting:
         """The light ready for shading; kept when it does not learn."""
-        if self.fixed_light is not None:
-            return self.fixed_light
-        return Lighting.of(self.light, self.shading)
+        light = self.fixed_light or Lighting.of(self.light, self.shading)
+        return light if self.shadows is None else self.shadows.over(self.light, light)
 
     def parameters(self) -> list[nn.Parameter]:
         """Everything that may be trained."""

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nvdiffrec_contract.configuration import Config
+from nvdiffrec_contract.shadows import bytes_of_table
 
 GIB = float(1 << 30)
 CLOSE = 0.85
@@ -26,7 +27,7 @@ _TETRAHEDRON, _CUBE, _TEXEL = 227.0, 803.0, 355.0
 _ENTRY, _LEVELS = 58.0, 12
 _AHEAD_BATCHES, _AHEAD_PIXELS = 8, 1 << 23
 # Share of a part's likely size that it takes in any case: an object covers little of some pictures.
-_LEAST_OF_PIXELS, _LEAST = 0.2, 0.6
+_LEAST_OF_PIXELS, _LEAST, _LEAST_OF_TABLE = 0.2, 0.6, 0.3
 
 _NVDIFFREC_BASE, _NVDIFFREC_SAMPLE = 2 * GIB, 4096.0
 
@@ -58,6 +59,10 @@ def parts(
     found = [_light(config), _material(config), _samples(config, processes, size)]
     if config.base_mesh is None:
         found.append(_grid(config))
+    if config.diffrec.shadows != "off":
+        table = float(bytes_of_table(config.texture_res))
+        named_ = named(config, "diffrec.shadows", "texture_res")
+        found.append(Part("the table of shadows", _LEAST_OF_TABLE * table, table, named_))
     if photographs:
         cure = '"diffrec": {"photo_res": [height, width]}'
         found.append(Part("stored photographs", photographs, photographs, cure))

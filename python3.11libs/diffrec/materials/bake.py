@@ -35,7 +35,7 @@ def bake(
     `resolution`: (H, W). Raises DiffrecError when the mesh has no texture coordinates or they
     cover no texel.
     """
-    found = _texels(mesh, resolution)
+    found = texels_of(mesh, resolution)
     return _baked(material, found, lambda part: Surface(found.position[part]))
 
 
@@ -47,7 +47,7 @@ def bake_again(
     the triangles of `new` in the same order. Normals start flat: they belong to the old tangents.
     """
     assert old.texcoords is not None and old.texcoord_triangles is not None
-    found = _texels(new, resolution)
+    found = texels_of(new, resolution)
     uv = interpolate(old.texcoords, old.texcoord_triangles, found.triangle, found.bary)
     kd, ks, normal = _baked(
         material,
@@ -58,7 +58,7 @@ def bake_again(
 
 
 @dataclass(frozen=True)
-class _Texels:
+class Texels:
     """The P texels [H * W] that lie in a triangle, by their flat indices `at`."""
 
     size: tuple[int, int]
@@ -69,7 +69,7 @@ class _Texels:
 
 
 def _baked(
-    material: Material | SeveralMaterials, found: _Texels, surface: Callable[[slice], Surface]
+    material: Material | SeveralMaterials, found: Texels, surface: Callable[[slice], Surface]
 ) -> tuple[Tensor, Tensor, Tensor]:
     height, width = found.size
     baked = found.position.new_empty((height * width, 9))
@@ -88,13 +88,13 @@ def _baked(
 @torch.no_grad()
 def covered_texels(mesh: Mesh, resolution: tuple[int, int]) -> Tensor:
     """Which texels [H, W] of a texture have their centre in a triangle. Raises as `bake`."""
-    texels = _texels(mesh, resolution).at
+    texels = texels_of(mesh, resolution).at
     covered = torch.zeros(resolution, dtype=torch.bool, device=texels.device)
     covered.view(-1)[texels] = True
     return covered
 
 
-def _texels(mesh: Mesh, resolution: tuple[int, int]) -> _Texels:
+def texels_of(mesh: Mesh, resolution: tuple[int, int]) -> Texels:
     """The texels whose centre lies in a triangle. Raises DiffrecError as `bake`."""
     if mesh.texcoords is None or mesh.texcoord_triangles is None:
         raise DiffrecError("The mesh has no texture coordinates to bake to; chart it first.")
@@ -111,7 +111,7 @@ def _texels(mesh: Mesh, resolution: tuple[int, int]) -> _Texels:
     bary = barycentrics(clip, mesh.texcoord_triangles, raster, texels)
     triangle = raster.triangle.reshape(-1)[texels].long()
     position = interpolate(mesh.positions.detach(), mesh.triangles, triangle, bary)
-    return _Texels(size, texels, triangle, bary, position)
+    return Texels(size, texels, triangle, bary, position)
 
 
 def nearest_covered(texels: Tensor, resolution: tuple[int, int]) -> Tensor:

@@ -28,10 +28,14 @@ _wanted: ContextVar[str | None] = ContextVar("backend", default=None)
 
 
 class Operation:
-    """The implementations of one operation, by the package that they lie in."""
+    """The implementations of one operation, by the package that they lie in.
 
-    def __init__(self, package: str) -> None:
+    `cpu`: the backend that works on a CPU where nothing else is asked for.
+    """
+
+    def __init__(self, package: str, *, cpu: str = BY_DEVICE["cpu"]) -> None:
         self._package = package
+        self._by_device = {**BY_DEVICE, "cpu": cpu}
         self._kernels: dict[str, Any] = {}
         _operations.append(self)
 
@@ -48,7 +52,7 @@ class Operation:
         if tensor.dtype == torch.float64:
             return None
         device = tensor.device.type
-        name = _wanted.get() or BY_DEVICE.get(device, "reference")
+        name = _wanted.get() or self._by_device.get(device, "reference")
         kernels = self._kernels[name] if name in self._kernels else self._load(name)
         if name == "numba" and device != "cpu":
             raise ValueError(

@@ -18,6 +18,7 @@ from torch import Tensor
 from diffrec.materials.surface import MaterialSample
 from diffrec.shading.light import EnvironmentLight
 from diffrec.shading.points import VisiblePoints
+from diffrec.shading.shadowed import Shadows
 
 
 class ShadingModel(Protocol):
@@ -40,10 +41,11 @@ def shading_model(name: str) -> ShadingModel:
 
 @dataclass(frozen=True)
 class Lighting:
-    """A light that a shading model has made ready."""
+    """A light that a shading model has made ready; `shadows`: of the mesh that it lights."""
 
     model: ShadingModel
     prepared: Any
+    shadows: Shadows | None = None
 
     @staticmethod
     def of(light: EnvironmentLight, shading: str = "split_sum") -> Lighting:
@@ -65,6 +67,10 @@ class Lighting:
         `camera_position`: [B, 3], world. `camera_from_world`: [B, 4, 4] where the light turns with
         the camera, None where it stands in the world.
         """
+        if self.shadows is not None:
+            return self.shadows.shade(
+                points, sample, self.prepared, camera_position, wants_normal=wants_normal
+            )
         return self.model.shade(
             points,
             sample,

@@ -12,7 +12,7 @@ class VisiblePoints:
     """P surface points and the pixels that see them.
 
     `position`, `normal`: [P, 3], interpolated, world; `tangent`: [P, 3] or None; `pixels`: [P]
-    int64, flat index into B views of `pixels_per_view` each.
+    int64, flat index into B views of `pixels_per_view` each; `uv`: [P, 2] with v down, or None.
     """
 
     position: Tensor
@@ -20,3 +20,4 @@ class VisiblePoints:
     tangent: Tensor | None
     pixels: Tensor
     pixels_per_view: int
+    uv: Tensor | None = None

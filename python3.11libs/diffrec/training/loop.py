@@ -17,6 +17,7 @@ from diffrec.progress import OnProgress, Progress
 from diffrec.runtime.ranks import ALONE, Ranks
 from diffrec.scene import Scene
 from diffrec.shading.light import DARKEST
+from diffrec.shading.models import Lighting
 from diffrec.training.adam import Adam, LogAdam
 from diffrec.training.checkpoint import LoopState
 from diffrec.training.iteration import Iteration
@@ -70,7 +71,7 @@ def train_pass(
     scene.fixed_light = None
     if not current.train_light:
         with torch.no_grad():
-            scene.fixed_light = scene.lighting()
+            scene.fixed_light = Lighting.of(scene.light, scene.shading)
 
     worker = _worker(config, current, iteration, views, ranks, log)
     spent, done = 0.0, 0  # seconds and iterations since the last line of the log
@@ -197,6 +198,8 @@ def _state(
         "material": [p.detach() for p in scene.material.parameters()],
         "light": [scene.light.base.detach()],
     }
+    if scene.shadows is not None:
+        tensors["shadows"] = [scene.shadows.positions]
     if scene.corrections is not None:
         tensors["views"] = [p.detach() for p in scene.corrections.parameters()]
     return LoopState(

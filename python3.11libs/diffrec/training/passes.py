@@ -15,6 +15,7 @@ from diffrec.losses.variation import TextureVariation
 from diffrec.materials import Material, NeuralMaterial, TextureMaterial
 from diffrec.ops.fixedlengths import Sizes
 from diffrec.ops.topology import EdgeTopology, edge_topology
+from diffrec.training.shadows import PassShadows
 from nvdiffrec_contract.configuration import Config
 
 FLEXICUBES_BETAS = (0.7, 0.9)
@@ -110,9 +111,14 @@ class TexturePass:
     betas = (0.9, 0.999)
 
     def __init__(
-        self, config: Config, mesh: Mesh, geometry: VertexGeometry, material: TextureMaterial
+        self,
+        config: Config,
+        mesh: Mesh,
+        geometry: VertexGeometry,
+        material: TextureMaterial,
+        shadows: PassShadows | None = None,
     ) -> None:
-        """`mesh`: what the geometry starts from."""
+        """`mesh`: what the geometry starts from. `shadows`: of the scene that is trained."""
         self.index = 0 if config.base_mesh else 1
         self.train_light = config.learn_light and not config.lock_light
         self.final_rate = config.diffrec.final_rate
@@ -120,6 +126,7 @@ class TexturePass:
         self.most: Sizes | None = Sizes(0)
         self._geometry = geometry
         self._scale = config.laplace_scale
+        self._shadows, self._iterations = shadows, config.iter
         self._material = material
         self._flat = config.diffrec.normal_flat
         self._variation = None
@@ -127,7 +134,9 @@ class TexturePass:
             self._variation = TextureVariation(material, mesh, config.diffrec.texture_tv)
 
     def begin(self, progress: float) -> None:
-        """Nothing changes from one iteration to the next."""
+        """Let the shadows follow the mesh."""
+        if self._shadows is not None:
+            self._shadows.begin(round(progress * self._iterations))
 
     def weight(self, progress: float) -> float:
         """It falls to nothing."""

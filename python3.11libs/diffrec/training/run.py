@@ -39,6 +39,7 @@ from diffrec.training.loop import train_pass
 from diffrec.training.passes import Pass, TexturePass, TopologyPass
 from diffrec.training.resumption import TextureStart
 from diffrec.training.session import Session
+from diffrec.training.shadows import PassShadows
 from diffrec.view_corrections import ViewCorrections
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.configuration import Config
@@ -234,11 +235,17 @@ class _Run:
         material.raster_backend = config.diffrec.raster_backend
         geometry = VertexGeometry(mesh, laplace=config.laplace, locked=config.lock_pos)
         geometry = geometry.to(self.device)
+        shadows = None
+        if config.diffrec.shadows != "off":
+            shadows = PassShadows(config, mesh, geometry, material)
         scene = self._scene(geometry, material)
-        self._train(TexturePass(config, mesh, geometry, material), scene)
+        scene.shadows = shadows
+        self._train(TexturePass(config, mesh, geometry, material, shadows), scene)
         if not self.ranks.leads:
             return Reconstruction(self.folder, first, None, mesh.triangles.shape[0])
         self._loosen(geometry)
+        if shadows is not None:
+            shadows.end()
         if self.preview is not None:
             self.preview.end(scene)
         with imagefiles.PictureWriter() as writer:

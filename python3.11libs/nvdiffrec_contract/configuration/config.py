@@ -244,7 +244,8 @@ RANGES = (("kd_min", "kd_max"), ("ks_min", "ks_max"), ("nrm_min", "nrm_max"))
 
 
 def crossed(values: Mapping[str, Any]) -> Iterator[FieldError]:
-    """The lower limits that lie above the upper ones."""
+    """What is right alone and does not fit together: lower limits above the upper ones, and shadows
+    under a light that turns."""
     for low, high in RANGES:
         pairs = zip(values.get(low) or (), values.get(high) or ())
         if any(a > b for a, b in pairs):
@@ -253,3 +254,11 @@ def crossed(values: Mapping[str, Any]) -> Iterator[FieldError]:
                 f'{shown(values[low])} lies above "{high}" {shown(values[high])}',
                 f'every component at or below that of "{high}"',
             )
+    own = values.get("diffrec")
+    shadows = own.get("shadows") if isinstance(own, Mapping) else getattr(own, "shadows", None)
+    if values.get("camera_space_light") and shadows not in (None, "off"):
+        yield FieldError(
+            "camera_space_light",
+            f'a light that turns with the camera has no "shadows" {shown(shadows)}',
+            'false, or "diffrec": {"shadows": "off"}',
+        )

@@ -119,7 +119,13 @@ _LIGHT = {
     "light_step": "logarithmic finds suns and lamps; with linear they are painted into the albedo.",
     "light_rate": "Higher: the light is found sooner; too high, it flickers.",
     "light_tv": "Higher: a smoother probe. 0 leaves noise wherever the pictures say nothing.",
-    "shading": "There is one model so far; it knows no shadows that the object throws on itself.",
+    "shading": "There is one model so far. What the object throws on itself is known to it by "
+    "shadows.",
+    "shadows": "direct and bounced keep shadows that were photographed out of the albedo, and let "
+    "their edges tell where the sun is; bounced also takes the colour out that parts of the object "
+    "throw on one another. Occlusion is then computed from the mesh, within ks_min and ks_max, and "
+    "not learned. Off for pictures that were made without shadows, as nvdiffrec renders a "
+    "reference mesh.",
 }
 _PICTURES = {
     "loss": "logl1 forgives highlights and outliers; mse wants every pixel right and is easily led "

@@ -76,6 +76,13 @@ class Extensions:
         check.choice(*SHADING_MODELS),
         "how surfaces are shaded under the light: split_sum, as nvdiffrec, without shadows",
     )
+    shadows: Literal["off", "direct", "bounced"] = row(
+        "off",
+        check.choice("off", "direct", "bounced"),
+        "what the second pass knows of the shadows that the object casts on itself: off, as "
+        "nvdiffrec, nothing; direct, what is free of the light, by rays; bounced, also the light "
+        "that its parts send on to one another",
+    )
     dssim: float = row(
         0.2,
         check.number(0.0, 1.0),

@@ -106,6 +106,7 @@ OPTIONS: list[dict[str, Any]] = [
     {"custom_mip": True, "diffrec": dataclasses.replace(OWN, dssim=0.2, light_tv=0.01)},
     {"learn_light": False, "display_res": (24, 40)},
     {"diffrec": dataclasses.replace(OWN, texture_tv=0.01, coarse_to_fine=0.5)},
+    {"diffrec": dataclasses.replace(OWN, shadows="bounced"), "ks_max": (0.5, 1, 1)},
 ]
 
 

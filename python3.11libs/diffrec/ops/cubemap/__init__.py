@@ -20,10 +20,20 @@ _DOWN = ((0, -1, 0), (0, -1, 0), (0, 0, 1), (0, 0, -1), (0, -1, 0), (0, -1, 0))
 
 def face_vectors(face: Tensor, s: Tensor, t: Tensor) -> Tensor:
     """Unnormalised directions [..., 3] of the points (s, t) on the planes of the faces."""
-    axis, right, down = (
-        torch.tensor(v, dtype=s.dtype, device=s.device) for v in (_AXIS, _RIGHT, _DOWN)
-    )
+    axis, right, down = _faces(s.dtype, str(s.device))
     return axis[face] + s[..., None] * right[face] + t[..., None] * down[face]
+
+
+# Kept, since nothing may come from the host's memory while a CUDA graph is recorded.
+@functools.lru_cache(maxsize=8)
+def _faces(dtype: torch.dtype, device: str) -> tuple[Tensor, ...]:
+    """Axis, right and down [6, 3] of the faces."""
+    return tuple(torch.tensor(v, dtype=dtype, device=device) for v in (_AXIS, _RIGHT, _DOWN))
+
+
+@functools.lru_cache(maxsize=16)
+def _sizes(sizes: tuple[int, ...], device: str) -> Tensor:
+    return torch.tensor(sizes, device=device)
 
 
 def texel_directions(
@@ -53,10 +63,7 @@ def project(directions: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     largest = directions.detach().abs().argmax(dim=1)
     major = directions.gather(1, largest[:, None])[:, 0]
     face = largest * 2 + (major.detach() < 0).long()
-    right, down = (
-        torch.tensor(v, dtype=directions.dtype, device=directions.device)[face]
-        for v in (_RIGHT, _DOWN)
-    )
+    right, down = (one[face] for one in _faces(directions.dtype, str(directions.device))[1:])
     scale = 1.0 / major.abs().clamp_min(1e-20)
     return face, (directions * right).sum(1) * scale, (directions * down).sum(1) * scale
 
@@ -73,7 +80,7 @@ def bilinear_levels(
     """As `bilinear`, each point in its own level [P] of cube maps that stand one after another."""
     device = directions.device
     face, s, t = project(directions)
-    size = torch.tensor(sizes, device=device)[level]
+    size = _sizes(tuple(sizes), str(device))[level]
     # The tables have a border of one texel, so column -1 is entry 0.
     x, y = (s + 1) * 0.5 * size + 0.5, (t + 1) * 0.5 * size + 0.5
     left, top = x.detach().floor(), y.detach().floor()

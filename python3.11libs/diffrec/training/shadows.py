@@ -1,0 +1,83 @@
+"""The shadows of a training's second pass: when their table is made, and what it is made of."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from diffrec.geometry.mesh import Mesh
+from diffrec.geometry.vertices import VertexGeometry
+from diffrec.materials import TextureMaterial
+from diffrec.shading.light import EnvironmentLight
+from diffrec.shading.models import Lighting
+from diffrec.shading.shadowed import Shadows
+from diffrec.shading.visibility import VisibilityTable
+from nvdiffrec_contract.configuration import Config
+
+TIMES = 5  # that the table is made during the pass, beside the one of its end
+BOUNCES = 2
+
+
+class PassShadows:
+    """Shadows of a mesh whose triangles stay while its vertices move.
+
+    The table is made from positions that are a part of the pass's state: so one that goes on from
+    a checkpoint, or goes back, finds the table that it had.
+
+    `positions`: [V, 3], of the present table; changed in place.
+    """
+
+    def __init__(
+        self, config: Config, mesh: Mesh, geometry: VertexGeometry, material: TextureMaterial
+    ) -> None:
+        """`mesh`: what the geometry starts from, with texture coordinates."""
+        self.positions = geometry.positions.detach().clone()
+        self._geometry = geometry
+        self._material = material
+        self._interval = max(1, -(-config.iter // TIMES))
+        self._bounces = BOUNCES if config.diffrec.shadows == "bounced" else 0
+        self._table = VisibilityTable(mesh, config.texture_res)
+        self._made = False
+        self._last = -1
+        self._texels = self._table.texels_in(material.kd.shape[:2])
+        self._occlude(torch.zeros((), device=material.ks.device))
+
+    def begin(self, number: int) -> None:
+        """Called before iteration `number`: make the table where it is time for that."""
+        due = number % self._interval == 0
+        moved = due and not torch.equal(self.positions, self._geometry.positions)
+        if moved:
+            self.positions.copy_(self._geometry.positions.detach())
+        if moved or number != self._last + 1 or not self._made:
+            self._make()
+        self._last = number
+
+    def end(self) -> None:
+        """The pass is over: a table of the final mesh, and its open sky as occlusion."""
+        self.positions.copy_(self._geometry.positions.detach())
+        self._make()
+        self._occlude(1 - self._table.open_sky(self._material.ks.shape[:2]))
+
+    def over(self, light: EnvironmentLight, ready: Lighting) -> Lighting:
+        """The light that is `ready`, with shadows and what the present material sends on."""
+        if not self._made:
+            self._make()
+        table = self._table
+        vectors = table.vectors(light)
+        if self._bounces:
+            albedo = self._material.kd.detach().reshape(-1, 3)[self._texels]
+            sent = table.sent_on(vectors.detach(), albedo, self._bounces)
+            vectors = vectors + table.normal[:, :, None] * sent[:, None]
+        return replace(ready, shadows=Shadows(table, vectors))
+
+    def _make(self) -> None:
+        self._table.make(self.positions)
+        self._made = True
+
+    @torch.no_grad()
+    def _occlude(self, occlusion: Tensor) -> None:
+        """Set the material's occlusion, within its limits."""
+        self._material.ks[..., 0] = occlusion
+        self._material.clamp_()
