@@ -102,8 +102,8 @@ _MATERIAL = {
     "random_textures": "Usual for photographs. Without it the colours of the first pass are kept.",
     "custom_mip": "Blurred copies of the textures are learned apart. Seldom of use.",
     "normal_rate": "Higher: relief goes into the normal map; lower: it is painted as colour.",
-    "normal_flat": "Higher: less relief in the normal map, and fewer of the light's errors and of the "
-    "shadows in it. 0.1 is to be seen in photographs.",
+    "normal_flat": "Higher: less relief in the normal map, and fewer of the light's errors and of "
+    "the shadows in it. 0.1 is to be seen in photographs.",
     "texture_tv": "Higher: less grain in the textures, and less detail. 0.01 changes little, 0.1 "
     "is to be seen.",
     "hashgrid_size_log2": "Higher: room for finer colour in the first pass. Each step up doubles "
