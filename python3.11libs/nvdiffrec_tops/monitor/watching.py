@@ -46,9 +46,9 @@ class Folder:
         self._known = found
         return sorted(found.values(), key=lambda one: _natural(one.name))
 
-    def told(self, _training: Training) -> str:
-        """What is known of a training beside its folder: nothing."""
-        return ""
+    def state(self, _training: Training, found: str) -> str:
+        """The state to show, where its folder says `found`: that one."""
+        return found
 
 
 class Results:
@@ -70,9 +70,9 @@ class Results:
         """In the order in which they were named."""
         return self._trainings
 
-    def told(self, _training: Training) -> str:
-        """Nothing beside what their folders say."""
-        return ""
+    def state(self, _training: Training, found: str) -> str:
+        """The state that its folder says."""
+        return found
 
 
 class FarmJob:
@@ -97,14 +97,24 @@ class FarmJob:
         """In the order of the submission."""
         return self._trainings
 
-    def told(self, one: Training) -> str:
-        """The state of a work item whose folder says nothing of it yet, or '' ."""
+    def state(self, one: Training, found: str) -> str:
+        """The state to show, where its folder says `found`.
+
+        The farm knows more of a job that has written nothing, and of one that has not begun: what
+        lies in its folder is of an earlier training.
+        """
         state, name = self._submission.state, self._items[one.key]["name"]
-        if state.when(name + DONE) is not None:
-            return "" if exit_code(state.read(name + DONE)) == 0 else training.FAILED
+        begun = state.when(name + STARTED) is not None
+        ended = state.when(name + DONE) is not None
+        if found == training.RUNNING:
+            return found
+        if found != training.WAITING:
+            return found if begun or ended or state.cancelled else training.WAITING
+        if ended:
+            return found if exit_code(state.read(name + DONE)) == 0 else training.FAILED
         if state.cancelled:
             return training.STOPPED
-        return training.RUNNING if state.when(name + STARTED) is not None else training.WAITING
+        return training.RUNNING if begun else found
 
 
 Watched = Folder | FarmJob | Results

@@ -111,7 +111,10 @@ def _told_sent(
         words.write("nothing to send: every work item is up to date\n")
     else:
         jobs = "1 job" if count == 1 else f"{count} jobs"
-        words.write(f"{jobs} sent. To watch: nvdiffrec-tops follow {job}\n")
+        words.write(
+            f"{jobs} sent. To watch: nvdiffrec-tops follow {job}, "
+            f"or in a browser: nvdiffrec-tops monitor {job}\n"
+        )
     document = {"job": job, "jobs": scheduler.submission.jobs, "server": setup.server.address}
     document["folder"] = str(scheduler.submission.folder)
     options.give_report(arguments, document, stdout)
