@@ -182,7 +182,9 @@ Monitor.Viewer = (() => {
         this._light(surface.panorama(await file.arrayBuffer(), kind), file.name);
         this._say("");
       } catch (error) {
-        this._say("That is no panorama: drop a Radiance .hdr or an OpenEXR .exr.");
+        const said = "That is no panorama: drop a Radiance .hdr or an OpenEXR .exr.";
+        this._say(said);
+        setTimeout(() => { if (this.message.textContent === said) this._say(""); }, 8000);
       }
     }
 
