@@ -86,7 +86,8 @@ def test_a_job_that_left_nothing_is_told_by_the_farm_alone(
 
 
 @pytest.mark.parametrize(
-    ("host", "shown"), [("render07", "render07"), ("a\nb", "a\N{REPLACEMENT CHARACTER}b"), (None, ""), (3, "")]
+    ("host", "shown"),
+    [("render07", "render07"), ("a\nb", "a\N{REPLACEMENT CHARACTER}b"), (None, ""), (3, "")],
 )
 def test_the_machine_is_the_one_that_trains_now(
     submission: Submission, tmp_path: Path, host: object, shown: str
