@@ -56,7 +56,7 @@ def document(trainings: list[Training], watched: Watched) -> dict[str, Any]:
     count = max(1, VIEWS // len(trainings))
     details = [(one, one.detail()) for one in trainings]
     for one, detail in details:
-        detail["state"] = watched.state(one, detail["state"])
+        detail |= watched.told(one, detail["state"])
     # Meshes first: without them there is little to see.
     for one, detail in details:
         if not taken.mesh(one, detail["mesh"]):

@@ -60,7 +60,7 @@ class Answers:
                 if number and time.monotonic() > deadline:
                     break
                 row = dict(one.summary())
-                row["state"] = self._watched.state(one, row["state"])
+                row |= self._watched.told(one, row["state"])
                 self._rows[one.key] = row
                 self._when[one.key] = time.monotonic()
             blank = {"state": "reading", "percent": 0.0, "mesh": None}
@@ -92,7 +92,7 @@ class Answers:
             return None
         if match[2] == "detail":
             detail = one.detail()
-            return {**detail, "state": self._watched.state(one, detail["state"])}
+            return detail | self._watched.told(one, detail["state"])
         if match[2] == "scene":
             return one.scene()
         return views.page(one.files(), one.prefix(), match[3], int(match[4]))

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from nvdiffrec_contract import failureline
+from nvdiffrec_contract.failure import Failure
 from nvdiffrec_tops import attributes
 from nvdiffrec_tops.hqueue.record import Submission
 from nvdiffrec_tops.job.farmstate import DONE, STARTED
@@ -24,7 +26,12 @@ ITEM = "train_1_0"
 @pytest.fixture
 def submission(tmp_path: Path) -> Submission:
     """One work item, sent to a farm and not begun; its output folder is ``out/vase``."""
-    item = {"name": ITEM, "job": 8, "attributes": {attributes.OUTPUT: [str(tmp_path / "out/vase")]}}
+    item = {
+        "name": ITEM,
+        "id": 5,
+        "job": 8,
+        "attributes": {attributes.OUTPUT: [str(tmp_path / "out/vase")]},
+    }
     folder = tmp_path / "pdgtemp/farm/abc"
     folder.mkdir(parents=True)
     made = Submission(
@@ -72,17 +79,25 @@ def test_a_job_that_left_nothing_is_told_by_the_farm_alone(
     found = FarmJob(submission)
     [one] = found.trainings()
 
-    def state() -> str:
-        written = report.document([one], found)["data"]["overview"]["trainings"]
-        return str(written[0]["state"])
+    def shown() -> tuple[str, str, str]:
+        [row] = report.document([one], found)["data"]["overview"]["trainings"]
+        return row["state"], row["cause"], row["cure"]
 
     submission.state.write(ITEM + STARTED, {"started": 1.0})
-    assert state() == "running"
+    assert shown() == ("running", "", "")
     submission.state.write(ITEM + DONE, {"code": 137})
-    assert state() == "failed"
+    state, cause, cure = shown()
+    assert state == "failed" and "exit code 137" in cause and f"{ITEM}.log" in cure
+    logs = submission.folder / "logs"
+    logs.mkdir()
+    refused = Failure("job-file", "there is no vase.obj", "put it there", exit_code=2, retry=False)
+    other = failureline.text("4", Failure("x", "another item's", "", exit_code=2, retry=False))
+    lines = ["starting", failureline.text("5", refused), other, "Job: failed"]
+    (logs / f"{ITEM}.log").write_text("\n".join(lines) + "\n")
+    assert shown() == ("failed", "there is no vase.obj", "put it there")
     (Path(submission.state.path) / (ITEM + DONE)).unlink()
     submission.state.cancel()
-    assert state() == "stopped"
+    assert shown() == ("stopped", "", "")
 
 
 @pytest.mark.parametrize(
