@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 from bench_machine import heading, table
@@ -33,11 +34,11 @@ HEADS = (
     "table",
     "share of the passes' time",
     "checkpoints with a new mesh",
-    "it is there after, at most",
+    "it is there after",
 )
 NOTES = (
     "Both passes: their iterations, without validation, charting and export. Preview: seconds and "
-    "how often; the last one comes after the passes. Share: preview, then all three.",
+    "how often; the last one comes after the passes. Share: preview, then all three. After: median.",
 )
 
 
@@ -65,7 +66,7 @@ class Spent:
             f"{self.table:.3f} s",
             ", ".join(shares),
             f"{len(known)} of {len(self.waits)}",
-            f"{max(known):.2f} s" if known else "—",
+            f"{median(known):.1f} s, at most {max(known):.1f} s" if known else "—",
         ]
 
 
