@@ -38,7 +38,8 @@ HEADS = (
 )
 NOTES = (
     "Both passes: their iterations, without validation, charting and export. Preview: seconds and "
-    "how often; the last one comes after the passes. Share: preview, then all three. After: median.",
+    "how often; the last one comes after the passes. Share: preview, then all three. The mesh is "
+    "there after: median, most.",
 )
 
 
