@@ -15,7 +15,7 @@ MOST_BYTES = 8 << 20
 MOST_FIELDS = 400
 _LONGEST = 200
 _ABOUT_PLACES = {"config", "out_dir", "local_rank", "multi_gpu", "asset_name"}
-"""What a job sets by itself, by where it puts the results."""
+"""What a job sets, not a person: where results go, and how they are named there."""
 
 
 def asked(folders: Sequence[str], head: Sequence[str]) -> dict[str, str]:
