@@ -1,4 +1,4 @@
-// What nvdiffrec_tops/monitor/page/viewer.js uses of three.js; it becomes the global THREE.
+// What the monitor's page uses of three.js; it becomes the global THREE.
 export {
   Box3,
   Box3Helper,

@@ -16,8 +16,9 @@ from nvdiffrec_contract import layout
 from nvdiffrec_contract.configuration import Config
 from nvdiffrec_contract.files import replace_file
 
-LARGEST_SHARE = 0.01
-"""Taking and writing it uses at most this share of the time."""
+LARGEST_SHARE, LIVE_SHARE = 0.008, 0.004
+"""Of the time, what taking and writing it uses at most; and what is used of that between
+checkpoints, so that there is time for one after each."""
 LEAST_SECONDS = 5.0
 """Between two, unless a checkpoint was written."""
 LIVE_EDGE, FINAL_EDGE = 512, 1024
@@ -48,8 +49,10 @@ class Preview:
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="preview")
         self._written: Future[None] | None = None
         self._corners = model.Corners()
-        self._since: float | None = None
-        self._cost = 0.0
+        self._began: float | None = None
+        self._since = 0.0
+        self._cost = self._latest = 0.0  # seconds, of all and of the last one
+        self._wanted = False
         self._broken = False
 
     def begin(self, training: Views, held_out: Views | None) -> None:
@@ -62,15 +65,17 @@ class Preview:
         `saved`: whether a checkpoint has just been written.
         """
         now = self._clock()
-        if self._since is None:
-            self._since = now
+        if self._began is None:
+            self._began = self._since = now
+        self._wanted = self._wanted or saved
         if self._broken or (self._written is not None and not self._written.done()):
             return
-        waited = now - self._since
-        if waited * LARGEST_SHARE < self._cost or not (saved or waited >= LEAST_SECONDS):
+        share = LARGEST_SHARE if self._wanted else LIVE_SHARE
+        if self._cost + self._latest > share * (now - self._began):
             return
-        self._since, self._cost = now, 0.0
-        self._write(scene, LIVE_EDGE)
+        if self._wanted or now - self._since >= LEAST_SECONDS:
+            self._since, self._wanted = now, False
+            self._write(scene, LIVE_EDGE)
 
     def end(self, scene: Scene) -> None:
         """The training is over: write the final one, and wait for it."""
@@ -92,14 +97,17 @@ class Preview:
                 found.append(model.take(scene, largest))
 
         self._guarded(take)
-        self._cost += self._clock() - began
+        self._latest = self._clock() - began
+        self._cost += self._latest
         if found:
             self._written = self._pool.submit(self._guarded, lambda: self._put(found[0]))
 
     def _put(self, taken: model.Taken) -> None:
         began = time.thread_time()
         self._replace(layout.PREVIEW_MESH, model.glb(taken, self._corners))
-        self._cost += time.thread_time() - began
+        spent = time.thread_time() - began
+        self._latest += spent
+        self._cost += spent
 
     def _scene_file(self, training: Views, held_out: Views | None) -> None:
         self._replace(layout.PREVIEW_SCENE, scenefile.document(self._config, training, held_out))

@@ -34,6 +34,7 @@ class Console:
     def __enter__(self) -> Console:
         self._bar = _bar(self._stream)
         if self._bar is not None:
+            self._task = self._bar.add_task("getting ready", total=None), 0
             self._bar.start()
         self._thread.start()
         return self
@@ -56,7 +57,9 @@ class Console:
             return
         words = f"pass {found.pass_number}, loss {found.image_loss:.5f}"
         total, done = found.iterations, found.iteration
-        if self._task is None or self._task[1] != found.pass_number:
+        if self._task[1] != found.pass_number:
+            if not self._task[1]:
+                self._bar.remove_task(self._task[0])
             self._task = self._bar.add_task(words, total=total), found.pass_number
         self._bar.update(self._task[0], description=words, completed=done)
 
@@ -82,14 +85,20 @@ def _bar(stream: TextIO) -> Any:
         return None
     try:
         from rich.console import Console as Terminal
-        from rich.progress import BarColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
         from rich.progress import Progress as Bars
     except ImportError:
         return None
     return Bars(
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.completed:.0f}/{task.total:.0f}"),
+        MofNCompleteColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),

@@ -16,6 +16,7 @@ from nvdiffrec_contract import VERSION
 SCRIPTS = (
     "three.min.js",
     "parts.js",
+    "surface.js",
     "viewer.js",
     "curves.js",
     "pictures.js",

@@ -44,17 +44,19 @@ def write(watched: Watched, path: Path) -> Path:
             f"there is no training in {watched.title}; name the output folder of one, or a folder "
             "above several"
         )
-    replace_file(path, page.whole(document(trainings, watched.title), watched.title))
+    replace_file(path, page.whole(document(trainings, watched), watched.title))
     return path
 
 
-def document(trainings: list[Training], title: str) -> dict[str, Any]:
+def document(trainings: list[Training], watched: Watched) -> dict[str, Any]:
     """What the page shows: its data and its files, by address."""
     taken = _Taken()
     data: dict[str, Any] = {}
     rows = []
     count = max(1, VIEWS // len(trainings))
     details = [(one, one.detail()) for one in trainings]
+    for one, detail in details:
+        detail |= watched.told(one, detail["state"])
     # Meshes first: without them there is little to see.
     for one, detail in details:
         if not taken.mesh(one, detail["mesh"]):
@@ -74,7 +76,7 @@ def document(trainings: list[Training], title: str) -> dict[str, Any]:
         detail["groups"] = groups
         data[f"{one.key}/detail"] = detail
         rows.append({name: value for name, value in detail.items() if name not in _LARGE})
-    data["overview"] = {"title": title, "trainings": rows, "live": False}
+    data["overview"] = {"title": watched.title, "trainings": rows, "live": False}
     return {"data": data, "files": taken.files}
 
 

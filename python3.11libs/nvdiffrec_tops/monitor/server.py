@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from . import page, views
-from .training import WAITING, Training
+from .training import Training
 from .watching import Watched
 
 LOOPBACK = "127.0.0.1"
@@ -60,8 +60,7 @@ class Answers:
                 if number and time.monotonic() > deadline:
                     break
                 row = dict(one.summary())
-                if row["state"] == WAITING:
-                    row["state"] = self._watched.told(one) or WAITING
+                row |= self._watched.told(one, row["state"])
                 self._rows[one.key] = row
                 self._when[one.key] = time.monotonic()
             blank = {"state": "reading", "percent": 0.0, "mesh": None}
@@ -92,7 +91,8 @@ class Answers:
         if match is None or one is None:
             return None
         if match[2] == "detail":
-            return one.detail()
+            detail = one.detail()
+            return detail | self._watched.told(one, detail["state"])
         if match[2] == "scene":
             return one.scene()
         return views.page(one.files(), one.prefix(), match[3], int(match[4]))

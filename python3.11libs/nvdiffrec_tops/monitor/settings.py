@@ -14,7 +14,8 @@ from nvdiffrec_contract.wording import shortened
 MOST_BYTES = 8 << 20
 MOST_FIELDS = 400
 _LONGEST = 200
-_ABOUT_PLACES = {"config", "out_dir", "local_rank", "multi_gpu"}
+_ABOUT_PLACES = {"config", "out_dir", "local_rank", "multi_gpu", "asset_name"}
+"""What a job sets, not a person: where results go, and how they are named there."""
 
 
 def asked(folders: Sequence[str], head: Sequence[str]) -> dict[str, str]:
@@ -48,6 +49,8 @@ def _differing(document: Mapping[str, Any]) -> dict[str, str]:
         if name == SECTION and isinstance(value, dict):
             for inner, held in value.items():
                 default = plain[SECTION].get(inner)
+                if inner in _ABOUT_PLACES:
+                    continue
                 if inner not in EXTENSIONS or held != default:
                     found[f"{SECTION}.{shortened(str(inner))}"] = _shown(inner, held)
         elif name not in _ABOUT_PLACES and (name not in FIELDS or value != plain.get(name)):

@@ -108,7 +108,8 @@ class Training:
     def _summarised(self) -> dict[str, Any]:
         known = self._read_result()
         made = self._made()
-        state, failure = self._state(known, made)
+        worker = _worker(self.output)
+        state, failure = self._state(known, made, worker is not None)
         done = known if known is not None and state == DONE else None
         table = self._table(made if state == RUNNING else None)
         found: dict[str, Any] = {
@@ -116,7 +117,7 @@ class Training:
             "name": self.name,
             "state": state,
             "engine": known.engine if known else "",
-            "machine": str(known.document.get("host", "")) if known else "",
+            "machine": worker or (str(known.document.get("host", "")) if known else ""),
             "seconds": done.seconds if done else None,
             "psnr": done.psnr if done else None,
             "psnr_pass1": done.metrics.get("psnr_pass1") if done else None,
@@ -157,9 +158,9 @@ class Training:
         }
 
     def _state(
-        self, known: results.TrainingResult | None, made: str | None
+        self, known: results.TrainingResult | None, made: str | None, at_work: bool
     ) -> tuple[str, Failure | None]:
-        if _locked(self.output):
+        if at_work:
             return RUNNING, None
         if known is not None:
             failure = known.failure
@@ -222,27 +223,29 @@ class Training:
         return tuple(_time(path) for path in paths)
 
 
-def _locked(output: str) -> bool:
-    """Whether a job is at work there: its lock names it, and it lives."""
+def _worker(output: str) -> str | None:
+    """The machine of the job that is at work there: its lock names it, and it lives; '' where it
+    does not say which, None where there is none."""
     try:
         owner = json.loads(read_inside(output, lock.NAME, 4096))
         touched = os.lstat(os.path.join(output, lock.NAME)).st_mtime
     except (OSError, ValueError, RecursionError):
-        return False
+        return None
     if not isinstance(owner, dict) or not owner:
-        return False
-    pid = owner.get("pid")
-    if owner.get("host") == socket.gethostname() and os.name == "posix":
+        return None
+    pid, host = owner.get("pid"), owner.get("host")
+    machine = one_line(host) if isinstance(host, str) else ""
+    if host == socket.gethostname() and os.name == "posix":
         if not isinstance(pid, int) or pid <= 0:
-            return False
+            return None
         try:
             os.kill(pid, 0)  # sends nothing: whether the process is there
         except ProcessLookupError:
-            return False
+            return None
         except (PermissionError, OverflowError):
-            return True
-        return True
-    return time.time() - touched < 6 * lock.HEARTBEAT
+            pass
+        return machine
+    return machine if time.time() - touched < 6 * lock.HEARTBEAT else None
 
 
 def _time(path: str) -> float:

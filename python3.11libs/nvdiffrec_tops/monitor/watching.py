@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from nvdiffrec_contract import layout
+from nvdiffrec_contract import failureline, layout
 from nvdiffrec_tops import attributes
 from nvdiffrec_tops.hqueue import record
 from nvdiffrec_tops.hqueue.problem import HQueueProblem
 from nvdiffrec_tops.job.farmstate import DONE, STARTED, exit_code
 from nvdiffrec_tops.job.outputs.placing import RUN_PREFIX
 
-from . import training
+from . import logreading, training
 from .training import Training, one_line
 
 DEEPEST = 5
@@ -46,9 +46,9 @@ class Folder:
         self._known = found
         return sorted(found.values(), key=lambda one: _natural(one.name))
 
-    def told(self, _training: Training) -> str:
-        """What is known of a training beside its folder: nothing."""
-        return ""
+    def told(self, _training: Training, _state: str) -> dict[str, str]:
+        """What is to be shown in place of what its folder says: nothing."""
+        return {}
 
 
 class Results:
@@ -70,9 +70,9 @@ class Results:
         """In the order in which they were named."""
         return self._trainings
 
-    def told(self, _training: Training) -> str:
+    def told(self, _training: Training, _state: str) -> dict[str, str]:
         """Nothing beside what their folders say."""
-        return ""
+        return {}
 
 
 class FarmJob:
@@ -97,14 +97,39 @@ class FarmJob:
         """In the order of the submission."""
         return self._trainings
 
-    def told(self, one: Training) -> str:
-        """The state of a work item whose folder says nothing of it yet, or '' ."""
-        state, name = self._submission.state, self._items[one.key]["name"]
-        if state.when(name + DONE) is not None:
-            return "" if exit_code(state.read(name + DONE)) == 0 else training.FAILED
-        if state.cancelled:
-            return training.STOPPED
-        return training.RUNNING if state.when(name + STARTED) is not None else training.WAITING
+    def told(self, one: Training, state: str) -> dict[str, str]:
+        """What is to be shown in place of what its folder says, where that is the state `state`.
+
+        The farm knows more of a job that has written nothing, and of one that has not begun: what
+        lies in its folder is of an earlier training.
+        """
+        files, item = self._submission.state, self._items[one.key]
+        begun = files.when(item["name"] + STARTED) is not None
+        ended = files.when(item["name"] + DONE) is not None
+        if state != training.WAITING:
+            before = state != training.RUNNING and not (begun or ended or files.cancelled)
+            return {"state": training.WAITING} if before else {}
+        if ended:
+            code = exit_code(files.read(item["name"] + DONE))
+            return {} if code == 0 else {"state": training.FAILED, **self._failure(item, code)}
+        if files.cancelled:
+            return {"state": training.STOPPED}
+        return {"state": training.RUNNING} if begun else {}
+
+    def _failure(self, item: dict[str, Any], code: int | None) -> dict[str, str]:
+        """Why a job failed, by its log on the farm."""
+        name = f"logs/{item['name']}.log"
+        log = logreading.read(str(self._submission.folder), name)
+        for line in reversed(log.lines):
+            failure = failureline.read(line, item["id"])
+            if failure is not None:
+                return {"id": failure.id, "cause": failure.cause, "cure": failure.cure}
+        ended = "ended" if code is None else f"ended with exit code {code}"
+        return {
+            "id": "unknown",
+            "cause": f"its job {ended} before the training began",
+            "cure": f"read the end of its log, {self._submission.folder / name}",
+        }
 
 
 Watched = Folder | FarmJob | Results

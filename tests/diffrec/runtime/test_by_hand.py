@@ -82,6 +82,7 @@ def test_a_terminal_gets_a_bar_and_a_pipe_every_line(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("TERM", "xterm-256color")
     for stream, bar in ((Terminal(), True), (io.StringIO(), False)):
         with console.Console(stream) as shown:
+            assert ("getting ready" in stream.getvalue()) == bar
             shown.log("Running \x1b]0;title\x07validation")
             shown.log("iter=   10, img_loss=0.1")
             shown.progress(Progress(1, 10, 20, 0.1, 0.1, 0.01))

@@ -24,6 +24,7 @@ from nvdiffrec_tops import attributes
 from nvdiffrec_tops.assets.shipped import ASSETS
 from nvdiffrec_tops.job import engines
 from nvdiffrec_tops.job.outputs import prepared
+from nvdiffrec_tops.job.outputs.result import FIGURES
 
 Row = tuple[str, str, str]
 
@@ -343,8 +344,10 @@ def test_the_help_card_lists_attributes_and_outputs(root: Path, name: str) -> No
     captured = {one.tag for one in prepared.OUTPUTS} if name == "nvdiffrec_capture" else set()
     assert tags == (TAGS if trains else captured)
     if trains:
-        for attribute in ("psnr", "psnr_pass1", "faces", "training_seconds"):
+        while_it_cooks = ("progress_picture", "progress_psnr")
+        for attribute in (*FIGURES, *while_it_cooks):
             assert f"`{attribute}`" in before_parameters
+            assert f"`{attribute}`" in (root / f"docs/nodes/{name}.md").read_text("utf-8")
     if name in ("nvdiffrec_attributes", "nvdiffrec_static"):
         for attribute in SCENE_ATTRIBUTES:
             assert f"`{attribute}`" in before_parameters

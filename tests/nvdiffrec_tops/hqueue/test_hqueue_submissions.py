@@ -238,3 +238,27 @@ def test_files_of_a_submission_that_are_none(
         path.write_bytes(texts[kind])
     code, out, said = run("status", str(tmp_path))
     assert (code, bool(said)) == ((1, True) if name == "submission.json" else (0, False)), out
+
+
+def test_what_was_sent_beside_a_failure_is_not_told_as_done(
+    standin: Any, run: Any, root: Path, tmp_path: Path
+) -> None:
+    farm = standin(0)
+    (tmp_path / "mesh.obj").write_text("v 0 0 0\nv 1 0 0\nv 0 1 0\nf 1 2 3\n")
+    for name in ("mesh", "missing"):
+        (tmp_path / f"{name}.json").write_text(json.dumps({"ref_mesh": f"{name}.obj"}))
+    settings = {
+        "working_dir": tmp_path,
+        "miniconda_env": sys.prefix,
+        "config_name": "*.json",
+        "output_dir": tmp_path / "out",
+        "output_layout": 1,
+    }
+    words = [f"--set=attributes.{name}={value}" for name, value in settings.items()]
+    scene = tmp_path / "farm.hip"
+    scene.write_bytes((root / "hip/TOPs_nvdiffrec_HQueue.hip").read_bytes())
+    code, out, err = run("submit", str(scene), "--server", farm.address, "--share", "/", *words)
+    assert code == 1
+    said = out + err
+    assert "missing.obj" in said
+    assert "called done above is sent, 1 job. To watch: nvdiffrec-tops follow" in said

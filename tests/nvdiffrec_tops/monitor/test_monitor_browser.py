@@ -22,6 +22,7 @@ from nvdiffrec_tops.monitor import report
 from nvdiffrec_tops.monitor.server import Server
 from nvdiffrec_tops.monitor.watching import Folder
 
+from . import axe
 from .browser import chromium
 from .folders import finished, result
 
@@ -279,37 +280,39 @@ def test_results_side_by_side_share_a_camera_and_can_be_sorted(
     until(page, f"(before) => {counts}.every((one, place) => one > before[place])", before)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_axe_finds_nothing_serious(
-    browser: Any, trained: Trained, tmp_path: Path, root: Path, scheme: str
-) -> None:
-    place = (
-        os.environ.get("TOPS_TEST_AXE") or root / "scripts/viewer/node_modules/axe-core/axe.min.js"
-    )
-    if not Path(place).is_file():
-        pytest.skip(
-            "there is no axe-core: npm ci in scripts/viewer, or name axe.min.js in TOPS_TEST_AXE"
-        )
+def test_axe_finds_nothing_serious(page: Any, trained: Trained, tmp_path: Path, root: Path) -> None:
+    (tmp_path / "axe").mkdir()
+    script = axe.script(root, tmp_path / "axe")
     folder = tmp_path / "out"
-    shutil.copytree(trained.folder, folder / "sample")
+    for name in ("one", "two"):
+        shutil.copytree(trained.folder, folder / name)
+        result(folder / name)
+    (folder / "one" / "job.log").write_text("Warning: three masks\nCure: paint them\n")
     result(folder / "bad", status="failed", failure={"id": "x", "cause": "cause", "cure": "cure"})
-    path = report.write(Folder(folder), folder / "report.html")
-    context = browser.new_context(color_scheme=scheme)
-    page = context.new_page()
-    page.set_default_timeout(PATIENCE)
-    page.goto(path.as_uri())
+    page.goto(report.write(Folder(folder), folder / "report.html").as_uri())
     page.wait_for_selector("tbody tr")
-    page.evaluate(Path(place).read_text(encoding="utf-8"))
+    page.evaluate(script)
 
-    def serious() -> list[str]:
-        found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-        return [one["id"] for one in found if one["impact"] in ("serious", "critical")]
+    def look(what: str) -> None:
+        for scheme, width in (("light", 1200), ("dark", 1200), ("light", 390)):
+            page.emulate_media(color_scheme=scheme)
+            page.set_viewport_size({"width": width, "height": 800})
+            page.evaluate(FRAMES)
+            found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+            serious = [one["id"] for one in found if one["impact"] in ("serious", "critical")]
+            assert serious == [], (what, scheme, width)
+            beyond = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+            assert page.evaluate(beyond) <= 0, (what, width)
 
-    assert serious() == []
-    for name, selector in (("bad", ".failure"), ("sample", ".viewer[data-revision]")):
-        page.get_by_role("link", name=name).click()
+    look("list")
+    for name, selector in (("bad", ".failure"), ("one", ".viewer[data-revision]")):
+        page.get_by_role("link", name=name, exact=True).click()
         page.wait_for_selector(selector)
-        assert serious() == [], name
+        look(name)
         page.get_by_role("link", name="all trainings").click()
         page.wait_for_selector("tbody tr")
-    context.close()
+    for name in ("one", "two"):
+        page.get_by_label(f"compare {name}").check()
+    page.get_by_role("button", name="Compare 2").click()
+    until(page, "document.querySelectorAll('.viewer[data-revision]').length === 2")
+    look("comparison")

@@ -154,6 +154,7 @@ def test_fields_that_differ_are_told_by_either_source(tmp_path: Path) -> None:
     (tmp_path / "preview").mkdir()
     scene = {"configuration": config.to_json()}
     (tmp_path / "preview" / "scene.json").write_text(json.dumps(scene))
+    scene["configuration"]["diffrec"]["asset_name"] = "cape_1"  # a job names it by its folder
     by_file = settings.asked([str(tmp_path)], [])
     assert by_listing == by_file
     assert by_file == {

@@ -100,18 +100,27 @@ def _told_sent(
     stdout: TextIO,
     words: TextIO,
 ) -> int:
+    job = scheduler.submission.container
+    jobs = "1 job" if count == 1 else f"{count} jobs"
     if not result.successful:
-        return tell(result, arguments, stdout, words)
+        code = tell(result, arguments, stdout, words)
+        if count:
+            words.write(
+                f"What is called done above is sent, {jobs}. To watch: nvdiffrec-tops follow "
+                f"{job}; to end: nvdiffrec-tops cancel {job}\n"
+            )
+        return code
     if not sent:
         raise HQueueProblem(
             f"{setup.server.address} did not take all jobs", "submit again when it answers"
         )
-    job = scheduler.submission.container
     if not count:
         words.write("nothing to send: every work item is up to date\n")
     else:
-        jobs = "1 job" if count == 1 else f"{count} jobs"
-        words.write(f"{jobs} sent. To watch: nvdiffrec-tops follow {job}\n")
+        words.write(
+            f"{jobs} sent. To watch: nvdiffrec-tops follow {job}, "
+            f"or in a browser: nvdiffrec-tops monitor {job}\n"
+        )
     document = {"job": job, "jobs": scheduler.submission.jobs, "server": setup.server.address}
     document["folder"] = str(scheduler.submission.folder)
     options.give_report(arguments, document, stdout)

@@ -3,7 +3,7 @@
 
 Monitor.curves = (() => {
   const { element } = Monitor;
-  const WIDTH = 320, HEIGHT = 116, LEFT = 56, RIGHT = 6, TOP = 8, BOTTOM = 18;
+  const WIDTH = 320, HEIGHT = 116, LEFT = 62, RIGHT = 6, TOP = 8, BOTTOM = 18;
   const SHOWN = [
     ["image_loss", "Image loss", true, ""],
     ["psnr", "PSNR", false, "dB"],

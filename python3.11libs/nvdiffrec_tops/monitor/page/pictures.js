@@ -57,10 +57,11 @@ Monitor.Pictures = (() => {
     _draw(view) {
       if (!view) return;
       const focus = document.activeElement && this.node.contains(document.activeElement) ? document.activeElement.dataset.id : null;
+      const said = (one) => (one.all > one.count ? `${one.count} of ${Monitor.count(one.all)}` : Monitor.count(one.count));
       const tabs = element(
         "div", { class: "tabs", role: "group", "aria-label": "Pictures of" },
         ...this.groups.map((one) => element("button", {
-          type: "button", text: `${one.label} (${Monitor.count(one.all || one.count)})`, "aria-pressed": String(one.name === this.group.name),
+          type: "button", text: `${one.label} (${said(one)})`, "aria-pressed": String(one.name === this.group.name),
           "data-id": `group ${one.name}`, onclick: () => this._open(one, 0),
         })),
       );

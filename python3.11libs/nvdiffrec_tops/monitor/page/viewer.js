@@ -1,29 +1,9 @@
-// The mesh with its material under its light, from any side. Draws only when something changed.
+// The mesh under its light, from any side. Draws only when something changed.
 "use strict";
 
 Monitor.Viewer = (() => {
-  const { element } = Monitor;
-  const MODES = [
-    "shaded", "albedo", "roughness", "metalness", "occlusion", "normals", "UV checker",
-  ];
+  const { element, surface } = Monitor;
   const QUARTER = Math.PI / 2; // the trainer's panoramas have -z in the middle, three.js's +x
-
-  // What a fragment shows in each mode; the order is that of MODES.
-  const SHOWN = `
-    if (mode == 1) gl_FragColor = linearToOutputTexel(vec4(diffuseColor.rgb, 1.0));
-    if (mode == 2) gl_FragColor = vec4(vec3(roughnessFactor), 1.0);
-    if (mode == 3) gl_FragColor = vec4(vec3(metalnessFactor), 1.0);
-    if (mode == 4) gl_FragColor = vec4(vec3(openShare), 1.0);
-    if (mode == 5) gl_FragColor = vec4(inverseTransformDirection(normal, viewMatrix) * 0.5 + 0.5, 1.0);
-    if (mode == 6) {
-    #ifdef USE_MAP
-      vec2 cell = floor(vMapUv * 32.0);
-      float odd = mod(cell.x + cell.y, 2.0);
-      gl_FragColor = vec4(mix(vec3(vMapUv, 0.5), vec3(1.0), 0.25 + 0.5 * odd), 1.0);
-    #else
-      gl_FragColor = vec4(vec3(0.5), 1.0);
-    #endif
-    }`;
 
   return class Viewer {
     constructor(label) {
@@ -43,7 +23,7 @@ Monitor.Viewer = (() => {
       const mode = element(
         "select",
         { onchange: (event) => this.setMode(event.target.selectedIndex) },
-        ...MODES.map((one) => element("option", { text: one })),
+        ...surface.MODES.map((one) => element("option", { text: one })),
       );
       const flag = (text, work, on = false) => {
         const box = element("input", { type: "checkbox", checked: on, onchange: () => work(box.checked) });
@@ -129,8 +109,10 @@ Monitor.Viewer = (() => {
       this.loading = true;
       try {
         const bytes = await Monitor.source.bytes(key, mesh.key, mesh.revision);
-        if (mesh.kind === "glb") await this._glb(bytes);
-        else await this._obj(key, mesh, bytes);
+        const made = mesh.kind === "glb" ? await surface.glb(bytes) : await surface.obj(key, mesh, bytes);
+        if (!this.renderer) return;
+        surface.dress(made, this.uniforms.mode);
+        this._put(made);
         this.loaded = revision;
         this.node.dataset.revision = revision;
         this._say("");
@@ -142,83 +124,17 @@ Monitor.Viewer = (() => {
       }
     }
 
-    async _glb(bytes) {
-      const made = await new THREE.GLTFLoader().parseAsync(bytes, "");
-      const mesh = made.scene.getObjectByProperty("isMesh", true);
-      if (!mesh) throw new Error("the file holds no mesh");
-      const probe = made.scene.userData.probe;
-      let light = null;
-      if (Number.isInteger(probe)) light = panorama(await made.parser.getDependency("bufferView", probe), "hdr");
-      if (!this.renderer) return;
-      this._put(mesh.geometry, mesh.material);
-      this._probe(light);
-    }
-
-    async _obj(key, told, bytes) {
-      const group = new THREE.OBJLoader().parse(new TextDecoder().decode(bytes));
-      const mesh = group.getObjectByProperty("isMesh", true);
-      if (!mesh) throw new Error("the file holds no mesh");
-      const material = new THREE.MeshStandardMaterial({ side: THREE.DoubleSide, roughness: 1, metalness: 1 });
-      const texture = async (name, space) => {
-        if (!told.textures[name]) return null;
-        const address = Monitor.source.address(key, told.textures[name], told.revision);
-        const made = await new THREE.TextureLoader().loadAsync(address);
-        made.colorSpace = space;
-        made.wrapS = made.wrapT = THREE.RepeatWrapping;
-        return made;
-      };
-      material.map = await texture("kd", THREE.SRGBColorSpace);
-      material.normalMap = await texture("n", THREE.NoColorSpace);
-      material.aoMap = material.roughnessMap = material.metalnessMap = await texture("ks", THREE.NoColorSpace);
-      material.userData.closed = true; // nvdiffrec's occlusion: 0 is open
-      let light = null;
-      if (told.probe) light = panorama(await Monitor.source.bytes(key, told.probe, told.revision), "hdr");
-      if (!this.renderer) return;
-      this._put(mesh.geometry, material);
-      this._probe(light);
-    }
-
-    _put(geometry, material) {
+    _put({ geometry, material, light }) {
       this._drop();
-      material.side = THREE.DoubleSide;
-      const packed = "_packed" in geometry.attributes;
-      material.defines = { ...material.defines, ...(packed ? { PACKED: "" } : {}), ...(material.userData.closed ? { CLOSED: "" } : {}) };
-      material.onBeforeCompile = (shader) => {
-        shader.uniforms.mode = this.uniforms.mode;
-        if (packed) {
-          shader.vertexShader = "attribute vec4 _packed;\nvarying vec3 vPacked;\n" + shader.vertexShader
-            .replace("#include <begin_vertex>", "#include <begin_vertex>\nvPacked = _packed.xyz;");
-        }
-        // Occlusion darkens all that a surface sends, as it was trained.
-        const open = `float openShare = 1.0;
-          #ifdef PACKED
-            openShare = vPacked.x;
-          #elif defined(USE_AOMAP)
-            openShare = texture2D(aoMap, vAoMapUv).r;
-            #ifdef CLOSED
-              openShare = 1.0 - openShare;
-            #endif
-          #endif
-          outgoingLight *= openShare;\n`;
-        let text = "uniform int mode;\n" + (packed ? "varying vec3 vPacked;\n" : "") + shader.fragmentShader;
-        if (packed) {
-          text = text
-            .replace("#include <roughnessmap_fragment>", "float roughnessFactor = vPacked.y;")
-            .replace("#include <metalnessmap_fragment>", "float metalnessFactor = vPacked.z;");
-        }
-        shader.fragmentShader = text
-          .replace("#include <aomap_fragment>", "")
-          .replace("#include <opaque_fragment>", `${open}#include <opaque_fragment>`)
-          .replace("#include <dithering_fragment>", `#include <dithering_fragment>\n${SHOWN}`);
-      };
       this.mesh = new THREE.Mesh(geometry, material);
       this.scene.add(this.mesh);
       geometry.computeBoundingSphere();
-      this.centre = middle(geometry);
+      this.centre = surface.middle(geometry);
       this.triangles = (geometry.index ? geometry.index.count : geometry.attributes.position.count) / 3;
       this._dress();
       if (!this.framed) this.frame();
       this._furnish();
+      this._probe(light);
       this.draw();
     }
 
@@ -251,7 +167,7 @@ Monitor.Viewer = (() => {
 
     // -- light --------------------------------------------------------------------------------
     _probe(light) {
-      if (!light || (this.probe && alike(this.probe.image.data, light.image.data))) return;
+      if (!light || (this.probe && surface.alike(this.probe.image.data, light.image.data))) return;
       const former = this.probe;
       this.probe = light;
       if (!this.foreign) {
@@ -263,10 +179,12 @@ Monitor.Viewer = (() => {
     async _dropped(file) {
       try {
         const kind = file.name.toLowerCase().endsWith(".exr") ? "exr" : "hdr";
-        this._light(panorama(await file.arrayBuffer(), kind), file.name);
+        this._light(surface.panorama(await file.arrayBuffer(), kind), file.name);
         this._say("");
       } catch (error) {
-        this._say("That is no panorama: drop a Radiance .hdr or an OpenEXR .exr.");
+        const said = "That is no panorama: drop a Radiance .hdr or an OpenEXR .exr.";
+        this._say(said);
+        setTimeout(() => { if (this.message.textContent === said) this._say(""); }, 8000);
       }
     }
 
@@ -458,45 +376,4 @@ Monitor.Viewer = (() => {
 
     _say(text) { this.message.textContent = text; }
   };
-
-  // Whether two lights, in half precision, are nearly the same: blurring one takes its time.
-  function alike(a, b) {
-    if (a.length !== b.length) return false;
-    let differing = 0;
-    // 51 steps of a half are some five hundredths of its value.
-    for (let place = 0; place < a.length; place += 1) if (Math.abs(a[place] - b[place]) > 51) differing += 1;
-    return differing < a.length * 0.02;
-  }
-
-  // Where most of a mesh is: a crumb that floats far away does not count.
-  function middle(geometry) {
-    const places = geometry.attributes.position;
-    const step = Math.max(1, Math.floor(places.count / 5000));
-    const axes = [[], [], []];
-    for (let row = 0; row < places.count; row += step) {
-      axes[0].push(places.getX(row));
-      axes[1].push(places.getY(row));
-      axes[2].push(places.getZ(row));
-    }
-    const ends = axes.map((values) => {
-      values.sort((a, b) => a - b);
-      const spare = Math.floor(values.length * 0.005);
-      return [values[spare], values[values.length - 1 - spare]];
-    });
-    const size = Math.hypot(...ends.map(([low, high]) => high - low)) / 2;
-    return { point: new THREE.Vector3(...ends.map(([low, high]) => (low + high) / 2)), radius: Math.max(size * 0.86, 1e-6) };
-  }
-
-  function panorama(buffer, kind) {
-    const bytes = ArrayBuffer.isView(buffer) ? buffer.slice().buffer : buffer;
-    const loader = kind === "exr" ? new THREE.EXRLoader() : new THREE.HDRLoader();
-    const read = loader.parse(bytes);
-    const texture = new THREE.DataTexture(read.data, read.width, read.height, read.format ?? THREE.RGBAFormat, read.type);
-    texture.mapping = THREE.EquirectangularReflectionMapping;
-    texture.colorSpace = THREE.LinearSRGBColorSpace;
-    texture.minFilter = texture.magFilter = THREE.LinearFilter;
-    texture.flipY = kind !== "exr";
-    texture.needsUpdate = true;
-    return texture;
-  }
 })();
