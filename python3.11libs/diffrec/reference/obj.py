@@ -111,8 +111,8 @@ def _parsed(path: Path) -> ObjFile:
     found = ObjFile()
     number, line = 0, b""
     try:
-        for keyword, run in _runs(path):
-            if not _taken_together(keyword, run, found):
+        for begin, run in _runs(path):
+            if not _taken_together(begin, run, found):
                 for number, line in run:  # noqa: B007
                     _statement(line, found)
     except OSError as error:
