@@ -33,6 +33,7 @@ sys.path.insert(0, str(ROOT / "python3.11libs"))
 from houfiles import HouFileError, parameterpage  # noqa: E402
 from houfiles.dialogscript import Folder, Interface, ParmTemplate, decode  # noqa: E402
 from houfiles.libraries import sections  # noqa: E402
+from nvdiffrec_tops.assets.resultassets import RESULTS  # noqa: E402
 from nvdiffrec_tops.assets.shipped import ASSETS, Asset  # noqa: E402
 
 BEGIN, END = "<!-- parameters -->", "<!-- end of parameters -->"
@@ -72,7 +73,8 @@ def read(asset: Asset) -> Node:
     card = (folder / "Help").read_text(encoding="utf-8")
     interface = decode(text)
     page = parameterpage.page(interface, parameterpage.joined(text))
-    return Node(asset.name, interface, page, dict(_ENTRY.findall(card)))
+    context = "" if asset.table == "Top" else f"_{asset.table.lower()}"
+    return Node(asset.name + context, interface, page, dict(_ENTRY.findall(card)))
 
 
 # -- tables -----------------------------------------------------------------------------------
@@ -193,7 +195,7 @@ def main() -> int:
     choice.add_argument("--tables", action="store_true", help="leave the pictures alone")
     arguments = parser.parse_args()
     try:
-        nodes = [read(asset) for asset in ASSETS.values()]
+        nodes = [read(asset) for asset in (*ASSETS.values(), *RESULTS.values())]
         if arguments.check:
             good = [check(node) for node in nodes]
             return 0 if all(good) else 1

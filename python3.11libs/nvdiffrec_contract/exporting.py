@@ -55,6 +55,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=8,
         help="bits a channel of the textures; normals have 16 always (8)",
     )
+    parser.add_argument(
+        "--cameras",
+        action="store_true",
+        help="write the cameras of the photographs as a USD layer; the photographs must still be "
+        "where the training found them. Without it an older layer is removed",
+    )
 
 
 def _detail(text: str) -> float:
@@ -74,6 +80,8 @@ def arguments(given: argparse.Namespace) -> list[str]:
     """The same as an argument list, with absolute paths."""
     found = ["--formats", *given.formats, "--turntable", str(given.turntable)]
     found.append(f"--bits={given.bits}")
+    if given.cameras:
+        found.append("--cameras")
     if given.lods:
         found += ["--lods", *map(repr, given.lods)]
     if given.out is not None:

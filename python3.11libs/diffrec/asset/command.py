@@ -25,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Export one result; 0 on success, 1 for a mistake that the message names."""
     asked = parser().parse_args(argv)
 
-    from diffrec.asset import upright
+    from diffrec.asset import photographs, upright
     from diffrec.asset.names import asset_name  # PyTorch takes seconds: not for --help
     from diffrec.asset.source import read_source
     from diffrec.asset.write import write_asset
@@ -36,6 +36,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"The asset is called {name}: other characters are not known everywhere")
     folder = asked.out or result / layout.ASSET
     try:
+        seen = photographs.recorded(result, print) if asked.cameras else None
         source = read_source(result)
         turn = upright.read(result)
         if turn is not None:
@@ -50,8 +51,15 @@ def main(argv: Sequence[str] | None = None) -> int:
             lods=asked.lods,
             bits=asked.bits,
         )
+        if seen is None:
+            photographs.remove(folder, name)
+        elif layer := photographs.write(*seen, folder, name, turn, print):
+            made.append(layer)
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"Error: {folder} cannot be changed: {error.strerror or error}", file=sys.stderr)
         return 1
     print(f"{len(made)} files in {folder}")
     return 0

@@ -7,9 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from diffrec.asset import upright
+from diffrec.asset import photographs, upright
 from diffrec.asset.names import asset_name
 from diffrec.asset.source import source_of
 from diffrec.asset.write import write_asset
@@ -31,11 +30,13 @@ def write_finished(
     light: EnvironmentLight,
     log: Callable[[str], None],
     views: ImageViews | None = None,
+    held_out: ImageViews | None = None,
 ) -> None:
     """Write what the configuration asks for below the output folder `folder`.
 
-    `views`: what was trained on, where that was photographs; they say which way is up. A finished
-    training is never lost for it: whatever goes wrong is a warning.
+    `views`: what was trained on, where that was photographs; they say which way is up. `held_out`:
+    those that it was judged by. A finished training is never lost for it: whatever goes wrong is a
+    warning.
     """
     own = config.diffrec
     up = None if views is None else views.up
@@ -66,27 +67,11 @@ def write_finished(
             bits=own.asset_texture_bits,
         )
         if own.asset_cameras and views is not None:
-            _write_cameras(views, place, name, turn, log)
+            photographs.write(views, held_out, place, name, turn, log)
+        else:
+            photographs.remove(place, name)
     except Exception as error:
         log(
             f"Warning: the asset is not complete: {error}; the result itself is, and "
             "nvdiffrec-tops export makes the asset of it"
         )
-
-
-def _write_cameras(
-    views: ImageViews, place: Path, name: str, turn: Tensor | None, log: Callable[[str], None]
-) -> None:
-    file = f"{name}{layout.ASSET_CAMERAS}"
-    try:
-        from diffrec.asset import usdcameras
-    except ImportError:
-        log(
-            f"Warning: {file} is not written: the package usd-core is not installed in this "
-            "environment; python -m pip install usd-core, then train again"
-        )
-        return
-    try:
-        usdcameras.write(views, place, name, turn)
-    except OSError as error:
-        log(f"Warning: {file} cannot be written to {place}: {error.strerror or error}")

@@ -22,7 +22,7 @@ TURNTABLE = "turntable"
 SIZE = 256
 SAMPLES = 2
 """Edge of the square of samples in a pixel of the thumbnail."""
-LIGHT_RESOLUTION = 128
+LIGHT_RESOLUTION = 64
 FOVY = math.radians(30.0)
 TILT = 0.3
 MARGIN = 1.08

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,20 +70,21 @@ def read_source(result: Path) -> Source:
             else f"the folder {result} does not exist"
         )
     path = folder / "mesh.obj"
-    mesh = load_obj(path).mesh
-    if mesh.texcoords is None:
-        raise AssetError(f"{path} has no texture coordinates: there is nothing to put textures on")
     # By their names, not as the mesh's material: of a reference the occlusion would be cleared.
     kd, ks, normal = (folder / name for name in textures.FILES)
     sky = folder / probe.FILES[0]
+    with ThreadPoolExecutor() as pool:  # pictures are decoded while the mesh is read
+        reading = (
+            pool.submit(imagefiles.read_srgb, kd),
+            pool.submit(imagefiles.read_linear, ks),
+            pool.submit(imagefiles.read_linear, normal),
+        )
+        mesh = load_obj(path).mesh
+    if mesh.texcoords is None:
+        raise AssetError(f"{path} has no texture coordinates: there is nothing to put textures on")
     light = imagefiles.read_hdr(sky) if sky.is_file() else None
-    return source_of(
-        mesh,
-        imagefiles.read_srgb(kd)[..., :3],
-        imagefiles.read_linear(ks)[..., :3],
-        imagefiles.read_linear(normal)[..., :3] * 2 - 1,
-        light,
-    )
+    albedo, channels, bumps = (one.result()[..., :3] for one in reading)
+    return source_of(mesh, albedo, channels, bumps * 2 - 1, light)
 
 
 def _has_mesh(folder: Path) -> bool:

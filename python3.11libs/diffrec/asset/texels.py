@@ -81,16 +81,24 @@ def filled(image: Tensor, known: Tensor, weight: Tensor | None = None) -> Tensor
     of what they stand for. `weight`: [H, W], how much each known texel counts. Nothing changes
     where nothing is known.
     """
-    if not known.any():
+    if known.all() or not known.any():
         return image
     counted = (known.float() if weight is None else weight * known)[None, None]
-    planes = image.permute(2, 0, 1).contiguous()[None]
-    background = _background(planes * counted, counted, 0)
-    return torch.where(known, planes, background)[0].permute(1, 2, 0).contiguous()
+    planes = (image * counted[0, 0, ..., None]).permute(2, 0, 1).contiguous()[None]
+    background = _background(planes, counted, 0)[0].permute(1, 2, 0).contiguous()
+    unknown = (~known.reshape(-1)).nonzero()[:, 0]
+    width = known.shape[1]
+    row, column = unknown // width // 2, unknown % width // 2
+    result = image.reshape(-1, image.shape[2]).clone()
+    result[unknown] = background[row, column]
+    return result.reshape(image.shape)
 
 
 def _background(total: Tensor, weight: Tensor, level: int) -> Tensor:
-    """Values for the unknown texels of a level: sums [1, C, H, W] over weights [1, 1, H, W]."""
+    """Values for the unknown texels of a level: sums [1, C, H, W] over weights [1, 1, H, W].
+
+    Of level 0, which nobody asks for whole, those of the level above it.
+    """
     height, width = weight.shape[2:]
     if max(height, width) == 1:
         return total / weight
@@ -100,10 +108,10 @@ def _background(total: Tensor, weight: Tensor, level: int) -> Tensor:
         for one in (total, weight)
     ]
     coarse = _background(halved[0], halved[1], level + 1)
+    if level == 0:
+        return coarse
     spread = functional.interpolate(coarse, scale_factor=2, mode="nearest")
     spread = spread[..., :height, :width]
-    if level == 0:
-        return spread
     share = SHARE * 4.0**level
     return (total + share * spread) / (weight + share)
 

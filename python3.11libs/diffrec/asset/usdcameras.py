@@ -1,7 +1,9 @@
 """The cameras of a training as a USD layer beside the component.
 
-NAME_cameras.usda    /NAME_cameras, a camera for each view; `userProperties:photograph` names
-                     its picture: relative where that lies in the asset's folder, else absolute
+NAME_cameras.usda    /NAME_cameras, a camera for each view, those that were held out under names
+                     that begin with held_out_. `userProperties:photograph` names its picture, and
+                     `houdini:backgroundimage`, which Solaris shows behind the scene, names it too:
+                     relative where that lies in the asset's folder, else absolute
 """
 
 from __future__ import annotations
@@ -22,9 +24,18 @@ from nvdiffrec_contract.files import replace_file
 APERTURE = 36.0
 """Width of the film: only its ratio to the focal length is known of a camera."""
 PHOTOGRAPH = "userProperties:photograph"
+PLATE = "houdini:backgroundimage"
+"""The attribute of Houdini's own schema for cameras, CameraPlateAPI."""
+HELD_OUT = "held_out_"
 
 
-def write(views: ImageViews, folder: Path, name: str, turn: Tensor | None) -> Path:
+def write(
+    views: ImageViews,
+    folder: Path,
+    name: str,
+    turn: Tensor | None,
+    held_out: ImageViews | None = None,
+) -> Path:
     """Write the layer into `folder`; its path.
 
     Args:
@@ -32,6 +43,7 @@ def write(views: ImageViews, folder: Path, name: str, turn: Tensor | None) -> Pa
         folder: the asset's.
         name: the asset's.
         turn: the rotation [3, 3] that the asset was turned by; None for none.
+        held_out: views that were not trained on; one that was is written once.
 
     Raises:
         OSError: the folder cannot be written.
@@ -45,10 +57,18 @@ def write(views: ImageViews, folder: Path, name: str, turn: Tensor | None) -> Pa
     if turn is not None:
         upright[:3, :3] = turn.double().cpu()
     taken: set[str] = set()
-    for number, view in enumerate(views.names):
-        called = asset_name(Path(view).stem)
+    known = set(_photographs(views))
+    left_out = [] if held_out is None else _photographs(held_out)
+    chosen = [(views, number, "") for number in range(len(views))]
+    chosen += [
+        (held_out, number, HELD_OUT)
+        for number, photograph in enumerate(left_out)
+        if held_out is not None and photograph not in known
+    ]
+    for place, (views, number, prefix) in enumerate(chosen):
+        called = prefix + asset_name(Path(views.names[number]).stem)
         if called in taken:
-            called = f"{called}_view{number}"
+            called = f"{called}_view{place}"
         taken.add(called)
         camera = UsdGeom.Camera.Define(stage, root.GetPath().AppendChild(called))
         pose, projection = views.camera(number)
@@ -59,11 +79,17 @@ def write(views: ImageViews, folder: Path, name: str, turn: Tensor | None) -> Pa
         photograph = views.photograph(number)
         path = None if photograph is None else _named(photograph, folder)
         if path is not None:
-            prim = camera.GetPrim()
-            prim.CreateAttribute(PHOTOGRAPH, Sdf.ValueTypeNames.Asset).Set(Sdf.AssetPath(path))
+            for attribute in (PHOTOGRAPH, PLATE):
+                made = camera.GetPrim().CreateAttribute(attribute, Sdf.ValueTypeNames.Asset)
+                made.Set(Sdf.AssetPath(path))
     target = folder / f"{name}{layout.ASSET_CAMERAS}"
     replace_file(target, stage.GetRootLayer().ExportToString().encode("utf-8"))
     return target
+
+
+def _photographs(views: ImageViews) -> list[object]:
+    """What tells each view from others: its photograph, or its name where none is known."""
+    return [views.photograph(number) or views.names[number] for number in range(len(views))]
 
 
 def _lens(camera: UsdGeom.Camera, projection: np.ndarray) -> None:

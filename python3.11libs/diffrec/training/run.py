@@ -261,8 +261,11 @@ class _Run:
                 final = geometry.mesh().detach()
             write_result(self.folder / "mesh", final, material, self.light, self.log, writer)
             self._contact_sheet(scene, writer)
-        views = self.training if isinstance(self.training, ImageViews) else None
-        write_finished(config, self.folder, final, material, self.light, self.log, views)
+        views, held_out = (
+            one if isinstance(one, ImageViews) else None for one in (self.training, self.held_out)
+        )
+        light, log = self.light, self.log
+        write_finished(config, self.folder, final, material, light, log, views, held_out)
         return Reconstruction(self.folder, first, validation, final.triangles.shape[0])
 
     def _loosen(self, geometry: VertexGeometry) -> None:

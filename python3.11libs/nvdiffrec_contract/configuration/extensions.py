@@ -208,8 +208,8 @@ class Extensions:
     asset_cameras: bool = row(
         False,
         check.BOOLEAN,
-        "write the cameras of the photographs that were trained on, with the photographs' paths, "
-        "as a USD layer of the asset",
+        "write the cameras of the photographs, those held out too, with the photographs' paths, as "
+        "a USD layer of the asset",
     )
     asset_turntable: int = row(
         12,

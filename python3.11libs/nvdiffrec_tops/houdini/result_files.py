@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import json
-import struct
-from array import array
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from nvdiffrec_contract import layout
 from nvdiffrec_tops.houdini.messages import ToolError
-
-_TYPES = {"SCALAR": 1, "VEC2": 2, "VEC3": 3, "VEC4": 4}
-_CODES = {5126: "f", 5125: "I"}
+from nvdiffrec_tops.job.outputs.placing import RUN_PREFIX
 
 
 def component(result: Path) -> Path:
@@ -31,6 +25,91 @@ def light(result: Path) -> Path | None:
     whole = component(result)
     found = whole.with_name(whole.stem + layout.ASSET_LIGHT)
     return found if found.is_file() else None
+
+
+def cameras(result: Path) -> Path:
+    """The layer with the cameras of the photographs.
+
+    Raises:
+        ToolError: there is none; says how to make it.
+    """
+    folder = result / layout.ASSET
+    found = sorted(folder.glob(f"*{layout.ASSET_CAMERAS}"))
+    if len(found) != 1:
+        raise ToolError(
+            f"{folder} holds {'several layers' if found else 'no layer'} of cameras; make one: "
+            "nvdiffrec-tops export RESULT --cameras, of a training with photographs"
+        )
+    return found[0]
+
+
+@dataclass(frozen=True)
+class Lens:
+    """A camera of a result.
+
+    Attributes:
+        name: of its primitive.
+        photograph: the path of its picture; '' where none is known.
+        transform: from the camera to the world, 16 numbers, for vectors that are rows.
+        corners: x and y of the picture's corners one unit before the camera, around it.
+    """
+
+    name: str
+    photograph: str
+    transform: tuple[float, ...]
+    corners: tuple[tuple[float, float], ...]
+
+
+def read_cameras(path: Path) -> list[Lens]:
+    """The cameras of a layer.
+
+    Raises:
+        ToolError: it cannot be read.
+    """
+    from pxr import Tf, Usd, UsdGeom
+
+    try:
+        stage = Usd.Stage.Open(path.as_posix())
+    except Tf.ErrorException:
+        raise ToolError(
+            f"{path} cannot be read; write it again: nvdiffrec-tops export RESULT --cameras"
+        ) from None
+    found = []
+    for prim in stage.Traverse():
+        if prim.IsA(UsdGeom.Camera):
+            seen = UsdGeom.Camera(prim).GetCamera(Usd.TimeCode.Default())
+            window = seen.frustum.GetWindow()
+            (left, bottom), (right, top) = window.GetMin(), window.GetMax()
+            named = prim.GetAttribute("userProperties:photograph").Get()
+            rows = [value for row in seen.transform for value in row]
+            found.append(
+                Lens(
+                    prim.GetName(),
+                    (named.resolvedPath or named.path) if named is not None else "",
+                    tuple(rows),
+                    ((left, bottom), (right, bottom), (right, top), (left, top)),
+                )
+            )
+    return found
+
+
+def live_mesh(result: Path) -> Path | None:
+    """The newest preview of a training that writes to a result; None where that has ended.
+
+    A training writes its preview at each checkpoint, and its asset when it has ended.
+    """
+    preview = f"{layout.PREVIEW}/{layout.PREVIEW_MESH}"
+    ended = max((_time(one) for one in (result / layout.ASSET).glob("*.glb")), default=0)
+    running = [*result.glob(f"{RUN_PREFIX}*/out/*/{preview}"), result / preview]
+    newest = max(running, key=_time)
+    return newest if _time(newest) > ended else None
+
+
+def _time(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0
 
 
 def mesh(result: Path, detail: int) -> Path:
@@ -70,94 +149,3 @@ def _is_detail(stem: str, there: Collection[str]) -> bool:
     """Whether a file is a coarser level of another one there."""
     whole, _, number = stem.rpartition("_lod")
     return number.isdigit() and whole in there
-
-
-@dataclass(frozen=True)
-class Surface:
-    """A mesh as Houdini wants it.
-
-    Attributes:
-        points: x, y, z of each point, one after the other.
-        corners: the points of the triangles, three each, clockwise from outside.
-        normal, tangent, bitangent: x, y, z of each corner.
-        uv: u, v, 0 of each corner, v upward.
-    """
-
-    points: array[float]
-    corners: array[int]
-    normal: array[float]
-    tangent: array[float]
-    bitangent: array[float]
-    uv: array[float]
-
-
-def read_surface(path: Path) -> Surface:
-    """The mesh of a glTF file that the exporter wrote, its points joined across seams.
-
-    Raises:
-        ToolError: the file is damaged or another program's.
-    """
-    try:
-        tables = _tables(path)
-    except (OSError, ValueError, KeyError, IndexError, TypeError, struct.error) as error:
-        raise ToolError(
-            f"{path} cannot be read as an asset's glTF file ({error or type(error).__name__}); "
-            "write it again: nvdiffrec-tops export RESULT --formats glb"
-        ) from None
-    position, normal, tangent, uv, indices = tables
-    numbers: dict[tuple[float, ...], int] = {}
-    place = []
-    for at in range(0, len(position), 3):
-        place.append(numbers.setdefault(tuple(position[at : at + 3]), len(numbers)))
-    across = array("f")
-    for at in range(len(place)):
-        n, t, side = normal[3 * at : 3 * at + 3], tangent[4 * at : 4 * at + 3], tangent[4 * at + 3]
-        across.append(side * (n[1] * t[2] - n[2] * t[1]))
-        across.append(side * (n[2] * t[0] - n[0] * t[2]))
-        across.append(side * (n[0] * t[1] - n[1] * t[0]))
-    # glTF's triangles run counter-clockwise from outside, Houdini's clockwise.
-    order = [indices[at + step] for at in range(0, len(indices), 3) for step in (0, 2, 1)]
-    made = Surface(
-        array("f", (value for point in numbers for value in point)),
-        array("i", (place[one] for one in order)),
-        *(array("f") for _ in range(4)),
-    )
-    for one in order:
-        made.normal.extend(normal[3 * one : 3 * one + 3])
-        made.tangent.extend(tangent[4 * one : 4 * one + 3])
-        made.bitangent.extend(across[3 * one : 3 * one + 3])
-        made.uv.extend((uv[2 * one], 1 - uv[2 * one + 1], 0.0))
-    return made
-
-
-def _tables(path: Path) -> list[array[Any]]:
-    """Positions, normals, tangents, texture coordinates and indices, as they stand in the file."""
-    data = path.read_bytes()
-    magic, version, total = struct.unpack_from("<4sII", data)
-    if magic != b"glTF" or version != 2 or total != len(data):
-        raise ValueError("no binary glTF 2.0, or cut off")
-    length, kind = struct.unpack_from("<I4s", data, 12)
-    if kind != b"JSON":
-        raise ValueError("no JSON in front")
-    document = json.loads(data[20 : 20 + length])
-    start = 20 + length + 8
-    (primitive,) = document["meshes"][0]["primitives"]
-    wanted = [primitive["attributes"][name] for name in ("POSITION", "NORMAL", "TANGENT")]
-    wanted += [primitive["attributes"]["TEXCOORD_0"], primitive["indices"]]
-    found: list[array[Any]] = []
-    for number in wanted:
-        accessor = document["accessors"][number]
-        view = document["bufferViews"][accessor["bufferView"]]
-        table = array(_CODES[accessor["componentType"]])
-        size = accessor["count"] * _TYPES[accessor["type"]] * table.itemsize
-        begin = start + view["byteOffset"]
-        if size != view["byteLength"] or begin + size > len(data):
-            raise ValueError("a table is cut off")
-        table.frombytes(data[begin : begin + size])
-        found.append(table)
-    count = len(found[0]) // 3
-    if [len(one) for one in found[:4]] != [3 * count, 3 * count, 4 * count, 2 * count]:
-        raise ValueError("tables of different lengths")
-    if (found[4] and max(found[4]) >= count) or len(found[4]) % 3:
-        raise ValueError("a triangle has no such vertex")
-    return found

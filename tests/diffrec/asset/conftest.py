@@ -88,15 +88,14 @@ def node() -> Callable[[str, str, list[str]], str]:
     program = shutil.which("node")
     if program is None:
         pytest.skip("there is no node here")
-    npm = shutil.which("npm")
-    asked = subprocess.run([npm, "root", "-g"], capture_output=True, text=True) if npm else None
-    paths = [os.environ.get("NODE_PATH", ""), asked.stdout.strip() if asked else ""]
+    own = Path(__file__).parents[3] / "scripts" / "viewer" / "node_modules"
+    paths = [os.environ.get("NODE_PATH", ""), str(own)]
     environment = {**os.environ, "NODE_PATH": os.pathsep.join(filter(None, paths))}
 
     def run(package: str, script: str, arguments: list[str]) -> str:
         found = [program, "-e", f"require.resolve({package!r})"]
         if subprocess.run(found, env=environment, capture_output=True).returncode:
-            pytest.skip(f"the package {package} is not installed: npm install --global {package}")
+            pytest.skip(f"the package {package} is not installed: npm ci in scripts/viewer")
         command = [program, "-e", script, *arguments]
         done = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr

@@ -249,7 +249,8 @@ def _forget(modules: Iterable[str]) -> None:
 
 # -- tools: a hou that records -----------------------------------------------------------------
 MODULES = (
-    *("messages", "callbacks", "load_result", "environment_setup", "result_files", "result_nodes"),
+    *("messages", "callbacks", "load_result", "environment_setup", "result_files"),
+    *("surfaces", "live_results", "result_nodes"),
     "shelf",
 )
 TOP = SimpleNamespace(nodeType=lambda name: None if name.startswith("unknown") else name)

@@ -6,6 +6,8 @@ The stage is a real one of usd-core; geometry is recorded.
 from __future__ import annotations
 
 import importlib
+import os
+import shutil
 import struct
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,10 +23,18 @@ import numpy as np  # noqa: E402
 from pxr import Usd, UsdGeom, UsdLux, UsdShade  # noqa: E402
 
 import diffrec.asset.write  # noqa: E402
+from diffrec import cameras  # noqa: E402
+from diffrec.asset import usdcameras  # noqa: E402
 from diffrec.asset.source import source_of  # noqa: E402
+from diffrec.data.views import ImageViews, View, projection  # noqa: E402
 from diffrec.geometry.mesh import Mesh  # noqa: E402
+from diffrec.preview import model  # noqa: E402
+from nvdiffrec_contract.dataset import Camera  # noqa: E402
 
-DEFAULTS: dict[str, Any] = {"lod": "", "material": "asset", "light": 1, "materialpath": ""}
+DEFAULTS: dict[str, Any] = {
+    **{"lod": "", "material": "asset", "light": 1, "materialpath": ""},
+    **{"live": 0, "cameras": 0, "cameraspath": "/cameras"},
+}
 
 
 def sheet() -> Any:
@@ -65,6 +75,8 @@ def nodes(hou: Any) -> Any:
     """The module under test, with its own ``hou``."""
     hou.NodeError = type("NodeError", (hou.Error,), {})
     hou.attribType = SimpleNamespace(Vertex="vertex", Prim="prim")
+    hou.Geometry, hou.Matrix4 = Geometry, tuple
+    hou.isUIAvailable = lambda: False
     return hou.result_nodes
 
 
@@ -77,14 +89,23 @@ class Geometry:
     def clear(self) -> None:
         self.points: list[Any] = []
         self.polygons: list[Any] = []
+        self.packed: list[Any] = []
         self.attributes: dict[str, Any] = {}
         self.kinds: dict[str, str] = {}
 
     def createPoints(self, positions: Any) -> None:
         self.points += positions
 
-    def createPolygons(self, corners: Any) -> None:
+    def createPolygons(self, corners: Any, is_closed: bool = True) -> None:
         self.polygons += corners
+
+    def createPacked(self, kind: str) -> Any:
+        assert kind == "PackedGeometry"
+        made = SimpleNamespace()
+        made.setEmbeddedGeometry = lambda geometry: setattr(made, "embedded", geometry)
+        made.setTransform = lambda matrix: setattr(made, "transform", matrix)
+        self.packed.append(made)
+        return made
 
     def addAttrib(self, kind: str, name: str, default: Any) -> None:
         self.kinds[name] = kind
@@ -115,7 +136,11 @@ class Script:
                 evalAsString=lambda: str(value), evalAsInt=lambda: int(value or 0)
             )
 
-        return SimpleNamespace(parm=parm, node=lambda name: self if name == "python1" else None)
+        return SimpleNamespace(
+            parm=parm,
+            path=lambda: "/obj/geo1/result",
+            node=lambda name: self if name == "python1" else None,
+        )
 
     def editableStage(self) -> Any:
         return self.stage
@@ -260,6 +285,154 @@ def test_reload_cooks_again(nodes: Any, result: Path) -> None:
     script = Script(result)
     nodes.reload({"node": script.parent()})
     assert script.cooked == 1
+
+
+# -- cameras --------------------------------------------------------------------------------------
+@pytest.fixture(scope="module")
+def photographed(result: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same result with the layer of two photographs' cameras."""
+    folder: Path = tmp_path_factory.mktemp("photographed") / "bob"
+    shutil.copytree(result, folder)
+    lens = projection(Camera(((1.0, 0.0, 0.0, 0.0),) * 3, (90, 60), (30, 20), (40, 60)), 0.1, 9)
+    views = [
+        View(name, cameras.turntable_pose(number), lens, lambda: torch.zeros(4, 6, 4), path)
+        for number, (name, path) in enumerate([("a", folder / "a.png"), ("b", None)])
+    ]
+    seen = ImageViews(views, "cpu", pre_load=False)
+    usdcameras.write(seen, folder / "asset", "bob_v2", None)
+    return folder
+
+
+def test_a_stage_has_the_cameras_where_they_are_asked_for(
+    nodes: Any, hou: Any, result: Path, photographed: Path
+) -> None:
+    stage = staged(nodes, photographed, cameras=1, cameraspath="/cameras/bob")
+    camera = UsdGeom.Camera(stage.GetPrimAtPath("/cameras/bob/a"))
+    assert camera.GetHorizontalApertureAttr().Get() == 36
+    assert not staged(nodes, photographed).GetPrimAtPath("/cameras")
+    with pytest.raises(hou.NodeError, match=r"no layer of cameras.*--cameras"):
+        staged(nodes, result, cameras=1)
+
+
+def test_packed_cameras_stand_where_the_photographs_were_taken(
+    nodes: Any, hou: Any, photographed: Path
+) -> None:
+    script = Script(photographed, lod=0, cameras=1, materialpath="/mat/bob")
+    nodes.cook_geometry(script)
+    first, second = script.made.packed
+    for number, one in enumerate((first, second)):
+        pose = torch.linalg.inv(cameras.turntable_pose(number).double())
+        # hou's matrices act on rows.
+        np.testing.assert_allclose(np.reshape(one.transform, (4, 4)).T, pose, atol=1e-6)
+        tip, *corners = np.array(one.embedded.points)
+        assert (tip == 0).all() and (np.array(corners)[:, 2] < 0).all()
+        width, height = np.ptp(corners, axis=0)[:2]
+        # 60 pixels of a focal length of 90, 40 of one of 60.
+        assert width / -corners[0][2] == pytest.approx(60 / 90, rel=1e-5)
+        assert height / -corners[0][2] == pytest.approx(40 / 60, rel=1e-5)
+    count = len(script.made.polygons)
+    assert script.made.attributes["name"] == [""] * count + ["a", "b"]
+    assert script.made.attributes["photograph"][-2:] == [(photographed / "a.png").as_posix(), ""]
+    assert script.made.attributes["shop_materialpath"] == ["/mat/bob"] * count + [""] * 2
+    (photographed / "asset" / "bob_v2_cameras.usda").write_text("no layer")
+    with pytest.raises(hou.NodeError, match="cannot be read"):
+        nodes.cook_geometry(script)
+
+
+# -- live -----------------------------------------------------------------------------------------
+def preview_of(mesh: Any, in_first_pass: bool) -> bytes:
+    """What a training that runs shows of itself."""
+    mesh = mesh if mesh.normals is not None else mesh.with_normals()
+    mesh = mesh if mesh.tangents is not None else mesh.with_tangents()
+    grey = torch.full((8, 8, 3), 0.5)
+    colours = (mesh.positions.clamp(0, 1), torch.full_like(mesh.positions, 0.5))
+    taken = model.Taken(
+        mesh,
+        None if in_first_pass else (grey, grey, grey),
+        colours if in_first_pass else None,
+        torch.ones(4, 8, 3),
+    )
+    return bytes(model.glb(taken, model.Corners()))
+
+
+@pytest.mark.parametrize("place", ["preview", ".run-20260101-000000-abcdef/out/x/preview"])
+@pytest.mark.parametrize("in_first_pass", [True, False])
+def test_live_shows_the_training_that_runs_and_then_its_asset(
+    nodes: Any, result: Path, tmp_path: Path, place: str, in_first_pass: bool
+) -> None:
+    folder = tmp_path / "bob"
+    shutil.copytree(result, folder)
+    mesh = sheet().mesh
+    script = Script(folder, lod=0, live=1)
+    nodes.cook_geometry(script)
+    whole = script.made.attributes["uv"]
+    (folder / place).mkdir(parents=True)
+    path = folder / place / "mesh.glb"
+    path.write_bytes(preview_of(mesh, in_first_pass))
+    later = (folder / "asset" / "bob_v2.glb").stat().st_mtime_ns + 10**9
+    os.utime(path, ns=(later, later))
+    nodes.cook_geometry(script)
+    made = script.made
+    assert len(made.polygons) == len(mesh.triangles) and len(made.points) == 2 * 81 - 32
+    np.testing.assert_allclose(np.linalg.norm(made.attributes["N"], axis=1), 1, atol=1e-3)
+    if in_first_pass:
+        assert set(made.attributes) == {"N", "Cd"}
+        at_corners = np.array(made.points)[np.array(made.polygons).reshape(-1)]
+        np.testing.assert_allclose(made.attributes["Cd"], at_corners.clip(0, 1), atol=1e-4)
+    else:
+        assert set(made.attributes) == {"N", "uv", "tangentu", "tangentv"}
+        np.testing.assert_allclose(
+            np.unique(made.attributes["uv"].round(4), axis=0),
+            np.unique(whole.round(4), axis=0),
+            atol=2e-4,
+        )
+    # Without Live it is the finished asset, and with it too once that is the newer one.
+    script.values["live"] = 0
+    nodes.cook_geometry(script)
+    assert "tangentu" in script.made.attributes and "Cd" not in script.made.attributes
+    os.utime(folder / "asset" / "bob_v2.glb", ns=(later + 1, later + 1))
+    script.values["live"] = 1
+    nodes.cook_geometry(script)
+    assert "Cd" not in script.made.attributes
+
+
+def test_a_live_node_cooks_when_there_is_more_and_only_then(
+    nodes: Any, hou: Any, result: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    live = hou.live_results
+    looking: list[Any] = []
+    monkeypatch.setattr(live, "_SECONDS", 0.0)
+    monkeypatch.setattr(hou.ui, "addEventLoopCallback", looking.append, raising=False)
+    monkeypatch.setattr(hou.ui, "removeEventLoopCallback", looking.remove, raising=False)
+    (tmp_path / "preview").mkdir()
+    path = tmp_path / "preview" / "mesh.glb"
+    path.write_bytes(b"1")
+    script = Script(tmp_path, live=1)
+    asset = script.parent()
+    monkeypatch.setattr(hou, "node", {asset.path(): asset}.get)
+    monkeypatch.setattr(hou, "isUIAvailable", lambda: False, raising=False)
+    live.watch(asset)
+    assert not looking  # nobody would call it
+    monkeypatch.setattr(hou, "isUIAvailable", lambda: True)
+    live.watch(asset)
+    live.watch(asset)
+    [look] = looking
+    look()
+    assert script.cooked == 0
+    path.write_bytes(b"22")
+    look()
+    look()
+    assert script.cooked == 1
+    path.unlink()  # a job that starts again takes it away for a while
+    look()
+    script.values["live"] = 0
+    look()
+    assert not looking
+    script.values["live"] = 1
+    live.watch(asset)
+    monkeypatch.setattr(hou, "node", lambda _path: None)
+    looking[0]()
+    assert not looking and not live.watches
 
 
 # -- Load Result ----------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import numpy as np
 import torch
 from torch.nn import functional
@@ -100,8 +102,10 @@ def _pictures(asset: Asset) -> dict[str, bytes]:
         [resized(one, like) for one in (maps.occlusion, maps.roughness, maps.metalness)], dim=2
     )
     normal = functional.normalize(resized(maps.normal, like), dim=2)
-    return {
-        "albedo": imagefiles.png(linear_to_srgb(resized(maps.open_albedo, like))),
-        "occlusion_roughness_metalness": imagefiles.png(packed),
-        "normal": imagefiles.png(normal * 0.5 + 0.5),
+    shown = {
+        "albedo": linear_to_srgb(resized(maps.open_albedo, like)),
+        "occlusion_roughness_metalness": packed,
+        "normal": normal * 0.5 + 0.5,
     }
+    with ThreadPoolExecutor(len(shown)) as pool:
+        return dict(zip(shown, pool.map(imagefiles.png, shown.values()), strict=True))
