@@ -12,10 +12,9 @@ from diffrec.prepare import frames, pictures, readers, solved
 from diffrec.prepare.errors import SourceError
 from diffrec.prepare.frames import Frame, Frames
 from diffrec.prepare.pictures import Pixels
-from diffrec.prepare.placement import up_of
 from diffrec.prepare.readers.photographs import Photographs
 from diffrec.prepare.readers.project import Project, ProjectError, Shot
-from diffrec.prepare.solved import Array, Camera, Lens, Solved
+from diffrec.prepare.solved import Array, Camera, Lens, Solved, up_of
 from diffrec.prepare.steps import Progress, stamped
 from nvdiffrec_contract import jsonfiles
 from nvdiffrec_contract.preparation import Preparation
