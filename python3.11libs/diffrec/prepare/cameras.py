@@ -66,7 +66,7 @@ def solve(asked: Preparation, frames: Sequence[Frame], progress: Progress) -> li
         asked.out / "work" / "scratch",
         asked.threads,
     )
-    model = _believed_model(mappers, shared, progress)
+    model = believed_model(mappers, shared, progress)
     names = [one.name for one in frames]
     if model is None:
         raise CamerasError(
@@ -94,7 +94,7 @@ def solve(asked: Preparation, frames: Sequence[Frame], progress: Progress) -> li
     return [place_of(asked.out)]
 
 
-def _believed_model(
+def believed_model(
     mappers: mapping.Mapping, shared: Mapping[Pair, Shared], progress: Progress
 ) -> Any:
     """The model of all cameras that can be believed; None where there is none."""

@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffrec.pictures import headers
-from diffrec.prepare import hull, mask_model, pictures, silhouettes
+from diffrec.prepare import pictures
 from diffrec.prepare.errors import MasksError, SourceError
 from diffrec.prepare.frames import Frame
+from diffrec.prepare.outline import hull, mask_model, silhouettes
 from diffrec.prepare.solved import Camera, Solved, nearest_point_to_axes, place_of
 from diffrec.prepare.steps import Progress, stamped
 from nvdiffrec_contract import jsonfiles

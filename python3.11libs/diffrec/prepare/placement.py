@@ -15,10 +15,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diffrec.data import upright
-from diffrec.prepare import hull, masks
+from diffrec.prepare import masks
 from diffrec.prepare.errors import MasksError
-from diffrec.prepare.solved import Array, Camera, Solved
+from diffrec.prepare.outline import hull
+from diffrec.prepare.solved import Array, Solved, up_of
 from nvdiffrec_contract import jsonfiles
 
 MESH_SCALE = 2.1
@@ -61,14 +61,6 @@ class Placement:
         found[:3, :3] = self.scale * self.turn
         found[:3, 3] = -found[:3, :3] @ self.centre
         return found
-
-
-def up_of(cameras: Mapping[str, Camera]) -> Array:
-    """Up in the solver's world; see ``upright.up_of``."""
-    right = np.array([one.rotation[:, 0] for one in cameras.values()])
-    above = np.array([-one.rotation[:, 1] for one in cameras.values()])
-    found = upright.up_of(right, above)
-    return np.array([0.0, 0.0, 1.0]) if found is None else found
 
 
 def place(solved: Solved, coverage: Mapping[str, NDArray[np.float32]]) -> Placement:

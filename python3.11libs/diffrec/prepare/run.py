@@ -40,7 +40,7 @@ def prepare(asked: Preparation, log: Callable[[str], None]) -> Path:
     out = asked.out
     out.mkdir(parents=True, exist_ok=True)
     steps = Steps(out / "work" / "steps", log)
-    project = entry.read(asked)
+    project = entry.read(asked, log)
     if project is not None:
         return _finished(asked, *_read(asked, project, steps), steps)
     steps.take("frames", frames.reads(asked), lambda told: frames.choose(asked, told))

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffrec.data import upright
 from diffrec.prepare import lenses
 from nvdiffrec_contract import jsonfiles
 
@@ -208,3 +209,11 @@ def nearest_point_to_axes(cameras: Mapping[str, Camera]) -> Array:
         away = np.linalg.norm(np.einsum("nij,nj->ni", across, point - centres), axis=1)
         weight = 1 / np.maximum(away, 0.5 * np.median(away) + 1e-9)
     return np.asarray(point, np.float64)
+
+
+def up_of(cameras: Mapping[str, Camera]) -> Array:
+    """Up in the solver's world; see ``upright.up_of``."""
+    right = np.array([one.rotation[:, 0] for one in cameras.values()])
+    above = np.array([-one.rotation[:, 1] for one in cameras.values()])
+    found = upright.up_of(right, above)
+    return np.array([0.0, 0.0, 1.0]) if found is None else found

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from diffrec.prepare import masks, pictures, placement, silhouettes
+from diffrec.prepare import masks, pictures, placement
 from diffrec.prepare.frames import Frame
+from diffrec.prepare.outline import silhouettes
 from diffrec.prepare.solved import Lens, Solved
 from diffrec.prepare.steps import Progress
 from nvdiffrec_contract.preparation import Preparation

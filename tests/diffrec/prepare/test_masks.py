@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from diffrec.prepare import hull, masks, pictures
+from diffrec.prepare import masks, pictures
 from diffrec.prepare.errors import MasksError, SolverMissingError
+from diffrec.prepare.outline import hull
 from diffrec.prepare.steps import Progress
 
 from . import ballscene

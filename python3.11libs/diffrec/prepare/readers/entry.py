@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,9 @@ from diffrec.prepare import frames, pictures, readers, solved
 from diffrec.prepare.errors import SourceError
 from diffrec.prepare.frames import Frame, Frames
 from diffrec.prepare.pictures import Pixels
-from diffrec.prepare.placement import up_of
 from diffrec.prepare.readers.photographs import Photographs
 from diffrec.prepare.readers.project import Project, ProjectError, Shot
-from diffrec.prepare.solved import Array, Camera, Lens, Solved
+from diffrec.prepare.solved import Array, Camera, Lens, Solved, up_of
 from diffrec.prepare.steps import Progress, stamped
 from nvdiffrec_contract import jsonfiles
 from nvdiffrec_contract.preparation import Preparation
@@ -28,7 +28,7 @@ _TURNED = {1: 0, 3: 2, 6: 1, 8: 3}
 """Quarter turns clockwise that make a stored picture upright, by EXIF's orientation."""
 
 
-def read(asked: Preparation) -> Project | None:
+def read(asked: Preparation, told: Callable[[str], None] = lambda _line: None) -> Project | None:
     """The project that was named; None where it is photographs or a film.
 
     Raises:
@@ -46,7 +46,7 @@ def read(asked: Preparation) -> Project | None:
     base = asked.source if asked.source.is_dir() else asked.source.parent
     beside = [base / "images", base, base.parent / "images", base.parent.parent / "images"]
     folders = beside if asked.photographs is None else [asked.photographs]
-    return reader.read(asked.source, Photographs(folders, asked.out))
+    return reader.read(asked.source, Photographs(folders, asked.out, told))
 
 
 def reads(asked: Preparation, project: Project) -> dict[str, Any]:

@@ -7,7 +7,7 @@ followed. The folders are listed, and a name means the file whose path ends as t
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
 
@@ -29,12 +29,30 @@ class Photographs:
     Args:
         folders: the first that has a file of a name gives it.
         without: a folder that is left out: where the data set is made.
+        told: hears what takes long.
     """
 
-    def __init__(self, folders: Sequence[Path], without: Path | None = None) -> None:
+    def __init__(
+        self,
+        folders: Sequence[Path],
+        without: Path | None = None,
+        told: Callable[[str], None] = lambda _line: None,
+    ) -> None:
+        self.told = told
         self.folders = [Path(os.path.abspath(one)) for one in folders]
         self._without = without
         self._left = LISTED
+
+    @property
+    def made(self) -> Path:
+        """Where the data set is made.
+
+        Raises:
+            ProjectError: nowhere.
+        """
+        if self._without is None:
+            raise ProjectError("no folder was named in which a data set is made")
+        return self._without
 
     @cached_property
     def _listings(self) -> list[dict[str, list[tuple[str, ...]]]]:

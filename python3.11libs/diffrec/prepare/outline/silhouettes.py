@@ -3,9 +3,11 @@
 All photographs look at the object: it is near the point at which their axes meet. What lies in a
 ball around that point and what does not gives colours of object and surroundings, for all
 photographs together: what is surroundings in one is so where it shows through the object's openings
-in another. By them each pixel belongs to the object more or less; the photographs vote on a hull in
-space, from whose outline the colours are learned again; in the end each outline is cut out of its
-own photograph (GrabCut, Rother et al. 2004).
+in another. What the object stands on is known by more than its colour (see ``support``). By these
+each pixel belongs to the object more or less; the photographs vote on a hull in space, pixels that
+may be either hardly counting, and from its outline the colours are learned again. In the end each
+outline is cut out of its own photograph, along its edges (Boykov and Jolly 2001; at full size
+GrabCut, Rother et al. 2004).
 """
 
 from __future__ import annotations
@@ -18,10 +20,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from diffrec.prepare import hull
 from diffrec.prepare.errors import MasksError
-from diffrec.prepare.hull import Hull
-from diffrec.prepare.solved import Array, Solved, nearest_point_to_axes
+from diffrec.prepare.outline import hull, support
+from diffrec.prepare.outline.hull import Hull
+from diffrec.prepare.solved import Array, Solved, nearest_point_to_axes, up_of
 
 WORKING = 320
 """Longest side of the pictures in which the object is found."""
@@ -33,12 +35,21 @@ ROUGHNESS = 0.01
 """Half the side of the square that shows how rough a surface looks, in longest sides."""
 INSIDE, OUTSIDE = 0.8, 1.3
 """Of the ball's radius: what is taken for object, and for surroundings, at first."""
-NEVER, SURELY = 0.03, 0.97
 SURE, EVEN = 0.6, 0.5
 """What is learned as the object's colour; and how likely a pixel inside the outline is to be of the
 object before its colour is known: the outline came from colours, and must not prove them right."""
 VOTES = 0.8
 """Part of the votes that the hull needs."""
+DOUBT = 0.1
+"""Least weight of a vote: a pixel that may be either leaves it to other photographs."""
+FILLED = 0.85
+"""How likely a pixel inside the last outline is to be of the object before its colour is known: by
+then many photographs have spoken, and where a colour is that of both they decide."""
+SHARED = 0.85
+"""How much less a colour says where it is known what the table looks like there: that it is one of
+the surroundings' is known already."""
+WEIGHT = 5.0
+"""How much the odds of pixels count against the edges between them, in OpenCV's graph cut."""
 NEAR = 0.02
 """How far from the hull's outline the object can reach, in longest sides of the picture."""
 
@@ -130,15 +141,24 @@ def find(
     inside = {name: (one < INSIDE).astype(np.float32) for name, one in away.items()}
     outside = {name: (one > OUTSIDE).astype(np.float32) for name, one in away.items()}
     before = {name: np.clip(1.6 - one, 0.05, 0.9).astype(np.float32) for name, one in away.items()}
+    table = _table(solved, pictures, centre, radius)
+    for name, (odds, _known) in table.items():
+        inside[name][odds < -1] = 0
+        outside[name][odds < -1] = 1
     half = 1.5 * radius
     carved: Hull | None = None
+
+    def believed(name: str) -> Coverage:
+        odds = _odds(palette.of(colours[name]))
+        if name in table:
+            told, known = table[name]
+            odds = (1 - SHARED * known) * odds + told
+        return _smooth(pictures[name], _likely(odds + _odds(before[name])))
+
     for count in CELLS:
         palette = _Palette.learned(colours, inside, outside)
-        belief = {
-            name: _smooth(pictures[name], _combined(palette.of(colours[name]), before[name]))
-            for name in pictures
-        }
-        carved = hull.carve(solved, belief, hull.cube(centre, half, count), VOTES)
+        belief = {name: believed(name) for name in pictures}
+        carved = hull.carve(solved, belief, hull.cube(centre, half, count), VOTES, DOUBT)
         low, high = carved.box()
         outlines = {
             name: hull.silhouette(solved, name, carved, one.shape[:2])
@@ -150,15 +170,14 @@ def find(
             inside[name] = (near & sure).astype(np.float32)
             outside[name] = 1 - far.astype(np.float32)
             outside[name][near & (belief[name] < 0.15)] = 1
-            soft = cv2.GaussianBlur(outline.astype(np.float32), (0, 0), 0.012 * max(outline.shape))
-            before[name] = np.clip(soft, 0.02, EVEN).astype(np.float32)
+            before[name] = _softened(outline, EVEN if count != CELLS[-1] else FILLED)
         centre, half = 0.5 * (low + high), 0.56 * float((high - low).max())
     palette = _Palette.learned(colours, inside, outside)
     names = list(pictures)
 
     def cut(name: str) -> Coverage:
-        belief = _smooth(pictures[name], _combined(palette.of(colours[name]), before[name]))
-        return _cut_by_belief(pictures[name], belief, _grown(outlines[name], NEAR))
+        odds = _odds(believed(name))
+        return _largest(_cut_by_odds(pictures[name], odds, _grown(outlines[name], NEAR)))
 
     masks = {}
     with ThreadPoolExecutor(max(1, threads)) as pool:
@@ -211,10 +230,26 @@ def _away(
     return np.asarray(np.hypot(columns - x, rows - y) / reach, np.float32)
 
 
-def _combined(a: Coverage, b: Coverage) -> Coverage:
-    """What two independent opinions say together."""
-    both, neither = a * b, (1 - a) * (1 - b)
-    return np.asarray(both / np.maximum(both + neither, 1e-6), np.float32)
+def _odds(likely: Coverage) -> Coverage:
+    """The logarithm of the odds of what is likely."""
+    kept = np.clip(likely, 1e-3, 1 - 1e-3)
+    return np.asarray(np.log(kept / (1 - kept)), np.float32)
+
+
+def _likely(odds: Coverage) -> Coverage:
+    return np.asarray(1 / (1 + np.exp(-odds)), np.float32)
+
+
+def _table(
+    solved: Solved, pictures: Mapping[str, Picture], centre: Array, radius: float
+) -> dict[str, tuple[Coverage, Coverage]]:
+    """For each photograph what is not the table, and how well that is known; nothing where the
+    object stands on none."""
+    plane = support.plane_of(solved, centre, radius, up_of(solved.cameras))
+    if plane is None:
+        return {}
+    found = support.Support(solved, pictures, plane, centre, radius)
+    return {name: found.odds(name, one) for name, one in pictures.items()}
 
 
 def _smooth(picture: Picture, values: Coverage) -> Coverage:
@@ -239,13 +274,6 @@ def _grown(outline: NDArray[np.bool_], part: float) -> NDArray[np.bool_]:
     return np.asarray(work(outline.astype(np.uint8), kernel, borderValue=int(part < 0)) > 0)
 
 
-def _cut_by_belief(picture: Picture, belief: Coverage, near: NDArray[np.bool_]) -> Coverage:
-    label = np.where(belief > 0.5, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
-    label[belief > SURELY] = cv2.GC_FGD
-    label[(belief < NEVER) | ~near] = cv2.GC_BGD
-    return _largest(_cut(picture, label, 2))
-
-
 def _largest(mask: Coverage) -> Coverage:
     """Without specks: what is much smaller than the largest piece."""
     count, pieces, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8))
@@ -256,15 +284,45 @@ def _largest(mask: Coverage) -> Coverage:
     return np.isin(pieces, kept).astype(np.float32)
 
 
-def _cut(picture: Picture, label: Picture, rounds: int) -> Coverage:
-    kinds = np.bincount(label.ravel(), minlength=4)
-    if kinds[cv2.GC_FGD] + kinds[cv2.GC_PR_FGD] < 16 or kinds[cv2.GC_BGD] + kinds[2] < 16:
-        return np.isin(label, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
-    cv2.setRNGSeed(0)
-    found = label.copy()
-    object_model, rest_model = np.zeros((1, 65)), np.zeros((1, 65))
-    cv2.grabCut(picture, found, None, rest_model, object_model, rounds, cv2.GC_INIT_WITH_MASK)
-    return np.isin(found, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
+def _cut_by_odds(picture: Picture, odds: Coverage, near: NDArray[np.bool_]) -> Coverage:
+    """The outline that follows the odds of the pixels and the edges of the picture best, within
+    what is near.
+
+    OpenCV's graph cut learns colours, and would take what has the surroundings' colour away again.
+    It is given the odds in place of a colour, and as what it has learned two normal distributions
+    that have these odds.
+    """
+    label = np.where(odds > 0, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
+    label[~near] = cv2.GC_BGD
+    if _one_sided(label):
+        return _object_of(label)
+    seen = np.full((*label.shape, 3), 128, np.uint8)
+    seen[..., 0] = cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY)
+    seen[..., 1] = np.clip(128 + 4 * odds, 64, 192)
+    models = []
+    for side in (-1, 1):
+        model = np.zeros((1, 65))  # weights of five distributions, their middles, their covariances
+        model[0, 0] = 1
+        model[0, 5:8] = 128, 128 + 10 * side, 128
+        model[0, 20:29] = np.diag([1e6, 80 / WEIGHT, 1e6]).ravel()
+        models.append(model)
+    cv2.grabCut(seen, label, None, models[0], models[1], 1, cv2.GC_EVAL_FREEZE_MODEL)
+    return _object_of(label)
+
+
+def _softened(outline: NDArray[np.bool_], most: float) -> Coverage:
+    """How likely pixels are to be of the object by an outline alone."""
+    soft = cv2.GaussianBlur(outline.astype(np.float32), (0, 0), 0.012 * max(outline.shape))
+    return np.asarray(np.clip(soft, 0.02, most), np.float32)
+
+
+def _one_sided(label: Picture) -> bool:
+    ours = int(np.isin(label, (cv2.GC_FGD, cv2.GC_PR_FGD)).sum())
+    return min(ours, label.size - ours) < 16
+
+
+def _object_of(label: Picture) -> Coverage:
+    return np.isin(label, (cv2.GC_FGD, cv2.GC_PR_FGD)).astype(np.float32)
 
 
 def refined(picture: Picture, coverage: Coverage) -> Coverage:
@@ -275,5 +333,8 @@ def refined(picture: Picture, coverage: Coverage) -> Coverage:
     label = np.where(rough, cv2.GC_PR_FGD, cv2.GC_PR_BGD).astype(np.uint8)
     label[_grown(rough, -reach)] = cv2.GC_FGD
     label[~_grown(rough, reach)] = cv2.GC_BGD
-    sharp = _cut(picture, label, 1)
-    return np.asarray(cv2.GaussianBlur(sharp, (0, 0), 0.7), np.float32)
+    if not _one_sided(label):
+        cv2.setRNGSeed(0)
+        object_model, rest_model = np.zeros((1, 65)), np.zeros((1, 65))
+        cv2.grabCut(picture, label, None, rest_model, object_model, 1, cv2.GC_INIT_WITH_MASK)
+    return np.asarray(cv2.GaussianBlur(_object_of(label), (0, 0), 0.7), np.float32)

@@ -111,16 +111,24 @@ def carve(
     masks: Mapping[str, NDArray[np.float32]],
     points: Array,
     needed: float = VOTES,
+    doubt: float = 1.0,
 ) -> Hull:
-    """The votes of silhouettes (coverage [h, w] in 0 to 1, of any size) over points."""
+    """The votes of silhouettes (coverage [h, w] in 0 to 1, of any size) over points.
+
+    ``doubt`` is the weight of a vote of one half, that of 0 or 1 being 1: below 1 what is doubtful
+    in one photograph is left to the others.
+    """
     flat = points.reshape(-1, 3)
     votes = np.zeros(len(flat), np.float32)
+    weights = np.zeros(len(flat), np.float32)
     shown = np.zeros(len(flat), np.float32)
     for name, mask in masks.items():
         value, visible = sampled(solved, name, mask, flat)
-        votes += np.where(visible, value, 0)
+        weight = np.where(visible, np.maximum(np.abs(2 * value - 1), doubt), 0)
+        votes += weight * value
+        weights += weight
         shown += visible
-    part = np.where(shown >= FEWEST * len(masks), votes / np.maximum(shown, 1), 0)
+    part = np.where(shown >= FEWEST * len(masks), votes / np.maximum(weights, 1e-6), 0)
     return Hull(points, part.astype(np.float32).reshape(points.shape[:3]), needed)
 
 
