@@ -244,8 +244,7 @@ class _Run:
         if not self.ranks.leads:
             return Reconstruction(self.folder, first, None, mesh.triangles.shape[0])
         self._loosen(geometry)
-        if shadows is not None:
-            shadows.end()
+        ambient = None if shadows is None else shadows.end()
         if self.preview is not None:
             self.preview.end(scene)
         with imagefiles.PictureWriter() as writer:
@@ -259,10 +258,11 @@ class _Run:
                     )
             with torch.no_grad():
                 final = geometry.mesh().detach()
-            write_result(self.folder / "mesh", final, material, self.light, self.log, writer)
+            folder = self.folder / "mesh"
+            write_result(folder, final, material, self.light, self.log, writer, ambient)
             self._contact_sheet(scene, writer)
         views = self.training if isinstance(self.training, ImageViews) else None
-        write_finished(config, self.folder, final, material, self.light, self.log, views)
+        write_finished(config, self.folder, final, material, self.light, self.log, views, ambient)
         return Reconstruction(self.folder, first, validation, final.triangles.shape[0])
 
     def _loosen(self, geometry: VertexGeometry) -> None:

@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+from pathlib import Path
 
 import pytest
 import torch
 from torch import Tensor
 
+from diffrec.asset.maps import maps_of
+from diffrec.asset.mikktspace import corner_tangents
+from diffrec.asset.source import read_source
+from diffrec.asset.vertices import vertices_of
+from diffrec.export.result import write_result
 from diffrec.geometry.mesh import Mesh
 from diffrec.geometry.vertices import VertexGeometry
 from diffrec.materials import TextureMaterial
@@ -83,24 +89,38 @@ def test_who_goes_on_or_back_finds_the_table_that_was_there(number: int) -> None
         assert torch.equal(free(going), expected)
 
 
-@pytest.mark.parametrize(("low", "high"), [(0.0, 1.0), (0.0, 0.0), (0.2, 0.25)])
-def test_the_final_occlusion_is_that_of_the_mesh_within_its_limits(low: float, high: float) -> None:
-    limits = {"ks_min": (low, 0.08, 0.0), "ks_max": (high, 1.0, 1.0)}
-    shadows, geometry, material = made(dataclasses.replace(CONFIG, **limits))
-    assert (
-        float(material.ks[..., 0].min()) == float(material.ks[..., 0].max()) == pytest.approx(low)
-    )
+def test_ambient_occlusion_is_that_of_the_final_mesh_and_none_is_learned() -> None:
+    shadows, geometry, material = made()
+    assert float(material.ks[..., 0].max()) == 0
     roughness = material.ks[..., 1].clone()
-    fold(geometry, 1.0)  # the wall leans over the floor
     shadows.begin(0)
-    shadows.end()
-    occlusion = material.ks.detach()[..., 0]
-    assert low - 1e-6 <= float(occlusion.min()) <= float(occlusion.max()) <= high + 1e-6
+    fold(geometry, 1.0)  # the wall leans over the floor
+    ambient = shadows.end()
+    assert ambient.shape == (64, 64, 1)
+    assert float(ambient.min()) >= 0 and float(ambient.max()) <= 1
+    # On the floor, near the fold and far from it: columns of the texture.
+    assert float(ambient[:, 20].mean()) < 0.4 < 0.6 < float(ambient[:, 3].mean()) + 0.05
     assert torch.equal(material.ks[..., 1], roughness)
-    if high == 1:
-        # On the floor, near the fold and far from it: columns of the texture.
-        near, far = float(occlusion[:, 20].mean()), float(occlusion[:, 3].mean())
-        assert near > far + 0.1 and near > 0.6
+    assert float(material.ks[..., 0].max()) == 0
+
+
+def test_it_is_written_beside_the_textures_and_read_into_an_asset(tmp_path: Path) -> None:
+    shadows, geometry, material = made()
+    with torch.no_grad():
+        material.ks[..., 0] = 0.25  # as `ks_min` may ask for
+    ambient, mesh = shadows.end(), geometry.mesh().detach()
+    for known in (ambient, None):
+        write_result(tmp_path, mesh, material, EnvironmentLight(16), lambda _: None, None, known)
+        source = read_source(tmp_path)
+        vertices = vertices_of(source.mesh)
+        maps = maps_of(source, vertices, corner_tangents(vertices))
+        assert torch.allclose(maps.albedo, 0.75 * maps.open_albedo, atol=0.01)
+        if known is None:
+            assert source.ambient is None and float((maps.occlusion - 0.75).abs().max()) < 0.01
+        else:
+            assert source.ambient is not None
+            assert torch.allclose(source.ambient, ambient, atol=1 / 255)
+            assert float((maps.occlusion - ambient)[4:60, 5:25].abs().max()) < 0.05
 
 
 def test_light_that_turns_has_no_shadows() -> None:
