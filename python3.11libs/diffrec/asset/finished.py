@@ -31,12 +31,13 @@ def write_finished(
     log: Callable[[str], None],
     views: ImageViews | None = None,
     held_out: ImageViews | None = None,
+    ambient: Tensor | None = None,
 ) -> None:
     """Write what the configuration asks for below the output folder `folder`.
 
     `views`: what was trained on, where that was photographs; they say which way is up. `held_out`:
-    those that it was judged by. A finished training is never lost for it: whatever goes wrong is a
-    warning.
+    those that it was judged by. `ambient`: the mesh's own occlusion, see `Source`. A finished
+    training is never lost for it: whatever goes wrong is a warning.
     """
     own = config.diffrec
     up = None if views is None else views.up
@@ -52,7 +53,7 @@ def write_finished(
     log(f"Writing asset:  {place / name}")
     try:
         sky = light.to_latlong(PROBE_RESOLUTION)
-        source = source_of(mesh, material.kd, material.ks, material.normal, sky)
+        source = source_of(mesh, material.kd, material.ks, material.normal, sky, ambient)
         if turn is not None:
             log("The asset stands upright, by the cameras; mesh/ stays as it was trained")
             source = upright.turned(source, turn, lit_from_camera=config.camera_space_light)

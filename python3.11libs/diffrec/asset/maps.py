@@ -61,11 +61,13 @@ def maps_of(source: Source, vertices: Vertices, tangents: Doubles) -> Maps:
     normal = functional.normalize(normal, dim=2)
     occlusion, roughness, metalness = torch.split(ks.clamp(0, 1), 1, dim=2)
     is_open = 1 - occlusion
+    ambient = source.ambient
     finest = max(kd, ks, key=_texels)
     return Maps(
         open_albedo=kd.clamp(0, 1),
         albedo=(resized(kd, finest) * resized(is_open, finest)).clamp(0, 1),
-        occlusion=is_open,
+        # Who traces rays finds this for himself: the albedo has no part of it.
+        occlusion=is_open if ambient is None else dilated(ambient, under(ambient)).cpu(),
         roughness=roughness,
         metalness=metalness,
         normal=normal,

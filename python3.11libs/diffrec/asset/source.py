@@ -34,6 +34,8 @@ class Source:
         kd: albedo [H, W, 3], linear.
         ks: occlusion (0 is open), roughness, metalness [H, W, 3].
         normal: [H, W, 3] in [-1, 1], +y up, in the frame of the mesh's own tangents.
+        ambient: the mesh's own ambient occlusion [H, W, 1], 1 is open; None where it is not known,
+            and only what was learned darkens the surface.
         light: panorama [H, W, 3], linear, -z in the middle; None where there is none.
     """
 
@@ -42,9 +44,17 @@ class Source:
     ks: Tensor
     normal: Tensor
     light: Tensor | None
+    ambient: Tensor | None = None
 
 
-def source_of(mesh: Mesh, kd: Tensor, ks: Tensor, normal: Tensor, light: Tensor | None) -> Source:
+def source_of(
+    mesh: Mesh,
+    kd: Tensor,
+    ks: Tensor,
+    normal: Tensor,
+    light: Tensor | None,
+    ambient: Tensor | None = None,
+) -> Source:
     """What is in memory, with all that exporters need; it stays on its device."""
     if mesh.normals is None:
         mesh = mesh.with_normals()
@@ -52,7 +62,8 @@ def source_of(mesh: Mesh, kd: Tensor, ks: Tensor, normal: Tensor, light: Tensor 
         mesh = mesh.with_tangents()
     sky = None if light is None else light.detach().float()
     kd, ks, normal = (one.detach().float() for one in (kd, ks, normal))
-    return Source(mesh.detach(), kd, ks, normal, sky)
+    known = None if ambient is None else ambient.detach().float()
+    return Source(mesh.detach(), kd, ks, normal, sky, known)
 
 
 def read_source(result: Path) -> Source:
@@ -73,6 +84,7 @@ def read_source(result: Path) -> Source:
     # By their names, not as the mesh's material: of a reference the occlusion would be cleared.
     kd, ks, normal = (folder / name for name in textures.FILES)
     sky = folder / probe.FILES[0]
+    known = folder / textures.AMBIENT
     with ThreadPoolExecutor() as pool:  # pictures are decoded while the mesh is read
         reading = (
             pool.submit(imagefiles.read_srgb, kd),
@@ -83,8 +95,9 @@ def read_source(result: Path) -> Source:
     if mesh.texcoords is None:
         raise AssetError(f"{path} has no texture coordinates: there is nothing to put textures on")
     light = imagefiles.read_hdr(sky) if sky.is_file() else None
+    ambient = imagefiles.read_linear(known)[..., :1] if known.is_file() else None
     albedo, channels, bumps = (one.result()[..., :3] for one in reading)
-    return source_of(mesh, albedo, channels, bumps * 2 - 1, light)
+    return source_of(mesh, albedo, channels, bumps * 2 - 1, light, ambient)
 
 
 def _has_mesh(folder: Path) -> bool:

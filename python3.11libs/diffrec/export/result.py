@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
 import diffrec.export
 from diffrec.geometry.mesh import Mesh
@@ -28,7 +29,8 @@ from nvdiffrec_contract import layout
 class Made:
     """What a pass made, for exporters.
 
-    `pictures`: where pictures are encoded and written beside other work; `log`: takes what is told.
+    `ambient`: the mesh's own ambient occlusion [H, W, 1], 1 is open, where it is known; `pictures`:
+    where pictures are encoded and written beside other work; `log`: takes what is told.
     """
 
     mesh: Mesh
@@ -36,6 +38,7 @@ class Made:
     light: EnvironmentLight
     pictures: PictureWriter
     log: Callable[[str], None]
+    ambient: Tensor | None = None
 
 
 def exporters() -> list[Any]:
@@ -59,14 +62,15 @@ def write_result(
     light: EnvironmentLight,
     log: Callable[[str], None],
     writer: PictureWriter | None = None,
+    ambient: Tensor | None = None,
 ) -> None:
     """Write a result into `folder`: what every exporter makes of it.
 
     `writer`: where the pictures are written beside other work; without one all is written when
-    this returns.
+    this returns. `ambient`: see `Made`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with torch.no_grad(), own_or(writer) as pictures:
-        made = Made(mesh, material, light, pictures, log)
+        made = Made(mesh, material, light, pictures, log, ambient)
         for exporter in exporters():
             exporter.export(folder, made)

@@ -244,8 +244,7 @@ class _Run:
         if not self.ranks.leads:
             return Reconstruction(self.folder, first, None, mesh.triangles.shape[0])
         self._loosen(geometry)
-        if shadows is not None:
-            shadows.end()
+        ambient = None if shadows is None else shadows.end()
         if self.preview is not None:
             self.preview.end(scene)
         with imagefiles.PictureWriter() as writer:
@@ -259,13 +258,14 @@ class _Run:
                     )
             with torch.no_grad():
                 final = geometry.mesh().detach()
-            write_result(self.folder / "mesh", final, material, self.light, self.log, writer)
+            folder = self.folder / "mesh"
+            write_result(folder, final, material, self.light, self.log, writer, ambient)
             self._contact_sheet(scene, writer)
         views, held_out = (
             one if isinstance(one, ImageViews) else None for one in (self.training, self.held_out)
         )
         light, log = self.light, self.log
-        write_finished(config, self.folder, final, material, light, log, views, held_out)
+        write_finished(config, self.folder, final, material, light, log, views, held_out, ambient)
         return Reconstruction(self.folder, first, validation, final.triangles.shape[0])
 
     def _loosen(self, geometry: VertexGeometry) -> None:

@@ -42,7 +42,9 @@ class PassShadows:
         self._made = False
         self._last = -1
         self._texels = self._table.texels_in(material.kd.shape[:2])
-        self._occlude(torch.zeros((), device=material.ks.device))
+        with torch.no_grad():  # what is known is not learned
+            material.ks[..., 0] = 0
+            material.clamp_()
 
     def begin(self, number: int) -> None:
         """Called before iteration `number`: make the table where it is time for that."""
@@ -54,11 +56,14 @@ class PassShadows:
             self._make()
         self._last = number
 
-    def end(self) -> None:
-        """The pass is over: a table of the final mesh, and its open sky as occlusion."""
+    def end(self) -> Tensor:
+        """The pass is over: a table of the final mesh, for the shadows that are shown then.
+
+        Returns its ambient occlusion [H, W, 1], 1 where the whole sky is seen.
+        """
         self.positions.copy_(self._geometry.positions.detach())
         self._make()
-        self._occlude(1 - self._table.open_sky(self._material.ks.shape[:2]))
+        return self._table.open_sky(self._material.ks.shape[:2])[:, :, None]
 
     def over(self, light: EnvironmentLight, ready: Lighting) -> Lighting:
         """The light that is `ready`, with shadows and what the present material sends on."""
@@ -75,9 +80,3 @@ class PassShadows:
     def _make(self) -> None:
         self._table.make(self.positions)
         self._made = True
-
-    @torch.no_grad()
-    def _occlude(self, occlusion: Tensor) -> None:
-        """Set the material's occlusion, within its limits."""
-        self._material.ks[..., 0] = occlusion
-        self._material.clamp_()

@@ -123,8 +123,8 @@ _LIGHT = {
     "shadows.",
     "shadows": "direct and bounced keep shadows that were photographed out of the albedo, and let "
     "their edges tell where the sun is; bounced also takes the colour out that parts of the object "
-    "throw on one another. Occlusion is then computed from the mesh, within ks_min and ks_max, and "
-    "not learned. Off for pictures that were made without shadows, as nvdiffrec renders a "
+    "throw on one another. Occlusion is then computed from the mesh, not learned, and written as "
+    "texture_ao.png. Off for pictures that were made without shadows, as nvdiffrec renders a "
     "reference mesh.",
 }
 _PICTURES = {

@@ -79,6 +79,7 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
                 # Variances, of which the structural term is made, round more than anything else.
                 normal_rate=1.0,
                 dssim=0.0,
+                shadows="bounced",
                 asset=(),
             ),
         )

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials import MaterialSample
+from diffrec.ops.backends import use_backend
 from diffrec.ops.texture_cube import texture_cube
 from diffrec.shading.light import EnvironmentLight
 from diffrec.shading.models import Lighting
@@ -188,17 +189,17 @@ def test_a_point_takes_nothing_from_a_chart_beside_its_own() -> None:
 
 def points(table: VisibilityTable, count: int = 4) -> tuple[VisiblePoints, MaterialSample]:
     generator = torch.Generator().manual_seed(1)
-    chosen = torch.randperm(len(table.open), generator=generator)[:count]
+    place = table.open.device
+    chosen = torch.randperm(len(table.open), generator=generator)[:count].to(place)
     centre = torch.stack([table._at % table.edge, table._at // table.edge], 1)[chosen]
     uv = (centre + 0.5) / table.edge
 
     def drawn(low: float, high: float) -> Tensor:
-        return low + (high - low) * torch.rand((count, 3), generator=generator)
+        return (low + (high - low) * torch.rand((count, 3), generator=generator)).to(place)
 
     normal = functional.normalize(table.normal[chosen] + drawn(-0.3, 0.3), dim=1)
-    seen = VisiblePoints(
-        table.position[chosen], normal, None, torch.zeros(count, dtype=torch.int64), count, uv
-    )
+    pixels = torch.zeros(count, dtype=torch.int64, device=place)
+    seen = VisiblePoints(table.position[chosen], normal, None, pixels, count, uv)
     return seen, MaterialSample(drawn(0.1, 0.9), drawn(0.3, 0.9), drawn(0.0, 1.0))
 
 
@@ -235,6 +236,28 @@ def test_shaded_is_what_reaches_the_surface_and_what_it_mirrors() -> None:
     assert int(free.sum()) > 5 and int(hidden.sum()) > 5
     assert torch.allclose(mirror[free], whole[free], atol=0.01)
     assert float(mirror[hidden].max()) < 0.05
+
+
+@pytest.mark.parametrize(
+    ("backend", "device"), [("warp", "cpu"), pytest.param(None, "cuda", marks=CUDA)]
+)
+def test_backends_agree_on_colours_and_gradients(backend: str | None, device: str) -> None:
+    def found(device: str, backend: str | None) -> list[Tensor]:
+        table = table_of(floor_and_roof(0.5), device, cells=4)
+        seen, sample = points(table, 40)
+        light = smooth_light(2, 16).to(device)
+        leaves = [one.clone().requires_grad_() for one in (seen.normal, sample.kd, sample.ks)]
+        with use_backend(backend):
+            lit = replace(Lighting.of(light), shadows=Shadows(table, table.vectors(light)))
+            exact, made = replace(seen, normal=leaves[0]), replace(sample, kd=leaves[1])
+            color, _ = lit.shade(exact, replace(made, ks=leaves[2]), CAMERA.to(device))
+            weights = torch.arange(color.numel(), device=device).reshape(color.shape).cos()
+            (color * weights).sum().backward()
+        return [color.detach().cpu(), *(one.grad.cpu() for one in (*leaves, light.base))]  # type: ignore[union-attr]
+
+    expected = found("cpu", "reference")
+    for one, other in zip(found(device, backend), expected, strict=True):
+        assert torch.allclose(one, other, atol=2e-5, rtol=1e-4)
 
 
 def test_gradients_agree_with_differences() -> None:
