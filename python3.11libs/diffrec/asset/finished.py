@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from diffrec.asset import photographs, upright
 from diffrec.asset.names import asset_name
