@@ -65,7 +65,9 @@ def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
         warm.compile_cleaning()
         warm.compile_charting()
 
-    import torch  # seconds to load: not for --help or a mistyped flag
+    if not number and sys.stdout.isatty():
+        print("Loading PyTorch", flush=True)
+    import torch  # seconds to load, from a slow disk minutes: not for --help or a mistyped flag
 
     from diffrec.runtime import gpu_memory
     from diffrec.runtime.device import choose_device, device_name

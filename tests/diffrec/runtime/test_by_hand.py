@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+import sys
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
 from diffrec import cli, side_work
+from diffrec.commandline import command
 from diffrec.progress import Progress
 from diffrec.runtime import console, finished
+from diffrec.runtime.signals import StopRequest
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.configuration import load_config
 
@@ -89,3 +93,15 @@ def test_a_terminal_gets_a_bar_and_a_pipe_every_line(monkeypatch: pytest.MonkeyP
         assert ("iter=" in stream.getvalue()) != bar
         assert ("pass 1, loss 0.10000" in stream.getvalue()) == bar
         assert "\x1b]0" not in stream.getvalue() and "validation" in stream.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_a_terminal_is_told_that_pytorch_is_being_loaded(
+    results: Path, monkeypatch: pytest.MonkeyPatch, terminal: bool
+) -> None:
+    stream = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr("sys.stdout", stream)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(ImportError):
+        cli._trained(command(["--config", "c.json", "--restart"]), StopRequest(), MagicMock())
+    assert stream.getvalue() == ("Loading PyTorch\n" if terminal else "")
