@@ -22,6 +22,7 @@ ALLOWED = {
     "warp": "Apache-2.0",
     "xatlas": "MIT",
     "cv2": "Apache-2.0",
+    "OpenEXR": "BSD-3-Clause",
     "rattler": "BSD-3-Clause",
     "flip_evaluator": "BSD-3-Clause",
     "pycolmap": "BSD-3-Clause",

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.checks import Refused
-from nvdiffrec_contract.configuration import ASSET_BITS, ASSET_DETAIL, ASSET_FORMATS
+from nvdiffrec_contract.configuration import (
+    ASSET_BITS,
+    ASSET_DETAIL,
+    ASSET_FORMATS,
+    ASSET_SIZE,
+    ASSET_TEXTURES,
+)
 
 MODULE = "diffrec.asset"
 """The module that is run, in the trainer's environment."""
@@ -56,6 +62,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="bits a channel of the textures; normals have 16 always (8)",
     )
     parser.add_argument(
+        "--textures",
+        choices=ASSET_TEXTURES,
+        default=ASSET_TEXTURES[0],
+        help="the textures' files: png, or exr in floating point, the albedo linear (png)",
+    )
+    parser.add_argument(
+        "--size",
+        type=int,
+        choices=ASSET_SIZE.schema["enum"],
+        help="texels along the textures' longer edge (as many as were trained)",
+    )
+    parser.add_argument(
         "--cameras",
         action="store_true",
         help="write the cameras of the photographs as a USD layer; the photographs must still be "
@@ -79,7 +97,9 @@ def _detail(text: str) -> float:
 def arguments(given: argparse.Namespace) -> list[str]:
     """The same as an argument list, with absolute paths."""
     found = ["--formats", *given.formats, "--turntable", str(given.turntable)]
-    found.append(f"--bits={given.bits}")
+    found += [f"--bits={given.bits}", f"--textures={given.textures}"]
+    if given.size is not None:
+        found.append(f"--size={given.size}")
     if given.cameras:
         found.append("--cameras")
     if given.lods:

@@ -17,9 +17,11 @@ from torch import Tensor
 
 import diffrec.data.load as load_module
 import diffrec.data.rendered as rendered
-from diffrec import cameras
+from diffrec import cameras, imagefiles
 from diffrec.data.views import ViewBatch
+from diffrec.export.obj import write_obj
 from diffrec.geometry.dmtet import DMTetGeometry
+from diffrec.geometry.mesh import Mesh
 from diffrec.geometry.vertices import VertexGeometry
 from diffrec.materials import NeuralMaterial, Surface, TextureMaterial
 from diffrec.ops.backends import use_backend
@@ -231,3 +233,59 @@ def mitsuba():  # type: ignore[no-untyped-def] # the module has no type before i
 @pytest.fixture
 def torus() -> Callable[[Tensor], Tensor]:
     return lambda p: torch.hypot(torch.hypot(p[:, 0], p[:, 1]) - 0.6, p[:, 2]) - 0.25
+
+
+@pytest.fixture
+def as_usd_says() -> Callable[[Path, Path, Path], None]:
+    """`read_as_usd_says`."""
+    return read_as_usd_says
+
+
+def read_as_usd_says(file: Path, light: Path, folder: Path) -> None:
+    """Write what a USD file and its light mean in the form that the Mitsuba fixture reads."""
+    from pxr import Usd, UsdGeom, UsdLux, UsdShade
+
+    stage = Usd.Stage.Open(str(file))
+    shape = UsdGeom.Mesh(next(p for p in stage.Traverse() if p.IsA(UsdGeom.Mesh)))
+    triangles = torch.tensor(np.array(shape.GetFaceVertexIndicesAttr().Get())).reshape(-1, 3).long()
+    corners = torch.arange(triangles.numel()).reshape(-1, 3)
+    uv = torch.tensor(np.array(UsdGeom.PrimvarsAPI(shape).GetPrimvar("st").ComputeFlattened()))
+    assert shape.GetNormalsInterpolation() == "vertex"
+    mesh = Mesh(
+        torch.tensor(np.array(shape.GetPointsAttr().Get())),
+        triangles,
+        uv * torch.tensor([1.0, -1.0]) + torch.tensor([0.0, 1.0]),
+        corners,
+        torch.tensor(np.array(shape.GetNormalsAttr().Get())),
+        triangles,
+    )
+    folder.mkdir()
+    write_obj(folder / "mesh.obj", mesh)
+    material, _ = UsdShade.MaterialBindingAPI(shape).ComputeBoundMaterial()
+    surface, _name, _kind = material.ComputeSurfaceSource()
+
+    def texture(name: str) -> tuple[Path, str]:
+        (source,), _ = surface.GetInput(name).GetConnectedSources()
+        reader = UsdShade.Shader(source.source.GetPrim())
+        path = reader.GetInput("file").Get().resolvedPath
+        return Path(path), reader.GetInput("sourceColorSpace").Get()
+
+    albedo, space = texture("diffuseColor")
+    assert space == "sRGB"
+    (folder / "texture_kd.png").write_bytes(albedo.read_bytes())
+    normal, space = texture("normal")
+    assert space == "raw"
+    (folder / "texture_n.png").write_bytes(normal.read_bytes())
+    channels = [
+        imagefiles.read_linear(texture(name)[0])[..., :1] for name in ("roughness", "metallic")
+    ]
+    imagefiles.write_png(
+        folder / "texture_ks.png", torch.cat([torch.zeros_like(channels[0]), *channels], dim=2)
+    )
+    lit = Usd.Stage.Open(str(light))
+    dome = UsdLux.DomeLight(lit.GetDefaultPrim())
+    (turn,) = UsdGeom.Xformable(dome).GetOrderedXformOps()
+    panorama = cv2.imread(dome.GetTextureFileAttr().Get().resolvedPath, cv2.IMREAD_UNCHANGED)
+    # In USD the middle of a picture looks along +z; the fixture's files have -z there.
+    columns = round((180 - turn.Get()) / 360 * panorama.shape[1])
+    cv2.imwrite(str(folder / "probe.hdr"), np.roll(panorama, columns, axis=1))

@@ -50,6 +50,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             turntable=max(0, asked.turntable),
             lods=asked.lods,
             bits=asked.bits,
+            size=asked.size,
+            textures=asked.textures,
         )
         if seen is None:
             photographs.remove(folder, name)

@@ -67,6 +67,8 @@ def write_finished(
             turntable=own.asset_turntable,
             lods=own.asset_lods,
             bits=own.asset_texture_bits,
+            size=own.asset_texture_size,
+            textures=own.asset_texture_format,
         )
         if own.asset_cameras and views is not None:
             photographs.write(views, held_out, place, name, turn, log)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import cv2
 import torch
@@ -72,6 +73,44 @@ def maps_of(source: Source, vertices: Vertices, tangents: Doubles) -> Maps:
         metalness=metalness,
         normal=normal,
         density=_density(source),
+    )
+
+
+@torch.no_grad()
+def enlarged(source: Source, size: int, log: Callable[[str], None]) -> Source:
+    """The same with textures whose longer edge has `size` texels, told of in the log.
+
+    Charts are dilated before: what stood beside them would come in at their edges. Fewer texels
+    are means, more are interpolated between.
+    """
+    largest = max(max(one.shape[:2]) for one in (source.kd, source.ks, source.normal))
+    if size > largest:
+        log(
+            f"Warning: the textures were trained with {largest} texels; in {size} they show no "
+            f'more. For more, train with "texture_res": [{size}, {size}]'
+        )
+
+    def sized(image: Tensor) -> Tensor:
+        height, width = image.shape[:2]
+        factor = size / max(height, width)
+        if factor == 1:
+            return image
+        spread = dilated(image, texels_of(source.mesh, (height, width))).cpu()
+        like = torch.empty(max(1, round(height * factor)), max(1, round(width * factor)), 0)
+        if factor < 1:
+            return resized(spread, like).to(image.device)
+        shown = cv2.resize(
+            spread.contiguous().numpy(),
+            (like.shape[1], like.shape[0]),
+            interpolation=cv2.INTER_CUBIC,
+        )
+        return torch.from_numpy(shown).reshape(*like.shape[:2], -1).to(image.device)
+
+    return replace(
+        source,
+        kd=sized(source.kd).clamp(0, 1),
+        ks=sized(source.ks).clamp(0, 1),
+        normal=functional.normalize(sized(source.normal), dim=2),
     )
 
 

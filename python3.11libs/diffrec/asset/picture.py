@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from torch import Tensor
+from torch.nn import functional
 
 from diffrec import cameras, imagefiles
 from diffrec.asset.source import Source
@@ -23,6 +25,7 @@ SIZE = 256
 SAMPLES = 2
 """Edge of the square of samples in a pixel of the thumbnail."""
 LIGHT_RESOLUTION = 64
+LARGEST_TEXTURE = 1024
 FOVY = math.radians(30.0)
 TILT = 0.3
 MARGIN = 1.08
@@ -39,7 +42,7 @@ def pictures(source: Source, folder: Path, name: str, turntable: int) -> list[st
     sky = torch.ones(2, 4, 3, device=device) if source.light is None else source.light
     light = EnvironmentLight.from_latlong(sky, LIGHT_RESOLUTION)
     lighting = Lighting.of(light)
-    material = TextureMaterial.from_images(source.kd, source.ks, source.normal)
+    material = TextureMaterial.from_images(*map(_reduced, (source.kd, source.ks, source.normal)))
     mesh = _centred(source.mesh)
     shown = {THUMBNAIL: SIDE}
     for number in range(turntable):
@@ -70,6 +73,14 @@ def pictures(source: Source, folder: Path, name: str, turntable: int) -> list[st
         colour = linear_to_srgb(image / alpha.clamp_min(1e-4)).clamp(0, 1) * (alpha > 0)
         (folder / path).write_bytes(imagefiles.png(torch.cat([colour, alpha.clamp(0, 1)], dim=2)))
     return list(shown)
+
+
+def _reduced(texture: Tensor) -> Tensor:
+    """A texture [H, W, C] with at most twice as many texels as a picture can show."""
+    factor = max(texture.shape[:2]) // LARGEST_TEXTURE
+    if factor < 2 or min(texture.shape[:2]) < factor:
+        return texture
+    return functional.avg_pool2d(texture.permute(2, 0, 1)[None], factor)[0].permute(1, 2, 0)
 
 
 def _centred(mesh: Mesh) -> Mesh:

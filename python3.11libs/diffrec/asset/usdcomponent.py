@@ -25,6 +25,7 @@ from pxr import Gf, Kind, Sdf, Usd, UsdGeom, UsdLux, UsdMedia, UsdShade, UsdUtil
 
 from diffrec.asset.asset import Asset
 from diffrec.asset.formats import mtlx
+from diffrec.asset.texturefiles import is_linear
 from diffrec.errors import DiffrecError
 from diffrec.geometry.mesh import bounding_box
 from nvdiffrec_contract import layout
@@ -180,7 +181,8 @@ def _preview_surface(stage: Any, material: Any, asset: Asset) -> None:
         reader = _shader(stage, material, f"preview_{texture}", "UsdUVTexture")
         if texture != "normal":
             _file(reader, asset, texture)
-        space = "sRGB" if texture == "albedo" else "raw"
+        is_srgb = texture == "albedo" and not is_linear(asset.textures[texture])
+        space = "sRGB" if is_srgb else "raw"
         reader.CreateInput("sourceColorSpace", Sdf.ValueTypeNames.Token).Set(space)
         reader.CreateInput("st", Sdf.ValueTypeNames.Float2).ConnectToSource(st)
         for wrap in ("wrapS", "wrapT"):
@@ -200,13 +202,13 @@ def _standard_surface(stage: Any, material: Any, asset: Asset) -> None:
     uv = _shader(stage, material, "mtlx_st", "ND_geompropvalue_vector2")
     uv.CreateInput("geomprop", Sdf.ValueTypeNames.String).Set("st")
     st = uv.CreateOutput("out", Sdf.ValueTypeNames.Float2)
-    for name, (texture, kind, space) in mtlx.INPUTS.items():
+    for name, (texture, kind) in mtlx.INPUTS.items():
         value = _MATERIALX_TYPES[kind]
         reader = _shader(stage, material, f"mtlx_{texture}", f"ND_image_{kind}")
         if texture != "normal":
             file = _file(reader, asset, texture)
-            if space is not None:
-                file.GetAttr().SetColorSpace(space)
+            if kind == "color3":
+                file.GetAttr().SetColorSpace(mtlx.space_of(asset.textures[texture]))
         reader.CreateInput("texcoord", Sdf.ValueTypeNames.Float2).ConnectToSource(st)
         last = reader.CreateOutput("out", value)
         if texture == "normal":

@@ -4,26 +4,21 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-
-import torch
-from torch import Tensor
 
 from diffrec import imagefiles
 from diffrec.asset.asset import Asset, detail_name
 from diffrec.asset.detail import levels_of
 from diffrec.asset.formats import formats
-from diffrec.asset.maps import Maps, maps_of
+from diffrec.asset.maps import enlarged, maps_of
 from diffrec.asset.mikktspace import corner_tangents
 from diffrec.asset.picture import pictures
 from diffrec.asset.source import AssetError, Source
+from diffrec.asset.texturefiles import TextureFiles
 from diffrec.asset.vertices import vertices_of
-from diffrec.colour import linear_to_srgb
-
-TEXTURES = "textures"
 
 
 def write_asset(
@@ -36,6 +31,8 @@ def write_asset(
     turntable: int = 0,
     lods: Sequence[float] = (),
     bits: int = 8,
+    size: int | None = None,
+    textures: str = "png",
 ) -> list[Path]:
     """Write an asset into `folder`; the files written.
 
@@ -50,10 +47,13 @@ def write_asset(
         log: takes what is told.
         turntable: pictures of one turn; 0 for none.
         lods: levels of detail: shares of the triangles below 1, or numbers of them.
-        bits: a channel of the textures, 8 or 16; normals have 16 always.
+        bits: a channel of the textures, 8 or 16; normals have 16 always. OpenEXR has its own.
+        size: texels along the textures' longer edge; None for as many as were trained.
+        textures: png or exr.
 
     Raises:
-        AssetError: a format is unknown, or the disk refuses.
+        AssetError: a format is unknown, a package for the textures is missing, or the disk
+            refuses.
     """
     known = formats()
     for one in chosen:
@@ -62,7 +62,8 @@ def write_asset(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part:
-            made = _made(source, Path(part), name, chosen, log, turntable, lods, bits)
+            writer = TextureFiles(Path(part), name, bits, textures)
+            made = _made(source, writer, chosen, log, turntable, lods, size)
             return _placed(Path(part), folder, made)
     except OSError as error:
         raise AssetError(
@@ -72,22 +73,24 @@ def write_asset(
 
 def _made(
     source: Source,
-    folder: Path,
-    name: str,
+    files: TextureFiles,
     chosen: Sequence[str],
     log: Callable[[str], None],
     turntable: int,
     lods: Sequence[float],
-    bits: int,
+    size: int | None,
 ) -> list[str]:
+    folder, name = files.folder, files.name
+    if size is not None:
+        source = enlarged(source, size, log)
     vertices = vertices_of(source.mesh)
     tangents = corner_tangents(vertices)
     maps = maps_of(source, vertices, tangents)
     with imagefiles.PictureWriter() as writer:
-        textures = _write_textures(folder, name, maps, source.light, bits, writer)
+        textures = files.write(maps, source.light, writer)
         levels = levels_of(source, vertices, maps, lods, log)
         coarser = [
-            _write_normals(folder, detail_name(name, number), level.normal, writer)
+            files.write_normals(detail_name(name, number), level.normal, writer)
             for number, level in enumerate(levels, 1)
         ]
         shown = pictures(source, folder, name, turntable)
@@ -135,62 +138,6 @@ def _missing(package: tuple[str, str] | None) -> str | None:
     except ImportError:
         return package[1]
     return None
-
-
-@torch.no_grad()
-def _write_textures(
-    folder: Path,
-    name: str,
-    maps: Maps,
-    light: Tensor | None,
-    bits: int,
-    writer: imagefiles.PictureWriter,
-) -> dict[str, str]:
-    """The pictures, each with its colour space in its name; by what they hold."""
-    (folder / TEXTURES).mkdir()
-    shown: dict[str, tuple[str, Callable[[], Tensor], int]] = {
-        "albedo": ("albedo_srgb", lambda: linear_to_srgb(maps.albedo), bits),
-        "roughness": ("roughness_raw", lambda: maps.roughness, bits),
-        "metalness": ("metalness_raw", lambda: maps.metalness, bits),
-        "occlusion": ("occlusion_raw", lambda: maps.occlusion, bits),
-    }
-    files = _write_pngs(folder, name, shown, writer)
-    files |= _write_normals(folder, name, maps.normal, writer)
-    if light is not None:
-        files["light"] = f"{TEXTURES}/{name}_light_linear.hdr"
-        writer.write_hdr(folder / files["light"], light)
-    return files
-
-
-def _write_normals(
-    folder: Path, name: str, normal: Tensor, writer: imagefiles.PictureWriter
-) -> dict[str, str]:
-    """A normal map [H, W, 3] with +y and with -y; the files by what they hold."""
-    flipped = torch.tensor([1.0, -1.0, 1.0])
-    shown: dict[str, tuple[str, Callable[[], Tensor], int]] = {
-        "normal": ("normal_raw", lambda: normal * 0.5 + 0.5, 16),
-        "normal_directx": ("normal_directx_raw", lambda: normal * flipped * 0.5 + 0.5, 16),
-    }
-    return _write_pngs(folder, name, shown, writer)
-
-
-def _write_pngs(
-    folder: Path,
-    name: str,
-    shown: Mapping[str, tuple[str, Callable[[], Tensor], int]],
-    writer: imagefiles.PictureWriter,
-) -> dict[str, str]:
-    """Write pictures by what they hold: how a file's name ends, the picture, its bits."""
-
-    @torch.no_grad()  # a thread has a state of its own
-    def write(path: Path, picture: Callable[[], Tensor], bits: int) -> None:
-        path.write_bytes(imagefiles.png(picture(), bits))
-
-    files = {}
-    for kind, (suffix, picture, bits) in shown.items():
-        files[kind] = f"{TEXTURES}/{name}_{suffix}.png"
-        writer.do(write, folder / files[kind], picture, bits)
-    return files
 
 
 def _placed(part: Path, folder: Path, made: Sequence[str]) -> list[Path]:

@@ -168,6 +168,9 @@ _RESULT = {
     "asset_lods": "Coarser copies for games and distant shots, each with a normal map of its own "
     "that keeps the relief. Each takes some seconds at the end.",
     "asset_texture_bits": "16 for work on the textures; files are about twice as large.",
+    "asset_texture_format": "exr for pipelines that keep textures linear and in floating point.",
+    "asset_texture_size": "4096 or 8192 where a pipeline asks for such files; detail comes with "
+    "texture_res alone.",
 }
 GROUPS: Mapping[str, Mapping[str, str]] = {
     "What is recovered, and where it goes": _WHAT,

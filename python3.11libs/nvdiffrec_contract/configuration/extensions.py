@@ -14,6 +14,8 @@ SHADING_MODELS = ("split_sum",)
 ASSET_FORMATS = ("usd", "usdz", "glb", "mtlx", "obj")
 ASSET_DETAIL = check.detail(8)
 ASSET_BITS = check.power_of_two(8, 16)
+ASSET_SIZE = check.power_of_two(256, 8192)
+ASSET_TEXTURES = ("png", "exr")
 
 
 @dataclass(frozen=True)
@@ -226,6 +228,18 @@ class Extensions:
         8,
         ASSET_BITS,
         "bits a channel of the asset's textures; normals have 16 always",
+    )
+    asset_texture_format: str = row(
+        "png",
+        check.choice(*ASSET_TEXTURES),
+        "files of the asset's textures: png, or exr in floating point with the albedo linear, "
+        "where the package OpenEXR is installed",
+    )
+    asset_texture_size: int | None = row(
+        None,
+        check.optional(ASSET_SIZE),
+        "texels along the longer edge of the asset's textures; null for as many as were trained "
+        "(texture_res)",
     )
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ import diffrec.asset.write
 from diffrec.asset.command import main
 from diffrec.asset.formats import formats
 from diffrec.asset.names import asset_name
+from diffrec.asset.source import AssetError
+from diffrec.asset.texels import texels_of
 from diffrec.asset.write import write_asset
 from diffrec.export.obj import write_obj
 from diffrec.textured_mesh import load_obj
@@ -243,3 +246,42 @@ def test_what_cannot_be_exported_is_told_in_a_sentence(
     assert main([str(tmp_path / "r"), "--out", str(out), "--formats", "usd", "--name", "a b"]) == 0
     assert "called a_b" in capsys.readouterr().out
     assert (out / "a_b.usd").is_file() and not list(out.rglob("*light*"))
+
+
+def test_textures_as_openexr_are_linear_and_named_so_everywhere(
+    written: Any, library: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exr = pytest.importorskip("OpenEXR", reason="OpenEXR is not installed")
+    monkeypatch.setattr(diffrec.asset.write, "pictures", lambda *_: [])
+    folder = tmp_path / "a"
+    source = written.source
+    write_asset(source, folder, "a", ("usd", "usdz", "mtlx", "obj"), print, textures="exr")
+    assert not list((folder / "textures").glob("*.png"))
+    albedo = exr.File(str(folder / "textures" / "a_albedo_linear.exr")).channels()["RGB"].pixels
+    inside = texels_of(source.mesh, (128, 128)).used.numpy()
+    expected = (source.kd * (1 - source.ks[..., :1])).numpy()
+    np.testing.assert_allclose(albedo[inside], expected[inside], atol=1e-3)
+    normal = exr.File(str(folder / "textures" / "a_normal_raw.exr")).channels()["RGB"].pixels
+    assert normal.dtype == np.float32
+    np.testing.assert_allclose(np.linalg.norm(normal * 2 - 1, axis=2), 1, atol=1e-5)
+    rough = exr.File(str(folder / "textures" / "a_roughness_raw.exr")).channels()["Y"].pixels
+    np.testing.assert_allclose(rough[inside], source.ks[..., 1].numpy()[inside], atol=1e-3)
+    for file in ("a.usd", "a.usdz"):
+        stage = Usd.Stage.Open(str(folder / file))
+        for error in errors_of(folder / file):
+            assert error.GetName() == "MissingShaderIdInRegistry", error.GetMessage()
+        reader = UsdShade.Shader(stage.GetPrimAtPath("/a/mtl/a/preview_albedo"))
+        assert reader.GetInput("sourceColorSpace").Get() == "raw"
+        other = stage.GetPrimAtPath("/a/mtl/a/mtlx_albedo").GetAttribute("inputs:file")
+        assert other.GetColorSpace() == "lin_rec709"
+        assert other.Get().path.endswith("textures/a_albedo_linear.exr")
+    document = MaterialX.createDocument()
+    document.setDataLibrary(library)
+    MaterialX.readFromXmlFile(document, str(folder / "a.mtlx"))
+    assert document.validate() == (True, "")
+    image = document.getNodeGraph("NG_a").getNode("albedo").getInput("file")
+    assert image.getColorSpace() == "lin_rec709" and (folder / image.getValueString()).is_file()
+
+    monkeypatch.setitem(sys.modules, "OpenEXR", None)
+    with pytest.raises(AssetError, match="pip install OpenEXR"):
+        write_asset(source, tmp_path / "b", "b", ("obj",), print, textures="exr")

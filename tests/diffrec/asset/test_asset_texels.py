@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from diffrec.asset.maps import maps_of
+from diffrec.asset.maps import enlarged, maps_of
 from diffrec.asset.mikktspace import corner_tangents, split
 from diffrec.asset.source import Source
 from diffrec.asset.texels import dilated, filled, in_mikktspace, in_world, texels_of
@@ -196,3 +196,22 @@ def test_maps_may_differ_in_size(written: Any, sizes: tuple[int, int, int]) -> N
     for one in (maps.albedo, maps.open_albedo, maps.occlusion, maps.metalness):
         assert torch.isfinite(one).all() and one.min() >= 0 and one.max() <= 1
     torch.testing.assert_close(maps.normal.norm(dim=2), torch.ones(sizes[2], sizes[2]))
+
+
+def test_more_texels_are_asked_for_aloud_and_show_the_same(new_ball: Source) -> None:
+    lines: list[str] = []
+    larger = enlarged(new_ball, 512, lines.append)
+    assert larger.kd.shape == larger.ks.shape == larger.normal.shape == (512, 512, 3)
+    assert "trained with 128 texels; in 512 they show no more" in lines[0]
+    torch.testing.assert_close(larger.normal.norm(dim=2), torch.ones(512, 512))
+    smaller = enlarged(new_ball, 64, lines.append)
+    assert smaller.kd.shape == (64, 64, 3) and len(lines) == 1
+    assert enlarged(new_ball, 128, lines.append).kd is not None and len(lines) == 1
+    # The same colours where the surface is, though what stood beside the charts is foreign.
+    texels = texels_of(new_ball.mesh, (128, 128))
+    foreign = torch.where(texels.used[..., None], new_ball.kd, torch.tensor([9.0, 0.0, 9.0]))
+    found = enlarged(replace(new_ball, kd=foreign), 512, lines.append).kd
+    mean = functional.avg_pool2d(found.permute(2, 0, 1)[None], 4)[0].permute(1, 2, 0)
+    inside = texels.used
+    assert (mean - new_ball.kd)[inside].abs().mean() < 0.02
+    assert found.min() >= 0 and found.max() <= 1

@@ -5,19 +5,25 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from diffrec.asset.asset import Asset
+from diffrec.asset.texturefiles import is_linear
 from nvdiffrec_contract.files import replace_file
 
 LABEL = "{name}.mtlx"
 PACKAGE = None
 
-# Input of the surface: the texture, the type of its picture, and its colour space. Only colours
-# have one: MaterialX converts nothing else.
-INPUTS: dict[str, tuple[str, str, str | None]] = {
-    "base_color": ("albedo", "color3", "srgb_texture"),
-    "specular_roughness": ("roughness", "float", None),
-    "metalness": ("metalness", "float", None),
-    "normal": ("normal", "vector3", None),
+# Input of the surface: the texture, and the type of its picture. Only colours have a space:
+# MaterialX converts nothing else.
+INPUTS: dict[str, tuple[str, str]] = {
+    "base_color": ("albedo", "color3"),
+    "specular_roughness": ("roughness", "float"),
+    "metalness": ("metalness", "float"),
+    "normal": ("normal", "vector3"),
 }
+
+
+def space_of(file: str) -> str:
+    """The colour space of a picture of colours, by its name."""
+    return "lin_rec709" if is_linear(file) else "srgb_texture"
 
 
 def export(asset: Asset) -> list[str]:
@@ -27,10 +33,11 @@ def export(asset: Asset) -> list[str]:
     shader = {"name": f"SR_{asset.name}", "type": "surfaceshader"}
     surface = ElementTree.SubElement(document, "standard_surface", shader)
     _input(surface, "base", "float", value="1")
-    for name, (texture, kind, space) in INPUTS.items():
+    for name, (texture, kind) in INPUTS.items():
         image = ElementTree.SubElement(graph, "image", name=texture, type=kind)
-        named = {} if space is None else {"colorspace": space}
-        _input(image, "file", "filename", value=asset.textures[texture], **named)
+        file = asset.textures[texture]
+        named = {"colorspace": space_of(file)} if kind == "color3" else {}
+        _input(image, "file", "filename", value=file, **named)
         last = texture
         if texture == "normal":
             last = "normal_map"

@@ -1,0 +1,116 @@
+"""The files of an asset's textures, each with its colour space in its name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from diffrec import imagefiles
+from diffrec.asset.maps import Maps
+from diffrec.asset.source import AssetError
+from diffrec.colour import linear_to_srgb
+
+TEXTURES = "textures"
+LINEAR = "_linear."
+"""Before the ending of a picture whose colours have no curve."""
+
+
+class TextureFiles:
+    """Writes textures below a folder.
+
+    PNG holds the albedo in sRGB with `bits` a channel, and normals with 16. OpenEXR holds the
+    albedo linear in half precision, and normals in single: half has but 11 bits.
+
+    Args:
+        folder: the asset's.
+        name: the asset's.
+        bits: a channel of PNG, 8 or 16.
+        kind: png or exr.
+
+    Raises:
+        AssetError: the package for OpenEXR is not installed.
+    """
+
+    def __init__(self, folder: Path, name: str, bits: int, kind: str) -> None:
+        self.folder, self.name = folder, name
+        self._bits, self._kind = bits, kind
+        self._exr: Any = None
+        if kind == "exr":
+            try:
+                import OpenEXR
+            except ImportError:
+                raise AssetError(
+                    "textures as OpenEXR need the package OpenEXR, which is not installed in this "
+                    "environment",
+                    "python -m pip install OpenEXR, or choose png",
+                ) from None
+            self._exr = OpenEXR
+
+    def write(
+        self, maps: Maps, light: Tensor | None, writer: imagefiles.PictureWriter
+    ) -> dict[str, str]:
+        """Write maps and light on the threads of `writer`; the files by what they hold."""
+        (self.folder / TEXTURES).mkdir()
+        files = {
+            "roughness": self._put(self.name, "roughness_raw", lambda: maps.roughness, writer),
+            "metalness": self._put(self.name, "metalness_raw", lambda: maps.metalness, writer),
+            "occlusion": self._put(self.name, "occlusion_raw", lambda: maps.occlusion, writer),
+        }
+        if self._exr is not None:
+            files["albedo"] = self._put(self.name, "albedo_linear", lambda: maps.albedo, writer)
+        else:
+            albedo = lambda: linear_to_srgb(maps.albedo)  # noqa: E731
+            files["albedo"] = self._put(self.name, "albedo_srgb", albedo, writer)
+        files |= self.write_normals(self.name, maps.normal, writer)
+        if light is not None:
+            files["light"] = f"{TEXTURES}/{self.name}_light_linear.hdr"
+            writer.write_hdr(self.folder / files["light"], light)
+        return files
+
+    def write_normals(
+        self, name: str, normal: Tensor, writer: imagefiles.PictureWriter
+    ) -> dict[str, str]:
+        """Write a normal map [H, W, 3] with +y and with -y; the files by what they hold."""
+        flipped = torch.tensor([1.0, -1.0, 1.0])
+        up = self._put(name, "normal_raw", lambda: normal * 0.5 + 0.5, writer, precise=True)
+        down = self._put(
+            name,
+            "normal_directx_raw",
+            lambda: normal * flipped * 0.5 + 0.5,
+            writer,
+            precise=True,
+        )
+        return {"normal": up, "normal_directx": down}
+
+    def _put(
+        self,
+        name: str,
+        ending: str,
+        picture: Callable[[], Tensor],
+        writer: imagefiles.PictureWriter,
+        *,
+        precise: bool = False,
+    ) -> str:
+        file = f"{TEXTURES}/{name}_{ending}.{self._kind}"
+        writer.do(self._write, self.folder / file, picture, precise)
+        return file
+
+    @torch.no_grad()  # a thread has a state of its own
+    def _write(self, path: Path, picture: Callable[[], Tensor], precise: bool) -> None:
+        if self._exr is None:
+            path.write_bytes(imagefiles.png(picture(), 16 if precise else self._bits))
+            return
+        pixels = picture().numpy().astype(np.float32 if precise else np.float16)
+        channels = {"Y": pixels[..., 0].copy()} if pixels.shape[2] == 1 else {"RGB": pixels}
+        header = {"compression": self._exr.ZIP_COMPRESSION, "type": self._exr.scanlineimage}
+        self._exr.File(header, channels).write(str(path))
+
+
+def is_linear(file: str) -> bool:
+    """Whether the colours of a file have no curve, by its name."""
+    return LINEAR in file
