@@ -20,6 +20,19 @@ _FAR = wp.constant(1.0e30)
 _PARTS = 4  # of the work for a thread of the CPU, which are not all equally long
 
 
+if hasattr(wp, "mesh_query_ray_anyhit"):
+
+    @wp.func
+    def _meets(mesh: wp.uint64, origin: wp.vec3, way: wp.vec3) -> wp.bool:
+        return wp.mesh_query_ray_anyhit(mesh, origin, way, _FAR)
+
+else:  # Warp before 1.11 looks for the nearest
+
+    @wp.func
+    def _meets(mesh: wp.uint64, origin: wp.vec3, way: wp.vec3) -> wp.bool:
+        return wp.mesh_query_ray(mesh, origin, way, _FAR).result
+
+
 @wp.kernel
 def _free(
     mesh: wp.uint64,
@@ -36,7 +49,7 @@ def _free(
         way = wp.vec3(directions[j, s, 0], directions[j, s, 1], directions[j, s, 2])
         blocked = wp.dot(normal, way) <= 0.0
         if not blocked:
-            blocked = wp.mesh_query_ray_anyhit(mesh, origin, way, _FAR)
+            blocked = _meets(mesh, origin, way)
         if not blocked:
             count += 1.0
     result[t, j] = count / wp.float32(directions.shape[1])
