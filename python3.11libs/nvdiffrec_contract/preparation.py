@@ -16,6 +16,8 @@ MATCHING = ("auto", "exhaustive", "film", "retrieval")
 """How pairs of photographs are chosen: by default every pair of a small set."""
 RANGES = {"most": (8, 5000), "longest": (256, 8192), "train_size": (64, 4096), "threads": (0, 1024)}
 """What the numbers of a preparation may be."""
+METRES = (0.0001, 10000.0)
+"""What a known length may be."""
 CONFIGURATION = "train.json"
 """The training configuration in a data set that was prepared."""
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".webp", ".bmp")
@@ -42,6 +44,8 @@ class Preparation:
         matching: one of ``MATCHING``.
         threads: processor threads; 0 for as many as there are.
         photographs: the folder of a project's photographs; None looks beside the project.
+        marker: side of the printed markers that the photographs show, metres; None for none.
+        height: of the object as it stands, metres; None where it is not known.
     """
 
     source: Path
@@ -54,6 +58,8 @@ class Preparation:
     matching: str = "auto"
     threads: int = 0
     photographs: Optional[Path] = None  # noqa: UP045
+    marker: Optional[float] = None  # noqa: UP045
+    height: Optional[float] = None  # noqa: UP045
 
     def inputs(self) -> list[Optional[Path]]:  # noqa: UP045
         """What is read: a file or folder for each of ``INPUTS``, None where none was named."""
@@ -69,6 +75,16 @@ def _between(low: int, high: int) -> Any:
 
     number.__name__ = "whole number"
     return number
+
+
+def _metres(text: str) -> float:
+    value = float(text)
+    if not METRES[0] <= value <= METRES[1]:
+        raise argparse.ArgumentTypeError(f"{text}; allowed: {METRES[0]} to {METRES[1]} metres")
+    return value
+
+
+_metres.__name__ = "number of metres"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -124,6 +140,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Preparation.threads,
         metavar="N",
         help="processor threads (0: as many as there are)",
+    )
+
+    size = parser.add_mutually_exclusive_group()
+    size.add_argument(
+        "--marker",
+        type=_metres,
+        metavar="METRES",
+        help="side of the ArUco or AprilTag markers (those of a ChArUco board too) beside the "
+        "object: the mesh's size becomes known",
+    )
+    size.add_argument(
+        "--height",
+        type=_metres,
+        metavar="METRES",
+        help="how high the object is as it stands: the mesh's size becomes known",
     )
 
 

@@ -39,6 +39,13 @@ class MasksError(DataError):
     cure = "correct the masks (white where the object is), then start again"
 
 
+class LengthError(DataError):
+    """What was named as a known length is not to be seen, or contradicts itself."""
+
+    id = "length"
+    cure = "correct the length, or leave it away"
+
+
 class SolverMissingError(DiffrecError):
     """A package that this preparation needs is not installed."""
 

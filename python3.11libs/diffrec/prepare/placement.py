@@ -44,12 +44,14 @@ class Placement:
         turn: rotation [3, 3].
         centre: the middle of the object's box, in the solver's world.
         box: the sides of the object's box, data set units.
+        metres: in a data set unit; None where no length is known.
     """
 
     scale: float
     turn: Array
     centre: Array
     box: Array
+    metres: float | None = None
 
     def points(self, points: Array) -> Array:
         """Points of the solver's world in the data set's."""
@@ -161,6 +163,7 @@ def save(path: Path, placement: Placement) -> None:
         "data_set_from_solver": forward.tolist(),
         "mesh_from_solver": mesh.tolist(),
         "solver_from_mesh": np.linalg.inv(mesh).tolist(),
+        "metres_per_unit": placement.metres,
     }
     jsonfiles.write(path, document)
 
@@ -171,4 +174,6 @@ def load(path: Path) -> Placement:
     matrix = np.array(document["data_set_from_solver"])
     scale = float(np.linalg.norm(matrix[0, :3]))
     turn = matrix[:3, :3] / scale
-    return Placement(scale, turn, -turn.T @ matrix[:3, 3] / scale, np.array(document["object_box"]))
+    metres = document.get("metres_per_unit")
+    box = np.array(document["object_box"])
+    return Placement(scale, turn, -turn.T @ matrix[:3, 3] / scale, box, metres)

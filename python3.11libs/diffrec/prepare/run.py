@@ -14,12 +14,13 @@ from diffrec.prepare import (
     frames,
     masks,
     matches,
+    metres,
     placement,
     report,
     solved,
     undistortion,
 )
-from diffrec.prepare.frames import Frames
+from diffrec.prepare.frames import Frame, Frames
 from diffrec.prepare.readers import entry
 from diffrec.prepare.readers.project import Project
 from diffrec.prepare.solved import Solved
@@ -92,12 +93,15 @@ def _finished(asked: Preparation, chosen: Frames, found: Solved, steps: Steps) -
     steps.take("masks", masks.reads(asked, used), told_masks)
     painted = {one.name: stamped(masks.path_of(out, one.name)) for one in used}
 
-    def place(_told: Progress) -> list[Path]:
+    def place(told: Progress) -> list[Path]:
         path = out / "placement.json"
-        placement.save(path, placement.place(found, placement.coverage_of(out, found)))
+        placed = placement.place(found, placement.coverage_of(out, found))
+        placement.save(path, _measured(asked, used, found, placed, told))
         return [path]
 
-    steps.take("placement", {"masks": painted}, place)
+    known = {"marker": asked.marker, "height": asked.height}
+    given = {name: length for name, length in known.items() if length is not None}
+    steps.take("placement", {"masks": painted, **given}, place)
     placed = placement.load(out / "placement.json")
     coverage = placement.coverage_of(out, found)
     window = undistortion.window_of(found, coverage, asked.train_size)
@@ -114,6 +118,29 @@ def _finished(asked: Preparation, chosen: Frames, found: Solved, steps: Steps) -
     )
     steps.take("report", {}, lambda _told: report.write(out, chosen, found, placed, window))
     return path
+
+
+def _measured(
+    asked: Preparation,
+    frames: list[Frame],
+    found: Solved,
+    placed: placement.Placement,
+    told: Progress,
+) -> placement.Placement:
+    """The placement with its size in metres, where a length is known."""
+    if asked.height is not None:
+        length, by = asked.height / float(placed.box[2]), "the object's height"
+    elif asked.marker is not None:
+        by_name = {one.name: one for one in frames}
+        in_solver, count = metres.of_markers(
+            found, lambda name: masks.photograph(asked.out, by_name[name])[..., :3], asked.marker
+        )
+        length, by = in_solver / placed.scale, f"{count} markers"
+    else:
+        return placed
+    width, depth, height = length * placed.box
+    told.line(f"the object is {width:.3g} x {depth:.3g} x {height:.3g} m (high), by {by}")
+    return dataclasses.replace(placed, metres=length)
 
 
 def _configure(path: Path, before: Path, document: dict[str, Any]) -> None:
