@@ -230,7 +230,11 @@ def _optimizers(config: Config, current: Pass, scene: Scene) -> list[Adam]:
         relief = [p for p in surface if id(p) in normals]
         surface = [p for p in surface if id(p) not in normals]
     if surface:
-        result.append(Adam(surface, rate_material, schedule))
+
+        def rising(iteration: int) -> float:
+            return schedule(iteration) * current.material_share(iteration / config.iter)
+
+        result.append(Adam(surface, rate_material, rising))
     if relief:
         result.append(Adam(relief, rate_material * config.diffrec.normal_rate, schedule))
     if current.train_light:

@@ -20,6 +20,7 @@ from nvdiffrec_contract.configuration import Config
 
 FLEXICUBES_BETAS = (0.7, 0.9)
 WARM_UP_ITERATIONS = 100  # of the pass over textures
+FIRST_SHARE = 0.02  # of the material's learning rate, where that rises
 
 
 class Pass(Protocol):
@@ -48,6 +49,9 @@ class Pass(Protocol):
 
     def begin(self, progress: float) -> None:
         """Called before every iteration, for progress in [0, 1]."""
+
+    def material_share(self, progress: float) -> float:
+        """The share of its learning rate that the material has, for progress in [0, 1]."""
 
     def weight(self, progress: float) -> float:
         """The weight of the shape term, for progress in [0, 1]."""
@@ -80,11 +84,18 @@ class TopologyPass:
         self.most = geometry.most() if isinstance(geometry, DMTetGeometry) else None
         self._geometry = geometry
         self._material = material
+        self._warm_up = config.diffrec.material_warm_up
 
     def begin(self, progress: float) -> None:
         """Let the finer levels of the material come in."""
         if isinstance(self._material, NeuralMaterial):
             self._material.begin(progress)
+
+    def material_share(self, progress: float) -> float:
+        """It rises, so that the colours do not take what light and shape are still to explain."""
+        if not self._warm_up:
+            return 1.0
+        return min(1.0, FIRST_SHARE + progress / self._warm_up)
 
     def weight(self, progress: float) -> float:
         """The geometry's own."""
@@ -137,6 +148,10 @@ class TexturePass:
         """Let the shadows follow the mesh."""
         if self._shadows is not None:
             self._shadows.begin(round(progress * self._iterations))
+
+    def material_share(self, progress: float) -> float:
+        """All of it: light and shape are there."""
+        return 1.0
 
     def weight(self, progress: float) -> float:
         """It falls to nothing."""

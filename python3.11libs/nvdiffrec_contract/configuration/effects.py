@@ -101,6 +101,8 @@ _MATERIAL = {
     "ks_start": "A first guess alone. Raise the third number for metal.",
     "random_textures": "Usual for photographs. Without it the colours of the first pass are kept.",
     "custom_mip": "Blurred copies of the textures are learned apart. Seldom of use.",
+    "material_warm_up": "Higher: less of the light in the colours, above all of an object of few "
+    "colours; lower: more time for colours in a short first pass.",
     "normal_rate": "Higher: relief goes into the normal map; lower: it is painted as colour.",
     "normal_flat": "Higher: less relief in the normal map, and fewer of the light's errors and of "
     "the shadows in it. 0.1 is to be seen in photographs.",

@@ -123,6 +123,12 @@ class Extensions:
         check.number(0.0, 1e6),
         "weight of the total variation of kd, ks and normal map inside charts, in the second pass",
     )
+    material_warm_up: float = row(
+        0.4,
+        check.number(0.0, 1.0),
+        "share of the first pass over which the material's learning rate rises to its own, so that "
+        "light and shape explain first what they can; 0, as nvdiffrec, for none",
+    )
     normal_flat: float = row(
         0.03,
         check.number(0.0, 1e6),
