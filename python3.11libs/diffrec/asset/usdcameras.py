@@ -65,18 +65,18 @@ def write(
         for number, photograph in enumerate(left_out)
         if held_out is not None and photograph not in known
     ]
-    for place, (views, number, prefix) in enumerate(chosen):
-        called = prefix + asset_name(Path(views.names[number]).stem)
+    for place, (seen, number, prefix) in enumerate(chosen):
+        called = prefix + asset_name(Path(seen.names[number]).stem)
         if called in taken:
             called = f"{called}_view{place}"
         taken.add(called)
         camera = UsdGeom.Camera.Define(stage, root.GetPath().AppendChild(called))
-        pose, projection = views.camera(number)
+        pose, projection = seen.camera(number)
         world_from_camera = upright @ torch.linalg.inv(pose.double().cpu())
         # USD's matrices act on rows.
         camera.AddTransformOp().Set(Gf.Matrix4d(world_from_camera.T.tolist()))
         _lens(camera, projection.double().cpu().numpy())
-        photograph = views.photograph(number)
+        photograph = seen.photograph(number)
         path = None if photograph is None else _named(photograph, folder)
         if path is not None:
             for attribute in (PHOTOGRAPH, PLATE):

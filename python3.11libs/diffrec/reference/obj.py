@@ -68,7 +68,7 @@ _PLAIN = {
         (b"v", rb"[-+.0-9eE]+", 3),
         (b"vt", rb"[-+.0-9eE]+", 2),
         (b"vn", rb"[-+.0-9eE]+", 3),
-        (b"f", rb"[0-9]+/[0-9]+/[0-9]+", 3),
+        (b"f", rb"[0-9]{1,10}/[0-9]{1,10}/[0-9]{1,10}", 3),
     )
 }
 
@@ -162,7 +162,7 @@ def _runs(path: Path) -> Iterator[tuple[bytes, list[tuple[int, bytes]]]]:
                 yield last, run
             last, run, size = keyword, [], 0
         run.append(numbered)
-        size += len(numbered[1])
+        size += len(numbered[1]) + 1
     if run:
         yield last, run
 
@@ -173,10 +173,10 @@ def _taken_together(keyword: bytes, run: list[tuple[int, bytes]], found: ObjFile
     nothing taken, of any other."""
     if keyword not in _PLAIN:
         return False
-    text = b"\n".join(line for _number, line in run)
-    if not _PLAIN[keyword].fullmatch(text):
+    block = b"\n".join(line for _number, line in run)
+    if not _PLAIN[keyword].fullmatch(block):
         return False
-    words = text.replace(keyword, b" ").replace(b"/", b" ").split()
+    words = block.replace(keyword, b" ").replace(b"/", b" ").split()
     if keyword != b"f":
         tables = {b"v": found.positions, b"vt": found.texcoords, b"vn": found.normals}
         try:

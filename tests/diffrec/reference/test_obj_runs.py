@@ -14,7 +14,9 @@ from diffrec.reference.errors import ObjError
 from diffrec.reference.obj import read_obj
 
 NUMBER = st.sampled_from(["0", "1", "-2.5", "1e3", "1e39", "nan", "inf", "1,5", "x", "+1", "1_0"])
-INDEX = st.sampled_from(["1", "2", "3", "4", "-1", "-2", "0", "9", "", "x", "2147483649", "+1"])
+INDEX = st.sampled_from(
+    ["1", "2", "3", "4", "-1", "-2", "0", "9", "", "x", "2147483649", "+1", "9" * 5000]
+)
 CORNER = st.lists(INDEX, min_size=1, max_size=4).map("/".join)
 PLAIN = st.lists(st.sampled_from(["1", "2", "3"]), min_size=3, max_size=3).map("/".join)
 END = st.sampled_from(["", " ", "\t# a comment", "#", " \\"])
