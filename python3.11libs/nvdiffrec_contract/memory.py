@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from nvdiffrec_contract.configuration import Config
-from nvdiffrec_contract.shadows import bytes_of_table
+from nvdiffrec_contract.shadows import bytes_of_table, shadows_of
 
 GIB = float(1 << 30)
 CLOSE = 0.85
@@ -59,7 +59,7 @@ def parts(
     found = [_light(config), _material(config), _samples(config, processes, size)]
     if config.base_mesh is None:
         found.append(_grid(config))
-    if config.diffrec.shadows != "off":
+    if shadows_of(config, bool(photographs) or size is not None) != "off":
         table = float(bytes_of_table(config.texture_res))
         named_ = named(config, "diffrec.shadows", "texture_res")
         found.append(Part("the table of shadows", _LEAST_OF_TABLE * table, table, named_))

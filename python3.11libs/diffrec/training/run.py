@@ -44,6 +44,7 @@ from diffrec.view_corrections import ViewCorrections
 from nvdiffrec_contract import layout
 from nvdiffrec_contract.configuration import Config
 from nvdiffrec_contract.errors import UserError
+from nvdiffrec_contract.shadows import shadows_of
 
 Log = Callable[[str], None]
 
@@ -236,8 +237,9 @@ class _Run:
         geometry = VertexGeometry(mesh, laplace=config.laplace, locked=config.lock_pos)
         geometry = geometry.to(self.device)
         shadows = None
-        if config.diffrec.shadows != "off":
-            shadows = PassShadows(config, mesh, geometry, material)
+        kind = shadows_of(config, isinstance(self.training, ImageViews))
+        if kind != "off":
+            shadows = PassShadows(config, mesh, geometry, material, bounced=kind == "bounced")
         scene = self._scene(geometry, material)
         scene.shadows = shadows
         self._train(TexturePass(config, mesh, geometry, material, shadows), scene)

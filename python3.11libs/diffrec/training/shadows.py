@@ -30,14 +30,21 @@ class PassShadows:
     """
 
     def __init__(
-        self, config: Config, mesh: Mesh, geometry: VertexGeometry, material: TextureMaterial
+        self,
+        config: Config,
+        mesh: Mesh,
+        geometry: VertexGeometry,
+        material: TextureMaterial,
+        *,
+        bounced: bool = True,
     ) -> None:
-        """`mesh`: what the geometry starts from, with texture coordinates."""
+        """`mesh`: what the geometry starts from, with texture coordinates. `bounced`: whether its
+        parts light one another."""
         self.positions = geometry.positions.detach().clone()
         self._geometry = geometry
         self._material = material
         self._interval = max(1, -(-config.iter // TIMES))
-        self._bounces = BOUNCES if config.diffrec.shadows == "bounced" else 0
+        self._bounces = BOUNCES if bounced else 0
         self._table = VisibilityTable(mesh, config.texture_res)
         self._made = False
         self._last = -1

@@ -256,7 +256,7 @@ def crossed(values: Mapping[str, Any]) -> Iterator[FieldError]:
             )
     own = values.get("diffrec")
     shadows = own.get("shadows") if isinstance(own, Mapping) else getattr(own, "shadows", None)
-    if values.get("camera_space_light") and shadows not in (None, "off"):
+    if values.get("camera_space_light") and shadows not in (None, "auto", "off"):
         yield FieldError(
             "camera_space_light",
             f'a light that turns with the camera has no "shadows" {shown(shadows)}',

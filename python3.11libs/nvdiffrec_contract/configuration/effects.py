@@ -126,8 +126,8 @@ _LIGHT = {
     "shadows": "direct and bounced keep shadows that were photographed out of the albedo, and let "
     "their edges tell where the sun is; bounced also takes the colour out that parts of the object "
     "throw on one another. Occlusion is then computed from the mesh, not learned, and written as "
-    "texture_ao.png. Off for pictures that were made without shadows, as nvdiffrec renders a "
-    "reference mesh.",
+    "texture_ao.png. Off for pictures that were made without shadows, as those of a reference "
+    "mesh.",
 }
 _PICTURES = {
     "loss": "logl1 forgives highlights and outliers; mse wants every pixel right and is easily led "

@@ -78,12 +78,12 @@ class Extensions:
         check.choice(*SHADING_MODELS),
         "how surfaces are shaded under the light: split_sum, as nvdiffrec, without shadows",
     )
-    shadows: Literal["off", "direct", "bounced"] = row(
-        "off",
-        check.choice("off", "direct", "bounced"),
+    shadows: Literal["auto", "off", "direct", "bounced"] = row(
+        "auto",
+        check.choice("auto", "off", "direct", "bounced"),
         "what the second pass knows of the shadows that the object casts on itself: off, as "
         "nvdiffrec, nothing; direct, what is free of the light, by rays; bounced, also the light "
-        "that its parts send on to one another",
+        "that its parts send on to one another; auto takes bounced for photographs",
     )
     dssim: float = row(
         0.2,

@@ -23,6 +23,7 @@ from diffrec.training.shadows import TIMES, PassShadows
 from nvdiffrec_contract import memory
 from nvdiffrec_contract.configuration import Config, Extensions
 from nvdiffrec_contract.errors import FieldError
+from nvdiffrec_contract.shadows import shadows_of
 
 CONFIG = Config(iter=50, texture_res=(64, 64), diffrec=Extensions(shadows="bounced", light_res=16))
 INTERVAL = CONFIG.iter // TIMES
@@ -130,6 +131,17 @@ def test_light_that_turns_has_no_shadows() -> None:
     assert dataclasses.replace(CONFIG, camera_space_light=True, diffrec=off).camera_space_light
 
 
+@pytest.mark.parametrize("asked", ["auto", "off", "direct", "bounced"])
+def test_left_open_photographs_have_shadows_and_reference_meshes_none(asked: str) -> None:
+    config = dataclasses.replace(CONFIG, diffrec=Extensions(shadows=asked))  # type: ignore[arg-type]
+    left_open = asked == "auto"
+    assert shadows_of(config, photographs=True) == ("bounced" if left_open else asked)
+    assert shadows_of(config, photographs=False) == ("off" if left_open else asked)
+    if asked in ("auto", "off"):
+        turning = dataclasses.replace(config, camera_space_light=True)
+        assert shadows_of(turning, photographs=True) == "off"
+
+
 def test_the_foreseen_memory_knows_the_table() -> None:
     found = {part.name: part for part in memory.parts(CONFIG)}
     table = found["the table of shadows"]
@@ -137,5 +149,7 @@ def test_the_foreseen_memory_knows_the_table() -> None:
     light = EnvironmentLight(16)
     lit = shadows.over(light, Lighting.of(light))
     assert lit.shadows is not None and lit.shadows.table.edge**2 * 4 * 1536 < table.likely
-    off = dataclasses.replace(CONFIG, diffrec=Extensions())
-    assert "the table of shadows" not in {part.name for part in memory.parts(off)}
+    auto = dataclasses.replace(CONFIG, diffrec=Extensions())
+    assert "the table of shadows" not in {part.name for part in memory.parts(auto)}
+    photographs = memory.parts(auto, photographs=1e6)
+    assert "the table of shadows" in {part.name for part in photographs}
