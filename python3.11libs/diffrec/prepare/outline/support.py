@@ -46,6 +46,9 @@ NOISE = 2.0
 POOL = 0.008
 """Half the side of the square that is compared, in longest sides: a pixel alone is like another by
 chance."""
+ROUND = np.radians(100)
+"""Largest gap between the sides that an object is photographed from: where there is a larger one,
+what it stands on is hidden by it in all photographs, and looks like a part of it."""
 HIDDEN = 2.0
 """Logarithm of the odds that a pixel is of the object where the photographs see a place of the
 table but do not agree on it: the object stands there."""
@@ -104,8 +107,16 @@ def plane_of(solved: Solved, centre: Array, radius: float, up: Array) -> Plane |
         and (above < -3 * FLAT * radius).mean() < BELOW
         and (cameras @ found.normal > found.height).mean() > ABOVE
         and abs(centre @ found.normal - found.height) < radius
+        and _all_around(cameras - centre, found.normal)
     )
     return found if trusted else None
+
+
+def _all_around(sights: Array, normal: Array) -> bool:
+    """Whether cameras, by their places from the middle, are on all sides of it."""
+    across = np.cross(normal, np.eye(3)[np.abs(normal).argmin()])
+    angles = np.sort(np.arctan2(sights @ np.cross(normal, across), sights @ across))
+    return bool(np.diff(angles, append=angles[0] + 2 * np.pi).max() < ROUND)
 
 
 class Support:
