@@ -239,7 +239,7 @@ def material_terms(e: Extent) -> Need:
     return Need(e.pixels * (LONG + 2 * 3 * 12))
 
 
-def light_variation(e: Extent) -> Need:
+def white_balance(e: Extent) -> Need:
     """The light and its gradient."""
     return Need(e.texels_of_light * 24)
 

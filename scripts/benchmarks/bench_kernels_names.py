@@ -102,6 +102,7 @@ OPERATIONS = (
     _warp("antialias", "backward", "antialias", "_blend_backward"),
     _warp("image loss", "both", "losses", "_image_loss", model.image_loss),
     _warp("material's terms", "both", "losses", "_material_terms", model.material_terms),
+    _warp("light's white balance", "both", "losses", "_white_balance", model.white_balance),
     _warp(
         "structural similarity",
         "both",
@@ -109,7 +110,7 @@ OPERATIONS = (
         "_rows _columns _back_columns _back_rows _tonemapped _through_tonemap",
         model.similarity,
     ),
-    _warp("light's variation", "both", "variation", "_light", model.light_variation),
+    _warp("light's variation", "both", "variation", "_light", model.white_balance),
     _warp("textures' variation", "both", "variation", "_texture", model.texture_clamp),
     Operation(
         "optimizer", "step", (), r"FusedOptimizer|FusedAdam|multi_tensor_apply", model.optimizer

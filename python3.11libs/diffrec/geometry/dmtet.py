@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from diffrec.geometry.mesh import EmptyMeshError, Mesh
 from diffrec.ops.fixedlengths import FixedLengths, Sizes
-from diffrec.ops.tetrahedra import Surface, extract, sdf_regulariser
+from diffrec.ops.tetrahedra import Surface, extract, reference, roughness, sdf_regulariser
 from diffrec.ops.tetrahedra.grid import TetGrid, tetrahedral_grid
 
 __all__ = ["DMTetGeometry", "EmptyMeshError", "marching_tetrahedra"]
@@ -52,13 +52,15 @@ class DMTetGeometry(nn.Module):
     is 1 / resolution by default, less than half the shortest edge for a mesh_scale from 1.
 
     resolution: `dmtet_grid`; mesh_scale: side of the box in world units; sdf_weight: weight of
-    the regulariser at the start (`sdf_regularizer`); seed: of the random start.
+    the regulariser at the start (`sdf_regularizer`); smoothness: weight of the field's roughness
+    (`sdf_smoothness`); seed: of the random start.
     """
 
     grid_vertices: Tensor
     _tets: Tensor
     _edges: Tensor
     _tet_edges: Tensor
+    _degrees: Tensor
 
     def __init__(
         self,
@@ -66,6 +68,7 @@ class DMTetGeometry(nn.Module):
         mesh_scale: float = 2.1,
         *,
         sdf_weight: float = 0.2,
+        smoothness: float = 0.0,
         reach: float | None = None,
         seed: int = 0,
         device: torch.device | str = "cpu",
@@ -75,12 +78,14 @@ class DMTetGeometry(nn.Module):
         self.resolution = resolution
         self.mesh_scale = mesh_scale
         self.sdf_weight = sdf_weight
+        self.smoothness = smoothness
         self.reach = 1.0 / resolution if reach is None else reach
         for name, tensor in (
             ("grid_vertices", grid.vertices * mesh_scale),
             ("_tets", grid.tets),
             ("_edges", grid.edges),
             ("_tet_edges", grid.tet_edges),
+            ("_degrees", torch.bincount(grid.edges.reshape(-1), minlength=len(grid.vertices))),
         ):
             self.register_buffer(name, tensor, persistent=False)
         random = torch.Generator().manual_seed(seed)
@@ -122,13 +127,18 @@ class DMTetGeometry(nn.Module):
         return regulariser_weight(self.sdf_weight, t)
 
     def regulariser(self, weight: Tensor | float) -> Tensor:
-        """`sdf_regulariser` of the present field times a weight."""
+        """`sdf_regulariser` of the present field times a weight, and its roughness."""
         known = self._crossing
+        grid = self.grid
         # The edges found by mesh() serve again as long as no optimiser has stepped since.
         if known is None or known[0] != self.sdf._version:
-            return weight * sdf_regulariser(self.grid, self.sdf)
-        _, crossing, ends = known
-        return weight * sdf_regulariser(self.grid, self.sdf, crossing=crossing, ends=ends)
+            crossing, ends = reference.crossing_edges(grid, self.sdf), None
+        else:
+            _, crossing, ends = known
+        term = weight * sdf_regulariser(grid, self.sdf, crossing=crossing, ends=ends)
+        if self.smoothness:
+            term = term + self.smoothness * roughness(grid, self.sdf, self._degrees, crossing)
+        return term
 
     def box(self) -> tuple[Tensor, Tensor]:
         """Lower and upper corner [3] of everything the surface can reach, world units."""

@@ -28,6 +28,8 @@ ALBEDO_WEIGHT = 0.03
 OCCLUSION_WEIGHT = 0.001
 RAMP_ITERATIONS = 500
 LIGHT_WEIGHT = 0.005
+GREYISH = 0.3  # a colour about as far from grey as this is pulled most
+DARK = 1e-3  # radiance whose colour is of no account
 
 
 def image_loss(name: str) -> ImageLoss:
@@ -119,13 +121,19 @@ def material_terms(kd: Tensor, kd_jittered: Tensor, ks: Tensor, pixels: Tensor) 
 
 
 def light_white_balance(base: Tensor) -> Tensor:
-    """0.005 times the mean over channels of |c - grey|, c the mean radiance of a light [..., 3] in
-    each channel and grey the mean of the three.
+    """0.005 times the mean over texels of x / (x + 0.3^2) for a light [..., 3]: x is the squared
+    distance of a texel from the grey of its own channels' mean, in units of that grey.
 
-    Keeps the hue of the whole light from taking the albedo's place; single lights may be coloured.
+    Where the pictures leave the colour open, grey is taken; what has a colour of its own, a lamp,
+    is hardly pulled, since the loss levels off (Geman and McClure 1987).
     """
-    mean = base.reshape(-1, 3).mean(dim=0)
-    return (mean - mean.mean()).abs().mean() * LIGHT_WEIGHT
+    kernels = _operation.kernels(base)
+    if kernels is not None:
+        result: Tensor = _WhiteBalance.apply(base, kernels)  # type: ignore[no-untyped-call]
+        return result
+    grey = base.mean(dim=-1, keepdim=True)
+    colour = ((base - grey) / (grey + DARK)).square().sum(dim=-1)
+    return (colour / (colour + GREYISH**2)).mean() * LIGHT_WEIGHT
 
 
 def tilt(normal: Tensor) -> Tensor:
@@ -199,3 +207,21 @@ class _MaterialTerms(torch.autograd.Function):
         scaled = gradients * grad
         place = ctx.kernels.material_gradient
         return (*(place(scaled, i, like) for i, like in enumerate(inputs)), None, None)
+
+
+class _WhiteBalance(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, base: Tensor, kernels: Any) -> Tensor:
+        texels = base.reshape(-1, 3)
+        value, gradient = kernels.white_balance(
+            texels, LIGHT_WEIGHT / max(1, len(texels)), GREYISH**2, DARK
+        )
+        ctx.save_for_backward(gradient.view(base.shape))
+        result: Tensor = value
+        return result
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
+        (gradient,) = ctx.saved_tensors
+        return gradient * grad, None

@@ -99,6 +99,18 @@ def material_gradient(gradients: Tensor, position: int, like: Tensor) -> Tensor:
     return gradients.as_strided((count, 3), _strides(like), 3 * count * position)
 
 
+def white_balance(base: Tensor, weight: float, spread: float, dark: float) -> tuple[Tensor, Tensor]:
+    """`weight` times the sum of x / (x + `spread`), a scalar, and its gradient, for `base` [N, 3]:
+    x is the squared distance from grey in units of grey + `dark`."""
+    count, device = base.shape[0], base.device
+    threads = max(1, min(_THREADS, count))
+    sums = torch.empty(threads, dtype=torch.float32, device=device)
+    gradient = torch.empty((count, 3), dtype=torch.float32, device=device)
+    inputs = [base.contiguous(), weight, spread, dark, threads, sums, gradient]
+    launch(_white_balance, threads, inputs, device)
+    return sums.sum(), gradient
+
+
 def _strides(values: Tensor) -> tuple[int, int]:
     """Strides of the gradient of `values` [P, 3]: of contiguous columns where those are."""
     return (1, values.shape[0]) if values.stride(0) == 1 else (3, 1)
@@ -281,3 +293,31 @@ def _material_terms(
     sums[thread] = float(
         albedo_sum * wp.float64(of_albedo) + occlusion_sum * wp.float64(of_occlusion)
     )
+
+
+@wp.kernel
+def _white_balance(
+    base: wp.array2d(dtype=wp.float32),
+    weight: float,
+    spread: float,
+    dark: float,
+    threads: int,
+    sums: wp.array(dtype=wp.float32),
+    gradient: wp.array2d(dtype=wp.float32),
+):
+    thread = wp.tid()
+    total = wp.float64(0.0)
+    i = int(thread)
+    while i < base.shape[0]:
+        c = wp.vec3(base[i, 0], base[i, 1], base[i, 2])
+        grey = (c[0] + c[1] + c[2]) / 3.0
+        unit = grey + dark
+        away = wp.vec3(c[0] - grey, c[1] - grey, c[2] - grey) / unit
+        x = wp.dot(away, away)
+        total += wp.float64(x / (x + spread))
+        slope = weight * spread / ((x + spread) * (x + spread))
+        for k in range(3):
+            # The channels' distances from grey add up to nothing.
+            gradient[i, k] = slope * (2.0 * away[k] - (2.0 / 3.0) * x) / unit
+        i += threads
+    sums[thread] = float(total * wp.float64(weight))

@@ -56,6 +56,8 @@ def first_geometry(
         seed=config.diffrec.seed,
         device=device,
     )
+    if isinstance(geometry, DMTetGeometry):
+        geometry.smoothness = config.diffrec.sdf_smoothness
     _hull(config, geometry, training, log)
     return geometry
 

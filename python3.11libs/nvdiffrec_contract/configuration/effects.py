@@ -76,6 +76,7 @@ _SURFACE = {
     "smooths the whole surface, and shrinks fine parts.",
     "laplace_scale": "Higher: smoother surfaces in the second pass. Lower it (3000) where relief "
     "is lost, raise it where the surface is rough.",
+    "sdf_smoothness": "Higher: fewer pits and bumps, and rounder edges; lower: sharper edges.",
     "remove_unsupported": "Takes floating shards and hidden inner shells away; the log lists them. "
     "Off where a real part is lost.",
     "remesh": "Even triangles instead of slivers, which shade and deform better. Off to keep the "

@@ -141,6 +141,12 @@ class Extensions:
         "share of the first pass over which the finer levels of the material's hash grid come in; "
         "0 has all of them from the start",
     )
+    sdf_smoothness: float = row(
+        0.02,
+        check.number(0.0, 1e6),
+        "weight of the unevenness of the distance field about its surface, in the first pass of "
+        "dmtet; 0, as nvdiffrec, for none",
+    )
     remove_unsupported: bool = row(
         True,
         check.BOOLEAN,

@@ -118,6 +118,21 @@ def test_material_terms_agree(layout: str, count: int, device: str) -> None:
         torch.testing.assert_close(found, correct, rtol=1e-5, atol=1e-12)
 
 
+@pytest.mark.parametrize("device", DEVICES)
+def test_the_lights_balance_agrees(device: str) -> None:
+    base = torch.rand(6, 80, 80, 3, generator=torch.Generator().manual_seed(6))
+    base[0] = 0.5
+    exact = base.double().requires_grad_(True)
+    expected = losses.light_white_balance(exact)
+    expected.backward()
+    base = base.to(device).requires_grad_(True)
+    value = use_backend("warp")(losses.light_white_balance)(base)
+    value.backward()
+    assert float(value.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+    assert base.grad is not None and exact.grad is not None
+    close(base.grad, exact.grad)
+
+
 def test_an_image_loss_is_one_file_and_needs_no_kernel(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

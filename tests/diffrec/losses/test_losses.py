@@ -96,11 +96,18 @@ def test_occlusion_is_weighed() -> None:
     assert losses.occlusion(ks).tolist() == pytest.approx([0.0005, 0.0])
 
 
-def test_the_light_as_a_whole_is_held_white_and_single_lights_may_be_coloured() -> None:
-    base = torch.tensor([[1.0, 1.0, 1.0], [0.0, 0.3, 0.6]]).expand(6, 2, 3)
-    assert float(losses.light_white_balance(base)) == pytest.approx(0.005 * 0.1)
-    lamps = torch.tensor([[1.0, 0.2, 0.0], [0.0, 0.8, 1.0]]).expand(6, 2, 3)
-    assert float(losses.light_white_balance(lamps)) == pytest.approx(0.0, abs=1e-9)
+def test_an_open_colour_becomes_grey_and_a_lamp_stays_coloured() -> None:
+    base = torch.tensor([[1.0, 1.0, 1.0], [0.9, 1.0, 1.1], [5.0, 0.3, 0.2]]).expand(6, 3, 3)
+    light = base.clone().requires_grad_(True)
+    value = losses.light_white_balance(light)
+    value.backward()
+    assert light.grad is not None
+    pull = (light.grad * base)[0].norm(dim=-1)  # to the logarithms, which are what learns
+    assert float(pull[0]) == 0 and float(pull[1]) > 10 * float(pull[2]) > 0
+    assert float(light.grad[0, 1, 0]) < 0 < float(light.grad[0, 1, 2])
+    brighter = losses.light_white_balance(1000 * base)
+    assert float(brighter) == pytest.approx(float(value.detach()), rel=2e-3)
+    assert float(losses.light_white_balance(base[:, :1])) == 0
 
 
 def test_a_normal_maps_tilt_is_the_mean_squared_sine() -> None:
