@@ -39,6 +39,7 @@ class CaptureSettings:
         photographs_dir: the photographs of a project that do not lie beside it; '' for none.
         masks: a folder of masks; '' for none.
         mask_model: an ONNX file; '' for none.
+        marker, height: the side of printed markers, the height of the object, metres; 0 for none.
         variables: go into the environment of the process that prepares.
     """
 
@@ -55,6 +56,8 @@ class CaptureSettings:
     train_size: int = Preparation.train_size
     matching: str = Preparation.matching
     threads: int = Preparation.threads
+    marker: float = 0.0
+    height: float = 0.0
     variables: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -115,6 +118,8 @@ def _plan(settings: CaptureSettings, source: str, name: str, below: bool) -> Cap
         train_size=settings.train_size,
         matching=settings.matching,
         threads=settings.threads,
+        marker=settings.marker or None,
+        height=settings.height or None,
     )
     words = [f"--env={key}={value}" for key, value in settings.variables.items()]
     python = training.interpreter(settings.miniconda_env)
@@ -165,6 +170,16 @@ def _check(settings: CaptureSettings) -> None:
         low, high = preparation.RANGES[name]
         if not low <= number <= high:
             raise AttributesError(f"{label} is {number}; allowed: {low} to {high}")
+    least, most = preparation.METRES
+    for label, metres in (("Marker", settings.marker), ("Height", settings.height)):
+        if metres != 0 and not least <= metres <= most:
+            raise AttributesError(
+                f"{label} is {metres:g}; allowed: {least:g} to {most:g} metres, or 0 for none"
+            )
+    if settings.marker and settings.height:
+        raise AttributesError(
+            "Marker and Height both say how large the object is; leave one of them at 0"
+        )
 
 
 def _matching(photographs: str) -> list[str]:

@@ -100,6 +100,7 @@ OPERATIONS = (
     _warp("silhouettes", "forward", "antialias", "_differing _find", model.silhouettes),
     _warp("antialias", "forward", "antialias", "_blend"),
     _warp("antialias", "backward", "antialias", "_blend_backward"),
+    _warp("rays of shadows", "both", "rays", "_free _first"),
     _warp("image loss", "both", "losses", "_image_loss", model.image_loss),
     _warp("material's terms", "both", "losses", "_material_terms", model.material_terms),
     _warp("light's white balance", "both", "losses", "_white_balance", model.white_balance),

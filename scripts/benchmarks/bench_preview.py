@@ -83,7 +83,7 @@ def measure(configuration: dict[str, Any], folder: Path, device: str | None) -> 
 
     def settled() -> float:
         """Now, when the card has done what was asked of it: its queue is nobody's cost."""
-        if torch.cuda.is_initialized():
+        if torch.cuda.is_available():
             torch.cuda.synchronize()
         return time.perf_counter()
 
@@ -127,8 +127,8 @@ def measure(configuration: dict[str, Any], folder: Path, device: str | None) -> 
     # The parts that a training is made of are looked up in the module of its order.
     parts: dict[str, Any] = vars(run)
     parts["Preview"] = Measured
-    parts["write_progress"] = timed("pictures", run.write_progress)
-    parts["train_pass"] = timed("passes", run.train_pass)
+    parts["write_progress"] = timed("pictures", parts["write_progress"])
+    parts["train_pass"] = timed("passes", parts["train_pass"])
     for name in ("add", "pictured"):
         setattr(MetricsTable, name, timed("table", getattr(MetricsTable, name)))
     train(configuration, folder=folder, device=device)

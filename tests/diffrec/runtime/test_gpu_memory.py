@@ -18,7 +18,9 @@ from diffrec.runtime.gpu_memory import TooLittleMemory, verdict
 from nvdiffrec_contract.configuration import Config, Extensions
 from nvdiffrec_contract.memory import GIB, parts
 
-BOB = Config(ref_mesh="bob.obj", batch=4, learning_rate=(0.03, 0.003))
+BOB = Config(
+    ref_mesh="bob.obj", batch=4, learning_rate=(0.03, 0.003), diffrec=Extensions(shadows="off")
+)
 """The training that the estimate is calibrated with."""
 
 
@@ -34,6 +36,7 @@ own = st.builds(
     light_res=st.sampled_from([16, 64, 128, 512, 1024, 4096]),
     hashgrid_size_log2=st.integers(4, 24),
     guard=st.booleans(),
+    shadows=st.sampled_from(["off", "direct", "bounced"]),
 )
 configs = st.builds(
     Config,

@@ -120,6 +120,8 @@ CAPTURE: list[Row] = [
     ("photographs_dir", "directory", ""),
     ("masks", "directory", ""),
     ("mask_model", "file", ""),
+    ("marker", "float", "0"),
+    ("height", "float", "0"),
     ("threads", "integer", "0"),
 ]
 PARAMETERS: dict[str, list[Row]] = {
@@ -389,7 +391,8 @@ def test_a_capture_offers_what_a_preparation_takes(root: Path) -> None:
     for field in dataclasses.fields(Preparation):
         parm = found[other.get(field.name, field.name)]
         if field.default is not dataclasses.MISSING:
-            default = "" if field.default is None else str(field.default)
+            none = "0" if parm.name in ("marker", "height") else ""
+            default = none if field.default is None else str(field.default)
             assert parm.default[0] == default, field.name
     for line in parameters(root, "nvdiffrec_capture"):
         name = value(line, "name")

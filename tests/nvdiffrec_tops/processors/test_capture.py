@@ -86,6 +86,7 @@ def test_a_capture_is_the_preparation_that_its_parameters_say(
         "masks": f"{shoots}/red vase",
         "mask_model": f"{shoots}/m.onnx",
         "threads": 3,
+        "height": 0.25,
     }
     [item] = generate(capture(parms))["c"]
     out = tmp_path / "sets"
@@ -99,6 +100,7 @@ def test_a_capture_is_the_preparation_that_its_parameters_say(
         train_size=512,
         matching="film",
         threads=3,
+        height=0.25,
     )
     assert shlex.split(item.command)[0].startswith(str(environment))
     assert values(item, "CAPTURE_DIR", "WORKING_DIR", "CONFIG_NAME", "OUTPUT_DIR", "ENGINE") == [
@@ -241,6 +243,8 @@ def test_a_data_set_that_is_current_stands_in_and_another_does_not(
         ({"photographs": "/nowhere/*"}, "nothing matches"),
         ({"most": 3}, "Most Photographs is 3; allowed: 8 to 5000"),
         ({"train_size": 9000}, "Train From is 9000"),
+        ({"marker": -1.0}, "Marker is -1; allowed: 0.0001 to 10000 metres, or 0"),
+        ({"marker": 0.03, "height": 0.2}, "leave one of them at 0"),
         ({"dataset_dir": "$HIP/set"}, "has not been saved yet"),
     ],
 )

@@ -59,6 +59,8 @@ def read(parameters: AssetParameters, item: pdg.WorkItem | None) -> CaptureSetti
         train_size=parameters.integer("train_size", item),
         matching=parameters.string("matching", item),
         threads=parameters.integer("threads", item),
+        marker=parameters.number("marker", item),
+        height=parameters.number("height", item),
         variables={} if item is None else variables(text_of(item, VARIABLES)),
     )
 
