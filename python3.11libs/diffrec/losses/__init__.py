@@ -27,7 +27,7 @@ _operation = Operation(__name__)
 ALBEDO_WEIGHT = 0.03
 OCCLUSION_WEIGHT = 0.001
 RAMP_ITERATIONS = 500
-LIGHT_WEIGHT = 0.005
+LIGHT_WEIGHT = 0.0005
 GREYISH = 0.3  # a colour about as far from grey as this is pulled most
 DARK = 1e-3  # radiance whose colour is of no account
 
@@ -121,7 +121,7 @@ def material_terms(kd: Tensor, kd_jittered: Tensor, ks: Tensor, pixels: Tensor) 
 
 
 def light_white_balance(base: Tensor) -> Tensor:
-    """0.005 times the mean over texels of x / (x + 0.3^2) for a light [..., 3]: x is the squared
+    """0.0005 times the mean over texels of x / (x + 0.3^2) for a light [..., 3]: x is the squared
     distance of a texel from the grey of its own channels' mean, in units of that grey.
 
     Where the pictures leave the colour open, grey is taken; what has a colour of its own, a lamp,
