@@ -9,6 +9,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+LUMINANCE = (0.2126, 0.7152, 0.0722)
+"""Shares of linear red, green and blue (Rec. 709)."""
+
 
 def linear_to_srgb(linear: Tensor) -> Tensor:
     """12.92 x up to 0.0031308, else 1.055 x^(1/2.4) - 0.055; the slope is finite everywhere."""
@@ -22,7 +25,7 @@ def tone_mapped(linear: Tensor) -> Tensor:
     Colours keep their hue, the brightest two hundredths become white (Reinhard et al. 2002, by
     luminance); what is within [0, 1] anyway stays as it is.
     """
-    luminance = (linear * linear.new_tensor([0.2126, 0.7152, 0.0722])).sum(-1, keepdim=True)
+    luminance = (linear * linear.new_tensor(LUMINANCE)).sum(-1, keepdim=True)
     values = luminance.reshape(-1)
     rank = max(1, round(0.98 * values.numel()))
     white = values.kthvalue(rank).values.clamp_min(1.0)

@@ -52,8 +52,8 @@ class DMTetGeometry(nn.Module):
     is 1 / resolution by default, less than half the shortest edge for a mesh_scale from 1.
 
     resolution: `dmtet_grid`; mesh_scale: side of the box in world units; sdf_weight: weight of
-    the regulariser at the start (`sdf_regularizer`); smoothness: weight of the field's roughness
-    (`sdf_smoothness`); seed: of the random start.
+    the regulariser at the start (`sdf_regularizer`); seed: of the random start. `smoothness`, an
+    attribute: weight of the field's roughness (`sdf_smoothness`).
     """
 
     grid_vertices: Tensor
@@ -68,7 +68,6 @@ class DMTetGeometry(nn.Module):
         mesh_scale: float = 2.1,
         *,
         sdf_weight: float = 0.2,
-        smoothness: float = 0.0,
         reach: float | None = None,
         seed: int = 0,
         device: torch.device | str = "cpu",
@@ -78,7 +77,7 @@ class DMTetGeometry(nn.Module):
         self.resolution = resolution
         self.mesh_scale = mesh_scale
         self.sdf_weight = sdf_weight
-        self.smoothness = smoothness
+        self.smoothness = 0.0
         self.reach = 1.0 / resolution if reach is None else reach
         for name, tensor in (
             ("grid_vertices", grid.vertices * mesh_scale),

@@ -116,7 +116,7 @@ def distances(a: Camera, b: Camera, lenses: Mapping[int, Lens], points: Shared) 
     the two pictures where it is farther. Infinite where a point is not before both cameras."""
     lens_a, lens_b = lenses[a.lens], lenses[b.lens]
     ray_a, ray_b = (
-        np.concatenate([lens.rays(pixels), np.ones((len(pixels), 1))], axis=1)
+        lens.directions(pixels)
         for lens, pixels in ((lens_a, points.first), (lens_b, points.second))
     )
     turn = b.rotation.T @ a.rotation

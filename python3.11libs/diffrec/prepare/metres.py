@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from diffrec.prepare.errors import LengthError
-from diffrec.prepare.solved import Array, Solved
+from diffrec.prepare.solved import Array, Solved, nearest_point
 
 DICTIONARIES = (
     "DICT_4X4_1000",
@@ -161,7 +161,9 @@ def _placed(solved: Solved, views: Mapping[str, Array]) -> Array | None:
         )  # fmt: skip
         if wide < APART:
             return None
-        places = np.array([_nearest(solved, kept, ways, corner) for corner in range(4)])
+        centres = np.array([solved.cameras[name].centre for name in kept])
+        lines = np.array([ways[name] for name in kept])
+        places = np.array([nearest_point(centres, lines[:, corner]) for corner in range(4)])
         off = {}
         for name, quad in kept.items():
             pixels, before = solved.project(name, places)
@@ -177,19 +179,5 @@ def _placed(solved: Solved, views: Mapping[str, Array]) -> Array | None:
 
 def _ways(solved: Solved, name: str, quad: Array) -> Array:
     camera = solved.cameras[name]
-    flat = solved.lenses[camera.lens].rays(quad)
-    ways = np.column_stack([flat, np.ones(4)]) @ camera.rotation.T
+    ways = solved.lenses[camera.lens].directions(quad) @ camera.rotation.T
     return np.asarray(ways / np.linalg.norm(ways, axis=1, keepdims=True))
-
-
-def _nearest(
-    solved: Solved, kept: Mapping[str, Array], ways: Mapping[str, Array], corner: int
-) -> Array:
-    """The point nearest to the sights of a corner."""
-    left, right = np.zeros((3, 3)), np.zeros(3)
-    for name in kept:
-        way = ways[name][corner]
-        across = np.eye(3) - np.outer(way, way)
-        left += across
-        right += across @ solved.cameras[name].centre
-    return np.asarray(np.linalg.lstsq(left, right, rcond=None)[0])

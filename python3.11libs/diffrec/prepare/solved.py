@@ -75,6 +75,10 @@ class Lens:
         x = (pixels[:, 0] - cx - self.skew * y) / fx
         return lenses.undistorted(self.model, self.distortion, np.stack([x, y], axis=1))
 
+    def directions(self, pixels: Array) -> Array:
+        """Directions [N, 3] of pixels [N, 2] in the camera's axes; z is 1."""
+        return np.column_stack([self.rays(pixels), np.ones(len(pixels))])
+
     def pixels(self, rays: Array) -> Array:
         """Pixels [N, 2] of directions [N, 2]: the inverse of :meth:`rays`."""
         x, y = lenses.distorted(self.model, self.distortion, np.asarray(rays, np.float64)).T
@@ -199,16 +203,31 @@ def nearest_point_to_axes(cameras: Mapping[str, Camera]) -> Array:
     counting little."""
     centres = np.array([one.centre for one in cameras.values()])
     axes = np.array([one.rotation[:, 2] for one in cameras.values()])
-    across = np.eye(3) - axes[:, :, None] * axes[:, None, :]
+    across = _across(axes)
     weight = np.ones(len(axes))
     point = np.zeros(3)
     for _ in range(20):
-        left = (weight[:, None, None] * across).sum(0)
-        right = (weight[:, None, None] * across @ centres[:, :, None]).sum(0)[:, 0]
-        point = np.linalg.lstsq(left, right, rcond=None)[0]
+        point = _nearest(across, centres, weight)
         away = np.linalg.norm(np.einsum("nij,nj->ni", across, point - centres), axis=1)
         weight = 1 / np.maximum(away, 0.5 * np.median(away) + 1e-9)
     return np.asarray(point, np.float64)
+
+
+def nearest_point(centres: Array, ways: Array) -> Array:
+    """The point nearest to lines through points [N, 3] in unit directions [N, 3], by least
+    squares."""
+    return _nearest(_across(ways), centres, np.ones(len(ways)))
+
+
+def _across(ways: Array) -> Array:
+    """Projections [N, 3, 3] onto the planes across unit directions."""
+    return np.asarray(np.eye(3) - ways[:, :, None] * ways[:, None, :])
+
+
+def _nearest(across: Array, centres: Array, weight: Array) -> Array:
+    weighted = weight[:, None, None] * across
+    right = (weighted @ centres[:, :, None]).sum(0)[:, 0]
+    return np.asarray(np.linalg.lstsq(weighted.sum(0), right, rcond=None)[0])
 
 
 def up_of(cameras: Mapping[str, Camera]) -> Array:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any, TextIO
 
 from nvdiffrec_contract.failure import EXIT_STOPPED
+from nvdiffrec_contract.wording import counted
 from nvdiffrec_tops.job.farmstate import DONE, STARTED, exit_code
 
 from . import record
@@ -125,13 +126,9 @@ def cancel(arguments: argparse.Namespace, stdout: TextIO, stderr: TextIO) -> int
         )
         return 1
     before = len(submission.items) - left
-    ended = f"; {_jobs(before)} had ended before" if before else ""
-    stdout.write(f"cancelled {_jobs(left)} of {scene}{ended}\n")
+    ended = f"; {counted(before, 'job')} had ended before" if before else ""
+    stdout.write(f"cancelled {counted(left, 'job')} of {scene}{ended}\n")
     return 0
-
-
-def _jobs(number: int) -> str:
-    return "1 job" if number == 1 else f"{number} jobs"
 
 
 def status_main(arguments: argparse.Namespace) -> int:

@@ -11,13 +11,14 @@ import torch
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from diffrec import colour
 from diffrec.colour import linear_to_srgb
 from relight.lights import directions, solid_angles
 
 Floats = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 
-LUMINANCE = np.array([0.2126, 0.7152, 0.0722], np.float32)
+LUMINANCE = np.array(colour.LUMINANCE, np.float32)
 DARKEST_VISIBILITY = 0.05
 DARKEST_ALBEDO = 0.01
 COMPARED = 32

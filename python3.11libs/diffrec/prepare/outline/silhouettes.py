@@ -317,7 +317,7 @@ def _softened(outline: NDArray[np.bool_], most: float) -> Coverage:
 
 
 def _one_sided(label: Picture) -> bool:
-    ours = int(np.isin(label, (cv2.GC_FGD, cv2.GC_PR_FGD)).sum())
+    ours = int(_object_of(label).sum())
     return min(ours, label.size - ours) < 16
 
 

@@ -183,8 +183,8 @@ class Support:
         camera = self._solved.cameras[name]
         lens = self._solved.lenses[camera.lens].resized((height, width))
         rows, columns = np.mgrid[:height, :width] + 0.5
-        flat = lens.rays(np.stack([columns.ravel(), rows.ravel()], axis=1))
-        ways = np.column_stack([flat, np.ones(len(flat))]) @ camera.rotation.T
+        pixels = np.stack([columns.ravel(), rows.ravel()], axis=1)
+        ways = lens.directions(pixels) @ camera.rotation.T
         drop = self._plane.height - self._plane.normal @ camera.centre
         with np.errstate(divide="ignore", invalid="ignore"):
             along = drop / (ways @ self._plane.normal)

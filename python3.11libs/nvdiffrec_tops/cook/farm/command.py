@@ -9,6 +9,7 @@ import os
 import sys
 from typing import Any, TextIO
 
+from nvdiffrec_contract.wording import counted
 from nvdiffrec_tops.cook import options
 from nvdiffrec_tops.cook.options import CookCommandError
 from nvdiffrec_tops.cook.running import cook_and_tell, once, tell
@@ -101,7 +102,7 @@ def _told_sent(
     words: TextIO,
 ) -> int:
     job = scheduler.submission.container
-    jobs = "1 job" if count == 1 else f"{count} jobs"
+    jobs = counted(count, "job")
     if not result.successful:
         code = tell(result, arguments, stdout, words)
         if count:
