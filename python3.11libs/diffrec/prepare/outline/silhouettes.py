@@ -3,7 +3,8 @@
 All photographs look at the object: it is near the point at which their axes meet. What lies in a
 ball around that point and what does not gives colours of object and surroundings, for all
 photographs together: what is surroundings in one is so where it shows through the object's openings
-in another. What the object stands on is known by more than its colour (see ``support``). By these
+in another. What the object stands on is known by more than its colour (see ``support``), and so is
+an object with a pattern (see ``landmarks``). By these
 each pixel belongs to the object more or less; the photographs vote on a hull in space, pixels that
 may be either hardly counting, and from its outline the colours are learned again. In the end each
 outline is cut out of its own photograph, along its edges (Boykov and Jolly 2001; at full size
@@ -23,6 +24,7 @@ from numpy.typing import NDArray
 from diffrec.prepare.errors import MasksError
 from diffrec.prepare.outline import hull, support
 from diffrec.prepare.outline.hull import Hull
+from diffrec.prepare.outline.landmarks import Landmarks
 from diffrec.prepare.solved import Array, Solved, nearest_point_to_axes, up_of
 
 WORKING = 320
@@ -147,6 +149,8 @@ def find(
         outside[name][odds < -1] = 1
     half = 1.5 * radius
     carved: Hull | None = None
+    landmarks = Landmarks(solved)
+    marked: dict[str, Coverage] = {}
 
     def believed(name: str) -> Coverage:
         odds = _odds(palette.of(colours[name]))
@@ -173,17 +177,23 @@ def find(
             before[name] = _softened(outline, EVEN if count != CELLS[-1] else FILLED)
         centre, half = 0.5 * (low + high), 0.56 * float((high - low).max())
     palette = _Palette.learned(colours, inside, outside)
-    names = list(pictures)
 
     def cut(name: str) -> Coverage:
-        odds = _odds(believed(name))
+        odds = _odds(believed(name)) + marked.get(name, 0)
         return _largest(_cut_by_odds(pictures[name], odds, _grown(outlines[name], NEAR)))
 
-    masks = {}
+    names = list(pictures)
+    rounds = 2  # the second knows of the points within the outlines of the first
+    masks: dict[str, Coverage] = {}
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        for number, found in enumerate(pool.map(cut, names)):
-            masks[names[number]] = found
-            told(number + 1, len(names))
+        for turn in range(rounds):
+            for number, found in enumerate(pool.map(cut, names)):
+                masks[names[number]] = found
+                told(turn * len(names) + number + 1, rounds * len(names))
+            if turn == 0:
+                marked = landmarks.odds(masks)
+                if not marked:
+                    break
     assert carved is not None
     return masks, carved
 
