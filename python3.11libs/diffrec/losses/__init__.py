@@ -27,8 +27,8 @@ _operation = Operation(__name__)
 ALBEDO_WEIGHT = 0.03
 OCCLUSION_WEIGHT = 0.001
 RAMP_ITERATIONS = 500
-LIGHT_WEIGHT = 0.0005
-GREYISH = 0.3  # a colour about as far from grey as this is pulled most
+LIGHT_WEIGHT = 0.002
+GREYISH = 0.3  # of a colour nearer to grey than this the square counts
 DARK = 1e-3  # radiance whose colour is of no account
 
 
@@ -121,11 +121,12 @@ def material_terms(kd: Tensor, kd_jittered: Tensor, ks: Tensor, pixels: Tensor) 
 
 
 def light_white_balance(base: Tensor) -> Tensor:
-    """0.0005 times the mean over texels of x / (x + 0.3^2) for a light [..., 3]: x is the squared
-    distance of a texel from the grey of its own channels' mean, in units of that grey.
+    """0.002 times the mean over texels of sqrt(x + 0.3^2) - 0.3 for a light [..., 3]: x is the
+    squared distance of a texel from the grey of its own channels' mean, in units of that grey.
 
-    Where the pictures leave the colour open, grey is taken; what has a colour of its own, a lamp,
-    is hardly pulled, since the loss levels off (Geman and McClure 1987).
+    Where the pictures leave the colour open, grey is taken: the pull is the same for a strong
+    colour as for a weak one. A loss that levels off leaves strong colours alone, and the light
+    becomes patches of grey and of an object's own colour.
     """
     kernels = _operation.kernels(base)
     if kernels is not None:
@@ -133,7 +134,7 @@ def light_white_balance(base: Tensor) -> Tensor:
         return result
     grey = base.mean(dim=-1, keepdim=True)
     colour = ((base - grey) / (grey + DARK)).square().sum(dim=-1)
-    return (colour / (colour + GREYISH**2)).mean() * LIGHT_WEIGHT
+    return ((colour + GREYISH**2).sqrt() - GREYISH).mean() * LIGHT_WEIGHT
 
 
 def tilt(normal: Tensor) -> Tensor:

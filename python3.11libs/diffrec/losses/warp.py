@@ -100,8 +100,8 @@ def material_gradient(gradients: Tensor, position: int, like: Tensor) -> Tensor:
 
 
 def white_balance(base: Tensor, weight: float, spread: float, dark: float) -> tuple[Tensor, Tensor]:
-    """`weight` times the sum of x / (x + `spread`), a scalar, and its gradient, for `base` [N, 3]:
-    x is the squared distance from grey in units of grey + `dark`."""
+    """`weight` times the sum of sqrt(x + `spread`) - sqrt(`spread`) for `base` [N, 3], a scalar,
+    and its gradient: x is the squared distance from grey in units of grey + `dark`."""
     count, device = base.shape[0], base.device
     threads = max(1, min(_THREADS, count))
     sums = torch.empty(threads, dtype=torch.float32, device=device)
@@ -314,8 +314,9 @@ def _white_balance(
         unit = grey + dark
         away = wp.vec3(c[0] - grey, c[1] - grey, c[2] - grey) / unit
         x = wp.dot(away, away)
-        total += wp.float64(x / (x + spread))
-        slope = weight * spread / ((x + spread) * (x + spread))
+        root = wp.sqrt(x + spread)
+        total += wp.float64(root - wp.sqrt(spread))
+        slope = 0.5 * weight / root
         for k in range(3):
             # The channels' distances from grey add up to nothing.
             gradient[i, k] = slope * (2.0 * away[k] - (2.0 / 3.0) * x) / unit

@@ -121,6 +121,8 @@ _LIGHT = {
     "four times the memory.",
     "light_step": "logarithmic finds suns and lamps; with linear they are painted into the albedo.",
     "light_rate": "Higher: the light is found sooner; too high, it flickers.",
+    "light_white": "Gold is gold under a white light, not a white object under a golden one. Off "
+    "where the object was lit by one coloured lamp.",
     "light_tv": "Higher: a smoother probe. 0 leaves noise wherever the pictures say nothing.",
     "shading": "There is one model so far. What the object throws on itself is known to it by "
     "shadows.",

@@ -113,8 +113,14 @@ class Extensions:
         "occlusion, roughness and metalness that the first pass begins with, as shares of their "
         "ranges; nvdiffrec begins in the middle",
     )
+    light_white: bool = row(
+        True,
+        check.BOOLEAN,
+        "whether the light as a whole is held white in the first pass, where it learns; false, as "
+        "nvdiffrec, leaves it open which colour is the light's and which the object's",
+    )
     light_tv: float = row(
-        0.02,
+        0.1,
         check.number(0.0, 1e6),
         "weight of the light's total variation, of log(1 + radiance); 0, as nvdiffrec, for none",
     )

@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from diffrec import cameras
@@ -117,6 +118,13 @@ def _map(mi: Any, values: Floats) -> dict[str, Any]:
 def _mitsuba() -> Any:
     import mitsuba as mi
 
-    mi.set_variant("scalar_rgb")  # which needs no LLVM
     mi.set_log_level(mi.LogLevel.Error)
+    for variant in (["cuda_ad_rgb"] if torch.cuda.is_available() else []):
+        try:
+            mi.set_variant(variant)
+            mi.load_dict({"type": "scene", "shape": {"type": "rectangle"}})
+        except Exception:  # no OptiX in the driver: what comes depends on what is missing
+            continue
+        return mi
+    mi.set_variant("scalar_rgb")  # which needs no LLVM
     return mi

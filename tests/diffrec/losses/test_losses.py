@@ -96,15 +96,16 @@ def test_occlusion_is_weighed() -> None:
     assert losses.occlusion(ks).tolist() == pytest.approx([0.0005, 0.0])
 
 
-def test_an_open_colour_becomes_grey_and_a_lamp_stays_coloured() -> None:
-    base = torch.tensor([[1.0, 1.0, 1.0], [0.9, 1.0, 1.1], [5.0, 0.3, 0.2]]).expand(6, 3, 3)
+def test_an_open_colour_becomes_grey_and_strong_colours_are_pulled_no_harder() -> None:
+    base = torch.tensor([[1.0, 1.0, 1.0], [0.9, 1.0, 1.1], [0.5, 1.0, 1.5]]).expand(6, 3, 3)
     light = base.clone().requires_grad_(True)
     value = losses.light_white_balance(light)
     value.backward()
     assert light.grad is not None
-    pull = (light.grad * base)[0].norm(dim=-1)  # to the logarithms, which are what learns
-    assert float(pull[0]) == 0 and float(pull[1]) > 10 * float(pull[2]) > 0
-    assert float(light.grad[0, 1, 0]) < 0 < float(light.grad[0, 1, 2])
+    pull = light.grad[0].norm(dim=-1)
+    # Five times as far from grey, but hardly more than twice the pull; and never none.
+    assert float(pull[0]) == 0 and 0 < float(pull[1]) < float(pull[2]) < 3 * float(pull[1])
+    assert (light.grad[0, 1:, 0] < 0).all() and (light.grad[0, 1:, 2] > 0).all()
     brighter = losses.light_white_balance(1000 * base)
     assert float(brighter) == pytest.approx(float(value.detach()), rel=2e-3)
     assert float(losses.light_white_balance(base[:, :1])) == 0

@@ -31,12 +31,15 @@ _operation = Operation(__name__)
 #: Differences well below this one count by their square: what eight bits cannot tell apart.
 FOOT = 1 / 255
 
+#: The same for the light: gentle slopes stay slopes, where the absolute value makes steps of them.
+LIGHT_FOOT = 0.05
+
 RIGHT, BELOW = 1, 2
 
 
-def rounded(difference: Tensor) -> Tensor:
-    """sqrt(d^2 + FOOT^2) - FOOT."""
-    return (difference.square() + FOOT**2).sqrt() - FOOT
+def rounded(difference: Tensor, foot: float = FOOT) -> Tensor:
+    """sqrt(d^2 + foot^2) - foot."""
+    return (difference.square() + foot**2).sqrt() - foot
 
 
 # The light
@@ -62,9 +65,9 @@ def light_variation_reference(base: Tensor) -> Tensor:
     first, second = edge_pairs(base.shape[1], str(base.device))
     flat = bright.reshape(-1, 3)
     total = (
-        rounded(bright[:, 1:] - bright[:, :-1]).sum()
-        + rounded(bright[:, :, 1:] - bright[:, :, :-1]).sum()
-        + rounded(flat[first] - flat[second]).sum()
+        rounded(bright[:, 1:] - bright[:, :-1], LIGHT_FOOT).sum()
+        + rounded(bright[:, :, 1:] - bright[:, :, :-1], LIGHT_FOOT).sum()
+        + rounded(flat[first] - flat[second], LIGHT_FOOT).sum()
     )
     return total / light_pairs(base.shape[1])
 
@@ -85,7 +88,8 @@ def edge_pairs(size: int, device: str) -> tuple[Tensor, Tensor]:
 class _LightVariation(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, base: Tensor, kernels: Any) -> Tensor:
-        value, gradient = kernels.light(base.contiguous(), FOOT, 1 / light_pairs(base.shape[1]))
+        of_each = 1 / light_pairs(base.shape[1])
+        value, gradient = kernels.light(base.contiguous(), LIGHT_FOOT, of_each)
         ctx.save_for_backward(gradient)
         result: Tensor = value
         return result
