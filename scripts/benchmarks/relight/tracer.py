@@ -119,12 +119,12 @@ def _mitsuba() -> Any:
     import mitsuba as mi
 
     mi.set_log_level(mi.LogLevel.Error)
-    for variant in (["cuda_ad_rgb"] if torch.cuda.is_available() else []):
+    if torch.cuda.is_available():
         try:
-            mi.set_variant(variant)
+            mi.set_variant("cuda_ad_rgb")
             mi.load_dict({"type": "scene", "shape": {"type": "rectangle"}})
-        except Exception:  # no OptiX in the driver: what comes depends on what is missing
-            continue
-        return mi
+            return mi
+        except Exception:  # what comes depends on what the driver lacks of OptiX
+            pass
     mi.set_variant("scalar_rgb")  # which needs no LLVM
     return mi
