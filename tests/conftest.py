@@ -15,6 +15,11 @@ import pytest
 # Before any test imports PyTorch: threads that spin while they wait slow every test down.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+# Some machines keep Python from saving byte code: every worker would then rewrite the assertions of
+# all test files anew, and each program that a test starts would compile the packages anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # Tests are not timed: an example that compiles a kernel, or a busy machine, is no failure. Tests of
 # how long something may take state their own limit. Every run tries the same generated cases, so
 # that a failure belongs to a change; ``--hypothesis-profile explore`` looks for new ones.
