@@ -46,6 +46,34 @@ def shared() -> Path:
 
 
 @pytest.fixture(scope="session")
+def write_small_sample() -> Callable[[Path], None]:
+    """Writes the sample scene's mesh, textures and sky with a sixteenth of their detail.
+
+    Reading the whole one takes longer than a small training on it.
+    """
+
+    def write(folder: Path) -> None:
+        import cv2
+        import numpy as np
+
+        from diffrec.sample.pictures import sky, textures
+        from diffrec.sample.scene import MTL
+        from diffrec.sample.shape import obj_text, sample_surface
+
+        folder.mkdir(parents=True, exist_ok=True)
+        surface = obj_text(sample_surface(40, 16), "sample.mtl", "defaultMat")
+        (folder / "sample.obj").write_text(surface)
+        (folder / "sample.mtl").write_text(MTL)
+        for name, picture in zip(("kd", "ks"), textures(128), strict=True):
+            levels = np.rint(picture[..., ::-1] * 255).astype(np.uint8)
+            assert cv2.imwrite(str(folder / f"sample_{name}.png"), levels)
+        light = np.ascontiguousarray(sky(128)[..., ::-1])
+        assert cv2.imwrite(str(folder / "sky.hdr"), light)
+
+    return write
+
+
+@pytest.fixture(scope="session")
 def interpreter() -> Callable[[str], str]:
     """Finds a Python by its version, such as ``3.13``; the test is skipped without one.
 
