@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,15 +29,15 @@ NVIDIA_SMI = "#!/bin/sh\nprintf '0\\n1\\n'\n"
 
 
 @pytest.fixture
-def project(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(
+    tmp_path: Path,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write_small_sample: Callable[[Path], None],
+) -> Path:
     """A shared folder with the scene and three small configurations."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    subprocess.run(
-        [sys.executable, "-m", "diffrec.sample", str(tmp_path / "sample")],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    for old in (tmp_path / "sample").glob("*.json"):
-        old.unlink()
+    write_small_sample(tmp_path / "sample")
     for name in ("a", "b", "c"):
         document = {"ref_mesh": "sample.obj", "envmap": "sky.hdr", "validate": True}
         (tmp_path / f"sample/sample_{name}.json").write_text(json.dumps(document))
