@@ -21,7 +21,13 @@ TINY = {
     "batch": 2,
     "dmtet_grid": 12,
     "save_interval": 0,
-    "diffrec": {"light_res": 32, "validation_views": 2, "uv_timeout": 0, "device": "cpu"},
+    "diffrec": {
+        "light_res": 32,
+        "validation_views": 2,
+        "uv_timeout": 0,
+        "device": "cpu",
+        "hashgrid_size_log2": 10,
+    },
 }
 
 

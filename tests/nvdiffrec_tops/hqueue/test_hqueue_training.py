@@ -19,10 +19,11 @@ from nvdiffrec_tops.cli import main
 SETTINGS = {
     "iter": "3",
     "train_res": "[32, 32]",
-    "dmtet_grid": "16",
+    "dmtet_grid": "12",
     "texture_res": "[64, 64]",
     "diffrec.light_res": "16",
     "diffrec.validation_views": "2",
+    "diffrec.hashgrid_size_log2": "10",
     "diffrec.asset": "[]",
 }
 NVIDIA_SMI = "#!/bin/sh\nprintf '0\\n1\\n'\n"
@@ -129,7 +130,7 @@ def test_a_lost_machines_training_goes_on_from_its_checkpoint(
     standin: Any, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     farm = standin(2, folders={"linux": "/"}, environment={"PATH": os.environ["PATH"]})
-    more = {"iter": "40", "diffrec.checkpoint_interval": "5", "diffrec.checkpoint_seconds": "0"}
+    more = {"iter": "20", "diffrec.checkpoint_interval": "5", "diffrec.checkpoint_seconds": "0"}
     scene = words(project, "sample_a.json", "out", {**SETTINGS, **more})
     lost: list[str] = []
 
