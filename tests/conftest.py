@@ -15,6 +15,11 @@ import pytest
 # Before any test imports PyTorch: threads that spin while they wait slow every test down.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
+# Some machines keep Python from saving byte code: every worker would then rewrite the assertions of
+# all test files anew, and each program that a test starts would compile the packages anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 # Tests are not timed: an example that compiles a kernel, or a busy machine, is no failure. Tests of
 # how long something may take state their own limit. Every run tries the same generated cases, so
 # that a failure belongs to a change; ``--hypothesis-profile explore`` looks for new ones.
@@ -38,6 +43,34 @@ def shared() -> Path:
     if not (folder / "data").is_dir():
         pytest.skip("reference data absent: no ../shared/data beside the project")
     return folder
+
+
+@pytest.fixture(scope="session")
+def write_small_sample() -> Callable[[Path], None]:
+    """Writes the sample scene's mesh, textures and sky with a sixteenth of their detail.
+
+    Reading the whole one takes longer than a small training on it.
+    """
+
+    def write(folder: Path) -> None:
+        import cv2
+        import numpy as np
+
+        from diffrec.sample.pictures import sky, textures
+        from diffrec.sample.scene import MTL
+        from diffrec.sample.shape import obj_text, sample_surface
+
+        folder.mkdir(parents=True, exist_ok=True)
+        surface = obj_text(sample_surface(40, 16), "sample.mtl", "defaultMat")
+        (folder / "sample.obj").write_text(surface)
+        (folder / "sample.mtl").write_text(MTL)
+        for name, picture in zip(("kd", "ks"), textures(128), strict=True):
+            levels = np.rint(picture[..., ::-1] * 255).astype(np.uint8)
+            assert cv2.imwrite(str(folder / f"sample_{name}.png"), levels)
+        light = np.ascontiguousarray(sky(128)[..., ::-1])
+        assert cv2.imwrite(str(folder / "sky.hdr"), light)
+
+    return write
 
 
 @pytest.fixture(scope="session")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from diffrec.sample import CONFIGURATION, write_sample
+from diffrec.sample import CONFIGURATION
 from nvdiffrec_tops import read_result
 
 TINY = {
@@ -20,14 +21,20 @@ TINY = {
     "batch": 2,
     "dmtet_grid": 12,
     "save_interval": 0,
-    "diffrec": {"light_res": 32, "validation_views": 2, "uv_timeout": 0, "device": "cpu"},
+    "diffrec": {
+        "light_res": 32,
+        "validation_views": 2,
+        "uv_timeout": 0,
+        "device": "cpu",
+        "hashgrid_size_log2": 10,
+    },
 }
 
 
 @pytest.fixture
-def sample(tmp_path: Path) -> Path:
+def sample(tmp_path: Path, write_small_sample: Callable[[Path], None]) -> Path:
     folder = tmp_path / "sample"
-    write_sample(folder)
+    write_small_sample(folder)
     (folder / "tiny.json").write_text(json.dumps(TINY))
     return folder
 

@@ -26,7 +26,6 @@ from diffrec.geometry.vertices import VertexGeometry
 from diffrec.materials import NeuralMaterial, Surface, TextureMaterial
 from diffrec.ops.backends import use_backend
 from diffrec.ops.hashgrid import HashGridLayout
-from diffrec.sample.scene import write_sample
 from diffrec.scene import Scene
 from diffrec.shading.light import EnvironmentLight
 from diffrec.textured_mesh import load_reference_mesh
@@ -37,10 +36,12 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="session")
-def sample_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample's files; they are copied for whoever may change them."""
+def sample_once(
+    write_small_sample: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A small sample's files; they are copied for whoever may change them."""
     folder = tmp_path_factory.mktemp("sample")
-    write_sample(folder)
+    write_small_sample(folder)
     return folder
 
 

@@ -28,7 +28,7 @@ from diffrec.geometry.mesh import Mesh
 from diffrec.materials import TextureMaterial
 from diffrec.measure.metrics import read_metrics
 from diffrec.render import RenderOptions, render
-from diffrec.sample.scene import write_sample
+from diffrec.sample import CONFIGURATION
 from diffrec.shading.light import EnvironmentLight, latlong_directions
 from diffrec.shading.models import Lighting
 from nvdiffrec_tops.job.report.progress import ProgressParser
@@ -51,18 +51,25 @@ class Trained:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(
+    write_small_sample: Callable[[Path], None], tmp_path_factory: pytest.TempPathFactory
+) -> Trained:
     """A short but real training of the sample, through the command line."""
     folder = tmp_path_factory.mktemp("trained")
-    write_sample(folder)
-    config = json.loads((folder / "sample.json").read_text())
-    config |= {
+    write_small_sample(folder)
+    config = CONFIGURATION | {
         "iter": ITERATIONS,
         "train_res": [SIZE, SIZE],
         "texture_res": [TEXTURE, TEXTURE],
         "dmtet_grid": 24,
         "save_interval": 25,
-        "diffrec": {"device": "cpu", "light_res": 64, "validation_views": VIEWS, "asset": []},
+        "diffrec": {
+            "device": "cpu",
+            "light_res": 64,
+            "validation_views": VIEWS,
+            "hashgrid_size_log2": 14,
+            "asset": [],
+        },
     }
     (folder / "short.json").write_text(json.dumps(config))
     printed = io.StringIO()

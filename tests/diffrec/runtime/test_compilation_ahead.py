@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -34,6 +35,39 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "numba"))
     monkeypatch.delenv("NUMBA_DISABLE_JIT", raising=False)
     yield tmp_path / "numba"
+
+
+# Tells which kernels a program has to compile, and which it takes into use at all.
+NOTICED = """
+import numba.core.dispatcher as dispatcher
+compiled, used = [], []
+core, add = dispatcher._FunctionCompiler._compile_core, dispatcher.Dispatcher.add_overload
+def noticed(self, *arguments):
+    compiled.append(self.py_func.__qualname__)
+    return core(self, *arguments)
+def added(self, result):
+    used.append((self.py_func.__module__, self.py_func.__qualname__, str(result.signature)))
+    return add(self, result)
+dispatcher._FunctionCompiler._compile_core = noticed
+dispatcher.Dispatcher.add_overload = added
+"""
+
+
+@pytest.fixture
+def filled(cache: Path) -> Path:
+    """Numba's cache with what this machine has compiled already, without the marks that say so.
+
+    Whoever is asked to compile does all of it, in a moment where nothing is new.
+    """
+    from numba.core.caching import _CacheLocator
+
+    package = Path(compilation_ahead.__file__).parents[1]
+    for index in package.rglob("__pycache__/*.nb[ic]"):
+        source = str(index.parents[1] / "kernels.py")
+        place = cache / _CacheLocator.get_suitable_cache_subpath(source)
+        place.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(index, place)
+    return cache
 
 
 def test_nobody_waits_for_what_is_not_announced() -> None:
@@ -69,22 +103,18 @@ def test_work_beside_gives_its_result_or_its_error() -> None:
         wrong()
 
 
-def test_charting_finds_its_kernels_compiled(cache: Path) -> None:
-    """Charting of a rough and of a smooth surface compiles nothing after the children have."""
+def test_charting_finds_its_kernels_compiled(filled: Path) -> None:
+    """Charting of a rough and of a smooth surface uses nothing that the children do not compile."""
     with WarmUp(cores=4) as warm:
         warm.compile_charting()
         assert side_work.anything_pending()
         side_work.wait_for(side_work.CHARTING, 120)
         assert [child.returncode for child in warm._children] == [0, 0]
-    assert len(list(cache.glob("diffrec-charting-*.compiled"))) == 1
+    assert len(list(filled.glob("diffrec-charting-*.compiled"))) == 1
     program = """
-import numba.core.dispatcher
-compiled = []
-core = numba.core.dispatcher._FunctionCompiler._compile_core
-def noticed(self, *arguments):
-    compiled.append(self.py_func.__qualname__)
-    return core(self, *arguments)
-numba.core.dispatcher._FunctionCompiler._compile_core = noticed
+from diffrec.charting.compile_kernels import main
+main(["packing", "layout"])
+known = set(used)
 import torch
 from diffrec.charting.charts import chart
 from diffrec.geometry.dmtet import DMTetGeometry
@@ -94,9 +124,11 @@ with torch.no_grad():
     geometry.sdf.copy_(geometry.vertices().norm(dim=1) - 0.6)
     smooth = geometry.mesh().with_normals()
 assert chart(rough, 256).charts > 8 and chart(smooth, 512).charts > 1
+assert known and not set(used) - known, set(used) - known
 print(compiled)
 """
-    assert ran(program, NUMBA_CACHE_DIR=cache).strip() == "[]"
+    found = ran(NOTICED + program, NUMBA_CACHE_DIR=filled)
+    assert found.splitlines()[-1] == "[]", "whoever comes later finds all in the cache"
     with WarmUp(cores=4) as warm:
         warm.compile_charting()
         assert not side_work.anything_pending(), "what is compiled is not compiled again"
@@ -159,10 +191,13 @@ def test_few_cores_compile_one_thing_after_the_other(
     assert len(list(cache.glob("*.compiled"))) == 2
 
 
-def test_materials_find_their_kernels_compiled(cache: Path) -> None:
+def test_materials_find_their_kernels_compiled(filled: Path) -> None:
     """Those of the hash grid; of textures it is the same."""
     ran("from diffrec.training.compile_cpu_kernels import main; main(['field'])")
     program = """
+from diffrec.training.compile_cpu_kernels import main
+main(["field"])
+known = set(used)
 import torch
 from nvdiffrec_contract.configuration import Config
 from diffrec.materials import NeuralMaterial
@@ -175,8 +210,10 @@ torch.autograd.backward(sample.kd.sum() + sample.normal.sum() + beside.mean())
 kernels = [numba_hashgrid._forward, numba_hashgrid._backward_table, numba_hashgrid._backward_points]
 assert all(sum(one.stats.cache_hits.values()) == 1 for one in kernels), "found compiled"
 assert not any(one.stats.cache_misses for one in kernels), "nothing compiled anew"
+assert {one.py_func.__module__ for one in kernels} <= {module for module, *_ in known}
+assert not set(used) - known, set(used) - known
 """
-    ran(program)
+    ran(NOTICED + program)
 
 
 def test_a_cache_that_cannot_be_written_is_no_matter(

@@ -8,7 +8,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,6 @@ import torch
 from diffrec.errors import DiffrecError
 from diffrec.runtime.device import choose_device
 from diffrec.runtime.ranks import ALONE, Ranks, joined, local_rank, share_cores
-from diffrec.sample.scene import write_sample
 from diffrec.training import checkpoint
 from nvdiffrec_contract.configuration import Config, Extensions
 from nvdiffrec_contract.errors import ConfigError
@@ -26,37 +25,63 @@ pytestmark = pytest.mark.skipif(
     not torch.distributed.is_available(), reason="this PyTorch has no torch.distributed"
 )
 
-# Runs the command, and keeps what is trained at the end of each pass.
+# Runs the command in processes of their own, and keeps what is trained at the end of each pass.
+# They are forked from one that has loaded and compiled everything, by a training on one thread.
 PROGRAM = r"""
-import os, signal, sys
+import json, os, signal, sys
 import torch
 from diffrec import cli
 from diffrec.training import session
 from diffrec.training.iteration import Iteration
-name, at = sys.argv[1], int(sys.argv[2])
-end, begin, count = session.Session.end, Iteration.begin, [0]
-def ended(self):
-    path = f"{name}-{self._state.pass_number}-{self._ranks.rank}.pt"
-    torch.save([tensor.clone() for tensor in self._state.all_tensors()], path)
-    end(self)
-def counted(self, number):
-    count[0] += 1
-    if count[0] == at and os.environ.get("RANK") == "1":  # the signal reaches one of them first
-        os.kill(os.getpid(), signal.SIGTERM)
-    begin(self, number)
-session.Session.end = ended
-Iteration.begin = counted
-sys.exit(cli.main(["--config", name + ".json"]))
+def child(name, at, variables, log):
+    process = os.fork()
+    if process:
+        return process
+    signal.alarm(300)  # who waits for another in vain
+    os.environ.update(variables)
+    for number in (1, 2):
+        os.dup2(log, number)
+    end, begin, count = session.Session.end, Iteration.begin, [0]
+    def ended(self):
+        path = f"{name}-{self._state.pass_number}-{self._ranks.rank}.pt"
+        torch.save([tensor.clone() for tensor in self._state.all_tensors()], path)
+        end(self)
+    def counted(self, number):
+        count[0] += 1
+        if count[0] == at and os.environ.get("RANK") == "1":  # the signal reaches one of them first
+            os.kill(os.getpid(), signal.SIGTERM)
+        begin(self, number)
+    session.Session.end = ended
+    Iteration.begin = counted
+    code = cli.main(["--config", name + ".json"])
+    sys.stdout.flush()
+    os._exit(code)
+
+with open(os.devnull, "w") as nowhere:
+    spoken, sys.stdout = sys.stdout, nowhere
+    assert cli.main(["--config", "warm.json"]) == 0
+    sys.stdout = spoken
+for line in sys.stdin:
+    name, at, given = json.loads(line)
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    logs = [os.open(f"{name}-{rank}.log", flags) for rank in range(len(given))]
+    begun = [child(name, at, one, log) for one, log in zip(given, logs)]
+    codes = [os.waitstatus_to_exitcode(os.waitpid(one, 0)[1]) for one in begun]
+    print(json.dumps(codes), flush=True)
 """
 
 Start = Callable[..., list[tuple[int, str]]]
 
 
 @pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
+def start(
+    tmp_path_factory: pytest.TempPathFactory, write_small_sample: Callable[[Path], None]
+) -> Iterator[Start]:
     """Runs a configuration in so many processes; exit code and output of each."""
+    if not hasattr(os, "fork"):
+        pytest.skip("the processes are forked")
     folder = tmp_path_factory.mktemp("ranks")
-    write_sample(folder)
+    write_small_sample(folder)
 
     def started(name: str, processes: int, at: int = 0, **changes: object) -> list[tuple[int, str]]:
         config = Config(
@@ -84,35 +109,41 @@ def start(tmp_path_factory: pytest.TempPathFactory) -> Start:
             ),
         )
         (folder / f"{name}.json").write_text(json.dumps({**config.to_json(), **changes}))
+        if not processes:
+            return []
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
-        running = []
-        for rank in range(processes):
-            environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-            if processes > 1:
-                environment |= {
-                    "RANK": str(rank),
-                    "LOCAL_RANK": str(rank),
-                    "WORLD_SIZE": str(processes),
-                    "MASTER_ADDR": "127.0.0.1",
-                    "MASTER_PORT": str(port),
-                }
-            running.append(
-                subprocess.Popen(
-                    [sys.executable, "-c", PROGRAM, name, str(at)],
-                    cwd=folder,
-                    env=environment,
-                    stdout=subprocess.PIPE,
-                    stderr=subprocess.STDOUT,
-                    text=True,
-                )
-            )
-        outputs = [one.communicate(timeout=300)[0] for one in running]
-        return [(one.returncode, text) for one, text in zip(running, outputs, strict=True)]
+        variables = [
+            {
+                "RANK": str(rank),
+                "LOCAL_RANK": str(rank),
+                "WORLD_SIZE": str(processes),
+                "MASTER_ADDR": "127.0.0.1",
+                "MASTER_PORT": str(port),
+            }
+            for rank in range(processes)
+        ]
+        given = variables if processes > 1 else [{}]
+        print(json.dumps([name, at, given]), file=driver.stdin, flush=True)
+        codes = json.loads(driver.stdout.readline())
+        texts = [(folder / f"{name}-{rank}.log").read_text() for rank in range(processes)]
+        return list(zip(codes, texts, strict=True))
 
-    started.folder = folder  # type: ignore[attr-defined]
-    return started
+    started("warm", 0)
+    # Threads do not survive a fork, so there are none.
+    alone = {"OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "1", "NUMBA_THREADING_LAYER": "workqueue"}
+    with subprocess.Popen(
+        [sys.executable, "-c", PROGRAM],
+        cwd=folder,
+        env={**os.environ, **alone},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as driver:
+        assert driver.stdin is not None and driver.stdout is not None
+        started.folder = folder  # type: ignore[attr-defined]
+        yield started
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ def tiny(sample: Path) -> Callable[..., Config]:
 
     def make(**changes: Any) -> Config:
         ours = Extensions(
-            light_res=32,
+            light_res=16,
             validation_views=2,
             uv_timeout=0,
             hashgrid_size_log2=10,

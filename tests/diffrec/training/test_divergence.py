@@ -222,11 +222,12 @@ Run = Callable[..., tuple[Reconstruction, list[str]]]
 def run(sample: Path, tmp_path: Path) -> Run:
     def reconstructed(**changes: Any) -> tuple[Reconstruction, list[str]]:
         ours = Extensions(
-            light_res=32,
+            light_res=16,
             validation_views=2,
             uv_timeout=0,
             hashgrid_size_log2=10,
             checkpoint_interval=10,
+            asset=(),
         )
         config = Config(
             ref_mesh=str(sample / "sample.obj"),

@@ -23,7 +23,7 @@ from nvdiffrec_contract.errors import UserError
 pytestmark = pytest.mark.usefixtures("read_once")
 
 Run = Callable[..., tuple[Reconstruction, list[str]]]
-OWN = Extensions(asset=(), light_res=32, validation_views=2, uv_timeout=0)
+OWN = Extensions(asset=(), light_res=16, validation_views=2, uv_timeout=0, hashgrid_size_log2=10)
 DEVICES = ("cpu", "cuda") if torch.cuda.is_available() else ("cpu",)
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,25 +19,26 @@ from nvdiffrec_tops.cli import main
 SETTINGS = {
     "iter": "3",
     "train_res": "[32, 32]",
-    "dmtet_grid": "16",
+    "dmtet_grid": "12",
     "texture_res": "[64, 64]",
     "diffrec.light_res": "16",
     "diffrec.validation_views": "2",
+    "diffrec.hashgrid_size_log2": "10",
     "diffrec.asset": "[]",
 }
 NVIDIA_SMI = "#!/bin/sh\nprintf '0\\n1\\n'\n"
 
 
 @pytest.fixture
-def project(tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def project(
+    tmp_path: Path,
+    root: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    write_small_sample: Callable[[Path], None],
+) -> Path:
     """A shared folder with the scene and three small configurations."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    subprocess.run(
-        [sys.executable, "-m", "diffrec.sample", str(tmp_path / "sample")],
-        check=True, capture_output=True,
-    )  # fmt: skip
-    for old in (tmp_path / "sample").glob("*.json"):
-        old.unlink()
+    write_small_sample(tmp_path / "sample")
     for name in ("a", "b", "c"):
         document = {"ref_mesh": "sample.obj", "envmap": "sky.hdr", "validate": True}
         (tmp_path / f"sample/sample_{name}.json").write_text(json.dumps(document))
@@ -129,7 +130,7 @@ def test_a_lost_machines_training_goes_on_from_its_checkpoint(
     standin: Any, project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     farm = standin(2, folders={"linux": "/"}, environment={"PATH": os.environ["PATH"]})
-    more = {"iter": "40", "diffrec.checkpoint_interval": "5", "diffrec.checkpoint_seconds": "0"}
+    more = {"iter": "20", "diffrec.checkpoint_interval": "5", "diffrec.checkpoint_seconds": "0"}
     scene = words(project, "sample_a.json", "out", {**SETTINGS, **more})
     lost: list[str] = []
 

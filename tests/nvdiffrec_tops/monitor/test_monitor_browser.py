@@ -8,7 +8,7 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,12 +41,14 @@ class Trained:
 
 
 @pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+def trained(
+    tmp_path_factory: pytest.TempPathFactory, write_small_sample: Callable[[Path], None]
+) -> Trained:
     from diffrec import Progress, train
-    from diffrec.sample import CONFIGURATION, write_sample
+    from diffrec.sample import CONFIGURATION
 
     place = tmp_path_factory.mktemp("training")
-    write_sample(place / "sample")
+    write_small_sample(place / "sample")
     configuration = {
         **CONFIGURATION,
         "ref_mesh": str(place / "sample" / "sample.obj"),

@@ -15,7 +15,7 @@ FIELDS = {
     "ref_mesh": "data/bob/bob_tri.obj", "envmap": "data/irrmaps/light.hdr", "iter": 2, "batch": 1,
     "train_res": [32, 32], "texture_res": [32, 32], "dmtet_grid": 32, "validate": False,
     "background": "white", "display_interval": 0, "learning_rate": [0.03, 0.003], "out_dir": "bob",
-    "diffrec": {"light_res": 16},
+    "diffrec": {"light_res": 16, "hashgrid_size_log2": 10, "validation_views": 1},
 }  # fmt: skip
 
 

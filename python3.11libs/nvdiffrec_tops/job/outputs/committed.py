@@ -10,7 +10,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -91,11 +91,16 @@ def _above(path: str) -> list[str]:
     return [str(folder) for folder in Path(os.path.abspath(path)).parents]
 
 
-def _home(path: str) -> tuple[str, str] | None:
-    """The output folder of the job that answers for a file, and the file's name below it."""
+def _names(path: str) -> Iterator[tuple[str, str]]:
+    """Each folder above a file, the nearest first, and the file's name below it, with slashes."""
     whole = os.path.abspath(path)
     for folder in _above(path):
-        name = whole[len(folder) :].lstrip(os.sep).replace(os.sep, "/")
+        yield folder, whole[len(folder) :].lstrip(os.sep).replace(os.sep, "/")
+
+
+def _home(path: str) -> tuple[str, str] | None:
+    """The output folder of the job that answers for a file, and the file's name below it."""
+    for folder, name in _names(path):
         if name in _journal(folder) or name in _entries(folder):
             return folder, name
         if name == result.NAME and result.read(folder) is not None:
@@ -105,9 +110,7 @@ def _home(path: str) -> tuple[str, str] | None:
 
 def _data_set(path: str) -> str | None:
     """The data set whose preparation answers for a file."""
-    whole = os.path.abspath(path)
-    for folder in _above(path):
-        name = os.path.relpath(whole, folder).replace(os.sep, "/")
+    for folder, name in _names(path):
         if name in _PREPARED and prepared.read(folder):
             return folder
     return None
