@@ -17,8 +17,8 @@ def keep() -> bool:
     a command that makes many large arrays and ends soon. Whether it does: other libraries have no
     such choice.
 
-    Else each array of some megabytes is new memory, which the kernel fills with zeros: a quarter
-    of the processors' time of exporting a large result.
+    Else each array of some megabytes is new memory, which the kernel fills with zeros: a third of
+    the kernel's time in exporting a large result.
     """
     choose = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
     if choose is None:
