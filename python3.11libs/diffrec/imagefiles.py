@@ -92,7 +92,7 @@ def write_png(path: Path, image: Tensor) -> None:
 
 def png(image: Tensor, bits: int = 8) -> bytes:
     """A PNG file of [H, W, 1, 3 or 4] in [0, 1], 8 or 16 bits per channel, as it is."""
-    pixels = _levels(image) if bits == 8 else _steps(image, 65535).numpy().astype(np.uint16)
+    pixels = _levels(image) if bits == 8 else _steps(image, 65535).cpu().numpy().astype(np.uint16)
     done, data = cv2.imencode(".png", _stored(pixels))
     if not done:
         raise ImageError("a picture cannot be encoded as PNG")
@@ -100,12 +100,12 @@ def png(image: Tensor, bits: int = 8) -> bytes:
 
 
 def _levels(image: Tensor) -> Any:
-    return _steps(image, 255).to(torch.uint8).numpy()
+    return _steps(image, 255).to(torch.uint8).cpu().numpy()
 
 
 def _steps(image: Tensor, most: int) -> Tensor:
-    """Whole numbers up to `most` of values in [0, 1], on the processor."""
-    return image.detach().float().clamp(0, 1).mul_(most).round_().cpu()
+    """Whole numbers up to `most` of values in [0, 1]."""
+    return image.detach().float().clamp(0, 1).mul_(most).round_()
 
 
 def _stored(pixels: NDArray[Any]) -> NDArray[Any]:
