@@ -15,7 +15,8 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)
 
 def linear_to_srgb(linear: Tensor) -> Tensor:
     """12.92 x up to 0.0031308, else 1.055 x^(1/2.4) - 0.055; the slope is finite everywhere."""
-    bright = linear.clamp_min(0.0031308).pow(1 / 2.4) * 1.055 - 0.055
+    # In place, for large pictures; no gradient asks for what is overwritten.
+    bright = linear.clamp_min(0.0031308).pow(1 / 2.4).mul_(1.055).sub_(0.055)
     return torch.where(linear <= 0.0031308, linear * 12.92, bright)
 
 

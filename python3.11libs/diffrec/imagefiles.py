@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, ParamSpec
+from typing import Any, ParamSpec, TypeVar
 
 import cv2
 import numpy as np
@@ -25,6 +25,9 @@ from nvdiffrec_contract.failure import EXIT_USAGE
 from nvdiffrec_contract.files import replace_file
 
 P = ParamSpec("P")
+T = TypeVar("T")
+Decode = Callable[[Path], NDArray[Any]]
+"""Reads the pixels of a file, as `decoding.read` does."""
 
 # Radiance files hold a shared exponent; above this they would overflow half precision readers.
 BRIGHTEST = 65504.0
@@ -38,15 +41,21 @@ class ImageError(DiffrecError):
     exit_code = EXIT_USAGE
 
 
-def read_linear(path: Path) -> Tensor:
-    """An 8- or 16-bit picture as stored, [H, W, 3 or 4] in [0, 1]. Raises ImageError."""
-    pixels, most = _of_whole_numbers(path)
+def read_linear(path: Path, decode: Decode = decoding.read) -> Tensor:
+    """An 8- or 16-bit picture as stored, [H, W, 3 or 4] in [0, 1]. Raises ImageError.
+
+    `decode`: what reads its pixels.
+    """
+    pixels, most = _of_whole_numbers(path, decode)
     return torch.from_numpy(pixels.astype(np.float32)).div_(most)
 
 
-def read_srgb(path: Path) -> Tensor:
-    """An sRGB picture made linear, [H, W, 3 or 4]; alpha is linear already. Raises ImageError."""
-    pixels, most = _of_whole_numbers(path)
+def read_srgb(path: Path, decode: Decode = decoding.read) -> Tensor:
+    """An sRGB picture made linear, [H, W, 3 or 4]; alpha is linear already. Raises ImageError.
+
+    `decode`: what reads its pixels.
+    """
+    pixels, most = _of_whole_numbers(path, decode)
     # By a table: of large pictures, temporaries of the formula would be most of the memory.
     table = srgb_to_linear(torch.arange(most + 1) / most).numpy()
     image = table[pixels]
@@ -55,9 +64,9 @@ def read_srgb(path: Path) -> Tensor:
     return torch.from_numpy(image)
 
 
-def _of_whole_numbers(path: Path) -> tuple[NDArray[Any], int]:
+def _of_whole_numbers(path: Path, decode: Decode) -> tuple[NDArray[Any], int]:
     """The pixels as stored, and the largest number that one could hold."""
-    pixels = _read(path)
+    pixels = _read(path, decode)
     if pixels.dtype not in (np.uint8, np.uint16):
         raise ImageError(f"{path} holds {pixels.dtype} values; an 8- or 16-bit picture is needed")
     return pixels, int(np.iinfo(pixels.dtype).max)
@@ -83,21 +92,30 @@ def write_png(path: Path, image: Tensor) -> None:
 
 def png(image: Tensor, bits: int = 8) -> bytes:
     """A PNG file of [H, W, 1, 3 or 4] in [0, 1], 8 or 16 bits per channel, as it is."""
-    if bits == 8:
-        pixels = _levels(image)
-    else:
-        pixels = image.detach().float().clamp(0, 1).mul(65535).round().cpu().numpy()
-        pixels = pixels.astype(np.uint16)
-    if pixels.shape[2] >= 3:
-        pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
-    done, data = cv2.imencode(".png", np.ascontiguousarray(pixels))
+    pixels = _levels(image) if bits == 8 else _steps(image, 65535).cpu().numpy().astype(np.uint16)
+    done, data = cv2.imencode(".png", _stored(pixels))
     if not done:
         raise ImageError("a picture cannot be encoded as PNG")
     return bytes(data.tobytes())
 
 
 def _levels(image: Tensor) -> Any:
-    return image.detach().float().clamp(0, 1).mul(255).round().to(torch.uint8).cpu().numpy()
+    return _steps(image, 255).to(torch.uint8).cpu().numpy()
+
+
+def _steps(image: Tensor, most: int) -> Tensor:
+    """Whole numbers up to `most` of values in [0, 1]."""
+    return image.detach().float().clamp(0, 1).mul_(most).round_()
+
+
+def _stored(pixels: NDArray[Any]) -> NDArray[Any]:
+    """Pixels in OpenCV's order of channels."""
+    channels = pixels.shape[2]
+    if channels < 3:
+        return np.ascontiguousarray(pixels)
+    way = cv2.COLOR_RGB2BGR if channels == 3 else cv2.COLOR_RGBA2BGRA
+    stored: NDArray[Any] = cv2.cvtColor(np.ascontiguousarray(pixels), way)
+    return stored
 
 
 class PictureWriter:
@@ -109,7 +127,7 @@ class PictureWriter:
 
     def __init__(self, threads: int = 8) -> None:
         self._pool = ThreadPoolExecutor(min(threads, os.cpu_count() or 1))
-        self._written: list[Future[None]] = []
+        self._written: list[Future[Any]] = []
 
     def write_png(self, path: Path, image: Tensor) -> None:
         """As the function of that name; `image` may change once this has returned."""
@@ -119,9 +137,16 @@ class PictureWriter:
         """As the function of that name; `image` may change once this has returned."""
         self.do(write_pixels, path, _radiance(image))
 
-    def do(self, work: Callable[P, None], *given: P.args, **named: P.kwargs) -> None:
-        """Call `work`, which makes and writes a picture, on one of the threads."""
-        self._written.append(self._pool.submit(work, *given, **named))
+    def do(self, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> Future[T]:
+        """Call `work`, which makes and writes a picture or what goes with some, on a thread."""
+        outcome = self._pool.submit(work, *given, **named)
+        self._written.append(outcome)
+        return outcome
+
+    def wait(self) -> None:
+        """Return when all that was given until now is done; raises the first error, as leaving."""
+        for one in self._written:
+            one.result()
 
     def __enter__(self) -> PictureWriter:
         return self
@@ -129,8 +154,7 @@ class PictureWriter:
     def __exit__(self, kind: object, *_rest: object) -> None:
         self._pool.shutdown(wait=True)
         if kind is None:
-            for one in self._written:
-                one.result()
+            self.wait()
 
 
 def own_or(writer: PictureWriter | None) -> contextlib.AbstractContextManager[PictureWriter]:
@@ -147,18 +171,17 @@ def _radiance(image: Tensor) -> Any:
     return image.detach().float().clamp(0, BRIGHTEST).cpu().numpy()
 
 
-def _read(path: Path) -> NDArray[Any]:
+def _read(path: Path, decode: Decode = decoding.read) -> NDArray[Any]:
     try:
-        return decoding.read(Path(path))
+        return decode(Path(path))
     except decoding.UndecodedError as error:
         raise ImageError(str(error), error.cure) from None
 
 
 def write_pixels(path: Path, pixels: NDArray[Any]) -> None:
     """Write [H, W, 3 or 4] as the file's suffix says, values as they are. Raises ImageError."""
-    order = [2, 1, 0, 3][: pixels.shape[2]]
     try:
-        done, data = cv2.imencode(path.suffix, np.ascontiguousarray(pixels[..., order]))
+        done, data = cv2.imencode(path.suffix, _stored(pixels))
     except cv2.error:
         done = False
     if not done:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
+from diffrec.export.beginning import Beginning
 from nvdiffrec_contract import exporting, layout
 from nvdiffrec_contract.errors import UserError
 
@@ -21,23 +24,43 @@ def parser() -> argparse.ArgumentParser:
     return result
 
 
+def _load_usd() -> None:
+    """Load USD while there are no threads, for the reason that `formats` says."""
+    with contextlib.suppress(ImportError):  # told of when it is to write
+        from pxr import Gf, Kind, Sdf, Usd, UsdGeom, UsdLux, UsdMedia, UsdShade, UsdUtils, Vt  # noqa: F401
+
+
+def _load_compiler() -> None:
+    """Have Numba load what it loads for its first function, which takes a second."""
+    from numba import njit
+
+    njit(lambda: None)()
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Export one result; 0 on success, 1 for a mistake that the message names."""
     asked = parser().parse_args(argv)
+    result = asked.result.absolute()
+    begun = Beginning(result)
+    if {"usd", "usdz"} & {*asked.formats}:
+        _load_usd()
+    begun.decode_pictures()
 
     from diffrec.asset import photographs, upright
     from diffrec.asset.names import asset_name  # PyTorch takes seconds: not for --help
     from diffrec.asset.source import read_source
     from diffrec.asset.write import write_asset
 
-    result = asked.result.absolute()
     name = asset_name(result.name if asked.name is None else asked.name)
     if asked.name not in (None, name):
         print(f"The asset is called {name}: other characters are not known everywhere")
+    aside = ThreadPoolExecutor(1)
+    aside.submit(_load_compiler)  # while the mesh is read; it is needed soon after
+    aside.shutdown(wait=False)
     folder = asked.out or result / layout.ASSET
     try:
         seen = photographs.recorded(result, print) if asked.cameras else None
-        source = read_source(result)
+        source = read_source(result, begun)
         turn = upright.read(result)
         if turn is not None:
             source = upright.turned(source, turn)

@@ -52,13 +52,10 @@ def maps_of(source: Source, vertices: Vertices, tangents: Doubles) -> Maps:
     texels = under(source.normal)
     world = in_world(source.normal, source.mesh, texels)
     normal = in_mikktspace(world, source.mesh, vertices, tangents, texels)
-    images = (source.kd, source.ks, normal)
-    if len({image.shape for image in images}) == 1:
-        # Together: what is known is the same in all.
-        together = dilated(torch.cat(images, dim=2), texels).cpu()
-        kd, ks, normal = torch.split(together, 3, dim=2)
-    else:
-        kd, ks, normal = (dilated(image, under(image)).cpu() for image in images)
+    del world
+    kd, ks, normal = (
+        dilated(image, under(image)).cpu() for image in (source.kd, source.ks, normal)
+    )
     normal = functional.normalize(normal, dim=2)
     occlusion, roughness, metalness = torch.split(ks.clamp(0, 1), 1, dim=2)
     is_open = 1 - occlusion

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from diffrec.asset.source import AssetError
-from diffrec.data.load import load_views
 from diffrec.data.views import ImageViews
 from nvdiffrec_contract import jsonfiles, layout
 from nvdiffrec_contract.configuration import from_mapping
@@ -72,6 +71,8 @@ def recorded(result: Path, log: Callable[[str], None]) -> tuple[ImageViews, Imag
         AssetError: the folder does not say, or there were no photographs.
         UserError: the configuration or the data set cannot be read.
     """
+    from diffrec.data.load import load_views  # readers of all formats: only where it is asked for
+
     path = result / RECORD
     if not path.is_file():
         raise AssetError(

@@ -11,6 +11,7 @@ from torch import Tensor
 from diffrec import imagefiles
 from diffrec.errors import DiffrecError
 from diffrec.export import probe, textures
+from diffrec.export.beginning import Beginning
 from diffrec.geometry.mesh import Mesh
 from diffrec.textured_mesh import load_obj
 from nvdiffrec_contract import layout
@@ -66,14 +67,19 @@ def source_of(
     return Source(mesh.detach(), kd, ks, normal, sky, known)
 
 
-def read_source(result: Path) -> Source:
+def read_source(result: Path, begun: Beginning | None = None) -> Source:
     """The final mesh of an output folder, or the mesh in the folder itself.
+
+    Args:
+        result: the folder.
+        begun: what was begun of it.
 
     Raises:
         AssetError: there is no mesh, or it cannot carry textures.
         DiffrecError: a file of it is missing or damaged.
     """
-    folder = next((one for one in (result / layout.FINAL, result) if _has_mesh(one)), None)
+    begun = begun or Beginning(result)
+    folder = begun.folder
     if folder is None:
         raise AssetError(
             f"{result} has no {layout.FINAL}/mesh.obj: no training has ended there"
@@ -87,10 +93,11 @@ def read_source(result: Path) -> Source:
     known = folder / textures.AMBIENT
     with ThreadPoolExecutor() as pool:  # pictures are decoded while the mesh is read
         reading = (
-            pool.submit(imagefiles.read_srgb, kd),
-            pool.submit(imagefiles.read_linear, ks),
-            pool.submit(imagefiles.read_linear, normal),
+            pool.submit(imagefiles.read_srgb, kd, begun.pixels),
+            pool.submit(imagefiles.read_linear, ks, begun.pixels),
+            pool.submit(imagefiles.read_linear, normal, begun.pixels),
         )
+        begun.wait_for_mesh()
         mesh = load_obj(path).mesh
     if mesh.texcoords is None:
         raise AssetError(f"{path} has no texture coordinates: there is nothing to put textures on")
@@ -98,7 +105,3 @@ def read_source(result: Path) -> Source:
     ambient = imagefiles.read_linear(known)[..., :1] if known.is_file() else None
     albedo, channels, bumps = (one.result()[..., :3] for one in reading)
     return source_of(mesh, albedo, channels, bumps * 2 - 1, light, ambient)
-
-
-def _has_mesh(folder: Path) -> bool:
-    return (folder / "mesh.obj").is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -16,6 +17,8 @@ from diffrec.materials.bake import nearest_covered
 from diffrec.ops.interpolate import barycentrics, interpolate
 from diffrec.ops.rasterize import covered_pixels, rasterize
 
+PART = 1 << 19
+"""Texels that are worked on at once: what is made of them in between stays small."""
 SHARE = 0.02
 """How much the larger block counts in a block's background, as a share of the block's texels.
 Measured on the sample: the least for which mip 3 to 6 all come nearer to what they stand for."""
@@ -59,12 +62,20 @@ def texels_of(mesh: Mesh, resolution: tuple[int, int]) -> Texels:
     raster = rasterize(clip, mesh.texcoord_triangles, resolution)
     covered = covered_pixels(raster)
     bary = barycentrics(clip, mesh.texcoord_triangles, raster, covered)
-    inside = torch.zeros(1, 1, *resolution, device=covered.device)
-    inside.view(-1)[covered] = 1
-    used = functional.max_pool2d(inside, 3, stride=1, padding=1)[0, 0] > 0
+    inside = torch.zeros(resolution, dtype=torch.bool, device=covered.device)
+    inside.view(-1)[covered] = True
+    used = _with_neighbours(inside)
     triangle = raster.triangle.view(-1)[covered].long()
-    weight = torch.maximum(inside[0, 0], BESIDE * used.float())
+    weight = torch.maximum(inside.float(), BESIDE * used.float())
     return Texels(resolution, covered, triangle, bary, used, weight)
+
+
+def _with_neighbours(inside: Tensor) -> Tensor:
+    """Where something of [H, W] is true in the 3 x 3 texels around."""
+    rows = functional.pad(inside, (1, 1, 0, 0))
+    rows = rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
+    columns = functional.pad(rows, (0, 0, 1, 1))
+    return columns[:-2] | columns[1:-1] | columns[2:]
 
 
 def dilated(image: Tensor, texels: Texels) -> Tensor:
@@ -89,8 +100,9 @@ def filled(image: Tensor, known: Tensor, weight: Tensor | None = None) -> Tensor
     unknown = (~known.reshape(-1)).nonzero()[:, 0]
     width = known.shape[1]
     row, column = unknown // width // 2, unknown % width // 2
+    place = row * background.shape[1] + column
     result = image.reshape(-1, image.shape[2]).clone()
-    result[unknown] = background[row, column]
+    result.index_copy_(0, unknown, background.flatten(0, 1).index_select(0, place))
     return result.reshape(image.shape)
 
 
@@ -102,18 +114,23 @@ def _background(total: Tensor, weight: Tensor, level: int) -> Tensor:
     height, width = weight.shape[2:]
     if max(height, width) == 1:
         return total / weight
-    right, below = width % 2, height % 2
-    halved = [
-        4 * functional.avg_pool2d(functional.pad(one, (0, right, 0, below)), 2)
-        for one in (total, weight)
-    ]
-    coarse = _background(halved[0], halved[1], level + 1)
+    coarse = _background(_halved(total), _halved(weight), level + 1)
     if level == 0:
         return coarse
     spread = functional.interpolate(coarse, scale_factor=2, mode="nearest")
     spread = spread[..., :height, :width]
     share = SHARE * 4.0**level
     return (total + share * spread) / (weight + share)
+
+
+def _halved(image: Tensor) -> Tensor:
+    """Sums of the 2 x 2 texels of [1, C, H, W]."""
+    height, width = image.shape[2:]
+    if height % 2 or width % 2:
+        image = functional.pad(image, (0, width % 2, 0, height % 2))
+    upper, lower = image[..., ::2, :], image[..., 1::2, :]
+    total = upper[..., ::2] + upper[..., 1::2]
+    return total.add_(lower[..., ::2]).add_(lower[..., 1::2])
 
 
 @torch.no_grad()
@@ -127,18 +144,25 @@ def in_world(normal: Tensor, mesh: Mesh, texels: Texels) -> Tensor:
         return functional.normalize(normal, dim=2)
     assert mesh.normals is not None and mesh.normal_triangles is not None
     assert mesh.tangents is not None and mesh.tangent_triangles is not None
-    faces, bary = texels.triangle, texels.bary
-    smooth = interpolate(mesh.normals, mesh.normal_triangles, faces, bary)
-    trained = interpolate(mesh.tangents, mesh.tangent_triangles, faces, bary)
-    up = functional.normalize(smooth, dim=1)
-    along = functional.normalize(trained - up * (trained * up).sum(1, keepdim=True), dim=1)
-    read, nearest = texels.read
     found = normal.reshape(-1, 3).clone()
-    x, y, z = torch.split(found[read], 1, dim=1)
-    across = torch.linalg.cross(up, along)
-    # Sums, not a product of matrices: of millions of small ones that takes far longer.
-    found[read] = x * along[nearest] + y * across[nearest] + z * up[nearest]
+    for read, faces, bary in _parts(texels):
+        smooth = interpolate(mesh.normals, mesh.normal_triangles, faces, bary)
+        trained = interpolate(mesh.tangents, mesh.tangent_triangles, faces, bary)
+        up = functional.normalize(smooth, dim=1)
+        along = functional.normalize(trained - up * (trained * up).sum(1, keepdim=True), dim=1)
+        across = torch.linalg.cross(up, along)
+        x, y, z = torch.split(found.index_select(0, read), 1, dim=1)
+        # Sums, not a product of matrices: of millions of small ones that takes far longer.
+        found.index_copy_(0, read, x * along + y * across + z * up)
     return found.reshape(normal.shape)
+
+
+def _parts(texels: Texels) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """The texels that are read, part by part: their flat indices [P], and the triangles [P] and
+    places there [P, 3] of the nearest covered ones."""
+    for read, nearest in zip(*(torch.split(one, PART) for one in texels.read), strict=True):
+        # Far faster than indices in brackets.
+        yield read, texels.triangle.index_select(0, nearest), texels.bary.index_select(0, nearest)
 
 
 @torch.no_grad()
@@ -160,23 +184,22 @@ def in_mikktspace(
     if texels.covered.numel() == 0:
         return functional.normalize(world, dim=2)
     assert mesh.normals is not None and mesh.normal_triangles is not None
-    faces, bary = texels.triangle, texels.bary
-    smooth = interpolate(mesh.normals, mesh.normal_triangles, faces, bary)
     corners = torch.from_numpy(tangents).to(world).reshape(-1, 4)
     own = torch.arange(len(corners), device=world.device).reshape(-1, 3)
-    tangent = interpolate(corners, own, faces, bary)
-    across = tangent[:, :3]
-    bitangent = torch.sign(tangent[:, 3:]) * torch.linalg.cross(smooth, across)
-    read, nearest = texels.read
     turned = world.reshape(-1, 3).clone()
-    turned[read] = _coordinates(turned[read], across, bitangent, smooth, nearest)
+    for read, faces, bary in _parts(texels):
+        smooth = interpolate(mesh.normals, mesh.normal_triangles, faces, bary)
+        tangent = interpolate(corners, own, faces, bary)
+        across = tangent[:, :3]
+        bitangent = torch.sign(tangent[:, 3:]) * torch.linalg.cross(smooth, across)
+        here = _coordinates(turned.index_select(0, read), across, bitangent, smooth)
+        turned.index_copy_(0, read, here)
     return functional.normalize(turned, dim=1).reshape(world.shape)
 
 
-def _coordinates(vector: Tensor, x: Tensor, y: Tensor, z: Tensor, which: Tensor) -> Tensor:
-    """A positive multiple of the coordinates of vectors [P, 3] along axes of any angles: those of
-    the rows `which` [P] of x, y and z."""
+def _coordinates(vector: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
+    """A positive multiple of the coordinates of vectors [P, 3] along axes [P, 3] of any angles."""
     sides = (torch.linalg.cross(y, z), torch.linalg.cross(z, x), torch.linalg.cross(x, y))
     turned = torch.sign((x * sides[0]).sum(1, keepdim=True))
-    along = [(vector * (turned * side)[which]).sum(1, keepdim=True) for side in sides]
+    along = [(vector * (turned * side)).sum(1, keepdim=True) for side in sides]
     return torch.cat(along, dim=1)

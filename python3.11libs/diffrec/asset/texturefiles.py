@@ -77,11 +77,11 @@ class TextureFiles:
     ) -> dict[str, str]:
         """Write a normal map [H, W, 3] with +y and with -y; the files by what they hold."""
         flipped = torch.tensor([1.0, -1.0, 1.0])
-        up = self._put(name, "normal_raw", lambda: normal * 0.5 + 0.5, writer, precise=True)
+        up = self._put(name, "normal_raw", lambda: normal.mul(0.5).add_(0.5), writer, precise=True)
         down = self._put(
             name,
             "normal_directx_raw",
-            lambda: normal * flipped * 0.5 + 0.5,
+            lambda: (normal * flipped).mul_(0.5).add_(0.5),
             writer,
             precise=True,
         )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from diffrec import imagefiles
 from diffrec.asset.asset import Asset, detail_name
@@ -15,7 +16,7 @@ from diffrec.asset.detail import levels_of
 from diffrec.asset.formats import formats
 from diffrec.asset.maps import enlarged, maps_of
 from diffrec.asset.mikktspace import corner_tangents
-from diffrec.asset.picture import pictures
+from diffrec.asset.picture import THUMBNAIL, pictures
 from diffrec.asset.source import AssetError, Source
 from diffrec.asset.texturefiles import TextureFiles
 from diffrec.asset.vertices import vertices_of
@@ -93,40 +94,51 @@ def _made(
             files.write_normals(detail_name(name, number), level.normal, writer)
             for number, level in enumerate(levels, 1)
         ]
+        asset = Asset(
+            name=name,
+            folder=folder,
+            mesh=source.mesh.to("cpu"),
+            vertices=vertices,
+            tangents=tangents,
+            maps=maps,
+            textures=textures,
+            thumbnail=THUMBNAIL,
+            log=log,
+        )
+        details = tuple(
+            asset.detail(number, level, files)
+            for number, (level, files) in enumerate(zip(levels, coarser, strict=True), 1)
+        )
+        asset = replace(asset, details=details)
+        known = formats()
+        outcomes = {
+            one: writer.do(_exported, known[one], asset)
+            for one in dict.fromkeys(chosen)
+            if known[one].BESIDE
+        }
         shown = pictures(source, folder, name, turntable)
+    exported = {one: outcome.result() for one, outcome in outcomes.items()}
     log(
         f"Asset {name}: {maps.density:.0f} texels along a unit, textures of "
         f"{maps.albedo.shape[1]} x {maps.albedo.shape[0]}"
     )
-    asset = Asset(
-        name=name,
-        folder=folder,
-        mesh=source.mesh.to("cpu"),
-        vertices=vertices,
-        tangents=tangents,
-        maps=maps,
-        textures=textures,
-        thumbnail=shown[0] if shown else None,
-        log=log,
-    )
-    details = tuple(
-        asset.detail(number, level, files)
-        for number, (level, files) in enumerate(zip(levels, coarser, strict=True), 1)
-    )
-    asset = replace(asset, details=details)
     made = [*textures.values(), *(path for files in coarser for path in files.values()), *shown]
-    known = formats()
-    for one in chosen:
-        missing = _missing(known[one].PACKAGE)
-        if missing is None:
-            made += known[one].export(asset)
-        else:
+    for one in dict.fromkeys(chosen):
+        written, missing = exported.get(one) or _exported(known[one], asset)
+        made += written
+        if missing is not None:
             label = known[one].LABEL.format(name=name)
             log(
                 f"Warning: {label} is not written: the package {missing} is not installed in this "
                 f"environment; python -m pip install {missing}, then nvdiffrec-tops export"
             )
     return made
+
+
+def _exported(one: Any, asset: Asset) -> tuple[list[str], str | None]:
+    """The files that a format has written, and the package that it lacks to write any."""
+    missing = _missing(one.PACKAGE)
+    return ([] if missing else one.export(asset)), missing
 
 
 def _missing(package: tuple[str, str] | None) -> str | None:

@@ -38,6 +38,37 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
         yield begun, waiting
 
 
+def blocks(path: Path, size: int) -> Iterator[tuple[int, bytes]]:
+    """The same lines, each with a line feed at its end: some `size` bytes of them at a time where
+    they stand in the file as they are, with the number of the first, and one by one elsewhere.
+
+    Raises:
+        OSError, ValueError: as `lines`.
+    """
+    with open_regular(path) as stream:
+        begin = stream.read(3)
+        stream.seek(3 if begin == codecs.BOM_UTF8 else 0)
+        number = 1
+        while begin[:2] not in _UTF16 and (block := stream.read(max(1, size))):
+            if not block.endswith(b"\n"):
+                rest = stream.readline(LONGEST + 1)
+                if len(rest) > LONGEST:
+                    raise ValueError(f"a line is longer than {LONGEST >> 20} MB")
+                block += rest
+            block = block.replace(b"\r\n", b"\n")
+            if b"\r" in block or b"\\\n" in block or block.endswith(b"\\"):
+                break
+            yield number, block if block.endswith(b"\n") else block + b"\n"
+            number += block.count(b"\n")
+        else:
+            if begin[:2] not in _UTF16:
+                return
+    # From the first line that was not given.
+    for one, line in lines(path):
+        if one >= number:
+            yield one, line + b"\n"
+
+
 def _raw(path: Path) -> Iterator[bytes]:
     with open_regular(path) as stream:
         begin = stream.read(3)

@@ -6,21 +6,21 @@ smoothing groups are passed over.
 
 from __future__ import annotations
 
+import math
 import re
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from operator import eq
 from pathlib import Path
 
 from diffrec.reference.errors import ObjError
-from diffrec.reference.lines import lines, text
+from diffrec.reference.lines import blocks, text
 
 MOST_MATERIALS = 1024
 MOST = 1 << 31
 """An index is below that."""
 RUN = 1 << 18
-"""Bytes of statements that are read at once, and one statement more at most."""
+"""Bytes that are read at once, and a line more at most."""
 FARTHEST = 1e30
 """What float32 cannot hold is as useless as an infinity."""
 
@@ -63,7 +63,7 @@ _SHAPES = (b"curv", b"curv2", b"surf", b"l", b"p")
 
 # Plain statements of a keyword, a line each.
 _PLAIN = {
-    keyword: re.compile(rb"(?:%s(?:[ \t]+%s){%d}[ \t]*(?:\n|$))+" % (keyword, word, count))
+    keyword: re.compile(rb"(?:%s(?:[ \t]+%s){%d}[ \t]*\n)+" % (keyword, word, count))
     for keyword, word, count in (
         (b"v", rb"[-+.0-9eE]+", 3),
         (b"vt", rb"[-+.0-9eE]+", 2),
@@ -99,6 +99,17 @@ def read_obj(path: Path) -> ObjFile:
     return found
 
 
+def latest() -> tuple[_Identity, ObjFile] | None:
+    """The file that was read last, for `remember` of another process; None where it changed."""
+    return _latest
+
+
+def remember(read: tuple[_Identity, ObjFile] | None) -> None:
+    """Take what another process has read for the file that was read last."""
+    global _latest
+    _latest = read
+
+
 def _identity(path: Path) -> _Identity | None:
     try:
         state = path.stat()
@@ -111,10 +122,19 @@ def _parsed(path: Path) -> ObjFile:
     found = ObjFile()
     number, line = 0, b""
     try:
-        for begin, run in _runs(path):
-            if not _taken_together(begin, run, found):
-                for number, line in run:  # noqa: B007
-                    _statement(line, found)
+        for first, block in blocks(path, RUN):
+            number, at = first - 1, 0
+            while at < len(block):
+                word = block[at : at + 2].rstrip()
+                plain = _PLAIN[word].match(block, at) if word in _PLAIN else None
+                end = plain.end() if plain else block.index(b"\n", at) + 1
+                if plain and _taken_together(word, plain[0], found):
+                    number += block.count(b"\n", at, end)
+                else:
+                    for line in block[at : end - 1].split(b"\n"):
+                        number += 1
+                        _statement(line, found)
+                at = end
     except OSError as error:
         raise ObjError(f"{path}: cannot read the mesh: {error.strerror or error}") from None
     except _WrongError as error:
@@ -132,8 +152,10 @@ def _parsed(path: Path) -> ObjFile:
         (found.texcoords, 2, "vt"),
         (found.normals, 3, "vn"),
     ):
-        bad = next((i for i, one in enumerate(values) if not abs(one) < FARTHEST), None)
-        if bad is not None:
+        if not all(map(math.isfinite, values)) or (
+            values and max(max(values), -min(values)) >= FARTHEST
+        ):
+            bad = next(i for i, one in enumerate(values) if not abs(one) < FARTHEST)
             raise ObjError(
                 f"{path}: {keyword} statement {bad // width + 1} holds a number that is not "
                 "finite; repair or export the mesh again"
@@ -152,30 +174,10 @@ def _parsed(path: Path) -> ObjFile:
     return found
 
 
-def _runs(path: Path) -> Iterator[tuple[bytes, list[tuple[int, bytes]]]]:
-    """The lines with their numbers, those with one keyword in a row together."""
-    last, run, size = b"", list[tuple[int, bytes]](), 0
-    for numbered in lines(path):
-        keyword = numbered[1][:2].rstrip()
-        if keyword != last or size > RUN:
-            if run:
-                yield last, run
-            last, run, size = keyword, [], 0
-        run.append(numbered)
-        size += len(numbered[1]) + 1
-    if run:
-        yield last, run
-
-
-def _taken_together(keyword: bytes, run: list[tuple[int, bytes]], found: ObjFile) -> bool:
+def _taken_together(keyword: bytes, block: bytes, found: ObjFile) -> bool:
     """Take plain statements of one keyword at once, which is far faster: vertices of plain numbers,
     and triangles whose corners are three numbers from 1 on, without a position twice. False, and
     nothing taken, of any other."""
-    if keyword not in _PLAIN:
-        return False
-    block = b"\n".join(line for _number, line in run)
-    if not _PLAIN[keyword].fullmatch(block):
-        return False
     words = block.replace(keyword, b" ").replace(b"/", b" ").split()
     if keyword != b"f":
         tables = {b"v": found.positions, b"vt": found.texcoords, b"vn": found.normals}
@@ -184,15 +186,15 @@ def _taken_together(keyword: bytes, run: list[tuple[int, bytes]], found: ObjFile
         except ValueError:  # nothing of a list is taken then
             return False
         return True
-    corners = [int(word) - 1 for word in words]
+    corners = list(map((-1).__add__, map(int, words)))
     first, second, third = corners[::9], corners[3::9], corners[6::9]
     if min(corners) < 0 or max(corners) >= MOST:
         return False
     if any(map(eq, first, second)) or any(map(eq, second, third)) or any(map(eq, third, first)):
         return False
     found.corners.extend(corners)
-    found.used.extend([found.current] * len(run))
-    found.faces += len(run)
+    found.used.extend([found.current] * len(first))
+    found.faces += len(first)
     return True
 
 

@@ -30,15 +30,16 @@ def slots_of(
     Raises:
         ObjError: pictures are to be used, and no triangle has texture coordinates.
     """
-    numbers: list[tuple[int, bool]] = []
-    any_textured = False
     corners = mesh.corners
+    textured = [
+        min(three) >= 0 for three in zip(corners[1::9], corners[4::9], corners[7::9], strict=True)
+    ]
+    any_textured = any(textured)
+    # Materials that are used where there are texture coordinates, and where there are none.
     pictured = [bool(one.pictures) for one in materials]
-    for triangle, used in enumerate(mesh.used):
-        at = 9 * triangle + 1
-        textured = min(corners[at], corners[at + 3], corners[at + 6]) >= 0
-        any_textured = any_textured or textured
-        numbers.append((used, pictured[used] and not textured))
+    numbers = [
+        (used, pictured[used] and not here) for used, here in zip(mesh.used, textured, strict=True)
+    ]
     slots = {key: Slot(materials[key[0]], key[1]) for key in sorted(set(numbers))}
     plain = [slot for slot in slots.values() if slot.plain]
     if plain and not any_textured:

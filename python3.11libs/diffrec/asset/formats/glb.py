@@ -19,6 +19,7 @@ from nvdiffrec_contract.files import replace_file
 
 LABEL = "{name}.glb"
 PACKAGE = None
+BESIDE = True
 
 LARGEST_PICTURE = 2048
 """Pictures are reduced to this edge, for the web."""
@@ -105,7 +106,7 @@ def _pictures(asset: Asset) -> dict[str, bytes]:
     shown = {
         "albedo": linear_to_srgb(resized(maps.open_albedo, like)),
         "occlusion_roughness_metalness": packed,
-        "normal": normal * 0.5 + 0.5,
+        "normal": normal.mul(0.5).add_(0.5),
     }
     with ThreadPoolExecutor(len(shown)) as pool:
         return dict(zip(shown, pool.map(imagefiles.png, shown.values()), strict=True))

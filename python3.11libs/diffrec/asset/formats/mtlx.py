@@ -10,6 +10,7 @@ from nvdiffrec_contract.files import replace_file
 
 LABEL = "{name}.mtlx"
 PACKAGE = None
+BESIDE = True
 
 # Input of the surface: the texture, and the type of its picture. Only colours have a space:
 # MaterialX converts nothing else.

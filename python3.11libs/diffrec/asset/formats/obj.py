@@ -8,6 +8,7 @@ from nvdiffrec_contract.files import replace_file
 
 LABEL = "{name}.obj"
 PACKAGE = None
+BESIDE = True
 
 
 def export(asset: Asset) -> list[str]:

@@ -6,6 +6,7 @@ from diffrec.asset.asset import Asset
 
 LABEL = "{name}.usdz"
 PACKAGE = ("pxr", "usd-core")
+BESIDE = False
 
 
 def export(asset: Asset) -> list[str]:

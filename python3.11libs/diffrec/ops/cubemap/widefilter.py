@@ -58,7 +58,7 @@ class WideFilter:
         rows: list[Tensor] = []
         self._places: list[Tensor] = []
         for edge, roughness in outputs:
-            to = texel_permutations(edge, device)
+            to = taken if edge == size else texel_permutations(edge, device)
             # Of the texels that symmetries take to each other the first stands for all.
             first = to.amin(0)
             chosen, which = torch.unique(first, return_inverse=True)
