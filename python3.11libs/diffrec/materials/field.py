@@ -19,6 +19,8 @@ OUTPUTS = 9
 TABLE_GRADIENT_SCALE = 1 / 8
 # Levels that take part from the start where the others come in one after another.
 FIRST_LEVELS = 4
+# Of a range: nearer to its ends little is learned.
+START_SHARES = 0.05, 0.95
 
 
 class NeuralMaterial(nn.Module):
@@ -45,9 +47,10 @@ class NeuralMaterial(nn.Module):
         *,
         layout: HashGridLayout | None = None,
         seed: int | None = None,
+        colour: Tensor | None = None,
     ) -> None:
         """`config` holds `kd_min` ... `nrm_max`, `diffrec.coarse_to_fine` and `diffrec.ks_start`,
-        None means the defaults.
+        None means the defaults. `colour`: of the albedo at the start, see `start_logits`.
 
         `box`: smallest and largest corner, [3] each, world. `seed` of the initial weights; None
         takes PyTorch's default generator. Raises ValueError for a flat or inverted box.
@@ -70,7 +73,7 @@ class NeuralMaterial(nn.Module):
             # range, which is the smooth normal by default, is what baking is to find.
             self.weights[-1][6:] = 0.0
         own = getattr(config, "diffrec", None)
-        self.register_buffer("start", start_logits(config)[:, None], persistent=False)
+        self.register_buffer("start", start_logits(config, colour)[:, None], persistent=False)
         self.register_buffer("low", torch.tensor(limits.low)[:, None], persistent=False)
         self.register_buffer("high", torch.tensor(limits.high)[:, None], persistent=False)
         self._coarse_to_fine = float(getattr(own, "coarse_to_fine", 0.0))
@@ -138,12 +141,18 @@ class NeuralMaterial(nn.Module):
         return torch.addcmul(low, unit, high - low)
 
 
-def start_logits(config: Any | None) -> Tensor:
+def start_logits(config: Any | None, colour: Tensor | None = None) -> Tensor:
     """What stands before the sigmoid of the nine channels at the start, [9]; 0 in the middle.
 
-    `config` holds `diffrec.ks_start`, None means the default.
+    `config` holds `diffrec.ks_start`, None means the default. `colour`: linear RGB [3], of which
+    the albedo has the hue, and the brightness of the middle of its range; None has that middle.
     """
     shares = torch.full((OUTPUTS,), 0.5)
+    if colour is not None:
+        limits = MaterialRange.of(config)
+        low, high = torch.tensor(limits.low[:3]), torch.tensor(limits.high[:3])
+        albedo = colour / colour.mean().clamp_min(1e-6) * (0.5 * (low + high)).mean()
+        shares[:3] = ((albedo - low) / (high - low).clamp_min(1e-6)).clamp(*START_SHARES)
     own = getattr(config, "diffrec", None)
     shares[3:6] = torch.tensor(getattr(own, "ks_start", EXTENSIONS["ks_start"].default))
     return torch.logit(shares)

@@ -47,6 +47,7 @@ class TinyCudaNNMaterial(nn.Module):
         *,
         layout: HashGridLayout | None = None,
         seed: int | None = None,
+        colour: Tensor | None = None,
     ) -> None:
         """As `NeuralMaterial`; `layout` must be geometric, as `HashGridLayout.geometric` makes it.
 
@@ -72,7 +73,7 @@ class TinyCudaNNMaterial(nn.Module):
             },
             seed=seed,
         )
-        self.register_buffer("start", start_logits(config)[:TRAINED], persistent=False)
+        self.register_buffer("start", start_logits(config, colour)[:TRAINED], persistent=False)
         self.register_buffer("low", torch.tensor(limits.low), persistent=False)
         self.register_buffer("high", torch.tensor(limits.high), persistent=False)
         self.register_buffer("box_min", lowest.clone())

@@ -15,7 +15,6 @@ from diffrec.ops.texture_cube import texture_cube
 
 START = 0.5  # radiance of a light that nothing is known of
 DARKEST = 1e-4  # least radiance of one that learns in logarithms
-LEAST = 1e-6  # mean radiance of a channel, where it is divided by
 
 
 class EnvironmentLight(nn.Module):
@@ -66,16 +65,6 @@ class EnvironmentLight(nn.Module):
     def clamp_(self) -> None:
         """No negative radiance; called after every optimiser step."""
         self.base.clamp_(min=0.0)
-
-    @torch.no_grad()
-    def whiten_(self) -> None:
-        """Scale the channels so that the mean radiance of the texels is grey.
-
-        A light of one colour on an object of another looks like any other such pair with the same
-        product. Photographs are white balanced, and so most lights are white as a whole.
-        """
-        mean = self.base.mean(dim=(0, 1, 2))
-        self.base.mul_(mean.mean() / mean.clamp_min(LEAST))
 
 
 def _reduced(panorama: Tensor, factor: int) -> Tensor:

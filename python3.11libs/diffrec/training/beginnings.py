@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from diffrec.data.rendered import known_light
 from diffrec.data.views import ImageViews, Views
@@ -26,6 +27,7 @@ from nvdiffrec_contract.configuration import Config
 from nvdiffrec_contract.errors import ConfigError
 
 Log = Callable[[str], None]
+MOST_VIEWS = 16  # whose colours are looked at
 
 
 def first_light(config: Config, device: torch.device) -> EnvironmentLight:
@@ -63,13 +65,31 @@ def first_geometry(
 
 
 def first_material(
-    config: Config, geometry: DMTetGeometry | FlexiCubesGeometry, device: torch.device
+    config: Config,
+    geometry: DMTetGeometry | FlexiCubesGeometry,
+    device: torch.device,
+    training: Views,
 ) -> Material:
     """The material of the first pass, a field over the grid's box."""
     layout = HashGridLayout.geometric(log2_entries=config.diffrec.hashgrid_size_log2)
     own = config.diffrec.field_backend == "own"
     field = NeuralMaterial if own else TinyCudaNNMaterial
-    return field(config, geometry.box(), layout=layout).to(device)
+    colour = None
+    if config.diffrec.kd_start == "photographs" and isinstance(training, ImageViews):
+        colour = mean_colour(training)
+    return field(config, geometry.box(), layout=layout, colour=colour).to(device)
+
+
+def mean_colour(views: Views) -> Tensor:
+    """Linear RGB [3] of what photographs show of their object, on the CPU; grey of nothing."""
+    count = min(len(views), MOST_VIEWS)
+    total = torch.zeros(4, dtype=torch.float64)
+    for number in range(count):
+        picture = views.batch([number * len(views) // count]).image
+        if picture is not None:
+            total += picture.double().sum(dim=(0, 1, 2)).cpu()
+    colour = total[:3] / total[3].clamp_min(1e-6)
+    return colour.float() if float(colour.max()) > 0 else torch.full((3,), 0.5)
 
 
 def _hull(

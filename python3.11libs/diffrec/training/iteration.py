@@ -85,8 +85,6 @@ class Iteration:
                 optimizer.step()
             self.scene.material.clamp_()
             light.clamp_()
-            if self._pass.white_light:
-                light.whiten_()
             if self.scene.corrections is not None:
                 self.scene.corrections.clamp_()
             self._sums += torch.stack(terms).detach()

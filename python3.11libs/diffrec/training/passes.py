@@ -30,7 +30,6 @@ class Pass(Protocol):
         index: counts the passes that run, from 0.
         picture: the stem of its progress pictures.
         train_light: whether the light learns.
-        white_light: whether its mean radiance is held grey meanwhile.
         warm_up: iterations until the learning rate is reached.
         final_rate: the share to which the learning rates fall by the end.
         betas: Adam's, for the shape.
@@ -42,7 +41,6 @@ class Pass(Protocol):
     index: int
     picture: str
     train_light: bool
-    white_light: bool
     warm_up: int
     final_rate: float
     betas: tuple[float, float]
@@ -81,7 +79,6 @@ class TopologyPass:
     ) -> None:
         self.index = 0
         self.train_light = config.learn_light
-        self.white_light = config.learn_light and config.diffrec.light_white
         flexicubes = isinstance(geometry, FlexiCubesGeometry)
         self.betas = FLEXICUBES_BETAS if flexicubes else (0.9, 0.999)
         self.most = geometry.most() if isinstance(geometry, DMTetGeometry) else None
@@ -135,8 +132,6 @@ class TexturePass:
         """`mesh`: what the geometry starts from. `shadows`: of the scene that is trained."""
         self.index = 0 if config.base_mesh else 1
         self.train_light = config.learn_light and not config.lock_light
-        first = bool(config.base_mesh)  # after a first pass colour has been shared out already
-        self.white_light = self.train_light and first and config.diffrec.light_white
         self.final_rate = config.diffrec.final_rate
         self.topology: EdgeTopology | None = edge_topology(mesh.triangles)
         self.most: Sizes | None = Sizes(0)

@@ -189,7 +189,7 @@ class _Run:
         """Topology, neural material and light; then UVs and baked textures."""
         config = self.config
         geometry = beginnings.first_geometry(config, self.device, self.training, self.log)
-        material = beginnings.first_material(config, geometry, self.device)
+        material = beginnings.first_material(config, geometry, self.device, self.training)
         scene = self._scene(geometry, material)
         self._train(TopologyPass(config, geometry, material), scene)
 

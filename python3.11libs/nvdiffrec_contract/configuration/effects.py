@@ -99,6 +99,8 @@ _MATERIAL = {
     "nrm_min": "Nearer to 0: flatter relief.",
     "nrm_max": "Nearer to 0: flatter relief.",
     "min_roughness": "Lower: sharper mirror images become possible, and are noisier to learn.",
+    "kd_start": "With the photographs' colour gold is gold under a white light; from the middle it "
+    "may become a white object under a golden one. middle where one coloured lamp lit the object.",
     "ks_start": "A first guess alone. Raise the third number for metal.",
     "random_textures": "Usual for photographs. Without it the colours of the first pass are kept.",
     "custom_mip": "Blurred copies of the textures are learned apart. Seldom of use.",
@@ -121,8 +123,6 @@ _LIGHT = {
     "four times the memory.",
     "light_step": "logarithmic finds suns and lamps; with linear they are painted into the albedo.",
     "light_rate": "Higher: the light is found sooner; too high, it flickers.",
-    "light_white": "Gold is gold under a white light, not a white object under a golden one. Off "
-    "where the object was lit by one coloured lamp.",
     "light_tv": "Higher: a smoother probe. 0 leaves noise wherever the pictures say nothing.",
     "shading": "There is one model so far. What the object throws on itself is known to it by "
     "shadows.",

@@ -113,11 +113,11 @@ class Extensions:
         "occlusion, roughness and metalness that the first pass begins with, as shares of their "
         "ranges; nvdiffrec begins in the middle",
     )
-    light_white: bool = row(
-        True,
-        check.BOOLEAN,
-        "whether the light as a whole is held white in the first pass, where it learns; false, as "
-        "nvdiffrec, leaves it open which colour is the light's and which the object's",
+    kd_start: str = row(
+        "photographs",
+        check.choice("photographs", "middle"),
+        "the albedo that the first pass begins with: the mean colour of the photographs, where "
+        "there are any; middle, as nvdiffrec, the middle of its range",
     )
     light_tv: float = row(
         0.1,

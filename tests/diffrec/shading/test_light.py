@@ -148,22 +148,3 @@ def test_gradients_reach_every_texel() -> None:
     assert light.base.grad is not None
     assert (light.base.grad > 0).all()
     assert float(light.base.grad.sum()) == pytest.approx(3.0, rel=1e-4)
-
-
-def test_a_whitened_light_is_grey_as_a_whole_and_each_channel_keeps_its_pattern() -> None:
-    light = EnvironmentLight(16)
-    generator = torch.Generator().manual_seed(3)
-    tinted = torch.rand(light.base.shape, generator=generator) * torch.tensor([1.0, 0.6, 0.2])
-    light.base.data = tinted.clone()
-    light.whiten_()
-    mean = light.base.detach().mean(dim=(0, 1, 2))
-    torch.testing.assert_close(mean, tinted.mean().expand(3))
-    factors = light.base.detach() / tinted
-    torch.testing.assert_close(factors, factors[0, 0, 0].expand_as(factors))
-
-
-def test_a_light_without_one_of_its_colours_stays_finite() -> None:
-    light = EnvironmentLight(16)
-    light.base.data[..., 2] = 0
-    light.whiten_()
-    assert torch.isfinite(light.base).all() and float(light.base.detach().min()) == 0
