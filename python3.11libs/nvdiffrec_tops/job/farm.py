@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import re
-import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -127,7 +127,7 @@ class _FarmJob:
         with reached(self._given.log, os.path.dirname(self._given.state), make=True) as place:
             self._log = open(place.end(), "ab", buffering=0)  # noqa: SIM115
         if self._attempt > 1:
-            self._say(f"Job: attempt {self._attempt}, on {socket.gethostname()}")
+            self._say(f"Job: attempt {self._attempt}, on {platform.node()}")
         self._write(STARTED, attempt=self._attempt, started=time.time())
 
     def _slot(self, stack: contextlib.ExitStack, check: Any) -> None:
@@ -194,7 +194,7 @@ class _FarmJob:
         self._report.say(text)
 
     def _write(self, kind: str, **facts: Any) -> None:
-        facts.update(host=socket.gethostname(), pid=os.getpid(), job=os.environ.get("JOBID", ""))
+        facts.update(host=platform.node(), pid=os.getpid(), job=os.environ.get("JOBID", ""))
         facts["attempt"] = self._attempt
         self._state.write(self._given.name + kind, facts)
 
