@@ -15,10 +15,14 @@ arrives as ``nvdiffrec_contract.errors.UserError``.
 from __future__ import annotations
 
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from diffrec.interface import Result, train
-from diffrec.progress import Progress
 from nvdiffrec_contract import VERSION
+
+if TYPE_CHECKING:
+    from diffrec.interface import Result, train
+    from diffrec.progress import Progress
 
 # PyTorch and Numba each bring an OpenMP; threads that spin while they wait would take each other's
 # cores. A while of it, a tenth of a millisecond or so, saves waking a thread for each of the
@@ -28,4 +32,13 @@ os.environ.setdefault("GOMP_SPINCOUNT", "30000")
 
 __version__ = VERSION
 
+# Loaded when they are first asked for: whoever looks at data or pictures needs none of a training.
+_PLACES = {"Progress": "progress", "Result": "interface", "train": "interface"}
+
 __all__ = ["Progress", "Result", "train"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _PLACES:
+        return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import statistics
 from collections.abc import Mapping, Sequence
 
 from nvdiffrec_contract.dataset import Camera, Description, Look, MeshExtent, Problem, Size
@@ -254,7 +253,7 @@ def _seen_in_grid(found: Description, side: float) -> list[Problem]:
         distance = math.dist(camera.position, found.origin)
         if distance > 0:
             parts.append(side * camera.focal[1] / (distance * camera.size[0]))
-    part = statistics.median(parts) if parts else 1.0
+    part = _median(parts) if parts else 1.0
     if 0.2 < part < 6:
         return []
     word = "only" if part < 1 else "more than"
@@ -320,7 +319,7 @@ def whereabouts(found: Description) -> tuple[Point, float] | None:
         across = (box[2] - box[0]) * camera.size[1] / camera.focal[0]
         down = (box[3] - box[1]) * camera.size[0] / camera.focal[1]
         sizes.append(max(across, down) * depth)
-    size = statistics.median(sizes)
+    size = _median(sizes)
     return (middle, size) if size > 0 else None
 
 
@@ -362,3 +361,9 @@ def _determinant(m: Sequence[Sequence[float]]) -> float:
         - m[0][1] * (m[1][0] * m[2][2] - m[1][2] * m[2][0])
         + m[0][2] * (m[1][0] * m[2][1] - m[1][1] * m[2][0])
     )
+
+
+def _median(numbers: Sequence[float]) -> float:
+    import statistics  # takes a while, and a mesh needs none
+
+    return statistics.median(numbers)

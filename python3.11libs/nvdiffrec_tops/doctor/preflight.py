@@ -6,6 +6,7 @@ itself imports nothing of the doctor.
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from dataclasses import asdict
@@ -14,6 +15,7 @@ from pathlib import Path
 
 def main() -> int:
     """Examine quickly what standard input describes; the findings go to standard output."""
+    gc.disable()  # a short life: what there is to collect goes with it
     sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
     from nvdiffrec_tops.doctor import examine
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -12,8 +13,11 @@ if not __package__:
     sys.path[:] = [_libraries] + [
         entry for entry in sys.path if not entry or os.path.abspath(entry) != _here
     ]
+    gc.disable()  # what is imported stays: looking for garbage in it takes time
 
 from nvdiffrec_tops.job.commandline import main
+
+gc.enable()
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -7,17 +7,19 @@ import json
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, Optional, TextIO
+from typing import TYPE_CHECKING, Any, Optional, TextIO
 
 from nvdiffrec_contract.options import OPTIONS
-from nvdiffrec_contract.preparation import Preparation
 from nvdiffrec_contract.terminal import guarded
-from nvdiffrec_tops.job import engines, farm, jobfile, preparing
+from nvdiffrec_tops.job import engines, flags, jobfile
 from nvdiffrec_tops.job.environment import EnvironmentPolicy
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError
 from nvdiffrec_tops.job.report.joblog import Report, tell_failure
 from nvdiffrec_tops.job.run import run
+
+if TYPE_CHECKING:
+    from nvdiffrec_contract.preparation import Preparation
 
 # Schedulers expand variables and tokens in a command before they split it. An argument list that
 # begins with this word has every character that they might touch written as ~ and two hexadecimal
@@ -35,9 +37,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         if arguments[:1] == [ESCAPED]:
             arguments = [unescape(argument) for argument in arguments[1:]]
-        if arguments[:1] == [farm.FLAG]:
+        if arguments[:1] == [flags.FARM]:
+            from nvdiffrec_tops.job import farm
+
             return farm.main(arguments[1:])
-        if arguments[:1] == [preparing.FLAG]:
+        if arguments[:1] == [flags.PREPARE]:
+            from nvdiffrec_tops.job import preparing
+
             return preparing.main(arguments[1:], report)
         job, force = parse(arguments)
     except JobError as error:
@@ -100,7 +106,11 @@ def preparation_of(argv: Sequence[str]) -> Optional[Preparation]:  # noqa: UP045
     arguments = list(argv)
     if arguments[:1] == [ESCAPED]:
         arguments = [unescape(argument) for argument in arguments[1:]]
-    return preparing.parse(arguments[1:])[0] if arguments[:1] == [preparing.FLAG] else None
+    if arguments[:1] != [flags.PREPARE]:
+        return None
+    from nvdiffrec_tops.job import preparing
+
+    return preparing.parse(arguments[1:])[0]
 
 
 def escape(argument: str) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
 import re
-import socket
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -27,6 +27,7 @@ from nvdiffrec_contract.failure import (
     Failure,
 )
 from nvdiffrec_contract.files import reached
+from nvdiffrec_tops.job import flags
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.farmfile import FarmFile, read
 from nvdiffrec_tops.job.farmstate import DONE, STARTED, StateFolder, attempt, exit_code
@@ -36,7 +37,7 @@ from nvdiffrec_tops.job.process.lock import OutputLock
 from nvdiffrec_tops.job.process.signals import signals
 from nvdiffrec_tops.job.report.joblog import Report, tell_failure
 
-FLAG = "--farm"
+FLAG = flags.FARM
 _PERCENT = re.compile(r"ALF_PROGRESS\s+(\d{1,3})%")
 _CHECK_SECONDS = 1.0
 
@@ -127,7 +128,7 @@ class _FarmJob:
         with reached(self._given.log, os.path.dirname(self._given.state), make=True) as place:
             self._log = open(place.end(), "ab", buffering=0)  # noqa: SIM115
         if self._attempt > 1:
-            self._say(f"Job: attempt {self._attempt}, on {socket.gethostname()}")
+            self._say(f"Job: attempt {self._attempt}, on {platform.node()}")
         self._write(STARTED, attempt=self._attempt, started=time.time())
 
     def _slot(self, stack: contextlib.ExitStack, check: Any) -> None:
@@ -194,7 +195,7 @@ class _FarmJob:
         self._report.say(text)
 
     def _write(self, kind: str, **facts: Any) -> None:
-        facts.update(host=socket.gethostname(), pid=os.getpid(), job=os.environ.get("JOBID", ""))
+        facts.update(host=platform.node(), pid=os.getpid(), job=os.environ.get("JOBID", ""))
         facts["attempt"] = self._attempt
         self._state.write(self._given.name + kind, facts)
 

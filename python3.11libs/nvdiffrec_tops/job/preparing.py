@@ -19,7 +19,7 @@ from typing import Any, Optional
 from nvdiffrec_contract import failurefile, jsonfiles, preparation
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT, EXIT_USAGE, Failure
 from nvdiffrec_contract.preparation import Preparation
-from nvdiffrec_tops.job import probe
+from nvdiffrec_tops.job import flags, probe
 from nvdiffrec_tops.job.environment import EnvironmentPolicy, clean_environment
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.holding import holding
@@ -33,7 +33,7 @@ from nvdiffrec_tops.job.report import pdgreport
 from nvdiffrec_tops.job.report.joblog import Report, output_error, tell_cook, tell_failure
 from nvdiffrec_tops.job.report.pdgreport import WorkItem
 
-FLAG = "--prepare"
+FLAG = flags.PREPARE
 LOG = "prepare.log"
 TOOLKIT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPT = os.path.join(TOOLKIT, "diffrec", "prepare", "__main__.py")

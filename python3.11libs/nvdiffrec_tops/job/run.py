@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import os
 import platform
-import secrets
 import shlex
 import signal
 import sys
@@ -95,7 +94,7 @@ class _Run:
         self.lock = held
         self.stop = stop
         self.started = time.time()
-        self.id = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + secrets.token_hex(3)
+        self.id = time.strftime("%Y%m%d-%H%M%S", time.gmtime()) + "-" + os.urandom(3).hex()
         self.folder = os.path.join(job.output, placing.RUN_PREFIX + self.id)
         self.notes: list[str] = []
         self.findings: list[dict[str, str]] = []

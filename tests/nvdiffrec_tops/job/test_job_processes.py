@@ -43,37 +43,38 @@ def fifo(site):
     os.close(reader)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("mode", ["hang", "half"])
-def test_no_process_outlives_the_job(site, fifo, number, mode):
+def test_no_process_outlives_the_job(site, fifo, mode):
     path, reader = fifo
     assert site.run(*site.arguments()).returncode == 0
-    before = site.files()
-    words = site.arguments(FAKE=mode, FAKE_FIFO=str(path), FAKE_STAMP="second")
-    with start(site, *words, "--force") as job:
-        read_until(job, "hanging")
-        job.send_signal(number)
-        assert os.read(reader, 1) == b""  # returns when the last of the trainer's processes ends
-        assert job.stdout is not None and job.stderr is not None
-        job.stdout.read()
-        errors = job.stderr.read()
-        code = job.wait(30)
-    after = site.files()
-    if number == signal.SIGKILL:
-        assert code == -number
-        after = {name: text for name, text in after.items() if not name.startswith(".")}
-        assert after == before
-    else:
-        assert code == 128 + number
-        assert f"ended by {number.name}" in errors
-        assert set(after) == set(before)
-        del after["result.json"], before["result.json"]
-        assert after == before
-    # The next job clears up and trains.
-    assert site.run(*site.arguments(FAKE_STAMP="third"), "--force").returncode == 0
-    final = site.files()
-    assert not [name for name in final if name.startswith(".")]
-    assert final["mesh/mesh.obj"] == "mesh.obj third"
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
+        before = site.files()
+        words = site.arguments(FAKE=mode, FAKE_FIFO=str(path), FAKE_STAMP="second")
+        with start(site, *words, "--force") as job:
+            read_until(job, "hanging")
+            job.send_signal(number)
+            assert os.read(reader, 1) == b""  # when the last of the trainer's processes ends
+            assert job.stdout is not None and job.stderr is not None
+            job.stdout.read()
+            errors = job.stderr.read()
+            code = job.wait(30)
+        after = site.files()
+        if number == signal.SIGKILL:
+            assert code == -number
+            after = {name: text for name, text in after.items() if not name.startswith(".")}
+            assert after == before
+        else:
+            assert code == 128 + number
+            assert f"ended by {number.name}" in errors
+            assert set(after) == set(before)
+            del after["result.json"], before["result.json"]
+            assert after == before
+        # The next job clears up and trains.
+        stamp = f"after {number.name}"
+        assert site.run(*site.arguments(FAKE_STAMP=stamp), "--force").returncode == 0
+        final = site.files()
+        assert not [name for name in final if name.startswith(".")]
+        assert final["mesh/mesh.obj"] == f"mesh.obj {stamp}"
 
 
 def test_two_jobs_on_one_output(site, fifo):

@@ -7,7 +7,7 @@ import sys
 from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
-from nvdiffrec_tops.job.engines.nvdiffrec.shims.display_window import headless
+from nvdiffrec_tops.job.engines.nvdiffrec.display import headless
 
 
 def run(context: Context) -> list[Finding]:

@@ -8,8 +8,7 @@ from nvdiffrec_tops.doctor.check import Check
 from nvdiffrec_tops.doctor.context import Context
 from nvdiffrec_tops.doctor.finding import Finding
 from nvdiffrec_tops.environment import Environment
-from nvdiffrec_tops.job.engines.nvdiffrec.extensionlock import Verdict, clear, judge, locks
-from nvdiffrec_tops.job.engines.nvdiffrec.shims.extension_cache import FOLDER
+from nvdiffrec_tops.job.engines.nvdiffrec.extensionlock import PRIVATE, Verdict, clear, judge, locks
 from nvdiffrec_tops.job.failures import quoted
 
 
@@ -60,7 +59,7 @@ def caches(context: Context) -> list[str]:
         environ.get("TORCH_EXTENSIONS_DIR", ""),
         os.path.join(home, ".cache", "torch_extensions"),
         os.path.join(base, "torch_extensions"),
-        os.path.join(base, FOLDER, "torch_extensions"),
+        os.path.join(base, PRIVATE, "torch_extensions"),
     ]
     return list(dict.fromkeys(os.path.abspath(one) for one in places if one and "\0" not in one))
 

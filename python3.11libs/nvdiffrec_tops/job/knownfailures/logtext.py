@@ -6,10 +6,11 @@ taken off, so that a pattern sees what the program itself wrote.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+
+from nvdiffrec_tops.job.patterns import Pattern
 
 MAX_SEARCHED = 4000
 """Characters at the start of a line in which a failure is looked for."""
@@ -33,13 +34,13 @@ class Line:
     kind: Kind
 
 
-_ESCAPES = re.compile(
+_ESCAPES = Pattern(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b]{0,300}(?:\x07|\x1b\\)?|\x1b[@-_]|"
     r"[\x00-\x08\x0b-\x1f]"
 )
 _CLOCK = r"\d\d:\d\d:\d\d(?:[.,]\d{1,9})?"
 _ADDED = tuple(
-    re.compile(one)
+    Pattern(one)
     for one in (
         r"\s{0,40}[│┃┆|❱](?=[ ]|$)[ ]?",  # a box
         r"\[(?:[a-zA-Z_]+[ -]?)?\d{1,5}(?:,\d{1,5})?\](?:<\w+>)?:[ ]?",  # [rank0]:  [1,0]<stderr>:
@@ -58,18 +59,18 @@ _ADDED = tuple(
         r"(?:ERROR|CRITICAL|FATAL)[ ]{1,5}(?=[A-Z\[])",
     )
 )  # fmt: skip
-_WARNING = re.compile(
+_WARNING = Pattern(
     r"(?:^|[\s:\](])\w{0,60}Warning\b\s{0,3}:|(?:^|[\s:\[|>])WARN(?:ING)?\b|"
     r"^\s{0,20}\[W\b|^W\d{4} \d\d:|(?:^|[\s:])[Ww]arning\s{0,3}(?::|#\d|[A-Z]{1,4}\d{2,5}\b)|"
     r"^\s{0,20}!!+\s{0,3}WARNING"
 )
-_WARNED_FROM = re.compile(r"\.pyw?:\d{1,7}: \w{0,60}Warning\b")
-_SOURCE_OF_WARNING = re.compile(r"^\s{0,20}(?:warnings?\.warn|log(?:ger|ging)?\.warn)\w{0,8}\(")
-_FRAME = re.compile(r'^\s{0,40}File "[^"]{0,1000}", line \d{1,9}, in ')
-_CARETS = re.compile(r"^\s{1,300}[~^]{1,300}\s{0,5}$")
-_IGNORED = re.compile(r"^Exception ignored in|^Error in (?:atexit|sys\.)|^Exception ignored on")
-_TRACEBACK = re.compile(r"^Traceback \(most recent call (?:last|first)\)")
-_RAISED = re.compile(
+_WARNED_FROM = Pattern(r"\.pyw?:\d{1,7}: \w{0,60}Warning\b")
+_SOURCE_OF_WARNING = Pattern(r"^\s{0,20}(?:warnings?\.warn|log(?:ger|ging)?\.warn)\w{0,8}\(")
+_FRAME = Pattern(r'^\s{0,40}File "[^"]{0,1000}", line \d{1,9}, in ')
+_CARETS = Pattern(r"^\s{1,300}[~^]{1,300}\s{0,5}$")
+_IGNORED = Pattern(r"^Exception ignored in|^Error in (?:atexit|sys\.)|^Exception ignored on")
+_TRACEBACK = Pattern(r"^Traceback \(most recent call (?:last|first)\)")
+_RAISED = Pattern(
     r"^\s{0,20}(?:[A-Za-z_][\w.]{0,200})?(?:Error|Exception|ExceptionGroup|Interrupt|Exit|Failure|"
     r"Expired|StopIteration|Warning)\b(?:\s{0,3}:|\s{0,3}$)"
 )
@@ -104,7 +105,7 @@ def is_raised(text: str) -> bool:
 def _plain(text: str) -> str:
     """A line without escapes and without what launchers put in front."""
     if "\x1b" in text or not text.isprintable():
-        text = _ESCAPES.sub("", text)
+        text = _ESCAPES.compiled.sub("", text)
     for _ in range(5):
         for added in _ADDED:
             match = added.match(text)

@@ -10,28 +10,29 @@ from functools import lru_cache
 from nvdiffrec_contract.failure import Failure
 from nvdiffrec_tops.job.knownfailures.entry import KnownFailure
 from nvdiffrec_tops.job.knownfailures.logtext import Kind, Line, is_raised, read
+from nvdiffrec_tops.job.patterns import Pattern
 
 LAST_LINES = 20
 NEAR = 30
 """Lines above a message that belong to its traceback."""
 
 # Exceptions that only pass on that another process or an inner step failed.
-_PASSED_ON = re.compile(
+_PASSED_ON = Pattern(
     r"ProcessRaisedException|ProcessExitedException|ChildFailedError|CalledProcessError|"
     r"SystemExit|BrokenPipeError|EOFError|ConnectionResetError|Fatal Python error: Aborted|"
     r"DataLoader worker \(pid|-- Process \d|terminate called|"
     r"Caught \w{1,60} in (?:DataLoader|pin memory|replica)"
 )
-_FATAL = re.compile(
+_FATAL = Pattern(
     r"^(?:Fatal Python error|Windows fatal exception|Segmentation fault|Error: )|"
     r"^\s{0,20}\w{1,40}: error: "
 )
-_SURVIVED = re.compile(r"\biter\s{0,3}=\s{0,10}\d{1,12},")
+_SURVIVED = Pattern(r"\biter\s{0,3}=\s{0,10}\d{1,12},")
 _CHAINED = (
     "The above exception was the direct cause of the following exception",
     "During handling of the above exception, another exception occurred",
 )
-_WINDOWS = re.compile(
+_WINDOWS = Pattern(
     r"\b[A-Za-z]:\\|DLL load failed|\[WinError \d|\.pyd\b|\bcl\.exe\b|\bfatal error (?:C|LNK)\d{4}|"
     r"Microsoft Visual|'where', 'cl'"
 )

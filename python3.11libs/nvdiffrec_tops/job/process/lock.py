@@ -13,7 +13,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
+import platform
 import time
 from collections.abc import Callable
 from types import TracebackType
@@ -81,7 +81,7 @@ class OutputLock:
                 self._make_way(descriptor)
         owner = _owner(self._descriptor)
         if owner:
-            if owner.get("host") != socket.gethostname() and self._is_touched():
+            if owner.get("host") != platform.node() and self._is_touched():
                 os.close(self._descriptor)
                 self._descriptor = -1
                 raise self._busy(owner)
@@ -108,7 +108,7 @@ class OutputLock:
             self._write({**self._own(), "ending": True})
 
     def _own(self) -> dict[str, Any]:
-        return {"pid": os.getpid(), "host": socket.gethostname(), "since": int(time.time())}
+        return {"pid": os.getpid(), "host": platform.node(), "since": int(time.time())}
 
     def inherited(self) -> tuple[int, ...]:
         """For ``pass_fds``: a child that outlives this process then still holds the lock."""
@@ -191,7 +191,7 @@ def is_of_another_host(output: str) -> bool:
         return False
     owner = _owner(descriptor)
     os.close(descriptor)
-    return bool(owner) and owner.get("host") != socket.gethostname()
+    return bool(owner) and owner.get("host") != platform.node()
 
 
 def _phrase(owner: dict[str, Any]) -> str:

@@ -16,6 +16,8 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from nvdiffrec_tops.job.patterns import Pattern
+
 # Share of the whole job's time at the end of each stage, from a full run of 2 x 1000 iterations
 # with validation: start 2 %, first pass, validation and export, second pass, validation, export.
 TWO_PASSES = {1: (2.0, 58.0), 2: (64.0, 97.0)}
@@ -32,32 +34,32 @@ MAX_READ = 1000
 _NUMBER = r"[-+]?(?:\d{1,20}(?:\.\d{0,20})?(?:[eE][-+]?\d{1,3})?|\.\d{1,20}|nan|inf)"
 _COUNT = r"\d{1,12}"
 _GAP = r"\s{0,20}"
-_ITERATION = re.compile(
+_ITERATION = Pattern(
     rf"iter={_GAP}(?P<iter>{_COUNT}),{_GAP}img_loss={_GAP}(?P<img>{_NUMBER}),"
     rf"{_GAP}reg_loss={_GAP}(?P<reg>{_NUMBER}),{_GAP}lr={_GAP}(?P<lr>{_NUMBER}),"
     rf"{_GAP}time={_GAP}(?P<time>{_NUMBER}){_GAP}(?P<time_unit>ms|s|m|h),"
     rf"{_GAP}rem={_GAP}(?P<rem>{_NUMBER}){_GAP}(?P<rem_unit>ms|s|m|h){_GAP}$",
     re.IGNORECASE | re.ASCII,
 )
-_MEANS = re.compile(rf"{_GAP}({_NUMBER}),{_GAP}({_NUMBER}){_GAP}$", re.IGNORECASE | re.ASCII)
-_MEANS_TITLE = re.compile(rf"MSE,\s{_GAP}PSNR{_GAP}$", re.ASCII)
-_BASE_MESH = re.compile(rf"Base mesh has ({_COUNT}) triangles and ({_COUNT}) vertices", re.ASCII)
-_WRITING = re.compile(rf"\s{_GAP}writing ({_COUNT}) (vertices|faces){_GAP}$", re.ASCII)
-_RESUMED = re.compile(
+_MEANS = Pattern(rf"{_GAP}({_NUMBER}),{_GAP}({_NUMBER}){_GAP}$", re.IGNORECASE | re.ASCII)
+_MEANS_TITLE = Pattern(rf"MSE,\s{_GAP}PSNR{_GAP}$", re.ASCII)
+_BASE_MESH = Pattern(rf"Base mesh has ({_COUNT}) triangles and ({_COUNT}) vertices", re.ASCII)
+_WRITING = Pattern(rf"\s{_GAP}writing ({_COUNT}) (vertices|faces){_GAP}$", re.ASCII)
+_RESUMED = Pattern(
     rf"Resuming from iteration ({_COUNT}) of pass ([12]) \(({_COUNT}) s so far"
     rf"(?:; pass 1: MSE ({_NUMBER}), PSNR ({_NUMBER}))?\)",
     re.IGNORECASE | re.ASCII,
 )
-_WENT_BACK = re.compile(
+_WENT_BACK = Pattern(
     rf"Warning: pass ([12]), .*; going back to iteration ({_COUNT}) of pass", re.ASCII
 )
-_PICTURE = re.compile(
+_PICTURE = Pattern(
     rf"Progress picture: ([A-Za-z0-9_.-]{{1,100}}\.png)(?:, PSNR ({_NUMBER}))?$",
     re.IGNORECASE | re.ASCII,
 )
-_RULE = re.compile(rf"-{{5,}}{_GAP}$", re.ASCII)
-_FLAG_ITER = re.compile(rf"iter {_GAP}({_COUNT}){_GAP}$", re.ASCII)
-_FLAG_BASE_MESH = re.compile(rf"base_mesh {_GAP}(None{_GAP}$)?", re.ASCII)
+_RULE = Pattern(rf"-{{5,}}{_GAP}$", re.ASCII)
+_FLAG_ITER = Pattern(rf"iter {_GAP}({_COUNT}){_GAP}$", re.ASCII)
+_FLAG_BASE_MESH = Pattern(rf"base_mesh {_GAP}(None{_GAP}$)?", re.ASCII)
 MOST_ITERATIONS = 1e9  # of a pass; a guess of more is none
 MOST_SECONDS = 1e12
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}

@@ -20,7 +20,7 @@ from nvdiffrec_contract.failure import EXIT_ENVIRONMENT
 from nvdiffrec_contract.regularfiles import open_regular
 from nvdiffrec_contract.wording import shown
 from nvdiffrec_tops.job import dataset
-from nvdiffrec_tops.job.engines.nvdiffrec.shims.display_window import headless
+from nvdiffrec_tops.job.engines.nvdiffrec.display import headless
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile, JobFileError, expand
 

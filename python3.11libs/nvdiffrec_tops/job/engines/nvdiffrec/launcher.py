@@ -14,7 +14,7 @@ import os
 import runpy
 import sys
 import traceback
-from types import TracebackType
+from types import ModuleType, TracebackType
 from typing import Any
 
 _HERE = os.path.dirname(os.path.abspath(__file__))
@@ -34,10 +34,16 @@ def main(argv: list[str]) -> int:
     # The toolkit is importable for the shims alone: nothing of it may shadow the script's modules.
     before = list(sys.path)
     sys.path.insert(0, _LIBRARIES)
+    # What all engines share takes a while to import, and no shim needs it.
+    empty = ModuleType("nvdiffrec_tops.job.engines")
+    empty.__path__ = [os.path.dirname(_HERE)]
+    found = sys.modules.setdefault(empty.__name__, empty)
     try:
         from nvdiffrec_tops.job.engines.nvdiffrec import shims
     finally:
         sys.path[:] = before
+        if found is empty:
+            del sys.modules[empty.__name__]
     if argv[0] == "--list-shims":
         print(shims.listing())
         return 0

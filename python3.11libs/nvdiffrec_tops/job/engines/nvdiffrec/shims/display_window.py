@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from types import ModuleType
 from typing import Any
 
+from nvdiffrec_tops.job.engines.nvdiffrec.display import headless
 from nvdiffrec_tops.job.engines.nvdiffrec.shims.imports import after_import
 from nvdiffrec_tops.job.engines.nvdiffrec.shims.start import Refused, Shim, Start
 
@@ -14,13 +14,6 @@ REASON = (
     "this machine has no display (neither DISPLAY nor WAYLAND_DISPLAY is set), so nvdiffrec cannot "
     "open its preview window; set display_interval to 0"
 )
-
-
-def headless(environ: Mapping[str, str], platform: str) -> bool:
-    """Whether no window can be opened: a Unix session without a display server."""
-    if platform in ("win32", "cygwin", "darwin"):
-        return False
-    return not (environ.get("DISPLAY") or environ.get("WAYLAND_DISPLAY"))
 
 
 def install(start: Start) -> None:

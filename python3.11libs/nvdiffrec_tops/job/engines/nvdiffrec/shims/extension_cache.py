@@ -17,7 +17,6 @@ from nvdiffrec_tops.job.engines.nvdiffrec.shims.start import Shim, Start
 
 NAME = "extension-cache"
 VARIABLE = "TORCH_EXTENSIONS_DIR"
-FOLDER = PRIVATE
 
 
 def folder(
@@ -35,7 +34,7 @@ def folder(
     machine = re.sub(r"[^A-Za-z0-9.-]+", "_", host).strip(".") or "machine"
     version = re.sub(r"[^A-Za-z0-9.+-]+", "_", torch)
     build = f"py{python[0]}{python[1]}_torch{version}"
-    return os.path.join(base, FOLDER, "torch_extensions", machine, build)
+    return os.path.join(base, PRIVATE, "torch_extensions", machine, build)
 
 
 def torch_version() -> str | None:
