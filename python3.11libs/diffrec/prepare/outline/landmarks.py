@@ -4,8 +4,8 @@ A solver's points lie on object and surroundings alike. Whether a point is of th
 better than whether a pixel is: the photographs that saw it must all show it within the outline.
 Those of the object, seen in a photograph or hidden there, cover what the object covers, and
 nothing of the same colour beside it or behind its openings. How much it says that such points are
-near is learned: much where the object has a pattern, nothing where it is smooth and hardly
-has points.
+near is learned, where they lie densely; an object that is smooth, or seen by few photographs, is
+left to its colours.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ RARE = 1e-4
 """A part of the pixels that may be chance."""
 LIMIT = 3.0
 """The most that points say, as a logarithm of odds."""
+DENSE, SPARSE = 0.03, 0.06
+"""How far three quarters of the object are from its next point at most, in radii of a disc of its
+size: up to the first points say what they can, from the second on nothing, as gaps between them are
+no better than what lies beside the object."""
 
 Floats = NDArray[np.float32]
 
@@ -65,6 +69,9 @@ class Landmarks:
         if ours.sum() < FEWEST:
             return {}
         away = {name: self._distance(name, ours, one) for name, one in outlines.items()}
+        weight = (SPARSE - _gaps(away, outlines)) / (SPARSE - DENSE)
+        if weight <= 0:
+            return {}
         inside, beside = np.zeros((2, len(STEPS) - 1))
         for name, outline in outlines.items():
             mask = (outline > 0.5).astype(np.uint8)
@@ -77,6 +84,7 @@ class Landmarks:
             beside += np.histogram(away[name][near], STEPS)[0]
         inside, beside = inside / max(inside.sum(), 1), beside / max(beside.sum(), 1)
         told = np.clip(np.log((inside + RARE) / (beside + RARE)), -LIMIT, LIMIT)
+        told *= min(weight, 1.0)
         middles = 0.5 * (STEPS[:-1] + np.minimum(STEPS[1:], 1.2 * STEPS[-2]))
         return {
             name: np.interp(one, middles, told).astype(np.float32) for name, one in away.items()
@@ -104,3 +112,14 @@ class Landmarks:
         empty[pixels[:, 1], pixels[:, 0]] = 0
         found = cv2.distanceTransform(empty, cv2.DIST_L2, 5)
         return np.asarray(found * (WIDTH / max(height, width)), np.float32)
+
+
+def _gaps(away: Mapping[str, Floats], outlines: Mapping[str, Floats]) -> float:
+    """How far three quarters of the object are from its next point, in its radii."""
+    distances, radii = [], []
+    for name, outline in outlines.items():
+        inside = outline > 0.5
+        scale = WIDTH / max(outline.shape)
+        distances.append(away[name][inside])
+        radii.append(scale * np.sqrt(inside.sum() / np.pi))
+    return float(np.percentile(np.concatenate(distances), 75) / max(float(np.mean(radii)), 1e-6))
