@@ -109,7 +109,8 @@ def test_of_five_thousand_only_as_many_are_opened_as_are_used(
     read = pictures.read
 
     def counted(path: Path) -> object:
-        opened.append(path)
+        if path.parent == folder:
+            opened.append(path)
         return read(path)
 
     monkeypatch.setattr(pictures, "read", counted)
