@@ -17,12 +17,12 @@ from typing import Any
 import cv2
 import numpy as np
 
-from diffrec.prepare import pictures, stillness
-from diffrec.prepare.errors import ANOTHER_CAPTURE, SourceError
+from diffrec.prepare import leftout, pictures, stillness
+from diffrec.prepare.errors import SourceError
 from diffrec.prepare.pictures import Pixels
 from diffrec.prepare.steps import Progress, stamped
 from nvdiffrec_contract import jsonfiles
-from nvdiffrec_contract.preparation import Preparation
+from nvdiffrec_contract.preparation import PICTURES, Preparation
 
 FEWEST = 8
 """Photographs without which no cameras are looked for."""
@@ -36,17 +36,6 @@ LISTED = 100_000
 BLURRED = 0.25
 """Sharpness of a blurred photograph, in that of the others."""
 ALL_BLURRED = 0.02
-SMALLEST = 64
-SAME, IS_BLURRED, UNREADABLE = "the same file as another", "blurred", "that cannot be read"
-IS_SMALL = f"smaller than {SMALLEST} pixels"
-ABOUT_A_PHOTOGRAPH = (SAME, IS_BLURRED, IS_SMALL)
-"""Reasons to leave out a photograph; others are those of its file."""
-CURES = {
-    SAME: "name the folder that holds all photographs, each once; 40 to 100 from all around the "
-    "object are good",
-    IS_SMALL: "use the photographs as the camera stored them, not their small previews",
-    UNREADABLE: "copy the photographs from the camera again, then start again",
-}
 LENSES_APART = 12
 """The lenses of a phone are a factor of ten apart, from the widest to the longest."""
 
@@ -154,9 +143,9 @@ def choose(asked: Preparation, progress: Progress) -> list[Path]:
     if len(found.frames) < FEWEST:
         raise SourceError(
             f"{asked.source}: {_counted(len(found.frames))} can be used"
-            + (f" ({_reasons(found.dropped)})" if found.dropped else "")
+            + (f" ({leftout.reasons(found.dropped)})" if found.dropped else "")
             + f"; {FEWEST} is the least, 40 to 100 are good",
-            _instead(found.dropped),
+            leftout.instead(found.dropped),
         )
     middle = float(np.median([one.sharpness for one in found.frames]))
     if middle < ALL_BLURRED:
@@ -177,7 +166,7 @@ def choose(asked: Preparation, progress: Progress) -> list[Path]:
     jsonfiles.write(listing, asdict(found))
     progress.line(
         f"{len(found.frames)} photographs"
-        + (f"; left out: {_reasons(found.dropped)}" if found.dropped else "")
+        + (f"; left out: {leftout.reasons(found.dropped)}" if found.dropped else "")
     )
     return [listing, *(folder / name for name in sorted(wanted))]
 
@@ -201,30 +190,9 @@ def chosen(out: Path) -> Frames:
     )
 
 
-def _reasons(dropped: Sequence[tuple[str, str]]) -> str:
-    """How many were left out for each reason, and the first one's name."""
-    names: dict[str, list[str]] = {}
-    for name, reason in dropped:
-        names.setdefault(_kind(reason), []).append(name)
-    return "; ".join(
-        f"{len(those)} {kind}" + ("" if "--most" in kind else f", first {those[0]}")
-        for kind, those in names.items()
-    )
-
-
-def _kind(reason: str) -> str:
-    return reason if reason in ABOUT_A_PHOTOGRAPH or "--most" in reason else UNREADABLE
-
-
-def _instead(dropped: Sequence[tuple[str, str]]) -> str:
-    """What to do where too few are left: by the reason of most that were left out."""
-    reasons = [_kind(reason) for _name, reason in dropped if "--most" not in reason]
-    most = max(reasons, key=reasons.count, default="")
-    return CURES.get(most, ANOTHER_CAPTURE)
-
-
 def _from_files(files: list[Path], asked: Preparation, progress: Progress) -> Frames:
-    dropped: list[tuple[str, str]] = []
+    files, doubles = _without_doubles(files)
+    dropped: list[tuple[str, str]] = [(path.name, leftout.DOUBLE) for path in doubles]
     if len(files) > asked.most:
         files, left = _thinned(files, asked.most)
         progress.line(
@@ -241,7 +209,7 @@ def _from_files(files: list[Path], asked: Preparation, progress: Progress) -> Fr
         progress.of(index, len(files))
         digest = _digest(path)
         if digest in seen:
-            dropped.append((path.name, SAME))
+            dropped.append((path.name, leftout.SAME))
             continue
         seen.add(digest)
         try:
@@ -251,8 +219,8 @@ def _from_files(files: list[Path], asked: Preparation, progress: Progress) -> Fr
             continue
         pixels = pictures.reduced(pixels, asked.longest)
         height, width = pixels.shape[:2]
-        if min(height, width) < SMALLEST:
-            dropped.append((path.name, IS_SMALL))
+        if min(height, width) < leftout.SMALLEST:
+            dropped.append((path.name, leftout.IS_SMALL))
             continue
         alpha = pixels.shape[2] == 4 and int(pixels[..., 3].min()) < 255
         kept = pixels if alpha else np.ascontiguousarray(pixels[..., :3])
@@ -275,7 +243,7 @@ def _from_files(files: list[Path], asked: Preparation, progress: Progress) -> Fr
     sharp = float(np.median([one.sharpness for one in found])) if found else 0.0
     for one in found:
         if one.sharpness < BLURRED * sharp:
-            dropped.append((Path(one.source).name, IS_BLURRED))
+            dropped.append((Path(one.source).name, leftout.IS_BLURRED))
     kept_ones = tuple(one for one in found if one.sharpness >= BLURRED * sharp)
     return Frames(kept_ones, tuple(dropped))
 
@@ -295,6 +263,16 @@ def _without_lies(found: Sequence[Frame]) -> list[Frame]:
         else one
         for one in found
     ]
+
+
+def _without_doubles(files: list[Path]) -> tuple[list[Path], list[Path]]:
+    """Without what the camera stored twice under one name, raw or HEIF beside JPEG; and these."""
+    plain = {path.stem.lower() for path in files if path.suffix.lower() in PICTURES}
+    double = [
+        path for path in files if path.suffix.lower() not in PICTURES and path.stem.lower() in plain
+    ]
+    kept = set(files) - set(double)
+    return [path for path in files if path in kept], double
 
 
 def _thinned(files: list[Path], most: int) -> tuple[list[Path], list[Path]]:
@@ -352,7 +330,7 @@ def _from_film(path: Path, asked: Preparation, progress: Progress) -> Frames:
         film.release()
     middle = float(np.median([one.sharpness for one in found])) if found else 0.0
     kept = tuple(one for one in found if one.sharpness >= BLURRED * middle)
-    dropped = [(one.name, IS_BLURRED) for one in found if one.sharpness < BLURRED * middle]
+    dropped = [(one.name, leftout.IS_BLURRED) for one in found if one.sharpness < BLURRED * middle]
     if there < WHOLE * count:
         progress.line(
             f"{path.name} is cut: of its {count} pictures {there} can be read, and only these are "

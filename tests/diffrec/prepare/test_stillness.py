@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffrec.prepare import frames, stillness
+from diffrec.prepare import frames, leftout, stillness
 from diffrec.prepare.errors import CamerasError
 from diffrec.prepare.steps import Progress
 from diffrec.prepare.stillness import Picture
@@ -130,7 +130,7 @@ def test_a_film_that_is_cut_says_how_much_of_it_is_used(
 def test_reasons_name_a_file_and_the_next_thing_to_do(
     tmp_path: Path, told: tuple[list[str], Progress], make: Callable[[Path, str], None]
 ) -> None:
-    for kind, cure in frames.CURES.items():
+    for kind, cure in leftout.CURES.items():
         folder = tmp_path / kind.replace(" ", "_")
         folder.mkdir()
         for i in range(frames.FEWEST):
@@ -143,11 +143,11 @@ def test_reasons_name_a_file_and_the_next_thing_to_do(
 @pytest.fixture
 def make() -> Callable[[Path, str], None]:
     def made(path: Path, kind: str) -> None:
-        if kind == frames.UNREADABLE:
+        if kind == leftout.UNREADABLE:
             path.write_bytes(b"GIF89a" + path.name.encode())
         else:
-            cv2.imwrite(str(path), patterned(int(path.stem) if kind == frames.IS_SMALL else 0)[
-                : frames.SMALLEST - 1 if kind == frames.IS_SMALL else None
+            cv2.imwrite(str(path), patterned(int(path.stem) if kind == leftout.IS_SMALL else 0)[
+                : leftout.SMALLEST - 1 if kind == leftout.IS_SMALL else None
             ])  # fmt: skip
 
     return made
