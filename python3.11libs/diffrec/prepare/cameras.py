@@ -16,11 +16,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from diffrec.prepare import evidence, mapping, stillness
+from diffrec.prepare import evidence, mapping
 from diffrec.prepare.errors import ANOTHER_CAPTURE, CamerasError, solver
 from diffrec.prepare.evidence import Pair, Shared
 from diffrec.prepare.features import database_of
 from diffrec.prepare.frames import FEWEST, Frame
+from diffrec.prepare.sifting import stillness
 from diffrec.prepare.solved import Array, Camera, Lens, Solved, place_of
 from diffrec.prepare.steps import Progress
 from nvdiffrec_contract.preparation import Preparation

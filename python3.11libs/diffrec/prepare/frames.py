@@ -17,9 +17,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-from diffrec.prepare import leftout, pictures, stillness
+from diffrec.prepare import pictures
 from diffrec.prepare.errors import SourceError
 from diffrec.prepare.pictures import Pixels
+from diffrec.prepare.sifting import doubles, leftout, stillness
+from diffrec.prepare.sifting.doubles import Signature
 from diffrec.prepare.steps import Progress, stamped
 from nvdiffrec_contract import jsonfiles
 from nvdiffrec_contract.preparation import PICTURES, Preparation
@@ -191,8 +193,8 @@ def chosen(out: Path) -> Frames:
 
 
 def _from_files(files: list[Path], asked: Preparation, progress: Progress) -> Frames:
-    files, doubles = _without_doubles(files)
-    dropped: list[tuple[str, str]] = [(path.name, leftout.DOUBLE) for path in doubles]
+    files, stored_twice = _without_doubles(files)
+    dropped: list[tuple[str, str]] = [(path.name, leftout.DOUBLE) for path in stored_twice]
     if len(files) > asked.most:
         files, left = _thinned(files, asked.most)
         progress.line(
@@ -203,6 +205,7 @@ def _from_files(files: list[Path], asked: Preparation, progress: Progress) -> Fr
         dropped += [(path.name, reason) for path in left]
     lenses: dict[Any, int] = {}
     seen: set[str] = set()
+    shown: list[Signature] = []
     found: list[Frame] = []
     names = names_of(files)
     for index, path in enumerate(files):
@@ -222,6 +225,11 @@ def _from_files(files: list[Path], asked: Preparation, progress: Progress) -> Fr
         if min(height, width) < leftout.SMALLEST:
             dropped.append((path.name, leftout.IS_SMALL))
             continue
+        signature = doubles.signature(pixels)
+        if doubles.is_among(signature, shown):
+            dropped.append((path.name, leftout.AGAIN))
+            continue
+        shown.append(signature)
         alpha = pixels.shape[2] == 4 and int(pixels[..., 3].min()) < 255
         kept = pixels if alpha else np.ascontiguousarray(pixels[..., :3])
         pictures.write_png(asked.out / "photographs" / f"{names[path]}.png", kept)

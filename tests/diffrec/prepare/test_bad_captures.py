@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffrec.prepare import cameras, frames, leftout, pictures
+from diffrec.prepare import cameras, frames, pictures
 from diffrec.prepare.errors import CamerasError, SourceError
 from diffrec.prepare.evidence import Shared
 from diffrec.prepare.frames import Frame
+from diffrec.prepare.sifting import leftout
 from diffrec.prepare.steps import Progress
 from nvdiffrec_contract.preparation import Preparation
 

@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from diffrec.prepare import frames, leftout, stillness
+from diffrec.prepare import frames
 from diffrec.prepare.errors import CamerasError
+from diffrec.prepare.sifting import leftout, stillness
+from diffrec.prepare.sifting.stillness import Picture
 from diffrec.prepare.steps import Progress
-from diffrec.prepare.stillness import Picture
 from nvdiffrec_contract.preparation import Preparation
 
 from . import ballscene
@@ -146,8 +147,11 @@ def make() -> Callable[[Path, str], None]:
         if kind == leftout.UNREADABLE:
             path.write_bytes(b"GIF89a" + path.name.encode())
         else:
-            cv2.imwrite(str(path), patterned(int(path.stem) if kind == leftout.IS_SMALL else 0)[
-                : leftout.SMALLEST - 1 if kind == leftout.IS_SMALL else None
-            ])  # fmt: skip
+            picture = patterned(int(path.stem) if kind == leftout.IS_SMALL else 0)
+            if kind == leftout.IS_SMALL:
+                picture = picture[: leftout.SMALLEST - 1]
+            if kind == leftout.AGAIN:
+                picture[0, 0] = int(path.stem)
+            cv2.imwrite(str(path), picture)
 
     return made

@@ -9,13 +9,15 @@ from diffrec.prepare.errors import ANOTHER_CAPTURE
 SMALLEST = 64
 """Pixels along the shorter side of a photograph that is of use."""
 SAME, IS_BLURRED, UNREADABLE = "the same file as another", "blurred", "that cannot be read"
+AGAIN = "the same picture as another, in another file"
 IS_SMALL = f"smaller than {SMALLEST} pixels"
 DOUBLE = "there as JPEG or the like under the same name"
-ABOUT_A_PHOTOGRAPH = (SAME, IS_BLURRED, IS_SMALL, DOUBLE)
+ABOUT_A_PHOTOGRAPH = (SAME, AGAIN, IS_BLURRED, IS_SMALL, DOUBLE)
 """Reasons to leave out a photograph; others are those of its file."""
 CURES = {
     SAME: "name the folder that holds all photographs, each once; 40 to 100 from all around the "
     "object are good",
+    AGAIN: "photograph from all around, 40 to 100 pictures; of each one file is enough",
     IS_SMALL: "use the photographs as the camera stored them, not their small previews",
     UNREADABLE: "copy the photographs from the camera again, then start again",
 }
