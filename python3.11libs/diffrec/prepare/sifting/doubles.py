@@ -1,4 +1,4 @@
-"""One picture in two files: saved again in another format, at another size or quality.
+"""One picture in two files: saved again in another format or quality.
 
 Two photographs of one place say nothing of depth, and what they share outweighs what others say.
 """
