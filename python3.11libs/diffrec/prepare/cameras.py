@@ -21,6 +21,7 @@ from diffrec.prepare.errors import ANOTHER_CAPTURE, CamerasError, solver
 from diffrec.prepare.evidence import Pair, Shared
 from diffrec.prepare.features import database_of
 from diffrec.prepare.frames import FEWEST, Frame
+from diffrec.prepare.sifting import stillness
 from diffrec.prepare.solved import Array, Camera, Lens, Solved, place_of
 from diffrec.prepare.steps import Progress
 from nvdiffrec_contract.preparation import Preparation
@@ -37,6 +38,8 @@ UNMOVED, NEARLY_ALL = 0.003, 0.9
 that, in the diagonal."""
 STILL = 0.02
 """Cameras nearer together than this, in distances to what they see, did not move."""
+
+NONE_WITH_THOSE = "none with those that have one"
 
 Claim = dict[str, Camera]
 
@@ -91,6 +94,8 @@ def solve(asked: Preparation, frames: Sequence[Frame], progress: Progress) -> li
     solved.save(place_of(asked.out))
     shutil.rmtree(asked.out / "work" / "scratch", ignore_errors=True)
     progress.line(f"{len(solved.cameras)} of {len(names)} believed")
+    if solved.refused:
+        progress.line(about_refused(solved.refused, shared))
     return [place_of(asked.out)]
 
 
@@ -230,10 +235,40 @@ def solved_of(
             refused[name] = (
                 "shares no points with the others"
                 if not partners
+                else f"shares points with {_photographs(len(partners))} without a camera, and "
+                + NONE_WITH_THOSE
+                if not known
                 else f"shares {sum(known)} points with {len(known)} of the believed cameras, which "
                 "do not settle where it was"
             )
     return Solved(lenses, cameras, points, seen, refused, tuple(_about_lenses(lenses, frames)))
+
+
+def about_refused(refused: Mapping[str, str], shared: Mapping[Pair, Shared]) -> str:
+    """A sentence on the photographs without a camera: what to do about them.
+
+    Of two objects, or of two walks around one that nothing joins, the larger part alone is placed:
+    then the rest hold together by themselves.
+    """
+    joined: dict[str, set[str]] = {name: set() for name in refused}
+    for a, b in shared:
+        if a in joined and b in joined:
+            joined[a].add(b)
+            joined[b].add(a)
+    apart = max((evidence.reached(joined, name) for name in refused), key=len)
+    apart = {name for name in apart if refused[name].endswith(NONE_WITH_THOSE)}
+    told = f"{_photographs(len(refused))} without a camera, not used, first {min(refused)}"
+    if len(apart) >= max(IN_COMMON, 0.5 * len(refused)):
+        return (
+            f"{told}; {len(apart)} of them share points with each other and none with those "
+            "that are used: if they show another object give them a folder of their own, else add "
+            "photographs that join the two"
+        )
+    return f"{told}; report/report.txt says why for each"
+
+
+def _photographs(count: int) -> str:
+    return f"{count} photograph" + ("" if count == 1 else "s")
 
 
 def _about_lenses(lenses: Mapping[int, Lens], frames: Sequence[Frame]) -> list[str]:
@@ -258,12 +293,7 @@ def _refuse_what_never_moved(shared: Mapping[Pair, Shared], frames: Sequence[Fra
         if len(one.first) and names[0] in diagonals
     ]
     if moved and float(np.quantile(moved, NEARLY_ALL)) < UNMOVED:
-        raise CamerasError(
-            "the camera did not move: nearly all that the photographs show stays at one place in "
-            "them (or they are one photograph many times, or the object was moved while all around "
-            "it stood still)",
-            "walk around the object with the camera, and let the object stand still",
-        )
+        raise CamerasError(stillness.NEVER_MOVED, stillness.WALK_AROUND)
 
 
 def _refuse_what_stood_still(solved: Solved) -> None:

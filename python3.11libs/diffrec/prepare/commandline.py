@@ -48,7 +48,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         return EXIT_ENVIRONMENT
     except UserError as error:
-        print(f"Error: {error}", file=sys.stderr, flush=True)
+        cure = f"{error.cure[:1].upper()}{error.cure[1:]}"
+        print(f"Error: {error.cause}. {cure}.", file=sys.stderr, flush=True)
         if failurefile.PLACE in os.environ:  # a job asks for it
             with contextlib.suppress(OSError):
                 failurefile.write(Path(os.environ[failurefile.PLACE]), error.failure())

@@ -229,14 +229,15 @@ def _largest(neighbours: Mapping[str, Collection[str]]) -> set[str]:
     """The largest part whose members are joined."""
     left, best = set(neighbours), set[str]()
     while left:
-        part = _reached(neighbours, min(left))
+        part = reached(neighbours, min(left))
         left -= part
         if len(part) > len(best):
             best = part
     return best
 
 
-def _reached(neighbours: Mapping[str, Collection[str]], begin: str) -> set[str]:
+def reached(neighbours: Mapping[str, Collection[str]], begin: str) -> set[str]:
+    """The part that one member is joined to, itself among them."""
     found, waiting = set[str](), [begin]
     while waiting:
         name = waiting.pop()

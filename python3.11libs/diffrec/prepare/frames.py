@@ -7,6 +7,7 @@ double and those above the limit.
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -17,11 +18,13 @@ import cv2
 import numpy as np
 
 from diffrec.prepare import pictures
-from diffrec.prepare.errors import ANOTHER_CAPTURE, SourceError
+from diffrec.prepare.errors import SourceError
 from diffrec.prepare.pictures import Pixels
+from diffrec.prepare.sifting import doubles, leftout, stillness
+from diffrec.prepare.sifting.doubles import Signature
 from diffrec.prepare.steps import Progress, stamped
 from nvdiffrec_contract import jsonfiles
-from nvdiffrec_contract.preparation import Preparation
+from nvdiffrec_contract.preparation import PICTURES, Preparation
 
 FEWEST = 8
 """Photographs without which no cameras are looked for."""
@@ -29,11 +32,12 @@ OF_A_FILM = 120
 """Pictures that are taken from a film at most."""
 CANDIDATES = 6
 """Pictures of a stretch of film that are compared."""
+WHOLE = 0.95
+"""Part of the pictures that a film announces which it holds unless it is cut."""
 LISTED = 100_000
 BLURRED = 0.25
 """Sharpness of a blurred photograph, in that of the others."""
 ALL_BLURRED = 0.02
-SMALLEST = 64
 LENSES_APART = 12
 """The lenses of a phone are a factor of ten apart, from the widest to the longest."""
 
@@ -87,7 +91,7 @@ def inputs(asked: Preparation) -> list[Path]:
             "name a film, or a folder of photographs",
         )
     if not source.is_dir():
-        raise SourceError(f"{source} does not exist")
+        raise SourceError(f"{source} does not exist", "correct the path")
     for folder in (source, source / "images"):
         found = _photographs(folder)
         if found:
@@ -98,7 +102,7 @@ def inputs(asked: Preparation) -> list[Path]:
     inner = next((one for one in sorted(source.glob("*/")) if _photographs(one)), None)
     raise SourceError(
         f"{source} holds no photographs ({', '.join(pictures.SUFFIXES)})",
-        f"name the folder that holds them: {inner}" if inner else "",
+        f"name the folder that holds them{f': {inner}' if inner else ', or a film'}",
     )
 
 
@@ -141,9 +145,9 @@ def choose(asked: Preparation, progress: Progress) -> list[Path]:
     if len(found.frames) < FEWEST:
         raise SourceError(
             f"{asked.source}: {_counted(len(found.frames))} can be used"
-            + (f" ({_reasons(found.dropped)})" if found.dropped else "")
+            + (f" ({leftout.reasons(found.dropped)})" if found.dropped else "")
             + f"; {FEWEST} is the least, 40 to 100 are good",
-            ANOTHER_CAPTURE,
+            leftout.instead(found.dropped),
         )
     middle = float(np.median([one.sharpness for one in found.frames]))
     if middle < ALL_BLURRED:
@@ -153,6 +157,8 @@ def choose(asked: Preparation, progress: Progress) -> list[Path]:
             "photograph again with more light and a steady hand, let the camera focus on the "
             "object, and put that on something with a pattern, such as a newspaper",
         )
+    compared = [found.frames[i].name for i in stillness.spread(len(found.frames))]
+    stillness.refuse([stillness.small(pictures.read(folder / f"{n}.png")[0]) for n in compared])
     wanted = {f"{one.name}.png" for one in found.frames}
     for path in folder.glob("*.png"):
         if path.name not in wanted:
@@ -162,7 +168,7 @@ def choose(asked: Preparation, progress: Progress) -> list[Path]:
     jsonfiles.write(listing, asdict(found))
     progress.line(
         f"{len(found.frames)} photographs"
-        + (f", {len(found.dropped)} left out" if found.dropped else "")
+        + (f"; left out: {leftout.reasons(found.dropped)}" if found.dropped else "")
     )
     return [listing, *(folder / name for name in sorted(wanted))]
 
@@ -186,28 +192,27 @@ def chosen(out: Path) -> Frames:
     )
 
 
-def _reasons(dropped: Sequence[tuple[str, str]]) -> str:
-    counts: dict[str, int] = {}
-    for _name, reason in dropped:
-        counts[reason] = counts.get(reason, 0) + 1
-    return "; ".join(f"{count} {reason}" for reason, count in counts.items())
-
-
 def _from_files(files: list[Path], asked: Preparation, progress: Progress) -> Frames:
-    dropped: list[tuple[str, str]] = []
+    files, stored_twice = _without_doubles(files)
+    dropped: list[tuple[str, str]] = [(path.name, leftout.DOUBLE) for path in stored_twice]
     if len(files) > asked.most:
         files, left = _thinned(files, asked.most)
+        progress.line(
+            f"{len(files) + len(left)} photographs are there; {len(files)} of them, evenly spread "
+            "over their names, are used (--most names another number)"
+        )
         reason = f"above the limit of {asked.most} photographs (--most)"
         dropped += [(path.name, reason) for path in left]
     lenses: dict[Any, int] = {}
     seen: set[str] = set()
+    shown: list[Signature] = []
     found: list[Frame] = []
     names = names_of(files)
     for index, path in enumerate(files):
         progress.of(index, len(files))
         digest = _digest(path)
         if digest in seen:
-            dropped.append((path.name, "the same file as another"))
+            dropped.append((path.name, leftout.SAME))
             continue
         seen.add(digest)
         try:
@@ -217,9 +222,14 @@ def _from_files(files: list[Path], asked: Preparation, progress: Progress) -> Fr
             continue
         pixels = pictures.reduced(pixels, asked.longest)
         height, width = pixels.shape[:2]
-        if min(height, width) < SMALLEST:
-            dropped.append((path.name, f"smaller than {SMALLEST} pixels"))
+        if min(height, width) < leftout.SMALLEST:
+            dropped.append((path.name, leftout.IS_SMALL))
             continue
+        signature = doubles.signature(pixels)
+        if doubles.is_among(signature, shown):
+            dropped.append((path.name, leftout.AGAIN))
+            continue
+        shown.append(signature)
         alpha = pixels.shape[2] == 4 and int(pixels[..., 3].min()) < 255
         kept = pixels if alpha else np.ascontiguousarray(pixels[..., :3])
         pictures.write_png(asked.out / "photographs" / f"{names[path]}.png", kept)
@@ -241,7 +251,7 @@ def _from_files(files: list[Path], asked: Preparation, progress: Progress) -> Fr
     sharp = float(np.median([one.sharpness for one in found])) if found else 0.0
     for one in found:
         if one.sharpness < BLURRED * sharp:
-            dropped.append((Path(one.source).name, "blurred"))
+            dropped.append((Path(one.source).name, leftout.IS_BLURRED))
     kept_ones = tuple(one for one in found if one.sharpness >= BLURRED * sharp)
     return Frames(kept_ones, tuple(dropped))
 
@@ -261,6 +271,16 @@ def _without_lies(found: Sequence[Frame]) -> list[Frame]:
         else one
         for one in found
     ]
+
+
+def _without_doubles(files: list[Path]) -> tuple[list[Path], list[Path]]:
+    """Without what the camera stored twice under one name, raw or HEIF beside JPEG; and these."""
+    plain = {path.stem.lower() for path in files if path.suffix.lower() in PICTURES}
+    double = [
+        path for path in files if path.suffix.lower() not in PICTURES and path.stem.lower() in plain
+    ]
+    kept = set(files) - set(double)
+    return [path for path in files if path in kept], double
 
 
 def _thinned(files: list[Path], most: int) -> tuple[list[Path], list[Path]]:
@@ -294,11 +314,15 @@ def _digest(path: Path) -> str:
 
 def _from_film(path: Path, asked: Preparation, progress: Progress) -> Frames:
     """The sharpest picture of each of as many stretches as are wanted."""
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # its own words are not for artists
     film = cv2.VideoCapture(str(path))
     try:
         count = int(film.get(cv2.CAP_PROP_FRAME_COUNT)) if film.isOpened() else 0
         if count < 1:
-            raise SourceError(f"{path} is no film that can be read, or is cut")
+            raise SourceError(
+                f"{path} is no film that can be read, or is cut",
+                "copy the film from the camera again, or name a folder of photographs",
+            )
         wanted = max(FEWEST, min(OF_A_FILM, asked.most, count))
         found: list[Frame] = []
         for stretch, (number, pixels, sharp) in enumerate(_sharpest(film, count, wanted)):
@@ -309,11 +333,18 @@ def _from_film(path: Path, asked: Preparation, progress: Progress) -> Frames:
             pictures.write_png(asked.out / "photographs" / f"{name}.png", pixels)
             source = f"{path}, picture {number}"
             found.append(Frame(name, source, (height, width), 0, None, False, sharp))
+        there = int(film.get(cv2.CAP_PROP_POS_FRAMES))
     finally:
         film.release()
     middle = float(np.median([one.sharpness for one in found])) if found else 0.0
     kept = tuple(one for one in found if one.sharpness >= BLURRED * middle)
-    dropped = [(one.name, "blurred") for one in found if one.sharpness < BLURRED * middle]
+    dropped = [(one.name, leftout.IS_BLURRED) for one in found if one.sharpness < BLURRED * middle]
+    if there < WHOLE * count:
+        progress.line(
+            f"{path.name} is cut: of its {count} pictures {there} can be read, and only these are "
+            "used; copy it from the camera again"
+        )
+        dropped.append((path.name, f"cut: {count - there} of {count} pictures cannot be read"))
     return Frames(kept, tuple(dropped), film=True)
 
 

@@ -179,17 +179,27 @@ def _from_files(asked: Preparation, frames: Sequence[Frame]) -> dict[str, Mask]:
     folder = folder_of(asked)
     if folder is None and not any(one.mask for one in frames):
         return {}
-    files = {path.stem.lower(): path for path in headers.in_folder(folder)} if folder else {}
+    listed = headers.in_folder(folder) if folder else []
+    # A name in just these letters goes before one in other letters.
+    files = {path.stem.lower(): path for path in listed} | {path.stem: path for path in listed}
     found, missing = {}, []
+    taken: dict[Path, str] = {}
     for one in frames:
         source = Path(one.source)
         names = (source.stem, source.name, f"{source.stem}_mask", f"{source.stem}.mask", one.name)
-        path = next((files[name.lower()] for name in names if name.lower() in files), None)
+        spelled = [*names, *(name.lower() for name in names)]
+        path = next((files[name] for name in spelled if name in files), None)
         if path is None and one.mask:
             path = Path(one.mask)
         if path is None:
             missing.append(source.name)
             continue
+        if taken.setdefault(path, source.name) != source.name:
+            raise MasksError(
+                f"{path} is the mask of both {taken[path]} and {source.name} by its name",
+                f"name it as its photograph with the ending, {taken[path]}.png, and give the other "
+                f"its own, {source.name}.png",
+            )
         mask = grey(path)
         if abs(mask.shape[1] / mask.shape[0] / (one.size[1] / one.size[0]) - 1) > SHAPE:
             raise MasksError(

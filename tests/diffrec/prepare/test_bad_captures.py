@@ -16,6 +16,7 @@ from diffrec.prepare import cameras, frames, pictures
 from diffrec.prepare.errors import CamerasError, SourceError
 from diffrec.prepare.evidence import Shared
 from diffrec.prepare.frames import Frame
+from diffrec.prepare.sifting import leftout
 from diffrec.prepare.steps import Progress
 from nvdiffrec_contract.preparation import Preparation
 
@@ -109,7 +110,8 @@ def test_of_five_thousand_only_as_many_are_opened_as_are_used(
     read = pictures.read
 
     def counted(path: Path) -> object:
-        opened.append(path)
+        if path.parent == folder:
+            opened.append(path)
         return read(path)
 
     monkeypatch.setattr(pictures, "read", counted)
@@ -188,3 +190,15 @@ def test_lenses_that_no_phone_has_are_not_believed(honest: list[float], lies: li
         assert {(one.lens, one.focal) for one in found[:-1]} == {(0, None)}
     else:
         assert found[:-1] == listed
+
+
+@pytest.mark.parametrize("ending", [".CR2", ".dng", ".HEIC", ".avif"])
+def test_what_a_camera_stores_twice_is_used_once(
+    chosen: Callable[..., frames.Frames], jpegs: list[bytes], ending: str
+) -> None:
+    """Raw or HEIF beside the JPEG of one photograph: neither twice, nor a package asked for."""
+    files = {f"IMG_{i}.JPG": data for i, data in enumerate(jpegs)}
+    doubles = {f"img_{i}{ending}": bytes([i]) for i in range(COUNT)}
+    found = chosen(files | doubles, most=COUNT)
+    assert {Path(one.source).name for one in found.frames} == set(files)
+    assert dict(found.dropped) == dict.fromkeys(doubles, leftout.DOUBLE)

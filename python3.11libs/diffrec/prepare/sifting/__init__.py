@@ -1,0 +1,1 @@
+"""Which photographs are of use, and what is said of the others."""
