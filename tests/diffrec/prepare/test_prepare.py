@@ -13,7 +13,7 @@ import pytest
 
 from diffrec.data import describe
 from diffrec.prepare import cameras, commandline, masks, solved
-from diffrec.prepare.errors import CamerasError
+from diffrec.prepare.errors import CamerasError, SourceError
 from diffrec.prepare.run import prepare
 from diffrec.prepare.solved import Camera
 from nvdiffrec_contract.preparation import Preparation
@@ -103,15 +103,19 @@ def test_white_walls_are_one_sentence(tmp_path: Path, capsys: pytest.CaptureFixt
     assert "newspaper" in said.err and "Traceback" not in said.err
 
 
-def test_a_camera_that_does_not_move_is_one_sentence(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("noise", "said"), [(3, "9 the same picture as another"), (30, "camera")])
+def test_a_camera_that_does_not_move_is_one_sentence(
+    tmp_path: Path, noise: float, said: str
+) -> None:
     (tmp_path / "in").mkdir()
     camera = next(iter(ballscene.ring(3).cameras.values()))
     picture = ballscene.photograph(camera, LENS)[0].astype(float)
     for i in range(10):
-        noisy = picture + np.random.default_rng(i).normal(0, 3, picture.shape)
+        noisy = picture + np.random.default_rng(i).normal(0, noise, picture.shape)
         cv2.imwrite(str(tmp_path / "in" / f"{i}.png"), np.clip(noisy, 0, 255).astype(np.uint8))
-    with pytest.raises(CamerasError) as error:
+    with pytest.raises((CamerasError, SourceError), match=said) as error:
         prepare(Preparation(tmp_path / "in", tmp_path / "out", threads=2), lambda line: None)
+    assert isinstance(error.value, SourceError) == (noise == 3)
     if isinstance(error.value, cameras.TooFewError):
         assert (tmp_path / "out" / "report" / "masks.png").is_file()
 
