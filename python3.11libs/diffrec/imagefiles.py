@@ -143,18 +143,14 @@ class PictureWriter:
         self._written.append(outcome)
         return outcome
 
-    def wait(self) -> None:
-        """Return when all that was given until now is done; raises the first error, as leaving."""
-        for one in self._written:
-            one.result()
-
     def __enter__(self) -> PictureWriter:
         return self
 
     def __exit__(self, kind: object, *_rest: object) -> None:
         self._pool.shutdown(wait=True)
         if kind is None:
-            self.wait()
+            for one in self._written:
+                one.result()
 
 
 def own_or(writer: PictureWriter | None) -> contextlib.AbstractContextManager[PictureWriter]:

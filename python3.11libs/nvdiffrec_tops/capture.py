@@ -17,9 +17,8 @@ from nvdiffrec_contract.preparation import CONFIGURATION, MATCHING, Preparation
 from nvdiffrec_tops import attributes, training
 from nvdiffrec_tops.attributes import AttributesError
 from nvdiffrec_tops.command import JOB_SCRIPT, command_line, job_argv
-from nvdiffrec_tops.job import engines
+from nvdiffrec_tops.job import engines, flags
 from nvdiffrec_tops.job.outputs import prepared
-from nvdiffrec_tops.job.preparing import FLAG
 
 LAYOUTS = attributes.LAYOUTS
 _PATTERN = re.compile(r"[*?\[]")
@@ -123,7 +122,7 @@ def _plan(settings: CaptureSettings, source: str, name: str, below: bool) -> Cap
     )
     words = [f"--env={key}={value}" for key, value in settings.variables.items()]
     python = training.interpreter(settings.miniconda_env)
-    argv = job_argv(python, [FLAG, *words, *preparation.words(asked)], str(JOB_SCRIPT))
+    argv = job_argv(python, [flags.PREPARE, *words, *preparation.words(asked)], str(JOB_SCRIPT))
     folder = f"{str(asked.out).replace(os.sep, '/')}/"
     return CapturePlan(
         label=name,

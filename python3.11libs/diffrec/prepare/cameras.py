@@ -9,7 +9,7 @@ is refined together and judged anew each time. What nothing speaks for in the en
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from diffrec.prepare.sifting import stillness
 from diffrec.prepare.solved import Array, Camera, Lens, Solved, place_of
 from diffrec.prepare.steps import Progress
 from nvdiffrec_contract.preparation import Preparation
+from nvdiffrec_contract.wording import counted
 
 ROUNDS = 3
 LEAST = 0.4
@@ -38,8 +39,6 @@ UNMOVED, NEARLY_ALL = 0.003, 0.9
 that, in the diagonal."""
 STILL = 0.02
 """Cameras nearer together than this, in distances to what they see, did not move."""
-
-NONE_WITH_THOSE = "none with those that have one"
 
 Claim = dict[str, Camera]
 
@@ -235,8 +234,8 @@ def solved_of(
             refused[name] = (
                 "shares no points with the others"
                 if not partners
-                else f"shares points with {_photographs(len(partners))} without a camera, and "
-                + NONE_WITH_THOSE
+                else f"shares points with {counted(len(partners), 'photograph')} without a camera, "
+                "and none with those that have one"
                 if not known
                 else f"shares {sum(known)} points with {len(known)} of the believed cameras, which "
                 "do not settle where it was"
@@ -244,20 +243,22 @@ def solved_of(
     return Solved(lenses, cameras, points, seen, refused, tuple(_about_lenses(lenses, frames)))
 
 
-def about_refused(refused: Mapping[str, str], shared: Mapping[Pair, Shared]) -> str:
+def about_refused(refused: Collection[str], shared: Mapping[Pair, Shared]) -> str:
     """A sentence on the photographs without a camera: what to do about them.
 
     Of two objects, or of two walks around one that nothing joins, the larger part alone is placed:
     then the rest hold together by themselves.
     """
     joined: dict[str, set[str]] = {name: set() for name in refused}
+    with_used = set[str]()
     for a, b in shared:
         if a in joined and b in joined:
             joined[a].add(b)
             joined[b].add(a)
-    apart = max((evidence.reached(joined, name) for name in refused), key=len)
-    apart = {name for name in apart if refused[name].endswith(NONE_WITH_THOSE)}
-    told = f"{_photographs(len(refused))} without a camera, not used, first {min(refused)}"
+        else:
+            with_used |= {a, b}
+    apart = evidence.largest(joined) - with_used
+    told = f"{counted(len(refused), 'photograph')} without a camera, not used, first {min(refused)}"
     if len(apart) >= max(IN_COMMON, 0.5 * len(refused)):
         return (
             f"{told}; {len(apart)} of them share points with each other and none with those "
@@ -265,10 +266,6 @@ def about_refused(refused: Mapping[str, str], shared: Mapping[Pair, Shared]) -> 
             "photographs that join the two"
         )
     return f"{told}; report/report.txt says why for each"
-
-
-def _photographs(count: int) -> str:
-    return f"{count} photograph" + ("" if count == 1 else "s")
 
 
 def _about_lenses(lenses: Mapping[int, Lens], frames: Sequence[Frame]) -> list[str]:

@@ -165,7 +165,7 @@ def believed(verdicts: Mapping[Pair, Verdict], names: Collection[str]) -> set[st
                     joined[a][b] = joined[b][a] = verdict.agreeing
                 elif verdict.contradicts:
                     against[a, b] = verdict
-        members = _largest(joined)
+        members = largest(joined)
         joined = {name: joined[name] for name in members}
         against = {pair: one for pair, one in against.items() if members.issuperset(pair)}
         torn = _torn(joined, against)
@@ -225,18 +225,18 @@ def _ratio(
     return OUTWEIGHS * contradicting / max(bonds, 1)
 
 
-def _largest(neighbours: Mapping[str, Collection[str]]) -> set[str]:
+def largest(neighbours: Mapping[str, Collection[str]]) -> set[str]:
     """The largest part whose members are joined."""
     left, best = set(neighbours), set[str]()
     while left:
-        part = reached(neighbours, min(left))
+        part = _reached(neighbours, min(left))
         left -= part
         if len(part) > len(best):
             best = part
     return best
 
 
-def reached(neighbours: Mapping[str, Collection[str]], begin: str) -> set[str]:
+def _reached(neighbours: Mapping[str, Collection[str]], begin: str) -> set[str]:
     """The part that one member is joined to, itself among them."""
     found, waiting = set[str](), [begin]
     while waiting:

@@ -201,8 +201,7 @@ def _from_files(files: list[Path], asked: Preparation, progress: Progress) -> Fr
             f"{len(files) + len(left)} photographs are there; {len(files)} of them, evenly spread "
             "over their names, are used (--most names another number)"
         )
-        reason = f"above the limit of {asked.most} photographs (--most)"
-        dropped += [(path.name, reason) for path in left]
+        dropped += [(path.name, leftout.above(asked.most)) for path in left]
     lenses: dict[Any, int] = {}
     seen: set[str] = set()
     shown: list[Signature] = []

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from nvdiffrec_tops.job import flags
 from nvdiffrec_tops.job.commandline import ESCAPED, escape
-from nvdiffrec_tops.job.farm import FLAG
 from nvdiffrec_tops.job.farmfile import PLATFORMS
 
 from . import quoting
@@ -79,7 +79,7 @@ def job_spec(
             folders.to_farm(job_script, system),
             # Escaped: letters that no shell of any platform changes.
             ESCAPED,
-            FLAG,
+            flags.FARM,
             escape(folders.to_farm(farm_file, system)),
         ]
         line = quoting.windows_cmd(words) if system == "windows" else quoting.posix(words)

@@ -27,7 +27,6 @@ from nvdiffrec_contract.failure import (
     Failure,
 )
 from nvdiffrec_contract.files import reached
-from nvdiffrec_tops.job import flags
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.farmfile import FarmFile, read
 from nvdiffrec_tops.job.farmstate import DONE, STARTED, StateFolder, attempt, exit_code
@@ -37,7 +36,6 @@ from nvdiffrec_tops.job.process.lock import OutputLock
 from nvdiffrec_tops.job.process.signals import signals
 from nvdiffrec_tops.job.report.joblog import Report, tell_failure
 
-FLAG = flags.FARM
 _PERCENT = re.compile(r"ALF_PROGRESS\s+(\d{1,3})%")
 _CHECK_SECONDS = 1.0
 

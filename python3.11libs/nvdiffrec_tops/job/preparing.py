@@ -33,7 +33,6 @@ from nvdiffrec_tops.job.report import pdgreport
 from nvdiffrec_tops.job.report.joblog import Report, output_error, tell_cook, tell_failure
 from nvdiffrec_tops.job.report.pdgreport import WorkItem
 
-FLAG = flags.PREPARE
 LOG = "prepare.log"
 TOOLKIT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SCRIPT = os.path.join(TOOLKIT, "diffrec", "prepare", "__main__.py")
@@ -63,13 +62,13 @@ def argv(python: str, asked: Preparation) -> list[str]:
 
 
 def parse(arguments: Sequence[str]) -> tuple[Preparation, dict[str, str]]:
-    """The preparation that stands behind :data:`FLAG`, and variables for its process.
+    """The preparation that stands behind :data:`flags.PREPARE`, and variables for its process.
 
     Raises:
         JobError: a variable is none.
         SystemExit: the command line is not usable (argparse has said why).
     """
-    parser = argparse.ArgumentParser(prog=f"job {FLAG}", allow_abbrev=False)
+    parser = argparse.ArgumentParser(prog=f"job {flags.PREPARE}", allow_abbrev=False)
     preparation.add_arguments(parser)
     parser.add_argument("--env", action="append", default=[], metavar="NAME=VALUE")
     given = parser.parse_args(list(arguments))

@@ -27,9 +27,7 @@ def told(used: int, apart: int, linked: int) -> str:
     for group in (ours, others):
         shared |= dict.fromkeys(pairwise(group), SOME)
     shared |= {(ours[0], name): SOME for name in lost}
-    refused = dict.fromkeys(others, f"shares points, and {cameras.NONE_WITH_THOSE}")
-    refused |= dict.fromkeys(lost, "shares 20 points with 1 of the believed cameras")
-    return cameras.about_refused(refused, shared)
+    return cameras.about_refused([*others, *lost], shared)
 
 
 @settings(max_examples=20)

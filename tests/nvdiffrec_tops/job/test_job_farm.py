@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from nvdiffrec_contract.failure import EXIT_STOPPED, EXIT_USAGE
 from nvdiffrec_tops.command import JOB_SCRIPT, job_argv
-from nvdiffrec_tops.job import farm, farmfile, farmstate
+from nvdiffrec_tops.job import farmfile, farmstate, flags
 from nvdiffrec_tops.job.commandline import unescape
 from nvdiffrec_tops.job.failures import JobError
 
@@ -49,7 +49,7 @@ def make(tmp_path: Path) -> Make:
 
 
 def start(path: Path, **more: Any) -> subprocess.Popen[str]:
-    argv = [sys.executable, "-I", str(JOB_SCRIPT), farm.FLAG, str(path)]
+    argv = [sys.executable, "-I", str(JOB_SCRIPT), flags.FARM, str(path)]
     return subprocess.Popen(
         argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **more
     )

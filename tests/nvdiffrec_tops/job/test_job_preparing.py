@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from nvdiffrec_contract import preparation
 from nvdiffrec_contract.failure import EXIT_ENVIRONMENT, EXIT_OUTPUT, EXIT_USAGE
 from nvdiffrec_contract.preparation import CONFIGURATION, Preparation
-from nvdiffrec_tops.job import commandline, preparing
+from nvdiffrec_tops.job import commandline, flags, preparing
 from nvdiffrec_tops.job.outputs import committed, prepared
 from nvdiffrec_tops.job.report.joblog import Report
 
@@ -257,7 +257,7 @@ def test_a_stopped_preparation_says_that_it_goes_on(asked: Preparation, tmp_path
         "import sys; from nvdiffrec_tops.job import commandline, preparing; "
         f"preparing.SCRIPT = {str(script)!r}; sys.exit(commandline.main(sys.argv[1:]))"
     )
-    words = [preparing.FLAG, *preparation.words(asked)]
+    words = [flags.PREPARE, *preparation.words(asked)]
     libraries = str(Path(preparing.__file__).parents[2])
     with subprocess.Popen(
         [sys.executable, "-c", code, *words],
@@ -297,7 +297,7 @@ def test_a_command_means_what_was_asked(
         None if masks is None else tmp_path / masks,
         most=most,
     )
-    words = [preparing.FLAG, *preparation.words(wanted)]
+    words = [flags.PREPARE, *preparation.words(wanted)]
     assert commandline.preparation_of(words) == wanted
     escaped = [commandline.ESCAPED, *(commandline.escape(word) for word in words)]
     assert commandline.preparation_of(escaped) == wanted

@@ -150,6 +150,18 @@ def sampled(
     return value, visible
 
 
+def shown(solved: Solved, name: str, points: Array, size: tuple[int, int]) -> NDArray[np.uint8]:
+    """1 at the pixels of a picture of ``size`` (height, width) that points [N, 3] lie in."""
+    found = np.zeros(size, np.uint8)
+    pixels, before = solved.project(name, points)
+    height, width = solved.lenses[solved.cameras[name].lens].size
+    pixels = pixels[before] * [size[1] / width, size[0] / height]
+    kept = ((pixels >= 0) & (pixels < [size[1], size[0]])).all(1)
+    column, row = np.floor(pixels[kept]).astype(np.int64).T
+    found[row, column] = 1
+    return found
+
+
 def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
     """Intersection of two outlines by their union."""
     return float((a & b).sum() / max(int((a | b).sum()), 1))
@@ -158,20 +170,14 @@ def overlap(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
 def silhouette(solved: Solved, name: str, hull: Hull, size: tuple[int, int]) -> NDArray[np.bool_]:
     """What the hull covers in a photograph, for a picture of ``size`` (height, width)."""
     inside = hull.points[hull.inside]
-    found = np.zeros(size, np.uint8)
+    found = shown(solved, name, inside, size)
     if not len(inside):
-        return found.astype(np.bool_)
-    pixels, before = solved.project(name, inside)
-    height, width = solved.lenses[solved.cameras[name].lens].size
-    scale = np.array([size[1] / width, size[0] / height])
-    pixels = pixels[before] * scale
-    kept = ((pixels >= 0) & (pixels < [size[1], size[0]])).all(1)
-    column, row = np.floor(pixels[kept]).astype(np.int64).T
-    found[row, column] = 1
+        return found > 0
     # A point stands for a cell: as large in the picture as it is at that distance.
     camera = solved.cameras[name]
+    lens = solved.lenses[camera.lens]
     depth = float(np.median(camera.into(inside)[:, 2]))
-    focal = solved.lenses[camera.lens].focal[0] * scale[0]
+    focal = lens.focal[0] * (size[1] / lens.size[1])
     reach = max(1, int(np.ceil(1.8 * hull.spacing * focal / max(depth, 1e-9))))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (reach | 1, reach | 1))
     return np.asarray(cv2.morphologyEx(found, cv2.MORPH_CLOSE, kernel) > 0)

@@ -103,15 +103,10 @@ class Landmarks:
 
     def _distance(self, name: str, ours: NDArray[np.bool_], outline: Floats) -> Floats:
         """Of each pixel to the next place with points of the object, hidden ones too, [H, W]."""
-        height, width = outline.shape
-        pixels, before = self._solved.project(name, self._solved.points[ours])
-        size = self._solved.lenses[self._solved.cameras[name].lens].size
-        pixels = pixels[before] * [width / size[1], height / size[0]]
-        pixels = pixels[((pixels >= 0) & (pixels < [width, height])).all(1)].astype(np.int64)
-        empty = np.ones((height, width), np.uint8)
-        empty[pixels[:, 1], pixels[:, 0]] = 0
-        found = cv2.distanceTransform(empty, cv2.DIST_L2, 5)
-        return np.asarray(found * (WIDTH / max(height, width)), np.float32)
+        size = (outline.shape[0], outline.shape[1])
+        places = hull.shown(self._solved, name, self._solved.points[ours], size)
+        found = cv2.distanceTransform(1 - places, cv2.DIST_L2, 5)
+        return np.asarray(found * (WIDTH / max(size)), np.float32)
 
 
 def _gaps(away: Mapping[str, Floats], outlines: Mapping[str, Floats]) -> float:

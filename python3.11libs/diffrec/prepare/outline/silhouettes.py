@@ -3,12 +3,12 @@
 All photographs look at the object: it is near the point at which their axes meet. What lies in a
 ball around that point and what does not gives colours of object and surroundings, for all
 photographs together: what is surroundings in one is so where it shows through the object's openings
-in another. What the object stands on is known by more than its colour (see ``support``), and so is
-an object with a pattern (see ``landmarks``). By these
+in another. What the object stands on is known by more than its colour (see ``support``). By these
 each pixel belongs to the object more or less; the photographs vote on a hull in space, pixels that
 may be either hardly counting, and from its outline the colours are learned again. In the end each
 outline is cut out of its own photograph, along its edges (Boykov and Jolly 2001; at full size
-GrabCut, Rother et al. 2004).
+GrabCut, Rother et al. 2004), and again where an object with a pattern is known by its points (see
+``landmarks``).
 """
 
 from __future__ import annotations
@@ -149,8 +149,6 @@ def find(
         outside[name][odds < -1] = 1
     half = 1.5 * radius
     carved: Hull | None = None
-    landmarks = Landmarks(solved)
-    marked: dict[str, Coverage] = {}
 
     def believed(name: str) -> Coverage:
         odds = _odds(palette.of(colours[name]))
@@ -179,21 +177,23 @@ def find(
     palette = _Palette.learned(colours, inside, outside)
 
     def cut(name: str) -> Coverage:
-        odds = _odds(believed(name)) + marked.get(name, 0)
-        return _largest(_cut_by_odds(pictures[name], odds, _grown(outlines[name], NEAR)))
+        return _largest(_cut_by_odds(pictures[name], certain[name], _grown(outlines[name], NEAR)))
 
-    names = list(pictures)
-    rounds = 2  # the second knows of the points within the outlines of the first
-    masks: dict[str, Coverage] = {}
+    def cut_all(done: int) -> dict[str, Coverage]:
+        masks = {}
+        for name, found in zip(pictures, pool.map(cut, pictures), strict=True):
+            masks[name] = found
+            told(done + len(masks), 2 * len(pictures))
+        return masks
+
     with ThreadPoolExecutor(max(1, threads)) as pool:
-        for turn in range(rounds):
-            for number, found in enumerate(pool.map(cut, names)):
-                masks[names[number]] = found
-                told(turn * len(names) + number + 1, rounds * len(names))
-            if turn == 0:
-                marked = landmarks.odds(masks)
-                if not marked:
-                    break
+        beliefs = pool.map(believed, pictures)
+        certain = {name: _odds(one) for name, one in zip(pictures, beliefs, strict=True)}
+        masks = cut_all(0)
+        marked = Landmarks(solved).odds(masks)
+        if marked:
+            certain = {name: one + marked[name] for name, one in certain.items()}
+            masks = cut_all(len(masks))
     assert carved is not None
     return masks, carved
 

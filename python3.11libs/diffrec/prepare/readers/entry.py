@@ -15,6 +15,7 @@ from diffrec.prepare.frames import Frame, Frames
 from diffrec.prepare.pictures import Pixels
 from diffrec.prepare.readers.photographs import Photographs
 from diffrec.prepare.readers.project import Project, ProjectError, Shot
+from diffrec.prepare.sifting import leftout
 from diffrec.prepare.solved import Array, Camera, Lens, Solved, up_of
 from diffrec.prepare.steps import Progress, stamped
 from nvdiffrec_contract import jsonfiles
@@ -143,7 +144,7 @@ def _chosen(asked: Preparation, project: Project) -> tuple[list[Shot], list[tupl
     if len(shots) <= asked.most:
         return shots, []
     kept = {i * len(shots) // asked.most for i in range(asked.most)}
-    reason = f"above the limit of {asked.most} photographs (--most)"
+    reason = leftout.above(asked.most)
     return (
         [one for i, one in enumerate(shots) if i in kept],
         [(one.path.name, reason) for i, one in enumerate(shots) if i not in kept],

@@ -23,23 +23,32 @@ CURES = {
 }
 
 
+ABOVE = "above the limit of "
+
+
+def above(most: int) -> str:
+    """The reason for those above the number that is used."""
+    return f"{ABOVE}{most} photographs (--most)"
+
+
 def reasons(dropped: Sequence[tuple[str, str]]) -> str:
     """How many were left out for each reason, and the first one's name."""
     names: dict[str, list[str]] = {}
     for name, reason in dropped:
         names.setdefault(_kind(reason), []).append(name)
     return "; ".join(
-        f"{len(those)} {kind}" + ("" if "--most" in kind else f", first {those[0]}")
+        f"{len(those)} {kind}" + ("" if kind.startswith(ABOVE) else f", first {those[0]}")
         for kind, those in names.items()
     )
 
 
 def _kind(reason: str) -> str:
-    return reason if reason in ABOUT_A_PHOTOGRAPH or "--most" in reason else UNREADABLE
+    known = reason in ABOUT_A_PHOTOGRAPH or reason.startswith(ABOVE)
+    return reason if known else UNREADABLE
 
 
 def instead(dropped: Sequence[tuple[str, str]]) -> str:
     """What to do where too few are left: by the reason of most that were left out."""
-    kinds = [_kind(reason) for _name, reason in dropped if "--most" not in reason]
+    kinds = [_kind(reason) for _name, reason in dropped if not reason.startswith(ABOVE)]
     most = max(kinds, key=kinds.count, default="")
     return CURES.get(most, ANOTHER_CAPTURE)

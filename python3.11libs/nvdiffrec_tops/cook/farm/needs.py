@@ -12,7 +12,7 @@ from nvdiffrec_tops.environment import EnvironmentProblem, travel
 from nvdiffrec_tops.environment.layout import INTERPRETER
 from nvdiffrec_tops.hqueue.paths import SharedFolders
 from nvdiffrec_tops.hqueue.problem import HQueueProblem
-from nvdiffrec_tops.job import commandline, preparing, trainer
+from nvdiffrec_tops.job import commandline, flags, trainer
 from nvdiffrec_tops.job.failures import JobError
 from nvdiffrec_tops.job.jobfile import JobFile
 from topcook import pdg
@@ -93,7 +93,7 @@ def _arguments(command: Sequence[str]) -> Sequence[str]:
 
 
 def _is_preparation(arguments: Sequence[str]) -> bool:
-    return preparing.FLAG in arguments[:2]
+    return flags.PREPARE in arguments[:2]
 
 
 def _preparation(item: pdg.WorkItem, arguments: Sequence[str]) -> list[str]:
