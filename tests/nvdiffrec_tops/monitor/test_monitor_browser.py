@@ -217,12 +217,15 @@ def test_the_view_from_a_camera_is_the_trainers_picture(
     page.set_viewport_size({"width": 800, "height": 800})
     page.goto(path.as_uri())
     page.wait_for_selector(".viewer[data-revision]")
+    chosen = page.get_by_label("View from")
+    chosen.select_option(index=1)
     page.evaluate(
         "() => { const s = document.querySelector('.stage');"
         "s.style.height = s.style.width = '320px'; s.style.background = '#fff' }"
     )
-    page.get_by_label("View from").select_option(index=1)
     page.evaluate(FRAMES)
+    page.evaluate(FRAMES)
+    assert chosen.input_value() == "0"  # a window of another size takes no view away
     shown = cv2.imdecode(np.frombuffer(page.locator(".stage").screenshot(), np.uint8), 1)
     picture = cv2.imread(str(trained.folder / "validate" / "val_000000_opt.png"))
     ours = cv2.resize(shown, (32, 32), interpolation=cv2.INTER_AREA).astype(float)

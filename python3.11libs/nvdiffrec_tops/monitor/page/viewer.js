@@ -78,6 +78,7 @@ Monitor.Viewer = (() => {
       this.camera.position.set(1.6, 1.1, 2.2);
       this.orbit = new THREE.OrbitControls(this.camera, this.canvas);
       this.orbit.addEventListener("change", () => this._moved());
+      this.orbit.addEventListener("start", () => { this.chosen = true; });
       this.canvas.addEventListener("keydown", (event) => this._key(event));
       this.furniture = new THREE.Group();
       this.scene.add(this.furniture);
@@ -267,6 +268,7 @@ Monitor.Viewer = (() => {
     _goTo(number) {
       const view = number === "" ? null : (this.told.views || [])[Number(number)];
       if (!view || !this.renderer) return;
+      this.chosen = true;
       const pose = new THREE.Matrix4().fromArray(view.matrix);
       const eye = new THREE.Vector3().setFromMatrixPosition(pose);
       const ahead = new THREE.Vector3(0, 0, -1).transformDirection(pose);
@@ -278,8 +280,8 @@ Monitor.Viewer = (() => {
       this.going = true;
       this._clip();
       this.orbit.update();
-      this.going = false;
       this._moved();
+      this.going = false;
     }
 
     frame() {
@@ -293,6 +295,7 @@ Monitor.Viewer = (() => {
       this.camera.position.copy(centre).addScaledVector(away, distance);
       this.orbit.target.copy(centre);
       this.framed = true;
+      this.chosen = false;
       this._clip();
       this.orbit.update();
       this._moved();
@@ -325,7 +328,7 @@ Monitor.Viewer = (() => {
         one.camera.position.copy(this.camera.position);
         one.camera.fov = this.camera.fov;
         one.orbit.target.copy(this.orbit.target);
-        one.framed = true;
+        one.framed = one.chosen = true;
         one.orbit.update();
         one._moved();
         one.following = false;
@@ -347,6 +350,7 @@ Monitor.Viewer = (() => {
       else if (event.key === "Home") { this.frame(); event.preventDefault(); return; }
       else return;
       event.preventDefault();
+      this.chosen = true;
       this.camera.position.copy(this.orbit.target).add(offset);
       this.orbit.update();
       this._moved();
@@ -360,7 +364,8 @@ Monitor.Viewer = (() => {
       this.renderer.setSize(width, height, false);
       this.camera.aspect = width / height;
       this.camera.updateProjectionMatrix();
-      if (this.framed && !this.sized) { this.sized = true; this.frame(); }
+      // Until somebody has chosen a view, the whole mesh stays in the picture.
+      if (this.framed && !this.chosen) this.frame();
       this.draw();
     }
 
