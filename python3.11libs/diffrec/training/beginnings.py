@@ -20,9 +20,10 @@ from diffrec.materials.tinycudann_field import TinyCudaNNMaterial
 from diffrec.ops.hashgrid import HashGridLayout
 from diffrec.runtime.ranks import Ranks
 from diffrec.shading.light import EnvironmentLight
+from diffrec.stereo.hollows import MOST_CELLS, hollows, lattice
 from diffrec.textured_mesh import load_reference_mesh
 from diffrec.training import between
-from diffrec.training.visual_hull import hull_field
+from diffrec.training.visual_hull import DEPTH, hull_field
 from nvdiffrec_contract.configuration import Config
 from nvdiffrec_contract.errors import ConfigError
 
@@ -95,20 +96,30 @@ def mean_colour(views: Views) -> Tensor:
 def _hull(
     config: Config, geometry: DMTetGeometry | FlexiCubesGeometry, training: Views, log: Log
 ) -> None:
-    """Begin with the visual hull where that is asked for."""
+    """Begin with the visual hull, and its hollows, where that is asked for."""
     start = config.diffrec.start
     photographs = isinstance(training, ImageViews)
     if start == "random" or (start == "auto" and not photographs):
         return
+    box = config.mesh_scale
     with torch.no_grad():
-        spacing = config.mesh_scale / config.dmtet_grid
-        field = hull_field(geometry.vertices(), training, spacing)
+        vertices = geometry.vertices()
+        middles = lattice(min(config.dmtet_grid, MOST_CELLS), box, vertices.device)
+        points = torch.cat([vertices, middles.reshape(-1, 3)])
+        # Pictures may be read anew for each look at them, so one look is for both.
+        every = hull_field(points, training, box / config.dmtet_grid)
+        field, hull = every[: len(vertices)], every[len(vertices) :].reshape(middles.shape[:3])
         inside = float((field < 0).float().mean())
         if not 0 < inside < 1:
             log("The masks' visual hull is empty or everything: starting with noise")
             return
+        log(f"Starting with the visual hull: {100 * inside:.1f}% of the grid is inside")
+        if start != "hull" and isinstance(training, ImageViews):
+            found = hollows(training, hull, box)
+            if found is not None:
+                log(f"Its hollows, by the photographs: {100 * found.share:.1f}% of it is left out")
+                field = torch.maximum(field, DEPTH * found.at(vertices / (0.5 * box)))
         geometry.sdf.copy_(field)
-    log(f"Starting with the visual hull: {100 * inside:.1f}% of the grid is inside")
 
 
 def from_base_mesh(

@@ -69,7 +69,9 @@ _SURFACE = {
     "slivers; dmtet is the original method.",
     "start": "hull begins with a shape that the masks allow, which saves the first hundreds of "
     "iterations and keeps the surface free of junk. Masks that cut into the object cut the hull "
-    "too.",
+    "too. An outline shows no hollow, so the hull of a cup is a solid cup; hollows digs where "
+    "patterns of several photographs agree on points deep below. A plain inside has no pattern "
+    "and stays filled.",
     "sdf_regularizer": "Higher: fewer floating bits and inner walls, and sooner holes in thin "
     "parts.",
     "laplace": "relative keeps the shape of the first pass and smooths what changes; absolute "

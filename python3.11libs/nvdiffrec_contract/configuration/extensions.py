@@ -57,9 +57,10 @@ class Extensions:
     )
     start: str = row(
         "auto",
-        check.choice("auto", "random", "hull"),
+        check.choice("auto", "random", "hull", "hollows"),
         "what the first pass begins with: random, as nvdiffrec; hull, the visual hull of the "
-        "masks; auto takes the hull for photographs",
+        "masks; hollows, the hull less what the photographs see into, as in a cup; auto takes "
+        "the hollows for photographs",
     )
     refine_cameras: bool = row(
         False, check.BOOLEAN, "correct the cameras of training photographs by small motions"
