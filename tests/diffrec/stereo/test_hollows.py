@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,6 +15,8 @@ from torch import Tensor
 from diffrec import cameras
 from diffrec.data.views import ImageViews, View
 from diffrec.stereo.hollows import LEAST_VIEWS, hollows, lattice, least_area
+from diffrec.stereo.photographs import taken
+from diffrec.stereo.sweep import _mean, swept
 from diffrec.training.beginnings import first_geometry
 from diffrec.training.visual_hull import hull_field
 from nvdiffrec_contract.configuration import from_mapping
@@ -104,7 +107,20 @@ def test_what_shows_no_hollow_stays_whole(solid: Solid, paint: Solid) -> None:
     assert hollows(views, hull_of(views), BOX) is None
 
 
-def test_a_few_photographs_say_nothing(pot_views: ImageViews) -> None:
+def test_a_camera_that_looks_away_changes_nothing(pot_views: ImageViews) -> None:
+    hull = hull_of(pot_views)
+    pictures = taken(pot_views, BOX / CELLS)
+    away = replace(pictures, camera_from_world=-pictures.camera_from_world)
+    assert not swept(away, hull, BOX, BOX / CELLS).known.any()
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a graphics card")
+def test_patches_are_the_same_on_a_graphics_card() -> None:
+    values = 1 + 0.01 * torch.rand(2, 6, 21, 17)
+    assert torch.allclose(_mean(values.cuda()).cpu(), _mean(values), atol=1e-6)
+
+
+def test_a_few_picturessay_nothing(pot_views: ImageViews) -> None:
     few = pot_views.subset(range(LEAST_VIEWS - 1))
     assert hollows(few, hull_of(few), BOX) is None
 
