@@ -147,7 +147,7 @@ _COMMANDS = {
 def _mistakes() -> tuple[type[Exception], ...]:
     """Errors that tell an artist what to mend; they are shown without a traceback."""
     from houfiles import HouFileError
-    from topcook.parameters.expressions import ExpressionError
+    from topcook.parameters.functions import ExpressionError
     from topcook.pdg import CookError
 
     from .cook.options import CookCommandError

@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from topcook.parameters.expressions import (
-    ExpressionError,
-    Scope,
-    evaluate,
-    evaluate_number,
-    expand,
-    number_text,
-)
+from topcook.parameters.expressions import evaluate, evaluate_number, expand
+from topcook.parameters.functions import ExpressionError, Scope, number_text
 
 ATTRIBUTES: dict[str, list[object]] = {
     "pdg_index": [3],

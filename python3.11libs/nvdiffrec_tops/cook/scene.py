@@ -17,7 +17,7 @@ from topcook import pdg
 from topcook.cook import Cook, Watcher
 from topcook.network.opening import Network, open_network
 from topcook.network.overrides import Override
-from topcook.parameters.expressions import ExpressionError
+from topcook.parameters.functions import ExpressionError
 from topcook.schedulers.base import Job
 from topcook.schedulers.local import LocalScheduler
 

@@ -19,7 +19,7 @@ from topcook.nodes.hqueuescheduler import JOB_PARAMETERS as HQUEUE_JOB_PARAMETER
 from topcook.nodes.localscheduler import JOB_PARAMETERS as LOCAL_JOB_PARAMETERS
 from topcook.nodes.localscheduler import PARAMETERS
 from topcook.parameters.evaluation import NodeParameters, Surroundings
-from topcook.parameters.expressions import ExpressionError, number_text
+from topcook.parameters.functions import ExpressionError, number_text
 from topcook.parameters.table import EVERY_NODE, NUMERIC, Kind, ParmSpec, ParmTable
 from topcook.parameters.unknown import UnknownParameters
 from topcook.schedulers import tempfolder

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 
 from houfiles import Scene
-from topcook.parameters.expressions import number_text
+from topcook.parameters.functions import number_text
 
 _NUMBER = r"(-?[\d.]+(?:[eE][-+]?\d+)?)"
 

@@ -7,7 +7,7 @@ import shlex
 
 from topcook import pdg
 from topcook.parameters.evaluation import NodeParameters
-from topcook.parameters.expressions import number_text
+from topcook.parameters.functions import number_text
 
 
 def set_command(parameters: NodeParameters, item: pdg.WorkItem) -> None:

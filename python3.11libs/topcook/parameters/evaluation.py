@@ -10,7 +10,8 @@ from typing import Protocol
 from houfiles.members.channels import SHAPES
 from topcook import pdg
 
-from .expressions import ExpressionError, Scope, evaluate, evaluate_number, expand, number_text
+from .expressions import evaluate, evaluate_number, expand
+from .functions import ExpressionError, Scope, number_text
 from .references import references
 from .table import NUMERIC, Kind, ParmSpec, ParmTable, toggle_value
 

@@ -10,43 +10,21 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
-Value = float | str
-AttributeLookup = Callable[[str], Sequence[object] | None]
-"""Attribute name to its values; None when the work item has no such attribute."""
+from .functions import (
+    FUNCTIONS,
+    MOST_CHARACTERS,
+    ExpressionError,
+    Scope,
+    Value,
+    as_number,
+    as_text,
+    attribute,
+    number_text,
+)
 
 _MAX_DEPTH: Final = 40
-_MAX_LENGTH: Final = 100_000
-
-
-class ExpressionError(ValueError):
-    """An expression that cannot be evaluated: one sentence that names the part at fault."""
-
-
-@dataclass(frozen=True)
-class Scope:
-    """What an expression can see.
-
-    ``variables`` holds ``$`` variables; ``attribute`` looks up the work item's attributes and the
-    built-ins ``pdg_index`` and so on; ``channel`` answers ``ch()``, ``chs()`` and ``chsop()``;
-    ``report`` receives one sentence for each thing Houdini would pass over in silence.
-    """
-
-    variables: Mapping[str, str] = field(default_factory=dict)
-    attribute: AttributeLookup | None = None
-    frame: float = 1.0
-    channel: Callable[[str], str] | None = None
-    report: Callable[[str], None] = lambda _message: None
-
-
-def number_text(value: float) -> str:
-    """The text of a number as HScript writes it: no decimal point on whole numbers."""
-    if math.isfinite(value) and value == int(value) and abs(value) < 1e15:
-        return str(int(value))
-    return f"{value:.10g}"
 
 
 def expand(text: str, scope: Scope) -> str:
@@ -55,8 +33,8 @@ def expand(text: str, scope: Scope) -> str:
     ``\$`` and ``\``` stand for the plain characters; every other backslash is kept (Windows
     paths). Raises ExpressionError on an undefined variable or an unsupported expression.
     """
-    if len(text) > _MAX_LENGTH:
-        raise ExpressionError(f"the text has more than {_MAX_LENGTH} characters")
+    if len(text) > MOST_CHARACTERS:
+        raise ExpressionError(f"the text has more than {MOST_CHARACTERS} characters")
     out: list[str] = []
     at = 0
     while at < len(text):
@@ -69,7 +47,7 @@ def expand(text: str, scope: Scope) -> str:
             if end < 0:
                 raise ExpressionError(f"a back-tick is opened and not closed in '{text}'")
             inner = text[at + 1 : end]
-            out.append(_as_text(evaluate(inner, scope)) if inner.strip() else "")
+            out.append(as_text(evaluate(inner, scope)) if inner.strip() else "")
             at = end + 1
         elif char == "$" and (found := _VARIABLE.match(text, at)):
             out.append(variable(found["braced"] or found["plain"], scope))
@@ -102,8 +80,8 @@ def evaluate(text: str, scope: Scope) -> Value:
 
     Returns a float or a string. Raises ExpressionError.
     """
-    if len(text) > _MAX_LENGTH:
-        raise ExpressionError(f"the expression has more than {_MAX_LENGTH} characters")
+    if len(text) > MOST_CHARACTERS:
+        raise ExpressionError(f"the expression has more than {MOST_CHARACTERS} characters")
     return _Parser(text, scope).parse()
 
 
@@ -117,19 +95,6 @@ def evaluate_number(text: str, scope: Scope) -> float:
             raise ExpressionError(f"'{text}' gives the text '{value}', not a number") from None
     if not math.isfinite(value):
         raise ExpressionError(f"'{text}' does not give a finite number")
-    return value
-
-
-def _as_text(value: Value) -> str:
-    return value if isinstance(value, str) else number_text(value)
-
-
-def _as_number(value: Value, what: str) -> float:
-    if isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            raise ExpressionError(f"{what} needs a number, '{value}' is text") from None
     return value
 
 
@@ -203,7 +168,7 @@ class _Parser:
             operator = self.peek()
             if operator in ("-", "+", "!"):
                 self.at += 1
-                number = _as_number(self.unary(), f"'{operator}'")
+                number = as_number(self.unary(), f"'{operator}'")
                 return {"-": -number, "+": number, "!": float(not number)}[operator]
             base = self.primary()
             if self.peek() in ("^", "**"):
@@ -247,9 +212,9 @@ class _Parser:
                 self.at += 1
                 arguments.append(self.binary(0))
         self.take(")")
-        function = _FUNCTIONS.get(name)
+        function = FUNCTIONS.get(name)
         if function is None:
-            known = ", ".join(sorted(_FUNCTIONS))
+            known = ", ".join(sorted(FUNCTIONS))
             raise ExpressionError(
                 f"the function {name}() in '{self.text}' is not supported here; supported are "
                 f"{known}"
@@ -272,10 +237,10 @@ def _apply(operator: str, left: Value, right: Value) -> Value:
         )
     if isinstance(left, str) or isinstance(right, str):
         if operator == "+":
-            return _as_text(left) + _as_text(right)
+            return as_text(left) + as_text(right)
         if operator in ("==", "!="):
-            return float((_as_text(left) == _as_text(right)) == (operator == "=="))
-    a, b = _as_number(left, f"'{operator}'"), _as_number(right, f"'{operator}'")
+            return float((as_text(left) == as_text(right)) == (operator == "=="))
+    a, b = as_number(left, f"'{operator}'"), as_number(right, f"'{operator}'")
     try:
         match operator:
             case "+":
@@ -313,118 +278,3 @@ def _apply(operator: str, left: Value, right: Value) -> Value:
         raise ExpressionError(
             f"{number_text(a)} {operator} {number_text(b)} has no value"
         ) from None
-
-
-def attribute(name: str, index: int, scope: Scope) -> Value:
-    """One component of a work item's attribute.
-
-    A missing attribute gives the empty string, as Houdini does, and a report.
-    """
-    values = _values(name, scope)
-    if values is None:
-        scope.report(f"the work item has no attribute @{name}; its place is left empty")
-        return ""
-    if not 0 <= index < len(values):
-        scope.report(f"@{name}.{index} does not exist, @{name} has {len(values)} value(s)")
-        return ""
-    return _plain(values[index])
-
-
-def _values(name: str, scope: Scope) -> Sequence[object] | None:
-    if scope.attribute is None:
-        raise ExpressionError(f"@{name} needs a work item, and there is none at this point")
-    return scope.attribute(name)
-
-
-def _plain(value: object) -> Value:
-    if isinstance(value, bool | int | float):
-        return float(value) if abs(value) < 2**53 else str(value)
-    return str(value)
-
-
-def _whole(value: Value) -> int:
-    return int(_as_number(value, "an index"))
-
-
-def _pdgattrib(scope: Scope, name: Value, index: Value = 0.0, default: Value = 0.0) -> Value:
-    values = _values(str(name), scope)
-    at = _whole(index)
-    return default if values is None or not 0 <= at < len(values) else _plain(values[at])
-
-
-def _pdgattribs(scope: Scope, name: Value, index: Value = 0.0, default: Value = "") -> Value:
-    return _as_text(_pdgattrib(scope, name, index, default))
-
-
-def _pdgattribvals(scope: Scope, name: Value) -> Value:
-    texts = [_as_text(_plain(value)) for value in _values(str(name), scope) or ()]
-    return " ".join(f'"{text}"' if " " in text else text for text in texts)
-
-
-def _haspdgattrib(scope: Scope, name: Value) -> Value:
-    return float(_values(str(name), scope) is not None)
-
-
-def _pdginput(scope: Scope, index: Value = 0.0, tag: Value = "", _local: Value = 1.0) -> Value:
-    if tag:
-        raise ExpressionError("pdginput() with a file tag is not supported here")
-    return attribute("pdg_input", _whole(index), scope)
-
-
-def _padzero(_scope: Scope, width: Value, number: Value) -> Value:
-    digits = _whole(width)
-    if digits > 64:
-        raise ExpressionError("padzero() wider than 64 digits is not supported here")
-    return str(_whole(number)).zfill(digits)
-
-
-def _strreplace(_scope: Scope, text: Value, old: Value, new: Value) -> Value:
-    replaced = _as_text(text).replace(_as_text(old), _as_text(new)) if old != "" else _as_text(text)
-    if len(replaced) > _MAX_LENGTH:
-        raise ExpressionError(f"strreplace() gives more than {_MAX_LENGTH} characters")
-    return replaced
-
-
-def _channel(scope: Scope, path: Value) -> str:
-    if scope.channel is None:
-        raise ExpressionError(f'ch("{path}") cannot be followed at this point')
-    return scope.channel(str(path))
-
-
-def _math(function: Callable[..., float]) -> Callable[..., Value]:
-    def call(_scope: Scope, *arguments: Value) -> Value:
-        try:
-            return float(function(*(_as_number(one, "a function") for one in arguments)))
-        except (ValueError, ZeroDivisionError) as error:
-            raise ExpressionError(f"{error}") from None
-
-    return call
-
-
-_FUNCTIONS: Final[Mapping[str, Callable[..., Value]]] = {
-    "abs": _math(abs),
-    "ceil": _math(math.ceil),
-    "ch": lambda scope, path: _as_number(_channel(scope, path), f'ch("{path}")'),
-    "chs": _channel,
-    "chsop": _channel,
-    "floor": _math(math.floor),
-    "haspdgattrib": _haspdgattrib,
-    "if": lambda _scope, test, yes, no: yes if _as_number(test, "if()") else no,
-    "ifs": lambda _scope, test, yes, no: yes if _as_number(test, "ifs()") else no,
-    "int": _math(math.trunc),
-    "max": _math(max),
-    "min": _math(min),
-    "padzero": _padzero,
-    "pdgattrib": _pdgattrib,
-    "pdgattribs": _pdgattribs,
-    "pdgattribvals": _pdgattribvals,
-    "pdginput": _pdginput,
-    "pow": _math(math.pow),
-    "round": _math(lambda value: math.floor(value + 0.5)),
-    "sqrt": _math(math.sqrt),
-    "strcat": lambda _scope, *parts: "".join(_as_text(part) for part in parts),
-    "strlen": lambda _scope, text: float(len(_as_text(text))),
-    "strreplace": _strreplace,
-    "tolower": lambda _scope, text: _as_text(text).lower(),
-    "toupper": lambda _scope, text: _as_text(text).upper(),
-}

@@ -21,7 +21,8 @@ from nvdiffrec_tops.scenes import stock
 from nvdiffrec_tops.scenes.shipped import SCENES
 from topcook.network.opening import open_network
 from topcook.network.overrides import Override
-from topcook.parameters.expressions import Scope, expand
+from topcook.parameters.expressions import expand
+from topcook.parameters.functions import Scope
 from topcook.planning import generate_all
 
 HOSTILE = [
