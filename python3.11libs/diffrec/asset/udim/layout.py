@@ -38,6 +38,7 @@ class Layout:
         triangles: [F, 3] into them.
         tile: [F], of each triangle, from 0.
         chart: [F], from 0.
+        before: [F], what the charts were before some were cut.
         source: [C, 2, 3], the affine map of each chart from its tile to the texture that it came
             from, both in texture coordinates.
         scale: texels of a tile over those of that texture, along a line on the surface.
@@ -48,6 +49,7 @@ class Layout:
     triangles: Ints
     tile: Ints
     chart: Ints
+    before: Ints
     source: Doubles
     scale: float
     cuts: int
@@ -91,6 +93,7 @@ def laid_out(
         triangles=indices,
         tile=packed.tile,
         chart=chart,
+        before=before,
         source=_sources(packed, points[indices] / size, chart, size),
         scale=packed.scale * side,
         cuts=int(chart.max() - before.max()),

@@ -15,7 +15,7 @@ from diffrec.asset.detail import normal_map
 from diffrec.asset.maps import density_of, maps_of
 from diffrec.asset.mikktspace import Doubles, corner_tangents
 from diffrec.asset.source import Source
-from diffrec.asset.texels import dilated, in_world, texels_of
+from diffrec.asset.texels import Texels, dilated, in_world, texels_of
 from diffrec.asset.texturefiles import TextureFiles
 from diffrec.asset.udim.layout import Layout, laid_out
 from diffrec.asset.udim.numbers import FIRST, offset_of, pattern_of, tiles_of
@@ -127,7 +127,7 @@ def write_tiles(
     parts = [part_of(whole.vertices, one) for one in levels]
     details = [Surface.of(mesh_of(one), one) for one in parts]
     names = [detail_name(asset.name, number) for number in range(len(details) + 1)]
-    ready = _ready(tiled.source)
+    ready = _ready(tiled)
     patterns: list[dict[str, str]] = [{} for _ in names]
     made: list[str] = []
     tiles = np.unique(whole.tile).tolist()
@@ -177,9 +177,22 @@ def _resolution(source: Source) -> tuple[int, int]:
     return finest.shape[0], finest.shape[1]
 
 
-def _ready(source: Source) -> list[Readable | None]:
-    textures = (source.kd, source.ks, source.normal, source.ambient)
-    return [None if one is None else readable(one, source.mesh) for one in textures]
+def _ready(tiled: Tiled) -> list[Readable | None]:
+    source, found = tiled.source, list[Readable | None]()
+    uv = source.mesh.texcoords
+    assert uv is not None
+    repeated = bool(((uv < 0) | (uv > 1)).any())
+    chart = torch.from_numpy(tiled.layout.before).to(uv.device)
+    known: dict[tuple[int, int], Texels] = {}
+    for texture in (source.kd, source.ks, source.normal, source.ambient):
+        if texture is None:
+            found.append(None)
+            continue
+        size = (texture.shape[0], texture.shape[1])
+        if not repeated and size not in known:
+            known[size] = texels_of(source.mesh, size)
+        found.append(readable(texture, known.get(size), chart))
+    return found
 
 
 def _shown(tiled: Tiled, here: Surface, ready: Sequence[Readable | None]) -> Source:
@@ -187,7 +200,9 @@ def _shown(tiled: Tiled, here: Surface, ready: Sequence[Readable | None]) -> Sou
     texels = texels_of(here.mesh, (tiled.side, tiled.side))
     device = texels.covered.device
     faces = np.flatnonzero(tiled.surface.tile == here.tile[0])
-    chart = torch.from_numpy(tiled.layout.chart[faces]).to(device)
+    charts = [
+        torch.from_numpy(one[faces]).to(device) for one in (tiled.layout.chart, tiled.layout.before)
+    ]
     source = torch.from_numpy(tiled.layout.source).to(device)
     finest = max(_resolution(tiled.source))
 
@@ -195,7 +210,7 @@ def _shown(tiled: Tiled, here: Surface, ready: Sequence[Readable | None]) -> Sou
         if texture is None:
             return None
         scale = tiled.layout.scale * finest / max(texture.resolution)
-        return resampled(texture, texels, chart, source, scale)
+        return resampled(texture, texels, (charts[0], charts[1]), source, scale)
 
     kd, ks, normal, ambient = map(of, ready)
     assert kd is not None and ks is not None and normal is not None
