@@ -25,6 +25,7 @@ from diffrec.asset.write import write_asset
 from diffrec.charting.ids import chart_ids
 from diffrec.charting.packing import pack_charts
 from diffrec.charting.quality import measure_charts
+from diffrec.colour import linear_to_srgb
 from diffrec.export.obj import write_obj
 from diffrec.geometry.mesh import Mesh
 from diffrec.textured_mesh import load_obj
@@ -245,8 +246,10 @@ def test_the_surface_shows_what_it_showed(
             found[own] = sampled(read(path)[..., : found.shape[1]], new[own])
     for name, value in expected.items():
         off = (shown[name] - value).abs()
-        # The waves change by 0.06 from texel to texel; cubics and straight lines differ by less.
-        assert off.mean() < 4e-3 and off.max() < 0.05, (name, off.mean(), off.max())
+        # A texel beside the right one is off by 0.03 on average. In the sharp corner of a chart,
+        # where no texel's centre lies, the background is read too, as in one picture.
+        assert off.mean() < 4e-3, (name, off.mean())
+        assert (off > 0.03).float().mean() < 0.01, name
 
 
 @pytest.fixture(scope="module")
@@ -284,8 +287,8 @@ def test_each_tile_that_faces_use_has_a_file_of_each_texture(tiled: Any) -> None
 
 def test_the_density_is_that_of_the_tiles(tiled: Any, written: Any) -> None:
     def density(folder: Path) -> float:
-        prim = Usd.Stage.Open(str(folder / "ball.usd")).GetDefaultPrim()
-        found: float = prim.GetCustomDataByKey("texelsPerUnit")
+        stage = Usd.Stage.Open(str(folder / "ball.usd"))
+        found: float = stage.GetDefaultPrim().GetCustomDataByKey("texelsPerUnit")
         return found
 
     assert 1.7 < density(tiled[0]) / density(written.folder) < 2.5
@@ -307,7 +310,7 @@ def test_all_validators_of_usd_are_content_and_find_every_tile(
     stage.Save()
     assert not complaints(shot)
     readers = 0
-    for prim in Usd.Stage.Open(str(shot)).Traverse():
+    for prim in stage.Traverse():
         named = UsdShade.Shader(prim).GetInput("file") if UsdShade.Shader(prim) else None
         if not named:
             continue
@@ -330,7 +333,7 @@ def test_the_material_alone_names_the_tiles_and_is_valid(tiled: Any, library: An
     document.setDataLibrary(library)
     MaterialX.readFromXmlFile(document, str(folder / "ball.mtlx"))
     assert document.validate() == (True, "")
-    numbers = document.getGeomPropValue(MaterialX.UDIM_SET_PROPERTY)
+    numbers = document.getGeomPropValue(MaterialX.UDIM_SET_PROPERTY).getData()
     assert numbers == ["1001", "1002", "1003", "1004"]
     files = [
         node.getInputValue("file")
@@ -386,23 +389,24 @@ def test_a_level_over_tiles_is_the_level_in_one_picture(tiled: Any) -> None:
 
 
 def test_mitsuba_shows_the_same_with_tiles_as_without(
-    written: Any,
-    tiled: Any,
+    new_ball: Source,
     tmp_path: Path,
     mitsuba_render: Callable[..., Any],
     as_usd_says: Callable[[Path, Path, Path], None],
 ) -> None:
     pose = cameras.translation(0, 0, -2.76) @ cameras.rotation_x(0.26) @ cameras.rotation_y(-0.23)
+    # Without edges, which are interpolated otherwise between finer texels.
+    soft = replace(new_ball, kd=waves(128, 128, 3, 0), ks=waves(128, 128, 3, 1))
     shown = []
-    for number, folder in enumerate((written.folder, tiled[0])):
-        place = tmp_path / str(number)
+    for tiles in (0, 4):
+        folder, place = tmp_path / f"asset {tiles}", tmp_path / f"read {tiles}"
+        write_asset(soft, folder, "ball", ("usd",), print, udim=tiles)
         as_usd_says(folder / "ball.usd", folder / "ball_light.usda", place)
         image = mitsuba_render(place, pose.double().numpy(), 48, samples=16)
-        shown.append(torch.from_numpy(image)[..., :3].clamp(0, 1))
+        shown.append(linear_to_srgb(torch.from_numpy(image)[..., :3]).clamp(0, 1))
     one, other = shown
     assert one.std() > 0.1
-    # The stripes' edges are interpolated otherwise; a normal that is turned wrongly gives 30 dB.
-    assert -10 * math.log10(float((one - other).square().mean())) > 38
+    assert -10 * math.log10(float((one - other).square().mean())) > 45
 
 
 def test_another_export_leaves_no_tile_of_the_one_before(new_ball: Source, tmp_path: Path) -> None:
