@@ -67,6 +67,8 @@ def coarser_triangles(
     counts = {max(4, round(one * whole) if one < 1 else int(one)) for one in wanted}
     targets = sorted((one for one in counts if one < whole), reverse=True)
     levels: list[Ints] = []
+    if not targets:
+        return levels
     for target, triangles in zip(targets, simplified(vertices, targets, texels), strict=True):
         least = len(levels[-1]) if levels else whole
         if len(triangles) >= least:

@@ -20,7 +20,6 @@ from diffrec.asset.picture import THUMBNAIL, pictures
 from diffrec.asset.source import AssetError, Source
 from diffrec.asset.texturefiles import TEXTURES, TextureFiles
 from diffrec.asset.udim.numbers import remove_others
-from diffrec.asset.udim.tiles import in_tiles, write_tiles
 from diffrec.asset.vertices import vertices_of
 
 
@@ -95,7 +94,11 @@ def _made(
     vertices = vertices_of(source.mesh)
     tangents = corner_tangents(vertices)
     maps = maps_of(source, vertices, tangents)
-    tiled = in_tiles(trained, vertices, udim, size) if udim > 1 else None
+    tiled = None
+    if udim > 1:
+        from diffrec.asset.udim.tiles import in_tiles, write_tiles  # with the packer's compiler
+
+        tiled = in_tiles(trained, vertices, udim, size)
     with imagefiles.PictureWriter() as writer:
         textures = files.write(maps, source.light, writer)
         if tiled is None:
