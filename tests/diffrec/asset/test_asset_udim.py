@@ -416,6 +416,7 @@ def test_another_export_leaves_no_tile_of_the_one_before(new_ball: Source, tmp_p
     write_asset(new_ball, tmp_path, "ball", ("mtlx",), print, udim=4)
     for name in ("other_albedo_srgb.1004.png", "ball_mask.1004.png", "ball_albedo_srgb.png"):
         (textures / name).write_text("the artist's")
+    (textures / "ball_albedo_srgb.1009.png").mkdir()
     write_asset(new_ball, tmp_path, "ball", ("mtlx",), print, udim=2)
     numbers = {path.name for path in textures.iterdir() if "1003" in path.name}
     assert not numbers

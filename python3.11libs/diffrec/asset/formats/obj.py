@@ -20,7 +20,7 @@ UDIM = True
 def export(asset: Asset) -> list[str]:
     """The mesh, and one material with a picture for each channel; so for each level of detail.
 
-    Over UDIM tiles there is a material for each: no reader of MTL knows more than one picture.
+    Over UDIM tiles there is a material for each: MTL knows one picture a channel.
     """
     return [path for one in (asset, *asset.details) for path in _written(one)]
 

@@ -56,5 +56,5 @@ def remove_others(folder: Path, files: Iterable[Path]) -> None:
     kept = {*files}
     ours = {pattern_of(one.name) for one in kept}
     for path in folder.glob("*.1[0-9][0-9][0-9].*"):
-        if path not in kept and pattern_of(path.name) in ours:
+        if path not in kept and pattern_of(path.name) in ours and not path.is_dir():
             path.unlink()

@@ -23,6 +23,8 @@ from diffrec.asset.udim.resample import Readable, readable, resampled
 from diffrec.asset.vertices import Ints, Vertices, mesh_of, part_of, vertices_of
 from diffrec.geometry.mesh import Mesh
 
+ROUNDING = 1e-4
+"""How far texture coordinates in the unit square may leave it in a file of text."""
 FINER = 1.05
 """Texels of a tile over trained ones, along a line, from which on it is told that they show no
 more."""
@@ -181,7 +183,7 @@ def _ready(tiled: Tiled) -> list[Readable | None]:
     source, found = tiled.source, list[Readable | None]()
     uv = source.mesh.texcoords
     assert uv is not None
-    repeated = bool(((uv < 0) | (uv > 1)).any())
+    repeated = bool(((uv < -ROUNDING) | (uv > 1 + ROUNDING)).any())
     chart = torch.from_numpy(tiled.layout.before).to(uv.device)
     known: dict[tuple[int, int], Texels] = {}
     for texture in (source.kd, source.ks, source.normal, source.ambient):
