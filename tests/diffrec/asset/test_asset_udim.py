@@ -20,6 +20,7 @@ from torch.nn import functional
 from diffrec import cameras, imagefiles
 from diffrec.asset.command import main
 from diffrec.asset.source import Source, source_of
+from diffrec.asset.texels import texels_of
 from diffrec.asset.udim.layout import laid_out
 from diffrec.asset.udim.numbers import pattern_of
 from diffrec.asset.write import write_asset
@@ -259,6 +260,34 @@ def test_the_surface_shows_what_it_showed(
         # where no texel's centre lies, the background is read too, as in one picture.
         assert off.mean() < 4e-3, (name, off.mean())
         assert (off > 0.03).float().mean() < 0.01, name
+
+
+@pytest.mark.parametrize(("seed", "tiles", "size"), [(1, 4, 256), (2, 2, None), (3, 9, None)])
+def test_no_chart_takes_in_the_colour_of_another(
+    tmp_path: Path, seed: int, tiles: int, size: int | None
+) -> None:
+    """Charts two texels apart, each of a colour, on a background of one that none has."""
+    mesh = sheets(20, seed, 256)
+    assert mesh.texcoord_triangles is not None
+    chart = torch.from_numpy(chart_ids(mesh.texcoord_triangles.numpy()))
+    colour = torch.rand(20, 3, generator=torch.Generator().manual_seed(seed))
+    texels = texels_of(mesh, (256, 256))
+    read, nearest = texels.read
+    kd = torch.tensor([1.0, 0.0, 1.0]).repeat(256 * 256, 1)
+    kd[read] = colour[chart[texels.triangle[nearest]]]
+    flat = torch.tensor([[[0.0, 0.5, 0.0]]]), torch.tensor([[[0.0, 0.0, 1.0]]])
+    source = source_of(mesh, kd.reshape(256, 256, 3), *flat, None)
+    with patch("diffrec.asset.write.pictures", return_value=[]):
+        write_asset(source, tmp_path, "a", ("usd",), print, udim=tiles, bits=16, size=size)
+    _, uv = in_usd(tmp_path / "a.usd")
+    faces, bary = points_on(len(mesh.triangles), seed)
+    new = (uv[faces] * bary).sum(1) * torch.tensor([1, -1]) + torch.tensor([0, 1])
+    number = (1001 + torch.floor(uv[faces, 0, 0])).long()
+    for one in number.unique().tolist():
+        own = number == one
+        picture = imagefiles.read_srgb(tmp_path / "textures" / f"a_albedo_srgb.{one}.png")
+        off = (sampled(picture, new[own]) - colour[chart[faces[own]]]).abs().amax(1)
+        assert off.median() < 1e-4 and (off > 5e-3).float().mean() < 2e-3, off.max()
 
 
 @pytest.fixture(scope="module")
