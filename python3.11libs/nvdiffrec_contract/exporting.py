@@ -13,6 +13,7 @@ from nvdiffrec_contract.configuration import (
     ASSET_FORMATS,
     ASSET_SIZE,
     ASSET_TEXTURES,
+    ASSET_TILES,
 )
 
 MODULE = "diffrec.asset"
@@ -74,6 +75,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="texels along the textures' longer edge (as many as were trained)",
     )
     parser.add_argument(
+        "--udim",
+        metavar="N",
+        type=int,
+        choices=range(ASSET_TILES + 1),
+        default=0,
+        help=f"distribute the charts over N UDIM tiles, at most {ASSET_TILES}, each a texture of "
+        "--size (0: one texture)",
+    )
+    parser.add_argument(
         "--cameras",
         action="store_true",
         help="write the cameras of the photographs as a USD layer; the photographs must still be "
@@ -100,6 +110,8 @@ def arguments(given: argparse.Namespace) -> list[str]:
     found += [f"--bits={given.bits}", f"--textures={given.textures}"]
     if given.size is not None:
         found.append(f"--size={given.size}")
+    if given.udim:
+        found.append(f"--udim={given.udim}")
     if given.cameras:
         found.append("--cameras")
     if given.lods:

@@ -243,7 +243,10 @@ def as_usd_says() -> Callable[[Path, Path, Path], None]:
 
 
 def read_as_usd_says(file: Path, light: Path, folder: Path) -> None:
-    """Write what a USD file and its light mean in the form that the Mitsuba fixture reads."""
+    """Write what a USD file and its light mean in the form that the Mitsuba fixture reads.
+
+    Of textures over UDIM tiles, which no OBJ knows, the tiles are put beside each other.
+    """
     from pxr import Usd, UsdGeom, UsdLux, UsdShade
 
     stage = Usd.Stage.Open(str(file))
@@ -251,16 +254,30 @@ def read_as_usd_says(file: Path, light: Path, folder: Path) -> None:
     triangles = torch.tensor(np.array(shape.GetFaceVertexIndicesAttr().Get())).reshape(-1, 3).long()
     corners = torch.arange(triangles.numel()).reshape(-1, 3)
     uv = torch.tensor(np.array(UsdGeom.PrimvarsAPI(shape).GetPrimvar("st").ComputeFlattened()))
+    tiles = int(uv[:, 0].max()) + 1
+    assert uv.min() >= 0 and uv[:, 1].max() <= 1
+
+    folder.mkdir()
+
+    def whole(path: str) -> Path:
+        if "<UDIM>" not in path:
+            assert tiles == 1
+            return Path(path)
+        assert (uv[:, 0] % 1 > 0).all()
+        rows = [cv2.imread(path.replace("<UDIM>", str(1001 + n)), -1) for n in range(tiles)]
+        joined = folder / "joined.png"
+        cv2.imwrite(str(joined), np.hstack(rows))
+        return joined
+
     assert shape.GetNormalsInterpolation() == "vertex"
     mesh = Mesh(
         torch.tensor(np.array(shape.GetPointsAttr().Get())),
         triangles,
-        uv * torch.tensor([1.0, -1.0]) + torch.tensor([0.0, 1.0]),
+        uv / torch.tensor([tiles, -1.0]) + torch.tensor([0.0, 1.0]),
         corners,
         torch.tensor(np.array(shape.GetNormalsAttr().Get())),
         triangles,
     )
-    folder.mkdir()
     write_obj(folder / "mesh.obj", mesh)
     material, _ = UsdShade.MaterialBindingAPI(shape).ComputeBoundMaterial()
     surface, _name, _kind = material.ComputeSurfaceSource()
@@ -268,8 +285,10 @@ def read_as_usd_says(file: Path, light: Path, folder: Path) -> None:
     def texture(name: str) -> tuple[Path, str]:
         (source,), _ = surface.GetInput(name).GetConnectedSources()
         reader = UsdShade.Shader(source.source.GetPrim())
-        path = reader.GetInput("file").Get().resolvedPath
-        return Path(path), reader.GetInput("sourceColorSpace").Get()
+        named = reader.GetInput("file").Get()
+        layer = reader.GetInput("file").GetAttr().GetPropertyStack(Usd.TimeCode.Default())[0].layer
+        path = named.resolvedPath or UsdShade.UdimUtils.ResolveUdimPath(named.path, layer)
+        return whole(path), reader.GetInput("sourceColorSpace").Get()
 
     albedo, space = texture("diffuseColor")
     assert space == "sRGB"

@@ -23,9 +23,10 @@ class Asset:
         mesh: with normals and texture coordinates, on the processor.
         vertices: the same with one index.
         tangents: [F, 3, 4] of the corners, as MikkTSpace and glTF have them.
-        maps: its textures.
+        maps: its textures, in one picture each.
         textures: their files by what they hold (``albedo``, ``roughness``, ``metalness``,
-            ``normal``, ``light`` …), relative to `folder`, with / between their parts.
+            ``normal``, ``light`` …), relative to `folder`, with / between their parts. Over UDIM
+            tiles `udim.numbers.TOKEN` stands in them for the number.
         thumbnail: a picture of it, relative to `folder`; None where there is none.
         log: takes what is told.
         details: coarser levels of it, the finest first; each with a name, mesh and normal map of

@@ -75,6 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             bits=asked.bits,
             size=asked.size,
             textures=asked.textures,
+            udim=asked.udim,
         )
         if seen is None:
             photographs.remove(folder, name)

@@ -14,7 +14,7 @@ from diffrec.asset.mikktspace import Doubles, corner_tangents
 from diffrec.asset.simplify import simplified
 from diffrec.asset.source import Source
 from diffrec.asset.texels import dilated, in_mikktspace, in_world, texels_of
-from diffrec.asset.vertices import Vertices, mesh_of, part_of
+from diffrec.asset.vertices import Ints, Vertices, mesh_of, part_of
 from diffrec.geometry.mesh import Mesh
 
 
@@ -31,7 +31,6 @@ class Level:
     normal: Tensor
 
 
-@torch.no_grad()
 def levels_of(
     source: Source,
     vertices: Vertices,
@@ -49,10 +48,46 @@ def levels_of(
             or for as many as another, makes no level.
         log: takes what is told.
     """
+    found = coarser_triangles(vertices, max(maps.albedo.shape[:2]), wanted, log)
+    return levels_as(source, vertices, maps, found)
+
+
+def coarser_triangles(
+    vertices: Vertices, texels: int, wanted: Sequence[float], log: Callable[[str], None]
+) -> list[Ints]:
+    """The triangles [F, 3] of each level, the finest first.
+
+    Args:
+        vertices: of the whole mesh.
+        texels: along the longer edge of its textures.
+        wanted: as of `levels_of`.
+        log: takes what is told.
+    """
     whole = len(vertices.triangles)
     counts = {max(4, round(one * whole) if one < 1 else int(one)) for one in wanted}
     targets = sorted((one for one in counts if one < whole), reverse=True)
+    levels: list[Ints] = []
     if not targets:
+        return levels
+    for target, triangles in zip(targets, simplified(vertices, targets, texels), strict=True):
+        least = len(levels[-1]) if levels else whole
+        if len(triangles) >= least:
+            log(
+                f"Warning: no level of detail with {target} triangles: the outlines of the charts "
+                f"allow no fewer than {least}"
+            )
+            continue
+        levels.append(triangles)
+        log(f"Level of detail {len(levels)}: {len(triangles)} triangles of {whole}")
+    return levels
+
+
+@torch.no_grad()
+def levels_as(
+    source: Source, vertices: Vertices, maps: Maps, coarser: Sequence[Ints]
+) -> list[Level]:
+    """Levels whose triangles [F, 3] of the whole mesh's `vertices` are known."""
+    if not coarser:
         return []
     normal = source.normal
     if normal.shape[0] * normal.shape[1] < maps.albedo.shape[0] * maps.albedo.shape[1]:
@@ -60,26 +95,25 @@ def levels_of(
         normal = resized(normal.cpu(), maps.albedo).to(normal.device)
     texels = texels_of(source.mesh, (normal.shape[0], normal.shape[1]))
     world = dilated(in_world(normal, source.mesh, texels), texels)
-    levels: list[Level] = []
-    for target, triangles in zip(
-        targets, simplified(vertices, targets, max(maps.albedo.shape[:2])), strict=True
-    ):
-        least = len(levels[-1].vertices.triangles) if levels else whole
-        if len(triangles) >= least:
-            log(
-                f"Warning: no level of detail with {target} triangles: the outlines of the charts "
-                f"allow no fewer than {least}"
-            )
-            continue
-        levels.append(_level(part_of(vertices, triangles), world))
-        log(f"Level of detail {len(levels)}: {len(triangles)} triangles of {whole}")
-    return levels
+    return [_level(part_of(vertices, triangles), world) for triangles in coarser]
 
 
 def _level(vertices: Vertices, world: Tensor) -> Level:
     mesh = mesh_of(vertices)
     tangents = corner_tangents(vertices)
+    return Level(mesh, vertices, tangents, normal_map(world, mesh, vertices, tangents))
+
+
+def normal_map(world: Tensor, mesh: Mesh, vertices: Vertices, tangents: Doubles) -> Tensor:
+    """A level's normal map [H, W, 3], on the processor.
+
+    Args:
+        world: [H, W, 3], where the whole mesh's normals point in world axes, dilated.
+        mesh: the level's.
+        vertices: its own.
+        tangents: [F, 3, 4], its own.
+    """
     here = mesh.to(world.device)
     texels = texels_of(here, (world.shape[0], world.shape[1]))
     normal = dilated(in_mikktspace(world, here, vertices, tangents, texels), texels)
-    return Level(mesh, vertices, tangents, functional.normalize(normal, dim=2).cpu())
+    return functional.normalize(normal, dim=2).cpu()

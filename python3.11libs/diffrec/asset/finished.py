@@ -69,6 +69,7 @@ def write_finished(
             bits=own.asset_texture_bits,
             size=own.asset_texture_size,
             textures=own.asset_texture_format,
+            udim=own.asset_udim,
         )
         if own.asset_cameras and views is not None:
             photographs.write(views, held_out, place, name, turn, log)

@@ -14,6 +14,7 @@ from diffrec.asset.mikktspace import Doubles
 from diffrec.asset.source import Source
 from diffrec.asset.texels import Texels, dilated, in_mikktspace, in_world, texels_of
 from diffrec.asset.vertices import Vertices
+from diffrec.geometry.mesh import Mesh
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def maps_of(source: Source, vertices: Vertices, tangents: Doubles) -> Maps:
         roughness=roughness,
         metalness=metalness,
         normal=normal,
-        density=_density(source),
+        density=density_of(source.mesh, (source.kd.shape[0], source.kd.shape[1])),
     )
 
 
@@ -125,8 +126,9 @@ def resized(image: Tensor, like: Tensor) -> Tensor:
     return torch.from_numpy(shown).reshape(height, width, image.shape[2])
 
 
-def _density(source: Source) -> float:
-    mesh, (height, width) = source.mesh, source.kd.shape[:2]
+def density_of(mesh: Mesh, resolution: tuple[int, int]) -> float:
+    """Texels along a world unit of a texture of H x W, the square root of the mean over `mesh`."""
+    height, width = resolution
     assert mesh.texcoords is not None and mesh.texcoord_triangles is not None
     corner = mesh.positions[mesh.triangles].double()
     uv = mesh.texcoords[mesh.texcoord_triangles].double() * torch.tensor(

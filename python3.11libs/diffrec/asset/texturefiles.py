@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,7 @@ class TextureFiles:
     def __init__(self, folder: Path, name: str, bits: int, kind: str) -> None:
         self.folder, self.name = folder, name
         self._bits, self._kind = bits, kind
+        self._number = ""
         self._exr: Any = None
         if kind == "exr":
             try:
@@ -51,11 +53,17 @@ class TextureFiles:
                 ) from None
             self._exr = OpenEXR
 
+    def numbered(self, number: int) -> TextureFiles:
+        """The same for one UDIM tile: its number stands before the endings."""
+        found = copy(self)
+        found._number = f".{number}"
+        return found
+
     def write(
         self, maps: Maps, light: Tensor | None, writer: imagefiles.PictureWriter
     ) -> dict[str, str]:
         """Write maps and light on the threads of `writer`; the files by what they hold."""
-        (self.folder / TEXTURES).mkdir()
+        (self.folder / TEXTURES).mkdir(exist_ok=True)
         files = {
             "roughness": self._put(self.name, "roughness_raw", lambda: maps.roughness, writer),
             "metalness": self._put(self.name, "metalness_raw", lambda: maps.metalness, writer),
@@ -96,7 +104,7 @@ class TextureFiles:
         *,
         precise: bool = False,
     ) -> str:
-        file = f"{TEXTURES}/{name}_{ending}.{self._kind}"
+        file = f"{TEXTURES}/{name}_{ending}{self._number}.{self._kind}"
         writer.do(self._write, self.folder / file, picture, precise)
         return file
 

@@ -12,13 +12,14 @@ from typing import Any
 
 from diffrec import imagefiles
 from diffrec.asset.asset import Asset, detail_name
-from diffrec.asset.detail import levels_of
+from diffrec.asset.detail import coarser_triangles, levels_as, levels_of
 from diffrec.asset.formats import formats
 from diffrec.asset.maps import enlarged, maps_of
 from diffrec.asset.mikktspace import corner_tangents
 from diffrec.asset.picture import THUMBNAIL, pictures
 from diffrec.asset.source import AssetError, Source
-from diffrec.asset.texturefiles import TextureFiles
+from diffrec.asset.texturefiles import TEXTURES, TextureFiles
+from diffrec.asset.udim.numbers import remove_others
 from diffrec.asset.vertices import vertices_of
 
 
@@ -34,6 +35,7 @@ def write_asset(
     bits: int = 8,
     size: int | None = None,
     textures: str = "png",
+    udim: int = 0,
 ) -> list[Path]:
     """Write an asset into `folder`; the files written.
 
@@ -51,6 +53,7 @@ def write_asset(
         bits: a channel of the textures, 8 or 16; normals have 16 always. OpenEXR has its own.
         size: texels along the textures' longer edge; None for as many as were trained.
         textures: png or exr.
+        udim: UDIM tiles at most; below 2 the textures are one picture.
 
     Raises:
         AssetError: a format is unknown, a package for the textures is missing, or the disk
@@ -64,8 +67,10 @@ def write_asset(
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part:
             writer = TextureFiles(Path(part), name, bits, textures)
-            made = _made(source, writer, chosen, log, turntable, lods, size)
-            return _placed(Path(part), folder, made)
+            made = _made(source, writer, chosen, log, turntable, lods, size, udim)
+            placed = _placed(Path(part), folder, made)
+            remove_others(folder / TEXTURES, placed)
+            return placed
     except OSError as error:
         raise AssetError(
             f"the asset cannot be written to {folder}: {error.strerror or error}"
@@ -80,18 +85,29 @@ def _made(
     turntable: int,
     lods: Sequence[float],
     size: int | None,
+    udim: int,
 ) -> list[str]:
     folder, name = files.folder, files.name
+    trained = source
     if size is not None:
-        source = enlarged(source, size, log)
+        source = enlarged(source, size, log if udim < 2 else _unsaid)
     vertices = vertices_of(source.mesh)
     tangents = corner_tangents(vertices)
     maps = maps_of(source, vertices, tangents)
+    tiled = None
+    if udim > 1:
+        from diffrec.asset.udim.tiles import in_tiles, write_tiles  # with the packer's compiler
+
+        tiled = in_tiles(trained, vertices, udim, size)
     with imagefiles.PictureWriter() as writer:
         textures = files.write(maps, source.light, writer)
-        levels = levels_of(source, vertices, maps, lods, log)
+        if tiled is None:
+            levels = levels_of(source, vertices, maps, lods, log)
+        else:
+            triangles = coarser_triangles(tiled.surface.vertices, tiled.side, lods, log)
+            levels = levels_as(source, vertices, maps, [tiled.before[one] for one in triangles])
         coarser = [
-            files.write_normals(detail_name(name, number), level.normal, writer)
+            {} if tiled else files.write_normals(detail_name(name, number), level.normal, writer)
             for number, level in enumerate(levels, 1)
         ]
         asset = Asset(
@@ -109,22 +125,28 @@ def _made(
             asset.detail(number, level, files)
             for number, (level, files) in enumerate(zip(levels, coarser, strict=True), 1)
         )
-        asset = replace(asset, details=details)
+        asset = over_tiles = replace(asset, details=details)
+        if tiled is not None:
+            over_tiles, tiles = write_tiles(tiled, asset, files, triangles, log)
         known = formats()
+        given = {one: over_tiles if known[one].UDIM else asset for one in chosen}
         outcomes = {
-            one: writer.do(_exported, known[one], asset)
+            one: writer.do(_exported, known[one], given[one])
             for one in dict.fromkeys(chosen)
             if known[one].BESIDE
         }
         shown = pictures(source, folder, name, turntable)
     exported = {one: outcome.result() for one, outcome in outcomes.items()}
-    log(
-        f"Asset {name}: {maps.density:.0f} texels along a unit, textures of "
-        f"{maps.albedo.shape[1]} x {maps.albedo.shape[0]}"
-    )
     made = [*textures.values(), *(path for files in coarser for path in files.values()), *shown]
+    if tiled is None:
+        log(
+            f"Asset {name}: {maps.density:.0f} texels along a unit, textures of "
+            f"{maps.albedo.shape[1]} x {maps.albedo.shape[0]}"
+        )
+    else:  # in one picture they were for the formats that know no tiles
+        made = [*tiles, *(path for kind, path in textures.items() if kind == "light"), *shown]
     for one in dict.fromkeys(chosen):
-        written, missing = exported.get(one) or _exported(known[one], asset)
+        written, missing = exported.get(one) or _exported(known[one], given[one])
         made += written
         if missing is not None:
             label = known[one].LABEL.format(name=name)
@@ -133,6 +155,10 @@ def _made(
                 f"environment; python -m pip install {missing}, then nvdiffrec-tops export"
             )
     return made
+
+
+def _unsaid(line: str) -> None:
+    """Takes what need not be told."""
 
 
 def _exported(one: Any, asset: Asset) -> tuple[list[str], str | None]:

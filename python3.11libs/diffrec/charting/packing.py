@@ -1,15 +1,17 @@
-"""Packs charts of any shape into a square texture, by their texels.
+"""Packs charts of any shape into a square texture, or several, by their texels.
 
 Charts are drawn conservatively into bit masks: a texel counts as soon as a triangle touches it.
 From the largest to the smallest, each takes the first place, row by row, where it and the space
 around it are free, turned by quarters where that helps. The largest common scale at which all
-have a place is searched. Charts keep their proportions and are never mirrored.
+have a place is searched. Charts keep their proportions and are never mirrored. Several textures
+are packed as one strip, across whose joints no chart lies.
 """
 
 from __future__ import annotations
 
 import itertools
 from concurrent.futures import Executor, ThreadPoolExecutor
+from dataclasses import dataclass
 
 import numba
 import numpy as np
@@ -17,13 +19,15 @@ from numpy.typing import NDArray
 
 from diffrec.charting.ids import by_chart, signed_areas
 
-__all__ = ["pack_charts", "upright"]
+__all__ = ["Packed", "pack_charts", "pack_tiles", "upright"]
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Words = NDArray[np.uint64]
 
 _GAP = 2  # free texels between charts: bilinear filtering at both borders, one mip level
+_BORDER = _GAP // 2  # free texels at the texture's border: half the space is kept there as well
+_OUTSIDE = _GAP - _BORDER  # around the texture, for space that belongs to no chart
 _ANGLES = 32  # tried within a quarter turn
 _PRECISION = 0.005  # of the scale
 _OVER = 1.3  # times the texture's height, to see how much of it a scale would need
@@ -34,6 +38,21 @@ _COARSE = 40  # rows of a chart for each row between the places that are tried f
 _CLASSES = 48  # of sizes, each a quarter larger than the one before
 
 
+@dataclass(frozen=True)
+class Packed:
+    """Charts in squares of the size of one.
+
+    `placed`: [F, 3, 2], the corners of each triangle in the unit square of its own tile; `tile`:
+    [F], which tile, from 0; `turns`: [F], by how many quarters, counter-clockwise where the second
+    coordinate points upward; `scale`: how many units of the square one unit of `flat` became.
+    """
+
+    placed: Floats
+    tile: Ints
+    turns: Ints
+    scale: float
+
+
 def pack_charts(flat: Floats, chart: Ints, texels: int) -> Floats:
     """Places charts in the unit square without overlap: texture coordinates [F, 3, 2], v upward.
 
@@ -41,50 +60,62 @@ def pack_charts(flat: Floats, chart: Ints, texels: int) -> Floats:
     chart: [F] from 0; texels: of the texture's side. Between charts stay two free texels; where
     there are too many charts for that, a finer grid is used in place of the texture's.
     """
+    return pack_tiles(flat, chart, texels, 1).placed
+
+
+def pack_tiles(flat: Floats, chart: Ints, texels: int, tiles: int) -> Packed:
+    """Places charts in some squares at one scale, each chart within one of them.
+
+    flat, chart, texels: as of `pack_charts`; tiles: how many squares there are. The first ones are
+    filled first.
+    """
     count = int(chart.max()) + 1
     order, begins = by_chart(chart)
     corner = np.ascontiguousarray(flat[order])
     side = texels
     # Room for a texel of every chart and its space.
-    while side * side < 2 * count * (1 + _GAP) ** 2:
+    while tiles * side * side < 2 * count * (1 + _GAP) ** 2:
         side *= 2
     low = np.minimum.reduceat(corner.min(axis=1), begins[:-1])
     size = np.maximum.reduceat(corner.max(axis=1), begins[:-1]) - low
     corner -= low[chart[order]][:, None, :]
     area = max(float(np.abs(signed_areas(corner)).sum()), 1e-30)
     with ThreadPoolExecutor(thread_name_prefix="packing") as pool:
-        scale, place = _search(corner, begins, size, _first_scale(size, area, side), side, pool)
+        scale, place = _search(
+            corner, begins, size, _first_scale(size, area, side, tiles), side, tiles, pool
+        )
     corner = np.asarray(_placed(corner * scale, begins, size * scale, place)) / side
     result = np.empty_like(corner)
     result[order] = corner
-    return result
+    return Packed(result, place[chart, 3], place[chart, 2], scale / side)
 
 
-def _first_scale(size: Floats, area: float, side: int) -> float:
-    """The scale at which charts and half of the space along their outlines fill most of a square.
+def _first_scale(size: Floats, area: float, side: int, tiles: int) -> float:
+    """The scale at which charts and half of the space along their outlines fill most of the tiles.
 
     size: [C, 2]; area: of all charts.
     """
     outline = float(size.sum()) * _GAP * 0.5
-    fill = _FILL * float(side * side)
+    fill = _FILL * float(side * side) * tiles
     scale = 2.0 * fill / max(np.sqrt(outline**2 + 4.0 * area * fill) + outline, 1e-30)
     return float(min(scale, (side - 4) / max(float(size.max()), 1e-30)))
 
 
 def _search(
-    corner: Floats, begins: Ints, size: Floats, scale: float, side: int, pool: Executor
+    corner: Floats, begins: Ints, size: Floats, scale: float, side: int, tiles: int, pool: Executor
 ) -> tuple[float, Ints]:
-    """The largest scale found at which all charts fit, and their places [C, 3].
+    """The largest scale found at which all charts fit, and their places [C, 4].
 
     The orders of packing are tried side by side in `pool`.
     """
     low, high = 0.0, np.inf
-    best = np.zeros((len(size), 3), dtype=np.int64)
+    best = np.zeros((len(size), 4), dtype=np.int64)
     attempts = 0
     orders = _orders(size)
+    height = tiles * _room(side) - 2 * _OUTSIDE
 
     def tried(order: Ints, scale: float) -> tuple[float, Ints]:
-        found: tuple[float, Ints] = _attempt(corner, begins, size, order, scale, side)
+        found: tuple[float, Ints] = _attempt(corner, begins, size, order, scale, side, tiles)
         return found
 
     while low == 0.0 or (attempts < _ATTEMPTS and high - low > 1.5 * _PRECISION * high):
@@ -92,18 +123,24 @@ def _search(
             pool.map(tried, orders, itertools.repeat(scale)), key=lambda found: float(found[0])
         )
         attempts += 1
-        if used <= side:
+        if used <= height:
             low, best = scale, place
         else:
             high = scale
         # Charts of another scale would fill about as much of the height.
-        scale *= np.sqrt(side / used) if used < np.inf else 0.8
+        scale *= np.sqrt(height / used) if used < np.inf else 0.8
         if low > 0.0:
             scale = max(scale, low * (1.0 + _PRECISION))
         scale = min(scale, high * (1.0 - _PRECISION))
         if attempts >= _ATTEMPTS:
             scale *= 0.8
     return low, best
+
+
+@numba.njit(cache=True)
+def _room(side: int) -> int:
+    """The side of a square that the texels of a texture and the space beside them fill."""
+    return side + 2 * _OUTSIDE
 
 
 def _orders(size: Floats) -> list[Ints]:
@@ -278,9 +315,12 @@ def _blocked(
 
 @numba.njit(cache=True)
 def _first_place(
-    atlas: Words, wide: NDArray[np.bool_], room: int, begin: int
+    atlas: Words, wide: NDArray[np.bool_], room: int, begin: int, period: int
 ) -> tuple[int, int, int]:
-    """x, y and quarter turns of the first place, row by row from `begin`; x is -1 without one."""
+    """x, y and quarter turns of the first place, row by row from `begin`; x is -1 without one.
+
+    No place lies across a row that is a multiple of `period`.
+    """
     height, width = wide.shape
     longest = max(height, width)
     words = np.zeros((4, longest, (longest + 63) // 64), dtype=np.uint64)
@@ -289,10 +329,11 @@ def _first_place(
         _bits(wide, turns, words[turns], starts[turns])
     # Large charts are tried at fewer places: what that wastes is small beside them.
     step_y = max(min(width, height) // _COARSE, 1)
-    for y in range(begin, atlas.shape[0] - min(width, height) + 1, step_y):
+    y = begin
+    while y <= atlas.shape[0] - min(width, height):
         for turns in range(4):
             rows, columns = (height, width) if turns % 2 == 0 else (width, height)
-            if y + rows > atlas.shape[0]:
+            if y + rows > atlas.shape[0] or y % period + rows > period:
                 continue
             bits, runs, count = words[turns], starts[turns], (columns + 63) // 64
             x = 0
@@ -301,21 +342,21 @@ def _first_place(
                 if step == 0:
                     return x, y, turns
                 x += step
+        y = min(y + step_y, (y // period + 1) * period)
     return -1, -1, 0
 
 
 @numba.njit(cache=True, nogil=True)
 def _attempt(
-    corner: Floats, begins: Ints, size: Floats, turn: Ints, scale: float, side: int
+    corner: Floats, begins: Ints, size: Floats, turn: Ints, scale: float, side: int, tiles: int
 ) -> tuple[float, Ints]:
-    """Tries one scale: the height that it needs, and the places: x, y, quarter turns [C, 3].
-
-    A texel at the texture's border stays free, so that half the space is kept there as well.
+    """Tries one scale: the height of the strip of tiles that it needs, and the places [C, 4]: x, y,
+    quarter turns, tile.
     """
-    border = _GAP // 2
-    room = side + 2 * (_GAP - border)  # with space that belongs to no chart around it
-    limit = int(room * _OVER)
-    place = np.zeros((len(size), 3), dtype=np.int64)
+    room = _room(side)
+    limit = int(room * tiles * _OVER)
+    period = room if tiles > 1 else limit
+    place = np.zeros((len(size), 4), dtype=np.int64)
     atlas = np.zeros((limit, room // 64 + 3), dtype=np.uint64)
     used = 0.0
     begun = np.zeros((_CLASSES, _CLASSES), dtype=np.int64)
@@ -332,15 +373,16 @@ def _attempt(
         kind = min(int(np.log(width) / 0.2231), _CLASSES - 1)
         other = min(int(np.log(height) / 0.2231), _CLASSES - 1)
         # Rows above are full for charts of about this size: one found no place there.
-        x, y, turns = _first_place(atlas, wide, room, begun[kind, other])
+        x, y, turns = _first_place(atlas, wide, room, begun[kind, other], period)
         if x < 0:
             return np.inf, place
         begun[kind, other] = y
-        place[c, 0], place[c, 1], place[c, 2] = x + border, y + border, turns
+        place[c, 0], place[c, 1] = x + _BORDER, y % period + _BORDER
+        place[c, 2], place[c, 3] = turns, y // period
         rows = height if turns % 2 == 0 else width
         words = np.zeros((rows, (width + height + 63 - rows) // 64), dtype=np.uint64)
         _bits(mask, turns, words, np.empty((rows, width + height - rows), dtype=np.int32))
-        used = max(used, float(y + rows - 2 * (_GAP - border)))
+        used = max(used, float(y + rows - 2 * _OUTSIDE))
         word, shift = x >> 6, np.uint64(x & 63)
         for r in range(rows):
             for k in range(words.shape[1]):

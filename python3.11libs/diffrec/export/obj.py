@@ -6,7 +6,7 @@ the way out. They are read by `diffrec.textured_mesh`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -21,20 +21,22 @@ from nvdiffrec_contract.files import replace_file
 __all__ = ["ObjError", "write_obj"]
 
 Floats = NDArray[np.float64]
+Flags = NDArray[np.bool_]
 
 
 def write_obj(
     path: Path,
     mesh: Mesh,
     *,
-    material: str | None = None,
+    material: str | Mapping[str, Flags] | None = None,
     log: Callable[[str], None] | None = None,
 ) -> None:
     """Write mesh.obj and, beside it, its material library of the same stem.
 
     Positions are required; texture coordinates and normals are written if present. `material`: the
-    name of a material in a library that the caller writes instead. The lines of progress go to
-    `log`. Raises ObjError or MtlError if the disk refuses.
+    name of a material in a library that the caller writes instead, or names with the triangles [F]
+    that have each. The lines of progress go to `log`. Raises ObjError or MtlError if the disk
+    refuses.
     """
     say = log or (lambda line: None)
     library = path.with_suffix(".mtl")
@@ -56,12 +58,16 @@ def write_obj(
         row = keyword + " %.8g" * table.shape[1] + "\n"
         parts.append((row * len(table)) % tuple(table.reshape(-1).tolist()))
     say(f"    writing {len(indices[0])} faces")
-    parts += ["s 1\n", "g pMesh1\n", f"usemtl {material or 'defaultMat'}\n"]
+    parts += ["s 1\n", "g pMesh1\n"]
     keywords = [keyword for keyword, _, _ in tables]
     corner = "//".join(["%d"] * 2) if keywords == ["v", "vn"] else "/".join(["%d"] * len(tables))
     faces = np.stack(indices, axis=-1).astype(np.int64) + 1  # [F, 3, attributes]
     row = f"f {corner} {corner} {corner}\n"
-    parts.append((row * len(faces)) % tuple(faces.reshape(-1).tolist()))
+    every = np.ones(len(faces), dtype=np.bool_)
+    shown = material if isinstance(material, Mapping) else {material or "defaultMat": every}
+    for name, chosen in shown.items():
+        own = faces[chosen]
+        parts += [f"usemtl {name}\n", (row * len(own)) % tuple(own.reshape(-1).tolist())]
 
     try:
         replace_file(path, "".join(parts).encode())

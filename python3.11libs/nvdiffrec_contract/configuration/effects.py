@@ -178,6 +178,8 @@ _RESULT = {
     "asset_texture_format": "exr for pipelines that keep textures linear and in floating point.",
     "asset_texture_size": "4096 or 8192 where a pipeline asks for such files; detail comes with "
     "texture_res alone.",
+    "asset_udim": "4 tiles of 2048 hold what was trained with 4096; for pipelines that paint or "
+    "publish in tiles. Larger charts may be cut. Each tile takes as long as one texture.",
 }
 GROUPS: Mapping[str, Mapping[str, str]] = {
     "What is recovered, and where it goes": _WHAT,

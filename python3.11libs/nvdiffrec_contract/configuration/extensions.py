@@ -16,6 +16,7 @@ ASSET_DETAIL = check.detail(8)
 ASSET_BITS = check.power_of_two(8, 16)
 ASSET_SIZE = check.power_of_two(256, 8192)
 ASSET_TEXTURES = ("png", "exr")
+ASSET_TILES = 16
 
 
 @dataclass(frozen=True)
@@ -259,6 +260,12 @@ class Extensions:
         check.optional(ASSET_SIZE),
         "texels along the longer edge of the asset's textures; null for as many as were trained "
         "(texture_res)",
+    )
+    asset_udim: int = row(
+        0,
+        check.integer(0, ASSET_TILES),
+        "UDIM tiles at most that the asset's charts are distributed over, each a texture of "
+        "asset_texture_size; 0 or 1 for one texture without UDIM",
     )
 
     def __post_init__(self) -> None:

@@ -20,6 +20,7 @@ from nvdiffrec_contract.files import replace_file
 LABEL = "{name}.glb"
 PACKAGE = None
 BESIDE = True
+UDIM = False
 
 LARGEST_PICTURE = 2048
 """Pictures are reduced to this edge, for the web."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from xml.etree import ElementTree
 
+import numpy as np
+
 from diffrec.asset.asset import Asset
 from diffrec.asset.texturefiles import is_linear
+from diffrec.asset.udim.numbers import FIRST, TOKEN, tiles_of
 from nvdiffrec_contract.files import replace_file
 
 LABEL = "{name}.mtlx"
 PACKAGE = None
 BESIDE = True
+UDIM = True
 
 # Input of the surface: the texture, and the type of its picture. Only colours have a space:
 # MaterialX converts nothing else.
@@ -34,6 +38,8 @@ def export(asset: Asset) -> list[str]:
     shader = {"name": f"SR_{asset.name}", "type": "surfaceshader"}
     surface = ElementTree.SubElement(document, "standard_surface", shader)
     _input(surface, "base", "float", value="1")
+    if TOKEN in asset.textures["albedo"]:
+        _udim_set(document, asset)
     for name, (texture, kind) in INPUTS.items():
         image = ElementTree.SubElement(graph, "image", name=texture, type=kind)
         file = asset.textures[texture]
@@ -55,6 +61,15 @@ def export(asset: Asset) -> list[str]:
     text = ElementTree.tostring(document, "utf-8", xml_declaration=True)
     replace_file(asset.folder / f"{asset.name}.mtlx", text + b"\n")
     return [f"{asset.name}.mtlx"]
+
+
+def _udim_set(document: ElementTree.Element, asset: Asset) -> None:
+    """Which tiles there are: renderers that load all of them at once ask for it."""
+    about = {"name": f"GI_{asset.name}", "geom": "/"}
+    info = ElementTree.SubElement(document, "geominfo", about)
+    numbers = ", ".join(str(FIRST + one) for one in np.unique(tiles_of(asset.mesh)).tolist())
+    said = {"name": "udimset", "type": "stringarray", "value": numbers}
+    ElementTree.SubElement(info, "geomprop", said)
 
 
 def _input(node: ElementTree.Element, name: str, kind: str, **rest: str) -> None:

@@ -2,24 +2,48 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+import numpy as np
+
 from diffrec.asset.asset import Asset
+from diffrec.asset.udim.numbers import FIRST, TOKEN, file_of, tiles_of
 from diffrec.export.obj import write_obj
 from nvdiffrec_contract.files import replace_file
 
 LABEL = "{name}.obj"
 PACKAGE = None
 BESIDE = True
+UDIM = True
 
 
 def export(asset: Asset) -> list[str]:
-    """The mesh, and one material with a picture for each channel; so for each level of detail."""
+    """The mesh, and one material with a picture for each channel; so for each level of detail.
+
+    Over UDIM tiles there is a material for each: MTL knows one picture a channel.
+    """
     return [path for one in (asset, *asset.details) for path in _written(one)]
 
 
 def _written(asset: Asset) -> list[str]:
     name, textures = asset.name, asset.textures
-    write_obj(asset.folder / f"{name}.obj", asset.mesh, material=name)
-    lines = [
+    path, lines = asset.folder / f"{name}.obj", []
+    if TOKEN in textures["albedo"]:
+        tile = tiles_of(asset.mesh)
+        parts = {f"{name}_{FIRST + one}": tile == one for one in np.unique(tile).tolist()}
+        write_obj(path, asset.mesh, material=parts)
+        for one in np.unique(tile).tolist():
+            own = {kind: file_of(file, one) for kind, file in textures.items()}
+            lines += _material(f"{name}_{FIRST + one}", own)
+    else:
+        write_obj(path, asset.mesh, material=name)
+        lines = _material(name, textures)
+    replace_file(asset.folder / f"{name}.mtl", ("\n".join(lines) + "\n").encode())
+    return [f"{name}.obj", f"{name}.mtl"]
+
+
+def _material(name: str, textures: Mapping[str, str]) -> list[str]:
+    return [
         f"newmtl {name}",
         "Kd 1 1 1",  # a factor of the picture
         "illum 2",
@@ -29,5 +53,3 @@ def _written(asset: Asset) -> list[str]:
         f"map_Bump -bm 1 {textures['normal']}",
         f"norm {textures['normal']}",
     ]
-    replace_file(asset.folder / f"{name}.mtl", ("\n".join(lines) + "\n").encode())
-    return [f"{name}.obj", f"{name}.mtl"]

@@ -7,6 +7,7 @@ from diffrec.asset.asset import Asset
 LABEL = "{name}.usd"
 PACKAGE = ("pxr", "usd-core")
 BESIDE = False
+UDIM = True
 
 
 def export(asset: Asset) -> list[str]:

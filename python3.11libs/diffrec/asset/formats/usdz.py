@@ -7,6 +7,7 @@ from diffrec.asset.asset import Asset
 LABEL = "{name}.usdz"
 PACKAGE = ("pxr", "usd-core")
 BESIDE = False
+UDIM = False
 
 
 def export(asset: Asset) -> list[str]:
