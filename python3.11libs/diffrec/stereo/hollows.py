@@ -13,7 +13,7 @@ from diffrec.stereo.agreement import agreed, emptiness
 from diffrec.stereo.photographs import taken
 from diffrec.stereo.sweep import swept
 
-MOST_CELLS = 96
+MOST_CELLS = 64
 """Cells along the box's edge: hollows are looked for on a coarser lattice than a fine grid's."""
 STEP = 0.75
 """Between the planes of the sweep, in cells."""
@@ -70,7 +70,8 @@ def hollows(views: ImageViews, hull: Tensor, box: float) -> Hollows | None:
     """
     cells = hull.shape[0]
     solid = hull < 0
-    if len(views) < LEAST_VIEWS or not bool(solid.any()):
+    core = ~_grown(~solid, max(1, round(DEEP * cells)))
+    if len(views) < LEAST_VIEWS or not bool(core.any()):
         return None
     photographs = taken(views, box / cells)
     depths = agreed(photographs, swept(photographs, hull, box, STEP * box / cells))
@@ -81,7 +82,7 @@ def hollows(views: ImageViews, hull: Tensor, box: float) -> Hollows | None:
     empty = torch.zeros_like(hull)
     empty[part] = least_area(cost[part], solid[part])
     left_out = empty > 0.5
-    deep = _reached(left_out & _grown(~solid, max(1, round(DEEP * cells))).logical_not(), left_out)
+    deep = _reached(left_out & core, left_out)
     if not bool(deep.any()):
         return None
     # Before its opening a hollow goes on, so that no film stays there.
