@@ -31,11 +31,15 @@ hypothesis.settings.load_profile("same cases")
 ROOT = Path(__file__).resolve().parents[1]
 
 
+gc.disable()  # until all tests are collected
+
+
 def pytest_collection_finish() -> None:
     """What is loaded by now stays: looking for garbage in it takes a tenth of all tests' time."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(5_000, 20, 20)
+    gc.enable()
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -77,6 +78,9 @@ def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
         share_cores()
 
     from diffrec.training.run import reconstruct
+
+    gc.freeze()  # what is loaded now is never garbage
+    gc.enable()
 
     device, processes = torch.device("cpu"), 1
     try:
