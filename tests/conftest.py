@@ -15,6 +15,7 @@ import pytest
 
 # Before any test imports PyTorch: threads that spin while they wait slow every test down.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 # Some machines keep Python from saving byte code: every worker would then rewrite the assertions of
 # all test files anew, and each program that a test starts would compile the packages anew.
