@@ -79,8 +79,9 @@ def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
 
     from diffrec.training.run import reconstruct
 
-    gc.freeze()  # what is loaded now is never garbage
-    gc.enable()
+    if not gc.isenabled():  # by the command, until all is loaded: that is never garbage
+        gc.freeze()
+        gc.enable()
 
     device, processes = torch.device("cpu"), 1
     try:

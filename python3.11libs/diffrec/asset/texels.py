@@ -14,7 +14,7 @@ from diffrec.asset.vertices import Vertices
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials.bake import nearest_covered
 from diffrec.ops import dilation, normalmap
-from diffrec.ops.dilation.reference import halved
+from diffrec.ops.dilation import halved
 from diffrec.ops.interpolate import barycentrics
 from diffrec.ops.rasterize import covered_pixels, rasterize
 

@@ -6,6 +6,9 @@ from torch import Tensor
 
 from diffrec.ops.backends import Operation
 from diffrec.ops.dilation import reference
+from diffrec.ops.dilation.reference import halved
+
+__all__ = ["filled", "halved", "weighted_sums"]
 
 _operation = Operation(__name__)
 
