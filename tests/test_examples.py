@@ -27,6 +27,7 @@ TINY = {
         "uv_timeout": 0,
         "device": "cpu",
         "hashgrid_size_log2": 10,
+        "asset": [],
     },
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -39,11 +40,18 @@ HOST = {"hou", "pdg"}
 JOB_MODULES = {"pdgattributes", "pdgcmd", "pdgjson"}
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """The syntax tree of a file."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def imported(path: Path) -> set[str]:
     """Full names of the modules that a file imports, its own package's dots resolved."""
     package = path.relative_to(ROOT / "python3.11libs").with_suffix("").parts[:-1]
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -143,9 +151,10 @@ def module(path: Path) -> str:
 MODULES = {module(path): path for path in SOURCES}
 
 
+@cache
 def own_imports(path: Path) -> set[str]:
     """The modules of ours that a file imports, wherever in it."""
-    return own_imports_of(ast.parse(path.read_text(encoding="utf-8")), path)
+    return own_imports_of(parsed(path), path)
 
 
 def own_imports_of(tree: ast.AST, path: Path) -> set[str]:
@@ -227,7 +236,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def loaded(path: Path) -> set[str]:
     """The modules of ours that are imported when a file is: not in functions, not for types."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = parsed(path)
     later = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)
     waiting: list[ast.AST] = list(tree.body)
     kept: list[ast.stmt] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -77,6 +78,10 @@ def _trained(asked: Command, stop: StopRequest, warm: WarmUp) -> int:
         share_cores()
 
     from diffrec.training.run import reconstruct
+
+    if not gc.isenabled():  # by the command, until all is loaded: that is never garbage
+        gc.freeze()
+        gc.enable()
 
     device, processes = torch.device("cpu"), 1
     try:

@@ -225,7 +225,7 @@ _JSON = st.recursive(
 _NAMES = st.sampled_from([*(f for f in Config.__dataclass_fields__), "unknown"])
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(values=st.dictionaries(_NAMES, _JSON, max_size=6))
 def test_any_json_loads_or_is_refused(
     tmp_path_factory: pytest.TempPathFactory, values: dict[str, Any]
@@ -241,7 +241,7 @@ def test_any_json_loads_or_is_refused(
         config.listing()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(data=st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
 def test_any_bytes_load_or_are_refused(
     tmp_path_factory: pytest.TempPathFactory, data: bytes

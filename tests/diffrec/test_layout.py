@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -16,6 +17,7 @@ MODULES = {
 BELOW_OPS = {"diffrec.errors", "diffrec.optional_package", "diffrec.side_work"}
 
 
+@cache
 def imported(name: str) -> set[str]:
     """The modules of diffrec that one imports, at its start or later."""
     found: set[str] = set()

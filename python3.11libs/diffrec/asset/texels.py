@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,11 +13,11 @@ from diffrec.asset.mikktspace import Doubles
 from diffrec.asset.vertices import Vertices
 from diffrec.geometry.mesh import Mesh
 from diffrec.materials.bake import nearest_covered
-from diffrec.ops.interpolate import barycentrics, interpolate
+from diffrec.ops import dilation, normalmap
+from diffrec.ops.dilation import halved
+from diffrec.ops.interpolate import barycentrics
 from diffrec.ops.rasterize import covered_pixels, rasterize
 
-PART = 1 << 19
-"""Texels that are worked on at once: what is made of them in between stays small."""
 SHARE = 0.02
 """How much the larger block counts in a block's background, as a share of the block's texels.
 Measured on the sample: the least for which mip 3 to 6 all come nearer to what they stand for."""
@@ -94,43 +93,22 @@ def filled(image: Tensor, known: Tensor, weight: Tensor | None = None) -> Tensor
     """
     if known.all() or not known.any():
         return image
-    counted = (known.float() if weight is None else weight * known)[None, None]
-    planes = (image * counted[0, 0, ..., None]).permute(2, 0, 1).contiguous()[None]
-    background = _background(planes, counted, 0)[0].permute(1, 2, 0).contiguous()
-    unknown = (~known.reshape(-1)).nonzero()[:, 0]
-    width = known.shape[1]
-    row, column = unknown // width // 2, unknown % width // 2
-    place = row * background.shape[1] + column
-    result = image.reshape(-1, image.shape[2]).clone()
-    result.index_copy_(0, unknown, background.flatten(0, 1).index_select(0, place))
-    return result.reshape(image.shape)
+    counted = known.float() if weight is None else weight * known
+    sums = dilation.weighted_sums(image, counted)[None]
+    background = _background(sums, halved(counted)[None, None], 1)
+    return dilation.filled(image, known, background[0])
 
 
 def _background(total: Tensor, weight: Tensor, level: int) -> Tensor:
-    """Values for the unknown texels of a level: sums [1, C, H, W] over weights [1, 1, H, W].
-
-    Of level 0, which nobody asks for whole, those of the level above it.
-    """
+    """Values for the texels of a level: of sums [1, C, H, W] over weights [1, 1, H, W]."""
     height, width = weight.shape[2:]
     if max(height, width) == 1:
         return total / weight
-    coarse = _background(_halved(total), _halved(weight), level + 1)
-    if level == 0:
-        return coarse
+    coarse = _background(halved(total), halved(weight), level + 1)
     spread = functional.interpolate(coarse, scale_factor=2, mode="nearest")
     spread = spread[..., :height, :width]
     share = SHARE * 4.0**level
     return (total + share * spread) / (weight + share)
-
-
-def _halved(image: Tensor) -> Tensor:
-    """Sums of the 2 x 2 texels of [1, C, H, W]."""
-    height, width = image.shape[2:]
-    if height % 2 or width % 2:
-        image = functional.pad(image, (0, width % 2, 0, height % 2))
-    upper, lower = image[..., ::2, :], image[..., 1::2, :]
-    total = upper[..., ::2] + upper[..., 1::2]
-    return total.add_(lower[..., ::2]).add_(lower[..., 1::2])
 
 
 @torch.no_grad()
@@ -144,25 +122,17 @@ def in_world(normal: Tensor, mesh: Mesh, texels: Texels) -> Tensor:
         return functional.normalize(normal, dim=2)
     assert mesh.normals is not None and mesh.normal_triangles is not None
     assert mesh.tangents is not None and mesh.tangent_triangles is not None
-    found = normal.reshape(-1, 3).clone()
-    for read, faces, bary in _parts(texels):
-        smooth = interpolate(mesh.normals, mesh.normal_triangles, faces, bary)
-        trained = interpolate(mesh.tangents, mesh.tangent_triangles, faces, bary)
-        up = functional.normalize(smooth, dim=1)
-        along = functional.normalize(trained - up * (trained * up).sum(1, keepdim=True), dim=1)
-        across = torch.linalg.cross(up, along)
-        x, y, z = torch.split(found.index_select(0, read), 1, dim=1)
-        # Sums, not a product of matrices: of millions of small ones that takes far longer.
-        found.index_copy_(0, read, x * along + y * across + z * up)
+    found = normalmap.to_world(
+        normal.reshape(-1, 3),
+        *texels.read,
+        texels.triangle,
+        texels.bary,
+        mesh.normals,
+        mesh.normal_triangles,
+        mesh.tangents,
+        mesh.tangent_triangles,
+    )
     return found.reshape(normal.shape)
-
-
-def _parts(texels: Texels) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
-    """The texels that are read, part by part: their flat indices [P], and the triangles [P] and
-    places there [P, 3] of the nearest covered ones."""
-    for read, nearest in zip(*(torch.split(one, PART) for one in texels.read), strict=True):
-        # Far faster than indices in brackets.
-        yield read, texels.triangle.index_select(0, nearest), texels.bary.index_select(0, nearest)
 
 
 @torch.no_grad()
@@ -184,22 +154,13 @@ def in_mikktspace(
     if texels.covered.numel() == 0:
         return functional.normalize(world, dim=2)
     assert mesh.normals is not None and mesh.normal_triangles is not None
-    corners = torch.from_numpy(tangents).to(world).reshape(-1, 4)
-    own = torch.arange(len(corners), device=world.device).reshape(-1, 3)
-    turned = world.reshape(-1, 3).clone()
-    for read, faces, bary in _parts(texels):
-        smooth = interpolate(mesh.normals, mesh.normal_triangles, faces, bary)
-        tangent = interpolate(corners, own, faces, bary)
-        across = tangent[:, :3]
-        bitangent = torch.sign(tangent[:, 3:]) * torch.linalg.cross(smooth, across)
-        here = _coordinates(turned.index_select(0, read), across, bitangent, smooth)
-        turned.index_copy_(0, read, here)
-    return functional.normalize(turned, dim=1).reshape(world.shape)
-
-
-def _coordinates(vector: Tensor, x: Tensor, y: Tensor, z: Tensor) -> Tensor:
-    """A positive multiple of the coordinates of vectors [P, 3] along axes [P, 3] of any angles."""
-    sides = (torch.linalg.cross(y, z), torch.linalg.cross(z, x), torch.linalg.cross(x, y))
-    turned = torch.sign((x * sides[0]).sum(1, keepdim=True))
-    along = [(vector * (turned * side)).sum(1, keepdim=True) for side in sides]
-    return torch.cat(along, dim=1)
+    found = normalmap.to_mikktspace(
+        world.reshape(-1, 3),
+        *texels.read,
+        texels.triangle,
+        texels.bary,
+        mesh.normals,
+        mesh.normal_triangles,
+        torch.from_numpy(tangents).to(world).reshape(-1, 4),
+    )
+    return found.reshape(world.shape)

@@ -11,7 +11,9 @@ if not __package__:
     _here = os.path.dirname(os.path.abspath(__file__))
     _libraries = os.path.dirname(os.path.dirname(_here))
     sys.path[:] = [_libraries] + [
-        entry for entry in sys.path if not entry or os.path.abspath(entry) != _here
+        entry
+        for entry in sys.path
+        if not entry or os.path.realpath(entry) != os.path.realpath(_here)
     ]
     gc.disable()  # what is imported stays: looking for garbage in it takes time
 

@@ -127,7 +127,7 @@ def test_engines(engine: str) -> None:
     document=st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=6), documents),
     engine=st.sampled_from(engines.names()),
 )
-@settings(max_examples=150)
+@settings(max_examples=75)
 def test_configurations(document: dict[str, Any], engine: str) -> None:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "job.json")
@@ -216,7 +216,7 @@ odd = st.recursive(
 
 
 @given(data=st.data(), engine=st.sampled_from(engines.names()))
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_an_interpreter_that_answers_nonsense(
     healthy: Callable[..., Context], data: st.DataObject, engine: str
 ) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-MAIN = Path(__file__).resolve().parents[3] / "python3.11libs/nvdiffrec_tops/job/__main__.py"
+from nvdiffrec_tops.job import preflight
 
 # Prints nvdiffrec's lines and writes its files; FAKE chooses how it ends.
 FAKE_TRAINER = r"""
@@ -94,6 +94,7 @@ class Site:
     checkout: Path
     modules: Path
     output: Path
+    main: Path
 
     def arguments(self, engine: str = "nvdiffrec", **variables: str) -> list[str]:
         """Arguments of a job on the scene; ``variables`` go into the trainer's environment."""
@@ -105,7 +106,7 @@ class Site:
 
     def command(self, *words: str, python: str = sys.executable) -> list[str]:
         """The argument list that starts the job process."""
-        return [python, "-I", "-X", "utf8", str(MAIN), *words]
+        return [python, "-I", "-X", "utf8", str(self.main), *words]
 
     def run(
         self, *words: str, python: str = sys.executable, **extra: str
@@ -131,8 +132,11 @@ class Site:
 
 
 @pytest.fixture
-def make_site(tmp_path: Path) -> Callable[[str], Site]:
+def make_site(
+    tmp_path: Path, undoctored: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], Site]:
     """Makes a site in a folder of any name."""
+    monkeypatch.setattr(preflight, "_SCRIPT", str(undoctored.parents[1] / "doctor/preflight.py"))
 
     def make(name: str = "site") -> Site:
         folder = tmp_path / name
@@ -148,7 +152,7 @@ def make_site(tmp_path: Path) -> Callable[[str], Site]:
         (modules / "diffrec/__init__.py").write_text("")
         (modules / "diffrec/__main__.py").write_text(FAKE_TRAINER)
         (modules / "torch.py").write_text("")
-        return Site(folder, checkout, modules, folder / "results")
+        return Site(folder, checkout, modules, folder / "results", undoctored)
 
     return make
 

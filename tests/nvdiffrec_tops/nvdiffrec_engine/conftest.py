@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 HERE = Path(__file__).resolve().parent
-JOB = HERE.parents[2] / "python3.11libs/nvdiffrec_tops/job"
+JOB = HERE.parents[2] / "python3.11libs/nvdiffrec_tops/job/__main__.py"
 TODAY = {
     "torch": "2.11.0+cu130",
     "nvdiffrast": "0.4.0",
@@ -105,6 +105,7 @@ class Studio:
     checkout: Path
     environment: Path
     output: Path
+    job: Path = JOB
 
     @property
     def cache(self) -> Path:
@@ -121,7 +122,7 @@ class Studio:
 
     def words(self, *more: str) -> list[str]:
         """The command that starts a job on the checkout's configuration."""
-        words = [sys.executable, "-I", "-X", "utf8", str(JOB / "__main__.py")]
+        words = [sys.executable, "-I", "-X", "utf8", str(self.job)]
         if more and more[0].endswith(".json"):
             return [*words, *more]
         words += ["--engine=nvdiffrec", "--config=configs/bob.json", f"--output={self.output}"]
@@ -157,18 +158,19 @@ class Studio:
 
 
 @pytest.fixture
-def studio(tmp_path: Path, environments: Callable[..., Path]) -> Studio:
-    """A studio with today's versions."""
-    return make_studio(tmp_path, environments())
+def studio(tmp_path: Path, environments: Callable[..., Path], undoctored: Path) -> Studio:
+    """A studio with today's versions, whose jobs do not ask the doctor first."""
+    return make_studio(tmp_path, environments(), undoctored)
 
 
 @pytest.fixture
 def make(tmp_path: Path, environments: Callable[..., Path]) -> Callable[..., Studio]:
-    """``make(torch="2.2.0+cu121")``: a studio whose environment differs so from today's."""
+    """``make(torch="2.2.0+cu121")``: a studio whose environment differs so from today's, and whose
+    jobs ask the doctor first."""
     return lambda **versions: make_studio(tmp_path, environments(**versions))
 
 
-def make_studio(folder: Path, environment: Path) -> Studio:
+def make_studio(folder: Path, environment: Path, job: Path = JOB) -> Studio:
     checkout = folder / "nvdiffrec"
     shutil.copytree(HERE / "checkout", checkout, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("tets", "irrmaps", "bob"):
@@ -182,4 +184,4 @@ def make_studio(folder: Path, environment: Path) -> Studio:
     )
     (checkout / "data/bob/bob_tri.obj").write_text(OCTAHEDRON)
     (folder / "home").mkdir()
-    return Studio(folder, checkout, environment, folder / "results")
+    return Studio(folder, checkout, environment, folder / "results", job)

@@ -46,7 +46,8 @@ def test_an_illegal_access_is_no_fault_of_tiny_cuda_nn(studio):
     assert "halve_batch" in failure["cure"] and "second C++ runtime" not in failure["cause"]
 
 
-def test_a_cuda_home_without_a_compiler_is_named_before_and_after(studio):
+def test_a_cuda_home_without_a_compiler_is_named_before_and_after(make):
+    studio = make()  # whose jobs ask the doctor
     home = studio.folder / "cuda"
     home.mkdir()
     done = studio.run("--retries=0", STANDIN_CUDA="1", CUDA_HOME=str(home))

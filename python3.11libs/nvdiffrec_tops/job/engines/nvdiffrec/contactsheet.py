@@ -71,8 +71,8 @@ def rows(folder: str) -> list[list[str]]:
 def main(folder: str) -> int:
     """Compose the sheet of a folder and write it there."""
     # Not the job's own: they are the environment's, and nothing else of the job needs them.
-    numpy: Any = importlib.import_module("numpy")
     imageio: Any = importlib.import_module("imageio")
+    numpy: Any = importlib.import_module("numpy")
     lines = []
     for paths in rows(folder):
         cells = []

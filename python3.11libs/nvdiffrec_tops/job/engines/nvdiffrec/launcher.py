@@ -56,9 +56,11 @@ def _start(argv: list[str], shims: Any) -> int:
     if not os.path.isfile(script):
         print(f"Error: there is no training script {script}", file=sys.stderr)
         return EXIT_USAGE
-    # As Python itself does for a script: its folder first, and no trace of ours.
+    # As Python itself does for a script: its folder first, and no trace of ours. Where ours lies
+    # behind a link, Python has followed it.
+    own = os.path.realpath(_HERE)
     sys.path[:] = [os.path.dirname(script)] + [
-        entry for entry in sys.path if not entry or os.path.abspath(entry) != _HERE
+        entry for entry in sys.path if not entry or os.path.realpath(entry) != own
     ]
     sys.argv[:] = [script, *argv[1:]]
     if shims is not None:
