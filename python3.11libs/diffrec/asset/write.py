@@ -20,6 +20,7 @@ from diffrec.asset.picture import THUMBNAIL, pictures
 from diffrec.asset.source import AssetError, Source
 from diffrec.asset.texturefiles import TextureFiles
 from diffrec.asset.vertices import vertices_of
+from diffrec.geometry.mesh import bounding_box
 
 
 def write_asset(
@@ -110,6 +111,11 @@ def _made(
             for number, (level, files) in enumerate(zip(levels, coarser, strict=True), 1)
         )
         asset = replace(asset, details=details)
+        if source.metres is not None:
+            # The last thing: what stands above looks for sizes of the order of one.
+            asset = asset.scaled(source.metres)
+            width, height, depth = _sides(asset)
+            log(f"The object is {width:.3g} x {depth:.3g} x {height:.3g} m (height last)")
         known = formats()
         outcomes = {
             one: writer.do(_exported, known[one], asset)
@@ -119,7 +125,8 @@ def _made(
         shown = pictures(source, folder, name, turntable)
     exported = {one: outcome.result() for one, outcome in outcomes.items()}
     log(
-        f"Asset {name}: {maps.density:.0f} texels along a unit, textures of "
+        f"Asset {name}: {asset.maps.density:.0f} texels along a "
+        f"{'unit' if source.metres is None else 'metre'}, textures of "
         f"{maps.albedo.shape[1]} x {maps.albedo.shape[0]}"
     )
     made = [*textures.values(), *(path for files in coarser for path in files.values()), *shown]
@@ -133,6 +140,12 @@ def _made(
                 f"environment; python -m pip install {missing}, then nvdiffrec-tops export"
             )
     return made
+
+
+def _sides(asset: Asset) -> list[float]:
+    """Of the box around it, along x, y and z."""
+    low, high = bounding_box(asset.mesh.positions)
+    return [float(one) for one in high - low]
 
 
 def _exported(one: Any, asset: Asset) -> tuple[list[str], str | None]:
