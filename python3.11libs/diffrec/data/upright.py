@@ -36,12 +36,9 @@ def up_of(right: Array, above: Array) -> Array | None:
     for _ in range(ROUNDS):
         agreeing = turned_by(right, above, found) == 0
         better = _by_all(right[agreeing], above[agreeing]) if agreeing.any() else None
-        if (
-            better is None
-            or np.count_nonzero(turned_by(right, above, better) == 0) < agreeing.sum()
-        ):
+        if better is None or np.allclose(better, found):
             break
-        if np.allclose(better, found):
+        if np.count_nonzero(turned_by(right, above, better) == 0) < np.count_nonzero(agreeing):
             break
         found = better
     return found
