@@ -33,8 +33,8 @@ CORNER = 100.0
 AROUND, LITTLE = 5, 0.25
 """A corner stays where in so many pixels about it no more than that part has changed."""
 SURROUNDINGS = 0.04
-"""Part of the corners that stays in all pictures where something that covers up to some 60 % of them
-turns before a camera that stands. Of photographs taken on a walk none does."""
+"""Part of the corners that stays in all pictures where something that covers up to some 60 % of
+them turns before a camera that stands. Of photographs taken on a walk none does."""
 QUARTERS = 3
 """Quarters of the picture that have to show some of them; a mark is in one or two."""
 
