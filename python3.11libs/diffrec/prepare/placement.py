@@ -155,6 +155,8 @@ def save(path: Path, placement: Placement) -> None:
     # The trainer turns the data set's z up into the mesh's y up.
     y_up = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
     mesh = y_up @ forward
+    unit = 1.0 if placement.metres is None else placement.metres
+    asset = np.diag([unit, unit, unit, 1.0]) @ mesh
     document: dict[str, Any] = {
         "format": FORMAT,
         "version": 1,
@@ -163,6 +165,8 @@ def save(path: Path, placement: Placement) -> None:
         "data_set_from_solver": forward.tolist(),
         "mesh_from_solver": mesh.tolist(),
         "solver_from_mesh": np.linalg.inv(mesh).tolist(),
+        "asset_from_solver": asset.tolist(),
+        "solver_from_asset": np.linalg.inv(asset).tolist(),
         METRES: placement.metres,
     }
     jsonfiles.write(path, document)

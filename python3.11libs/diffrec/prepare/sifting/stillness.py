@@ -99,14 +99,14 @@ def surroundings_stay(pictures: Sequence[Grey]) -> bool:
     """Whether corners all around the middle stay where they are in all of some pictures."""
     if len({one.shape for one in pictures}) != 1:
         return False
-    still = np.ones(pictures[0].shape, np.bool_)
+    height, width = pictures[0].shape[:2]
+    still = np.ones((height, width), np.bool_)
     for a, b in pairwise(pictures):
         across, down = np.gradient(a, axis=1), np.gradient(a, axis=0)
         change = np.abs(_change(a, b)) >= STAYED * np.maximum(np.hypot(across, down), EDGE)
         still &= cv2.blur(change.astype(np.float32), (AROUND, AROUND)) < LITTLE
     corners = [cv2.cornerMinEigenVal(one, AROUND, ksize=3) > CORNER for one in pictures]
     stay = [one & still for one in corners]
-    height, width = still.shape
     halves = [(slice(0, height // 2), slice(height // 2, None)),
               (slice(0, width // 2), slice(width // 2, None))]  # fmt: skip
     least = SURROUNDINGS * sum(int(one.sum()) for one in corners)
