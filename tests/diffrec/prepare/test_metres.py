@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from diffrec.data import metres as lengths
 from diffrec.prepare import masks, metres, placement, run
 from diffrec.prepare.errors import LengthError
 from diffrec.prepare.solved import Array, Camera, Lens, Solved
@@ -139,6 +140,8 @@ def test_the_height_of_the_object_makes_metres(
     assert there == pytest.approx(placed.box[2] / placed.scale)
     back = np.array(document["asset_from_solver"]) @ ends[1]
     assert back[:3] == pytest.approx([0, 0.31, 0], abs=1e-9)
+    placement.save(tmp_path / lengths.PLACEMENT, known)
+    assert lengths.of_data_set(tmp_path, pytest.fail) == known.metres, "a training reads it"
     placement.save(tmp_path / "p.json", placed)
     document = json.loads((tmp_path / "p.json").read_text())
     assert document["asset_from_solver"] == document["mesh_from_solver"]
