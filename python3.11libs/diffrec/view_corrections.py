@@ -89,6 +89,11 @@ class ViewCorrections(nn.Module):
         """Means over the views to zero, then every correction to its largest."""
         for values in (self.motion, self.gain):
             values.sub_(values.mean(dim=0))
+        self.limit_()
+
+    @torch.no_grad()
+    def limit_(self) -> None:
+        """Every correction to its largest."""
         self.motion[:, :3].clamp_(-LARGEST_TURN, LARGEST_TURN)
         self.motion[:, 3:].clamp_(-LARGEST_SHIFT, LARGEST_SHIFT)
         self.gain.clamp_(-LARGEST_GAIN, LARGEST_GAIN)

@@ -9,19 +9,25 @@ import torch
 from torch import Tensor
 
 from diffrec import cameras
-from diffrec.data.views import ViewBatch
+from diffrec.data.views import ImageViews, View, ViewBatch
 from diffrec.geometry.mesh import Mesh
+from diffrec.geometry.vertices import VertexGeometry
 from diffrec.materials import TextureMaterial
+from diffrec.measure import metrics
+from diffrec.measure.validation import Pictures
 from diffrec.render import render
+from diffrec.scene import Scene
 from diffrec.shading.light import EnvironmentLight
 from diffrec.shading.models import Lighting
 from diffrec.training.adam import Adam
+from diffrec.training.held_out import with_cameras_refined
 from diffrec.view_corrections import (
     LARGEST_GAIN,
     LARGEST_TURN,
     ViewCorrections,
     rigid_motions,
 )
+from nvdiffrec_contract.configuration import Config
 
 SIZE = (48, 48)
 
@@ -141,6 +147,42 @@ def test_means_stay_zero_and_corrections_small() -> None:
     assert float(corrections.motion[:, :3].detach().abs().max()) == pytest.approx(LARGEST_TURN)
     assert float(corrections.gain.detach().abs().max()) == pytest.approx(LARGEST_GAIN)
     assert float(corrections.term().detach()) > 0
+
+
+def test_held_out_views_have_a_second_figure_with_their_cameras_refined() -> None:
+    wrong = ViewCorrections(4, 2.0, cameras=True, exposure=False)
+    with torch.no_grad():
+        wrong.motion.copy_(0.006 * torch.randn(4, 6, generator=torch.Generator().manual_seed(4)))
+        pictures = _picture(wrong.applied(_views()))
+    mesh, material = _square()
+    found = _views()
+    lens = cameras.perspective(0.7, 1.0, 0.1, 10.0).float()
+    views = ImageViews(
+        [
+            View(f"{i}.png", pose, lens, lambda i=i: pictures[i].cpu())
+            for i, pose in enumerate(found.camera_from_world)
+        ],
+        "cpu",
+        pre_load=True,
+    )
+    geometry = VertexGeometry(mesh)
+    scene = Scene(geometry, material, EnvironmentLight(16))
+    learning = [one.requires_grad for one in scene.parameters()]
+    config = dataclasses.replace(
+        Config(), batch=3, mesh_scale=2.0, train_res=SIZE, background="black"
+    )
+    lines: list[str] = []
+    before = [
+        metrics.psnr(row.result, row.reference)
+        for row in (Pictures(config, scene).view(views.batch([i])) for i in range(4))
+        if row.reference is not None
+    ]
+    after = with_cameras_refined(config, scene, views, lines.append)
+    assert after > sum(before) / 4 + 3
+    assert [one.requires_grad for one in scene.parameters()] == learning
+    assert all(one.grad is None for one in scene.parameters()), "nothing else has learned"
+    (line,) = lines
+    assert f"{after:.3f}" in line and "held-out cameras refined too" in line
 
 
 def test_views_that_do_not_say_which_they_are_are_refused() -> None:

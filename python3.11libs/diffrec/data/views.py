@@ -143,6 +143,10 @@ class ImageViews:
         view = self._views[index]
         return view.camera_from_world, view.clip_from_camera
 
+    def positions(self) -> Tensor:
+        """Where the cameras are, [N, 3], world units."""
+        return self._camera_position
+
     def photograph(self, index: int) -> Path | None:
         """The file that a view's picture is read from; None where that is not known."""
         return self._views[index].photograph
