@@ -42,7 +42,7 @@ def with_cameras_refined(
     """
     device = scene.light.base.device
     size = config.mesh_scale
-    corrections = ViewCorrections(len(views), size, cameras=True, exposure=False).to(device)
+    corrections = ViewCorrections(views.positions(), size, cameras=True, exposure=False).to(device)
     learning = [one for one in scene.parameters() if one.requires_grad]
     try:
         for one in learning:
