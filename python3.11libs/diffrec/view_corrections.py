@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from diffrec.data.views import ImageViews, ViewBatch, Views
 from nvdiffrec_contract.configuration import Config
 
+CAMERAS_BEGIN = 0.5  # share of the first pass: before, there is no shape to put a camera right by
 CAMERA_RATE = 2e-4  # radians, and shares of the scene's size, that a step changes at most
 EXPOSURE_RATE = 2e-3  # of the logarithm
 LARGEST_TURN = 0.05  # radians
@@ -31,14 +32,22 @@ class ViewCorrections(nn.Module):
             share of `size`; both of the object as the view sees it, in world axes.
         gain: [N, 3], logarithms of the factors of linear R, G, B.
 
-    All are zero at the start. The views could move together, or become brighter together while the
-    light becomes darker: the means over the views stay zero.
+    All are zero at the start. The views could move together while the object follows them, all go
+    back while it grows, or become brighter together while the light becomes darker: their own
+    pictures show none of these, those that are held out show all. So the means over the views stay
+    zero, and no part of the translations leads away from the middle of all cameras.
     """
 
-    def __init__(self, views: int, size: float, *, cameras: bool, exposure: bool) -> None:
-        """`views`: how many there are; `size`: edge of the box of the object, world units."""
+    outward: Tensor
+
+    def __init__(self, places: Tensor, size: float, *, cameras: bool, exposure: bool) -> None:
+        """`places`: where the cameras are, [N, 3]; `size`: edge of the box of the object; both in
+        world units."""
         super().__init__()
         self.size = size
+        views = len(places)
+        away = (places - places.mean(dim=0)).detach().float()
+        self.register_buffer("outward", away / away.norm().clamp_min(1e-9), persistent=False)
         self.motion = nn.Parameter(torch.zeros(views, 6), requires_grad=cameras)
         self.gain = nn.Parameter(torch.zeros(views, 3), requires_grad=exposure)
 
@@ -51,7 +60,9 @@ class ViewCorrections(nn.Module):
         cameras, exposure = config.diffrec.refine_cameras, config.diffrec.refine_exposure
         if not isinstance(views, ImageViews) or not (cameras or exposure):
             return None
-        return ViewCorrections(len(views), config.mesh_scale, cameras=cameras, exposure=exposure)
+        return ViewCorrections(
+            views.positions(), config.mesh_scale, cameras=cameras, exposure=exposure
+        )
 
     def applied(self, batch: ViewBatch) -> ViewBatch:
         """The batch with its cameras corrected.
@@ -86,9 +97,16 @@ class ViewCorrections(nn.Module):
 
     @torch.no_grad()
     def clamp_(self) -> None:
-        """Means over the views to zero, then every correction to its largest."""
+        """What all views have in common to zero, then every correction to its largest."""
         for values in (self.motion, self.gain):
             values.sub_(values.mean(dim=0))
+        shift = self.motion[:, 3:]
+        shift.sub_((shift * self.outward).sum() * self.outward)
+        self.limit_()
+
+    @torch.no_grad()
+    def limit_(self) -> None:
+        """Every correction to its largest."""
         self.motion[:, :3].clamp_(-LARGEST_TURN, LARGEST_TURN)
         self.motion[:, 3:].clamp_(-LARGEST_SHIFT, LARGEST_SHIFT)
         self.gain.clamp_(-LARGEST_GAIN, LARGEST_GAIN)

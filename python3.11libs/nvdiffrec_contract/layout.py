@@ -45,7 +45,8 @@ ASSET_LIGHT = "_light.usda"
 ASSET_CAMERAS = "_cameras.usda"
 """How the name of the layer with a training's cameras ends."""
 UPRIGHT = "upright.json"
-"""How an asset was turned to stand upright, of a training whose world says nothing of up."""
+"""How an asset was turned to stand upright and made as large as its object is, of a training whose
+world says nothing of up, or of metres."""
 METRICS = "metrics.txt"
 """The table of PSNR per view, in a folder of validation."""
 

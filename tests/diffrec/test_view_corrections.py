@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import Tensor
 
 from diffrec import cameras
-from diffrec.data.views import ViewBatch
+from diffrec.data.views import ImageViews, View, ViewBatch
 from diffrec.geometry.mesh import Mesh
+from diffrec.geometry.vertices import VertexGeometry
 from diffrec.materials import TextureMaterial
+from diffrec.measure import metrics
+from diffrec.measure.validation import Pictures
 from diffrec.render import render
+from diffrec.scene import Scene
 from diffrec.shading.light import EnvironmentLight
 from diffrec.shading.models import Lighting
+from diffrec.training import loop
 from diffrec.training.adam import Adam
+from diffrec.training.held_out import with_cameras_refined
+from diffrec.training.passes import Pass
 from diffrec.view_corrections import (
     LARGEST_GAIN,
     LARGEST_TURN,
     ViewCorrections,
     rigid_motions,
 )
+from nvdiffrec_contract.configuration import Config
 
 SIZE = (48, 48)
+
+
+def _places(count: int) -> Tensor:
+    """Where so many cameras are that look down at the middle from all around."""
+    angle = torch.arange(count) * 2 * math.pi / count
+    return 3 * torch.stack([angle.cos(), torch.full_like(angle, 0.6), angle.sin()], dim=1)
 
 
 def test_motions_are_rigid_and_have_exact_gradients() -> None:
@@ -97,13 +116,13 @@ def _learn(corrections: ViewCorrections, values: Tensor, target: Tensor, rate: f
 
 def test_wrong_cameras_are_put_right() -> None:
     generator = torch.Generator().manual_seed(2)
-    wrong = ViewCorrections(4, 2.0, cameras=True, exposure=False)
+    wrong = ViewCorrections(_places(4), 2.0, cameras=True, exposure=False)
     with torch.no_grad():
         wrong.motion.copy_(0.012 * torch.randn(4, 6, generator=generator))
         wrong.clamp_()
         target = _picture(wrong.applied(_views()))
         before = float((_picture(_views()) - target).square().mean())
-    corrections = ViewCorrections(4, 2.0, cameras=True, exposure=False)
+    corrections = ViewCorrections(_places(4), 2.0, cameras=True, exposure=False)
     _learn(corrections, corrections.motion, target, 2e-3)
     with torch.no_grad():
         after = float((_picture(corrections.applied(_views())) - target).square().mean())
@@ -119,14 +138,14 @@ def test_exposures_are_found_and_leave_the_background_alone() -> None:
         plain, target = _picture(_views()), _picture(_views(), factors)
     outside = plain[..., 3] == 0
     assert outside.any() and torch.equal(plain[outside], target[outside])
-    corrections = ViewCorrections(4, 2.0, cameras=False, exposure=True)
+    corrections = ViewCorrections(_places(4), 2.0, cameras=False, exposure=True)
     _learn(corrections, corrections.gain, target, 2e-2)
     torch.testing.assert_close(corrections.gain.detach().exp(), factors, rtol=0.02, atol=0.0)
     assert corrections.applied(_views()).clip_from_world.equal(_views().clip_from_world)
 
 
 def test_means_stay_zero_and_corrections_small() -> None:
-    corrections = ViewCorrections(6, 1.0, cameras=True, exposure=True)
+    corrections = ViewCorrections(_places(6), 1.0, cameras=True, exposure=True)
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         corrections.motion.copy_(torch.randn(6, 6, generator=generator) * 0.01 + 0.5)
@@ -143,7 +162,83 @@ def test_means_stay_zero_and_corrections_small() -> None:
     assert float(corrections.term().detach()) > 0
 
 
+@given(seed=st.integers(0, 999), count=st.integers(3, 40), grown=st.floats(-0.02, 0.02))
+def test_what_the_object_can_follow_is_no_correction(seed: int, count: int, grown: float) -> None:
+    """Cameras that move, turn or go back together see what they saw, and those held out do not."""
+    draw = torch.Generator().manual_seed(seed)
+    places = _places(count) + torch.randn(count, 3, generator=draw)
+    corrections = ViewCorrections(places, 2.0, cameras=True, exposure=False)
+    with torch.no_grad():
+        corrections.motion.copy_(0.002 * torch.randn(count, 6, generator=draw))
+        corrections.clamp_()
+        kept = corrections.motion.clone()
+        # In front of a camera an object that has grown looks as one that came nearer by as much.
+        corrections.motion += 0.003 * torch.randn(6, generator=draw)
+        corrections.motion[:, 3:] -= grown * (places - places.mean(dim=0)) / 2.0
+        corrections.clamp_()
+    off = float((corrections.motion - kept).detach().abs().max())
+    assert off < 2e-6 or float(corrections.motion.detach().abs().max()) >= LARGEST_TURN * 0.999
+
+
+@pytest.mark.parametrize(("index", "base"), [(0, None), (1, None), (0, "mesh.obj")])
+def test_cameras_wait_for_a_shape_and_exposures_do_not(index: int, base: str | None) -> None:
+    mesh, material = _square()
+    corrections = ViewCorrections(_places(4), 2.0, cameras=True, exposure=True)
+    scene = Scene(VertexGeometry(mesh), material, EnvironmentLight(16), corrections=corrections)
+    config = dataclasses.replace(Config(), iter=100, base_mesh=base)
+    current = SimpleNamespace(
+        index=index,
+        warm_up=0,
+        final_rate=0.05,
+        betas=(0.9, 0.999),
+        train_light=False,
+        material_share=lambda _progress: 1.0,
+    )
+    rates = {
+        id(one.parameters[0]): one for one in loop._optimizers(config, cast(Pass, current), scene)
+    }
+    motion, gain = rates[id(corrections.motion)], rates[id(corrections.gain)]
+    assert (motion.rate_at(0) > 0) == (index > 0 or base is not None)
+    assert motion.rate_at(90) > 0 and gain.rate_at(0) > 0
+
+
+def test_held_out_views_have_a_second_figure_with_their_cameras_refined() -> None:
+    wrong = ViewCorrections(_places(4), 2.0, cameras=True, exposure=False)
+    with torch.no_grad():
+        wrong.motion.copy_(0.006 * torch.randn(4, 6, generator=torch.Generator().manual_seed(4)))
+        pictures = _picture(wrong.applied(_views()))
+    mesh, material = _square()
+    found = _views()
+    lens = cameras.perspective(0.7, 1.0, 0.1, 10.0).float()
+    views = ImageViews(
+        [
+            View(f"{i}.png", pose, lens, lambda i=i: pictures[i].cpu())
+            for i, pose in enumerate(found.camera_from_world)
+        ],
+        "cpu",
+        pre_load=True,
+    )
+    geometry = VertexGeometry(mesh)
+    scene = Scene(geometry, material, EnvironmentLight(16))
+    learning = [one.requires_grad for one in scene.parameters()]
+    config = dataclasses.replace(
+        Config(), batch=3, mesh_scale=2.0, train_res=SIZE, background="black"
+    )
+    lines: list[str] = []
+    before = [
+        metrics.psnr(row.result, row.reference)
+        for row in (Pictures(config, scene).view(views.batch([i])) for i in range(4))
+        if row.reference is not None
+    ]
+    after = with_cameras_refined(config, scene, views, lines.append)
+    assert after > sum(before) / 4 + 3
+    assert [one.requires_grad for one in scene.parameters()] == learning
+    assert all(one.grad is None for one in scene.parameters()), "nothing else has learned"
+    (line,) = lines
+    assert f"{after:.3f}" in line and "held-out cameras refined too" in line
+
+
 def test_views_that_do_not_say_which_they_are_are_refused() -> None:
-    corrections = ViewCorrections(4, 1.0, cameras=True, exposure=False)
+    corrections = ViewCorrections(_places(4), 1.0, cameras=True, exposure=False)
     with pytest.raises(ValueError, match="indices"):
         corrections.applied(dataclasses.replace(_views(), view=None))

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
+
 from diffrec.asset.detail import Level
 from diffrec.asset.maps import Maps
 from diffrec.asset.mikktspace import Doubles
@@ -55,6 +57,17 @@ class Asset:
             maps=replace(self.maps, normal=level.normal),
             textures={**self.textures, **textures},
             details=(),
+        )
+
+    def scaled(self, factor: float) -> Asset:
+        """The same asset, `factor` times as large; its textures do not change."""
+        vertices = replace(self.vertices, position=self.vertices.position * np.float32(factor))
+        return replace(
+            self,
+            mesh=replace(self.mesh, positions=self.mesh.positions * factor),
+            vertices=vertices,
+            maps=replace(self.maps, density=self.maps.density / factor),
+            details=tuple(one.scaled(factor) for one in self.details),
         )
 
 

@@ -61,9 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         seen = photographs.recorded(result, print) if asked.cameras else None
         source = read_source(result, begun)
-        turn = upright.read(result)
-        if turn is not None:
-            source = upright.turned(source, turn)
+        standing = upright.read(result)
+        source = upright.placed(source, standing)
         made = write_asset(
             source,
             folder,
@@ -79,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
         if seen is None:
             photographs.remove(folder, name)
-        elif layer := photographs.write(*seen, folder, name, turn, print):
+        elif layer := photographs.write(*seen, folder, name, standing, print):
             made.append(layer)
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)

@@ -36,17 +36,16 @@ def write_finished(
 ) -> None:
     """Write what the configuration asks for below the output folder `folder`.
 
-    `views`: what was trained on, where that was photographs; they say which way is up. `held_out`:
-    those that it was judged by. `ambient`: the mesh's own occlusion, see `Source`. A finished
-    training is never lost for it: whatever goes wrong is a warning.
+    `views`: what was trained on, where that was photographs; they say which way is up, and
+    how long a unit is. `held_out`: those that it was judged by. `ambient`: the mesh's own
+    occlusion, see `Source`. A finished training is never lost for it: whatever goes wrong is a
+    warning.
     """
     own = config.diffrec
-    up = None if views is None else views.up
-    turn = None
+    up = views.up if views is not None and own.asset_upright else None
+    standing = upright.Standing()
     with contextlib.suppress(OSError):
-        (folder / layout.UPRIGHT).unlink(missing_ok=True)
-        if up is not None and own.asset_upright:
-            turn = upright.write(folder, up)
+        standing = upright.write(folder, up, None if views is None else views.metres)
     if not own.asset:
         return
     name = asset_name(own.asset_name or folder.absolute().name)
@@ -55,9 +54,11 @@ def write_finished(
     try:
         sky = light.to_latlong(PROBE_RESOLUTION)
         source = source_of(mesh, material.kd, material.ks, material.normal, sky, ambient)
-        if turn is not None:
+        if standing.turn is not None:
             log("The asset stands upright, by the cameras; mesh/ stays as it was trained")
-            source = upright.turned(source, turn, lit_from_camera=config.camera_space_light)
+        if standing.metres is not None:
+            log("The asset is in metres, by the data set; mesh/ stays as it was trained")
+        source = upright.placed(source, standing, lit_from_camera=config.camera_space_light)
         write_asset(
             source,
             place,
@@ -72,7 +73,7 @@ def write_finished(
             udim=own.asset_udim,
         )
         if own.asset_cameras and views is not None:
-            photographs.write(views, held_out, place, name, turn, log)
+            photographs.write(views, held_out, place, name, standing, log)
         else:
             photographs.remove(place, name)
     except Exception as error:

@@ -27,7 +27,8 @@ class Maps:
         occlusion: [H, W, 1], as glTF has it: 1 is open.
         roughness, metalness: [H, W, 1].
         normal: [H, W, 3] in [-1, 1], unit length, +y up, for MikkTSpace.
-        density: texels along a world unit, the square root of the mean over the surface's area.
+        density: texels along a unit of the mesh, the square root of the mean over the surface's
+            area.
     """
 
     open_albedo: Tensor

@@ -7,9 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
 from diffrec.asset.source import AssetError
+from diffrec.asset.upright import Standing
 from diffrec.data.views import ImageViews
 from nvdiffrec_contract import jsonfiles, layout
 from nvdiffrec_contract.configuration import from_mapping
@@ -23,7 +23,7 @@ def write(
     held_out: ImageViews | None,
     place: Path,
     name: str,
-    turn: Tensor | None,
+    standing: Standing,
     log: Callable[[str], None],
 ) -> Path | None:
     """Write the layer of an asset into its folder; its path. What stops it is a warning.
@@ -33,14 +33,14 @@ def write(
         held_out: what it was judged by; None for none.
         place: the asset's folder.
         name: the asset's.
-        turn: the rotation [3, 3] that the asset was turned by; None for none.
+        standing: how the asset is placed.
         log: takes the warning.
     """
     file = f"{name}{layout.ASSET_CAMERAS}"
     try:
         from diffrec.asset import usdcameras
 
-        return usdcameras.write(views, place, name, turn, held_out)
+        return usdcameras.write(views, place, name, standing, held_out)
     except ImportError:
         log(
             f"Warning: {file} is not written: the package usd-core is not installed in this "

@@ -38,6 +38,7 @@ class Source:
         ambient: the mesh's own ambient occlusion [H, W, 1], 1 is open; None where it is not known,
             and only what was learned darkens the surface.
         light: panorama [H, W, 3], linear, -z in the middle; None where there is none.
+        metres: in a unit of the mesh, in which it is written; None keeps its unit.
     """
 
     mesh: Mesh
@@ -46,6 +47,12 @@ class Source:
     normal: Tensor
     light: Tensor | None
     ambient: Tensor | None = None
+    metres: float | None = None
+
+    @property
+    def unit(self) -> str:
+        """What the asset's lengths are told in."""
+        return "unit" if self.metres is None else "metre"
 
 
 def source_of(

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from pxr import Gf, Sdf, Usd, UsdGeom
-from torch import Tensor
 
 from diffrec.asset.names import asset_name
+from diffrec.asset.upright import Standing
 from diffrec.asset.usdcomponent import METERS_PER_UNIT
 from diffrec.data.views import ImageViews
 from nvdiffrec_contract import layout
@@ -33,7 +33,7 @@ def write(
     views: ImageViews,
     folder: Path,
     name: str,
-    turn: Tensor | None,
+    standing: Standing,
     held_out: ImageViews | None = None,
 ) -> Path:
     """Write the layer into `folder`; its path.
@@ -42,7 +42,7 @@ def write(
         views: their cameras, in the training's world.
         folder: the asset's.
         name: the asset's.
-        turn: the rotation [3, 3] that the asset was turned by; None for none.
+        standing: how the asset is placed.
         held_out: views that were not trained on; one that was is written once.
 
     Raises:
@@ -53,9 +53,9 @@ def write(
     UsdGeom.SetStageMetersPerUnit(stage, METERS_PER_UNIT)
     root = UsdGeom.Xform.Define(stage, f"/{name}_cameras")
     stage.SetDefaultPrim(root.GetPrim())
-    upright = torch.eye(4, dtype=torch.float64)
-    if turn is not None:
-        upright[:3, :3] = turn.double().cpu()
+    placed = standing.matrix()
+    unit = 1.0 if standing.metres is None else standing.metres
+    to_unit = torch.diag(torch.tensor([1 / unit] * 3 + [1.0], dtype=torch.float64))
     taken: set[str] = set()
     known = set(_photographs(views))
     left_out = [] if held_out is None else _photographs(held_out)
@@ -72,10 +72,11 @@ def write(
         taken.add(called)
         camera = UsdGeom.Camera.Define(stage, root.GetPath().AppendChild(called))
         pose, projection = seen.camera(number)
-        world_from_camera = upright @ torch.linalg.inv(pose.double().cpu())
+        # The camera's own axes keep their length.
+        world_from_camera = placed @ torch.linalg.inv(pose.double().cpu()) @ to_unit
         # USD's matrices act on rows.
         camera.AddTransformOp().Set(Gf.Matrix4d(world_from_camera.T.tolist()))
-        _lens(camera, projection.double().cpu().numpy())
+        _lens(camera, projection.double().cpu().numpy(), unit)
         photograph = seen.photograph(number)
         path = None if photograph is None else _named(photograph, folder)
         if path is not None:
@@ -92,8 +93,9 @@ def _photographs(views: ImageViews) -> list[object]:
     return [views.photograph(number) or views.names[number] for number in range(len(views))]
 
 
-def _lens(camera: UsdGeom.Camera, projection: np.ndarray) -> None:
-    """What an OpenGL projection [4, 4] says, off-centre principal points too."""
+def _lens(camera: UsdGeom.Camera, projection: np.ndarray, unit: float) -> None:
+    """What an OpenGL projection [4, 4] says, off-centre principal points too; of its distances a
+    unit is written as `unit`."""
     focal = 0.5 * APERTURE * projection[0, 0]
     near = projection[2, 3] / (projection[2, 2] - 1)
     far = projection[2, 3] / (projection[2, 2] + 1)
@@ -102,7 +104,7 @@ def _lens(camera: UsdGeom.Camera, projection: np.ndarray) -> None:
     camera.CreateVerticalApertureAttr(float(2 * focal / projection[1, 1]))
     camera.CreateHorizontalApertureOffsetAttr(float(focal * projection[0, 2] / projection[0, 0]))
     camera.CreateVerticalApertureOffsetAttr(float(focal * projection[1, 2] / projection[1, 1]))
-    camera.CreateClippingRangeAttr(Gf.Vec2f(float(near), float(far)))
+    camera.CreateClippingRangeAttr(Gf.Vec2f(float(near * unit), float(far * unit)))
 
 
 def _named(photograph: Path, folder: Path) -> str | None:

@@ -34,7 +34,7 @@ GEOMETRY, MATERIAL, PAYLOAD = layout.ASSET_LAYERS
 DETAIL = "LOD"
 """The set of variants, and how the name of each begins."""
 METERS_PER_UNIT = 1.0
-"""What a unit of the training is taken for: it has no scale of its own."""
+"""What is written is in metres, or has no scale of its own and is taken for that."""
 
 # Input of UsdPreviewSurface: the texture, output of its reader, type.
 PREVIEW = {

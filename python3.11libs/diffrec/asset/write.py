@@ -21,6 +21,7 @@ from diffrec.asset.source import AssetError, Source
 from diffrec.asset.texturefiles import TEXTURES, TextureFiles
 from diffrec.asset.udim.numbers import remove_others
 from diffrec.asset.vertices import vertices_of
+from diffrec.geometry.mesh import bounding_box
 
 
 def write_asset(
@@ -128,6 +129,11 @@ def _made(
         asset = over_tiles = replace(asset, details=details)
         if tiled is not None:
             over_tiles, tiles = write_tiles(tiled, asset, files, triangles, log)
+        if source.metres is not None:
+            # The last thing: what stands above looks for sizes of the order of one.
+            asset, over_tiles = asset.scaled(source.metres), over_tiles.scaled(source.metres)
+            width, height, depth = _sides(asset)
+            log(f"The object is {width:.3g} x {depth:.3g} x {height:.3g} m (height last)")
         known = formats()
         given = {one: over_tiles if known[one].UDIM else asset for one in chosen}
         outcomes = {
@@ -140,7 +146,7 @@ def _made(
     made = [*textures.values(), *(path for files in coarser for path in files.values()), *shown]
     if tiled is None:
         log(
-            f"Asset {name}: {maps.density:.0f} texels along a unit, textures of "
+            f"Asset {name}: {asset.maps.density:.0f} texels along a {source.unit}, textures of "
             f"{maps.albedo.shape[1]} x {maps.albedo.shape[0]}"
         )
     else:  # in one picture they were for the formats that know no tiles
@@ -159,6 +165,12 @@ def _made(
 
 def _unsaid(line: str) -> None:
     """Takes what need not be told."""
+
+
+def _sides(asset: Asset) -> list[float]:
+    """Of the box around it, along x, y and z."""
+    low, high = bounding_box(asset.mesh.positions)
+    return [float(one) for one in high - low]
 
 
 def _exported(one: Any, asset: Asset) -> tuple[list[str], str | None]:

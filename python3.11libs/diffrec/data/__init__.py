@@ -28,6 +28,7 @@ SHARED = frozenset(
         "featureless",
         "load",
         "looks",
+        "metres",
         "panorama",
         "photographs",
         "rendered",

@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from diffrec.data import transforms
+from diffrec.data import metres, transforms
 from nvdiffrec_contract.dataset import Description
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def load(
     from diffrec.data.views import split_views
 
     training = transforms.views(found, config, device)
+    training.metres = metres.of_data_set(Path(found.path), log)
     path = Path(found.path) / TEST
     if config.diffrec.holdout or not path.is_file():
         return split_views(training, config)

@@ -86,7 +86,8 @@ class ImageViews:
 
     Kept pictures are stored in half precision: finer than the 8 bits they come from, and half the
     memory. ``resolution`` is that of the first picture; all others must agree. ``up`` is which way
-    is up in their world, by the cameras; None where that is +y.
+    is up in their world, by the cameras; None where that is +y. ``metres`` is how long a unit of it
+    is; None where nothing says so.
 
     Raises:
         DataError: no views, an unreadable picture, or pictures of different sizes.
@@ -98,6 +99,7 @@ class ImageViews:
         if not views:
             raise DataError("the data set holds no views")
         self.up: tuple[float, float, float] | None = None
+        self.metres: float | None = None
         self._views = list(views)
         self._device = torch.device(device)
         self.names = [view.name for view in views]
@@ -141,6 +143,10 @@ class ImageViews:
         view = self._views[index]
         return view.camera_from_world, view.clip_from_camera
 
+    def positions(self) -> Tensor:
+        """Where the cameras are, [N, 3], world units."""
+        return self._camera_position
+
     def photograph(self, index: int) -> Path | None:
         """The file that a view's picture is read from; None where that is not known."""
         return self._views[index].photograph
@@ -152,7 +158,7 @@ class ImageViews:
             raise DataError("the data set holds no views")
         part = object.__new__(ImageViews)
         part._views = [self._views[i] for i in chosen]
-        part.up = self.up
+        part.up, part.metres = self.up, self.metres
         part._device = self._device
         part.names = [self.names[i] for i in chosen]
         part.resolution = self.resolution

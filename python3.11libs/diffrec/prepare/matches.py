@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from diffrec.prepare.cameras import LEAST
 from diffrec.prepare.errors import CamerasError, solver
 from diffrec.prepare.features import database_of, file_of
 from diffrec.prepare.frames import Frame
@@ -60,9 +61,10 @@ def match(
         progress.of(min(begin + AT_ONCE, len(pairs)), len(pairs))
     listing.unlink(missing_ok=True)
     with colmap.Database.open(path) as database:
-        matched = int(database.num_verified_image_pairs())
+        # Pairs that share nothing are in the table as well, with no point.
+        matched = len(database.read_two_view_geometry_num_inliers()[0])
     progress.line(f"{matched} of {len(pairs)} pairs show the same points")
-    if matched < len(frames) - 1:
+    if matched < LEAST * len(frames):
         raise CamerasError(
             f"only {matched} of {len(pairs)} pairs of photographs show the same points; no cameras "
             "can be found from that"

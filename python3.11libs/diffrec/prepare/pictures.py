@@ -7,6 +7,7 @@ import dataclasses
 import io
 import math
 import sys
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,20 +70,22 @@ def exif(path: Path) -> Exif:
         raise SolverMissingError(f"headers of photographs are read with Pillow ({error})") from None
     if path.suffix.lower() in HEIF:
         return Exif()  # upright when decoded
-    try:
-        with Image.open(path) as picture:
-            found = picture.getexif()
-            inner = found.get_ifd(_EXIF)
-    except Exception:  # whatever a broken header makes of the reader
-        return Exif()
-    orientation = found.get(_ORIENTATION)
-    words = [_printable(found.get(tag, "")) for tag in (_MAKE, _MODEL)]
-    return Exif(
-        orientation if orientation in range(1, 9) else 1,
-        " ".join(word for word in words if word)[:80],
-        _millimetres(inner.get(_FOCAL_35)),
-        _millimetres(inner.get(_FOCAL)),
-    )
+    # Pillow warns of what is broken, and stops at what is more so: neither is an artist's concern.
+    with warnings.catch_warnings(action="ignore"):
+        try:
+            with Image.open(path) as picture:
+                found = picture.getexif()
+                inner = found.get_ifd(_EXIF)
+            orientation = found.get(_ORIENTATION)
+            words = [_printable(found.get(tag, "")) for tag in (_MAKE, _MODEL)]
+            return Exif(
+                int(orientation) if orientation in range(1, 9) else 1,
+                " ".join(word for word in words if word)[:80],
+                _millimetres(inner.get(_FOCAL_35)),
+                _millimetres(inner.get(_FOCAL)),
+            )
+        except Exception:  # whatever a broken header makes of the reader
+            return Exif()
 
 
 def _printable(value: Any) -> str:
@@ -144,7 +147,7 @@ def _turned(path: Path, turn: bool = True) -> NDArray[Any]:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as picture:
+        with warnings.catch_warnings(action="ignore"), Image.open(path) as picture:
             picture.load()
             turned = ImageOps.exif_transpose(picture) if turn else picture
             alpha = "A" in turned.getbands()

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from diffrec.data.metres import FORMAT, METRES
 from diffrec.prepare import masks
 from diffrec.prepare.errors import MasksError
 from diffrec.prepare.outline import hull
@@ -32,7 +33,6 @@ POINTS = 100
 """Points of the object that say how far down it reaches."""
 SPARE = 0.1
 """How much further down it may reach, in its height."""
-FORMAT = "tops-nvdiffrec-placement"
 
 
 @dataclass(frozen=True)
@@ -155,6 +155,8 @@ def save(path: Path, placement: Placement) -> None:
     # The trainer turns the data set's z up into the mesh's y up.
     y_up = np.array([[1.0, 0, 0, 0], [0, 0, 1, 0], [0, -1, 0, 0], [0, 0, 0, 1]])
     mesh = y_up @ forward
+    unit = 1.0 if placement.metres is None else placement.metres
+    asset = np.diag([unit, unit, unit, 1.0]) @ mesh
     document: dict[str, Any] = {
         "format": FORMAT,
         "version": 1,
@@ -163,7 +165,9 @@ def save(path: Path, placement: Placement) -> None:
         "data_set_from_solver": forward.tolist(),
         "mesh_from_solver": mesh.tolist(),
         "solver_from_mesh": np.linalg.inv(mesh).tolist(),
-        "metres_per_unit": placement.metres,
+        "asset_from_solver": asset.tolist(),
+        "solver_from_asset": np.linalg.inv(asset).tolist(),
+        METRES: placement.metres,
     }
     jsonfiles.write(path, document)
 
@@ -174,6 +178,6 @@ def load(path: Path) -> Placement:
     matrix = np.array(document["data_set_from_solver"])
     scale = float(np.linalg.norm(matrix[0, :3]))
     turn = matrix[:3, :3] / scale
-    metres = document.get("metres_per_unit")
+    metres = document.get(METRES)
     box = np.array(document["object_box"])
     return Placement(scale, turn, -turn.T @ matrix[:3, 3] / scale, box, metres)

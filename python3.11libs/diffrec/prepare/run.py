@@ -15,6 +15,7 @@ from diffrec.prepare import (
     masks,
     matches,
     metres,
+    orientation,
     placement,
     report,
     solved,
@@ -82,6 +83,7 @@ def _solved(asked: Preparation, chosen: Frames, steps: Steps) -> Solved:
 def _finished(asked: Preparation, chosen: Frames, found: Solved, steps: Steps) -> Path:
     """From cameras to a data set."""
     out = asked.out
+    found, turned = orientation.noted(found, chosen.frames)
     used = [one for one in chosen.frames if one.name in found.cameras]
 
     def told_masks(told: Progress) -> list[Path]:
@@ -95,12 +97,14 @@ def _finished(asked: Preparation, chosen: Frames, found: Solved, steps: Steps) -
 
     def place(told: Progress) -> list[Path]:
         path = out / "placement.json"
+        if turned:
+            told.line(turned)
         placed = placement.place(found, placement.coverage_of(out, found))
         placement.save(path, _measured(asked, used, found, placed, told))
         return [path]
 
-    known = {"marker": asked.marker, "height": asked.height}
-    given = {name: length for name, length in known.items() if length is not None}
+    known = {"marker": asked.marker, "height": asked.height, "turned": turned or None}
+    given = {name: one for name, one in known.items() if one is not None}
     steps.take("placement", {"masks": painted, **given}, place)
     placed = placement.load(out / "placement.json")
     coverage = placement.coverage_of(out, found)

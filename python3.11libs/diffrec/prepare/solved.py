@@ -230,9 +230,17 @@ def _nearest(across: Array, centres: Array, weight: Array) -> Array:
     return np.asarray(np.linalg.lstsq(weighted.sum(0), right, rcond=None)[0])
 
 
+def right_of(cameras: Mapping[str, Camera]) -> Array:
+    """The axes [N, 3] of cameras along the rows of their pictures, in the world."""
+    return np.array([one.rotation[:, 0] for one in cameras.values()]).reshape(-1, 3)
+
+
+def above_of(cameras: Mapping[str, Camera]) -> Array:
+    """The axes [N, 3] of cameras up the columns of their pictures, in the world."""
+    return np.array([-one.rotation[:, 1] for one in cameras.values()]).reshape(-1, 3)
+
+
 def up_of(cameras: Mapping[str, Camera]) -> Array:
     """Up in the solver's world; see ``upright.up_of``."""
-    right = np.array([one.rotation[:, 0] for one in cameras.values()])
-    above = np.array([-one.rotation[:, 1] for one in cameras.values()])
-    found = upright.up_of(right, above)
+    found = upright.up_of(right_of(cameras), above_of(cameras))
     return np.array([0.0, 0.0, 1.0]) if found is None else found

@@ -24,7 +24,7 @@ from diffrec.training.iteration import Iteration
 from diffrec.training.log import iteration_line
 from diffrec.training.passes import Pass
 from diffrec.training.session import LOG_INTERVAL, Session
-from diffrec.view_corrections import CAMERA_RATE, EXPOSURE_RATE
+from diffrec.view_corrections import CAMERA_RATE, CAMERAS_BEGIN, EXPOSURE_RATE
 from nvdiffrec_contract.configuration import Config
 
 
@@ -246,10 +246,16 @@ def _optimizers(config: Config, current: Pass, scene: Scene) -> list[Adam]:
         else:
             result.append(Adam(base, rate, schedule))
     if (corrections := scene.corrections) is not None:
-        for values, rate in (
-            (corrections.motion, CAMERA_RATE),
-            (corrections.gain, EXPOSURE_RATE),
+
+        def late(iteration: int) -> float:
+            shaped = current.index > 0 or config.base_mesh is not None
+            begun = shaped or iteration >= CAMERAS_BEGIN * config.iter
+            return schedule(iteration) if begun else 0.0
+
+        for values, rate, when in (
+            (corrections.motion, CAMERA_RATE, late),
+            (corrections.gain, EXPOSURE_RATE, schedule),
         ):
             if values.requires_grad:
-                result.append(Adam([values], rate, schedule))
+                result.append(Adam([values], rate, when))
     return result

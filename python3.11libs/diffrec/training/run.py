@@ -34,6 +34,7 @@ from diffrec.scene import Geometry, Scene
 from diffrec.shading.light import EnvironmentLight
 from diffrec.training import beginnings, between
 from diffrec.training.checkpoint import UnusableCheckpoint
+from diffrec.training.held_out import with_cameras_refined
 from diffrec.training.log import picture_line
 from diffrec.training.loop import train_pass
 from diffrec.training.passes import Pass, TexturePass, TopologyPass
@@ -251,6 +252,9 @@ class _Run:
             self.preview.end(scene)
         with imagefiles.PictureWriter() as writer:
             validation = self._validate(scene, "validate", writer)
+            refines = self._corrections is not None and self._corrections.motion.requires_grad
+            if refines and validation is not None and isinstance(self.held_out, ImageViews):
+                with_cameras_refined(config, scene, self.held_out, self.log)
             if first is not None and validation is not None:
                 lost = first.psnr - validation.psnr
                 if lost > WORSE:

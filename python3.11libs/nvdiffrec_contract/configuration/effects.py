@@ -151,7 +151,8 @@ _PICTURES = {
     "pre_load": "Off for more photographs than the memory holds; then they are read anew for each "
     "batch, which is slower.",
     "refine_cameras": "Mends cameras that are a pixel off. Where they are right it costs a little "
-    "quality, so try it when edges look double.",
+    "quality, so try it when edges look double. The log then has a second figure, of held-out "
+    "views with their cameras refined too.",
     "refine_exposure": "Mends automatic exposure and white balance. Not needed where both were "
     "locked.",
     "cam_near_far": "What is nearer or farther is not drawn. Only for scenes in odd units.",

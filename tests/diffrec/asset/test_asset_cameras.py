@@ -27,6 +27,7 @@ import diffrec.asset.write
 from diffrec.asset import usdcameras
 from diffrec.asset.command import main
 from diffrec.asset.source import Source
+from diffrec.asset.upright import Standing
 from diffrec.export.obj import write_obj
 
 POSE = ((1.0, 0.0, 0.0, 0.0), (0.0, 1.0, 0.0, 0.0), (0.0, 0.0, 1.0, 0.0))
@@ -55,6 +56,7 @@ def views_of(
     centre=st.tuples(st.floats(100, 500), st.floats(50, 350)),
     seed=st.integers(0, 1000),
     is_turned=st.booleans(),
+    metres=st.none() | st.floats(1e-3, 1e3),
 )
 def test_usd_projects_a_point_as_the_trainer_does(
     tmp_path_factory: pytest.TempPathFactory,
@@ -62,18 +64,20 @@ def test_usd_projects_a_point_as_the_trainer_does(
     centre: tuple[float, float],
     seed: int,
     is_turned: bool,
+    metres: float | None,
 ) -> None:
     pose = cameras.random_pose(torch.Generator().manual_seed(seed))
     views = views_of(Camera(POSE, focal, centre, (400.0, 600.0)), [None], pose)
     up = np.array([0.6, 0.0, 0.8])
     turn = torch.from_numpy(turn_of(up)) if is_turned else None
+    standing = Standing(turn, metres)
     folder = tmp_path_factory.mktemp("cameras")
-    stage = Usd.Stage.Open(str(usdcameras.write(views, folder, "ball", turn)))
+    stage = Usd.Stage.Open(str(usdcameras.write(views, folder, "ball", standing)))
     (prim,) = stage.GetDefaultPrim().GetChildren()
     frustum = UsdGeom.Camera(prim).GetCamera(Usd.TimeCode.Default()).frustum
     point = torch.tensor([0.2, -0.3, 0.1], dtype=torch.float64)
     clip = views.batch([0]).clip_from_world[0].double() @ torch.cat([point, torch.ones(1)])
-    there = point if turn is None else turn @ point
+    there = (point if turn is None else turn @ point) * (metres or 1.0)
     shown = (frustum.ComputeViewMatrix() * frustum.ComputeProjectionMatrix()).Transform(
         Gf.Vec3d(*there.tolist())
     )
@@ -86,7 +90,7 @@ def test_photographs_are_named_and_cameras_have_names_of_their_own(tmp_path: Pat
     lens = Camera(POSE, (500.0, 500.0), (300.0, 200.0), (400.0, 600.0))
     hostile = tmp_path / "new\nline.png"
     views = views_of(lens, [inside, outside, hostile, None])
-    path = usdcameras.write(views, tmp_path / "asset", "ball", None)
+    path = usdcameras.write(views, tmp_path / "asset", "ball", Standing())
     assert layout.tag(str(path)) == "file/usdlayer"
     assert [one.name for one in (tmp_path / "asset").iterdir()] == ["ball_cameras.usda"]
     stage = Usd.Stage.Open(str(path))
@@ -115,7 +119,7 @@ def test_views_that_were_held_out_are_named_so_and_all_validators_are_content(
     for path in (one, other, third):
         cv2.imwrite(str(path), np.zeros((4, 6, 3), np.uint8))
     path = usdcameras.write(
-        views_of(lens, [one, other]), tmp_path, "ball", None, views_of(lens, [other, third])
+        views_of(lens, [one, other]), tmp_path, "ball", Standing(), views_of(lens, [other, third])
     )
     stage = Usd.Stage.Open(str(path))
     names = [prim.GetName() for prim in stage.GetDefaultPrim().GetChildren()]

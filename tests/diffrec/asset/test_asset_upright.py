@@ -143,7 +143,7 @@ def test_cameras_are_written_on_request_and_turn_with_the_asset(
 def test_a_damaged_record_is_named(
     tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert upright.read(tmp_path) is None
+    assert upright.read(tmp_path) == upright.Standing()
     (tmp_path / layout.UPRIGHT).write_text(text, encoding="utf-8")
     with pytest.raises(AssetError, match=r"upright\.json"):
         upright.read(tmp_path)

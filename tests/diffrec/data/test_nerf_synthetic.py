@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,12 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from diffrec import cameras
+from diffrec.data import metres
 from diffrec.data.load import load_views
 from diffrec.data.views import ImageViews
 from diffrec.errors import DataError
 from diffrec.sample.shape import sample_surface
-from nvdiffrec_contract.configuration import Config
+from nvdiffrec_contract.configuration import Config, Extensions
 
 HEIGHT, WIDTH = 40, 60
 ANGLE = 0.9
@@ -76,6 +78,20 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     _write(root, "train", _poses(6))
     _write(root, "test", _poses(4))
     return root
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_a_prepared_folder_says_how_long_a_metre_is(
+    folder: Path, tmp_path: Path, split: bool
+) -> None:
+    root = tmp_path / "ring"
+    shutil.copytree(folder, root)
+    own = Extensions(holdout=3) if split else Extensions()
+    config = dataclasses.replace(Config(), diffrec=own)
+    assert load_nerf_synthetic(root, config)[0].metres is None
+    placement = {"format": metres.FORMAT, metres.METRES: 0.12}
+    (root / metres.PLACEMENT).write_text(json.dumps(placement), encoding="utf-8")
+    assert load_nerf_synthetic(root, config)[0].metres == 0.12
 
 
 def test_what_is_read_is_what_was_drawn(folder: Path) -> None:

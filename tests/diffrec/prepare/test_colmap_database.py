@@ -86,6 +86,26 @@ def test_a_model_beside_it_is_read(project: tuple[Path, Any], tmp_path: Path) ->
     assert found.label == "COLMAP" and len(found.shots) == COUNT and not lines
 
 
+@pytest.mark.parametrize("inside", ["images", "."])
+def test_matches_that_nobody_has_verified_are_verified(
+    project: tuple[Path, Any], tmp_path: Path, inside: str
+) -> None:
+    """As hloc and other matchers leave them; the photographs in a folder or beside it."""
+    folder = tmp_path / "project"
+    shutil.copytree(project[0] / "images", folder / inside)
+    shutil.copy(project[0] / "database.db", folder / "database.db")
+    with closing(sqlite3.connect(folder / "database.db")) as database:
+        database.execute("delete from two_view_geometries")
+        database.commit()
+    assert colmap_database.recognise(folder)
+    lines: list[str] = []
+    found = colmap_database.read(folder, photographs(folder, tmp_path / "out", lines))
+    assert len(found.shots) == COUNT and any("verifying" in line for line in lines)
+    with closing(sqlite3.connect(folder / "database.db")) as database:
+        (left,) = database.execute("select count(*) from two_view_geometries").fetchone()
+    assert left == 0, "the artist's own database is not written to"
+
+
 @pytest.mark.parametrize(
     ("change", "says"),
     [
@@ -94,10 +114,14 @@ def test_a_model_beside_it_is_read(project: tuple[Path, Any], tmp_path: Path) ->
         ("update keypoints set rows = 1, data = substr(data, 1, cols * 4)", "that are not there"),
         ("delete from images where image_id = 2", "not both of them"),
         (
-            "update keypoints set rows = 0, data = null; delete from two_view_geometries",
+            "update keypoints set rows = 0, data = null; delete from two_view_geometries; "
+            "delete from matches",
             "no points",
         ),
-        ("delete from two_view_geometries", "only 0 of its"),
+        ("delete from two_view_geometries; delete from matches", "but no matches between"),
+        ("update matches set rows = rows + 1", "are cut"),
+        ("delete from two_view_geometries; drop table matches", "but no matches between"),
+        ("update images set name = 'lost' || name where image_id > 3", "7 of the 10 photographs"),
         ("update images set name = 'a' || image_id || '/same.png'", "several photographs named"),
     ],
 )
@@ -126,6 +150,6 @@ def test_a_database_without_matches_says_nothing_of_photographs(
 ) -> None:
     shutil.copy(project[0] / "database.db", tmp_path / "database.db")
     with closing(sqlite3.connect(tmp_path / "database.db")) as database:
-        database.execute("delete from two_view_geometries")
+        database.executescript("delete from two_view_geometries; delete from matches")
         database.commit()
     assert not colmap_database.recognise(tmp_path)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from diffrec.data import metres as lengths
 from diffrec.prepare import masks, metres, placement, run
 from diffrec.prepare.errors import LengthError
 from diffrec.prepare.solved import Array, Camera, Lens, Solved
@@ -131,4 +132,16 @@ def test_the_height_of_the_object_makes_metres(
     assert known.metres * placed.box[2] == pytest.approx(0.31)
     placement.save(tmp_path / "p.json", known)
     assert placement.load(tmp_path / "p.json").metres == known.metres
-    assert json.loads((tmp_path / "p.json").read_text())["metres_per_unit"] == known.metres
+    document = json.loads((tmp_path / "p.json").read_text())
+    assert document["metres_per_unit"] == known.metres
+    # A point that is 0.31 m above another in the asset is the object's height away in the solver.
+    ends = np.array([[0, 0, 0, 1], [0, 0.31, 0, 1]]) @ np.array(document["solver_from_asset"]).T
+    there = np.linalg.norm(ends[1] - ends[0])
+    assert there == pytest.approx(placed.box[2] / placed.scale)
+    back = np.array(document["asset_from_solver"]) @ ends[1]
+    assert back[:3] == pytest.approx([0, 0.31, 0], abs=1e-9)
+    placement.save(tmp_path / lengths.PLACEMENT, known)
+    assert lengths.of_data_set(tmp_path, pytest.fail) == known.metres, "a training reads it"
+    placement.save(tmp_path / "p.json", placed)
+    document = json.loads((tmp_path / "p.json").read_text())
+    assert document["asset_from_solver"] == document["mesh_from_solver"]

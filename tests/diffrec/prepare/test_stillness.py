@@ -74,6 +74,68 @@ def test_a_camera_that_pauses_is_not_refused(seed: int, pause: int, step: int) -
     stillness.refuse([stillness.small(wall[:, x : x + SIZE[1]]) for x in places])
 
 
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 999),
+    covers=st.floats(0.3, 0.6),
+    noise=st.floats(0, 2),
+    drift=st.floats(0, 0.1),
+)
+def test_a_large_object_that_turns_before_its_surroundings_is_told(
+    seed: int, covers: float, noise: float, drift: float
+) -> None:
+    """A ball that fills much of the picture, each time from another side, before one wall."""
+    small = [stillness.small(one) for one in turning(seed, covers, noise, drift)]
+    with pytest.raises(CamerasError, match=r"stood still|did not move") as error:
+        stillness.refuse(small)
+    assert "walk around the object" in error.value.cure
+
+
+def turning(seed: int, covers: float, noise: float, drift: float) -> list[Picture]:
+    chance = np.random.default_rng(seed)
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    away = np.hypot((rows - SIZE[0] / 2) / SIZE[0], (columns - SIZE[1] / 2) / SIZE[1])
+    ball = away < np.sqrt(covers / np.pi)
+    wall, found = patterned(seed), []
+    for i in range(COUNT):
+        picture = np.where(ball[..., None], patterned(seed + 1 + i), wall).astype(np.float32)
+        picture *= 1 + drift * chance.uniform(-1, 1)
+        picture += chance.normal(0, noise, picture.shape)
+        found.append(np.asarray(picture.clip(0, 255), np.uint8))
+    return found
+
+
+@settings(max_examples=15, deadline=None)
+@given(
+    seed=st.integers(0, 999),
+    step=st.integers(3, 12),
+    corner=st.sampled_from([(0, 0), (0, 110), (100, 0), (100, 110)]),
+    bars=st.integers(0, 20),
+)
+def test_a_mark_or_bars_in_a_film_of_a_walk_are_no_surroundings(
+    seed: int, step: int, corner: tuple[int, int], bars: int
+) -> None:
+    wall, mark = patterned(seed, (SIZE[0], SIZE[1] + COUNT * step)), patterned(seed + 1, (20, 50))
+    small = []
+    for i in range(COUNT):
+        picture = wall[:, i * step : i * step + SIZE[1]].copy()
+        picture[:bars] = picture[SIZE[0] - bars :] = 0
+        y, x = corner
+        picture[y : y + 20, x : x + 50] = mark
+        small.append(stillness.small(picture))
+    stillness.refuse(small)
+
+
+def test_a_turntable_before_a_plain_wall_is_not_refused() -> None:
+    """Nothing is there that a solver could take for what it goes by."""
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    ball = np.hypot(rows - 60, columns - 80) < 40
+    shade = (np.linspace(180, 220, SIZE[1])[None, :, None] * np.ones((*SIZE, 3))).astype(np.uint8)
+    shade[90:] = 120  # the table's edge
+    seen = [np.where(ball[..., None], patterned(i), shade).astype(np.uint8) for i in range(COUNT)]
+    assert not stillness.surroundings_stay([stillness.small(one) for one in seen])
+
+
 def test_what_shows_nothing_says_nothing() -> None:
     stillness.refuse([stillness.small(np.full((*SIZE, 3), 235, np.uint8))] * COUNT)
     stillness.refuse([])

@@ -26,6 +26,7 @@ import diffrec.asset.write  # noqa: E402
 from diffrec import cameras  # noqa: E402
 from diffrec.asset import usdcameras  # noqa: E402
 from diffrec.asset.source import source_of  # noqa: E402
+from diffrec.asset.upright import Standing  # noqa: E402
 from diffrec.data.views import ImageViews, View, projection  # noqa: E402
 from diffrec.geometry.mesh import Mesh  # noqa: E402
 from diffrec.preview import model  # noqa: E402
@@ -299,7 +300,7 @@ def photographed(result: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
         for number, (name, path) in enumerate([("a", folder / "a.png"), ("b", None)])
     ]
     seen = ImageViews(views, "cpu", pre_load=False)
-    usdcameras.write(seen, folder / "asset", "bob_v2", None)
+    usdcameras.write(seen, folder / "asset", "bob_v2", Standing())
     return folder
 
 

@@ -222,11 +222,11 @@ def _shown(tiled: Tiled, here: Surface, ready: Sequence[Readable | None]) -> Sou
 
 
 def _tell(tiled: Tiled, name: str, count: int, density: float, log: Callable[[str], None]) -> None:
-    side, scale = tiled.side, tiled.layout.scale
+    side, scale, source = tiled.side, tiled.layout.scale, tiled.source
     cuts = f", with {tiled.layout.cuts} cuts through large charts" if tiled.layout.cuts else ""
     log(
-        f"Asset {name}: {density:.0f} texels along a unit, textures of {count} UDIM tiles of "
-        f"{side} x {side}{cuts}"
+        f"Asset {name}: {density / (source.metres or 1.0):.0f} texels along a {source.unit}, "
+        f"textures of {count} UDIM tiles of {side} x {side}{cuts}"
     )
     if scale > FINER:
         log(

@@ -4,7 +4,8 @@ What writes it: COLMAP's feature extractor and matchers, its graphical interface
 holds lenses, the photographs' names, their points, and which of them match; it holds no poses.
 Where a model lies beside it, that is read. Else COLMAP's mappers work on a copy of it: nothing is
 looked for in the photographs again, and their cameras are believed as those of photographs are (see
-``cameras``). Documented in COLMAP's *Database Format*.
+``cameras``). Matches that nobody has verified yet, as hloc and other tools write them, are verified
+first. Documented in COLMAP's *Database Format*.
 """
 
 from __future__ import annotations
@@ -14,9 +15,11 @@ import os
 import shutil
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +27,7 @@ from diffrec.prepare import cameras, evidence, mapping
 from diffrec.prepare.errors import solver
 from diffrec.prepare.readers import colmap
 from diffrec.prepare.readers.photographs import Photographs
-from diffrec.prepare.readers.project import Project, ProjectError
+from diffrec.prepare.readers.project import Project, ProjectError, refuse_most_missing
 from diffrec.prepare.steps import Progress, stamped
 from nvdiffrec_contract import jsonfiles
 from nvdiffrec_contract.jsonfiles import JsonError
@@ -36,6 +39,8 @@ WANTED = "database.db beside images/, with matched photographs"
 PLACES = ("database.db", "colmap/database.db", "distorted/database.db")
 """Where a database may lie in the folder that is named."""
 TABLES = {"cameras", "images", "keypoints", "two_view_geometries"}
+PAIRED = {"two_view_geometries", "matches"}
+"""Tables of what two photographs have in common: verified, and as a matcher found it."""
 PAIRS = 2147483647
 """A pair's number is that of its first photograph times this, and that of its second."""
 FEWEST = 3
@@ -69,18 +74,24 @@ def _is_database(path: Path) -> bool:
 
 
 def _pairs(path: Path) -> int | None:
-    """How many pairs of photographs were verified; None where it is no such database."""
+    """How many pairs of photographs match, verified or not; None where it is no such database."""
     try:
         with _opened(path) as database:
             names = {name for (name,) in database.execute("select name from sqlite_master")}
             if not names >= TABLES:
                 return None
-            (count,) = database.execute(
-                "select count(*) from two_view_geometries where rows >= ?", (evidence.ENOUGH,)
-            ).fetchone()
-            return int(count)
+            return max(_counted(database, table) for table in PAIRED & names)
     except (sqlite3.Error, OSError, TypeError, ValueError):
         return None
+
+
+def _counted(database: sqlite3.Connection, table: str) -> int:
+    """Pairs of photographs with enough matches in a table of them."""
+    (count,) = database.execute(
+        f"select count(*) from {table} where rows >= ?",
+        (evidence.ENOUGH,),
+    ).fetchone()
+    return int(count)
 
 
 @contextmanager
@@ -104,12 +115,15 @@ def _solved(file: Path, photographs: Photographs) -> Path:
     shutil.rmtree(place, ignore_errors=True)
     model.mkdir(parents=True)
     copy = place / "database.db"
-    count = _copied(file, copy)
-    photographs.told(f"{file}: {count} photographs and their matches; solving the cameras")
+    names = _copied(file, copy)
+    count = len(names)
+    missing = [one for one in names if photographs.named(one, f"{file}: image {one}") is None]
+    refuse_most_missing(file, missing, count)
     solving = solver()
-    mappers = mapping.Mapping(
-        solving, copy, photographs.folders[0], place / "scratch", os.cpu_count() or 1
-    )
+    _verified(solving, file, copy, photographs.told)
+    photographs.told(f"{file}: {count} photographs and their matches; solving the cameras")
+    # No mapper looks at the photographs: any folder that is there will do.
+    mappers = mapping.Mapping(solving, copy, place, place / "scratch", os.cpu_count() or 1)
     found = cameras.believed_model(
         mappers, evidence.shared_points(solving, copy), Progress("cameras", photographs.told)
     )
@@ -128,8 +142,31 @@ def _solved(file: Path, photographs: Photographs) -> Path:
     return model
 
 
-def _copied(file: Path, copy: Path) -> int:
-    """Copy a database that holds together; how many photographs it has.
+def _verified(solving: Any, file: Path, copy: Path, told: Callable[[str], None]) -> None:
+    """Verify the matches of a copy, where the database holds none that are.
+
+    Raises:
+        ProjectError: it holds no matches at all.
+    """
+    with _opened(copy) as database:
+        if _counted(database, "two_view_geometries"):
+            return
+        tables = {name for (name,) in database.execute("select name from sqlite_master")}
+        raw = _counted(database, "matches") if "matches" in tables else 0
+    if not raw:
+        raise ProjectError(
+            f"{file} holds points of photographs, but no matches between them",
+            "run one of COLMAP's matchers (exhaustive, sequential or vocabulary tree), or name the "
+            "folder of the photographs itself: then they are solved from the beginning",
+        )
+    told(f"{file}: {raw} pairs of photographs match; verifying them")
+    options = solving.TwoViewGeometryOptions()
+    options.ransac.random_seed = 0
+    solving.geometric_verification(copy, two_view_geometry_options=options)
+
+
+def _copied(file: Path, copy: Path) -> list[str]:
+    """Copy a database that holds together; the names of its photographs.
 
     COLMAP's own reader believes what a database says of itself.
     """
@@ -150,7 +187,7 @@ def _copied(file: Path, copy: Path) -> int:
             f"{file} has several photographs named {twice[0]}",
             "name the folder of the photographs itself: then they are solved from the beginning",
         )
-    return len(images)
+    return [str(name) for name in images.values()]
 
 
 def _wrong(database: sqlite3.Connection, images: dict[int, str]) -> str | None:
@@ -161,8 +198,10 @@ def _wrong(database: sqlite3.Connection, images: dict[int, str]) -> str | None:
         if rows and (columns not in (2, 4, 6) or size != rows * columns * 4):
             return f"is damaged: the points of photograph {number} are cut"
         points[number] = rows
-    for pair, rows, data in database.execute(
-        "select pair_id, rows, data from two_view_geometries where rows > 0"
+    tables = {name for (name,) in database.execute("select name from sqlite_master")}
+    for pair, rows, data in chain.from_iterable(
+        database.execute(f"select pair_id, rows, data from {table} where rows > 0")
+        for table in sorted(PAIRED & tables)
     ):
         second = pair % PAIRS
         first = (pair - second) // PAIRS

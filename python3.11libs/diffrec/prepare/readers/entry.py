@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from diffrec.prepare import frames, pictures, readers, solved
+from diffrec.prepare import frames, orientation, pictures, readers, solved
 from diffrec.prepare.errors import SourceError
 from diffrec.prepare.frames import Frame, Frames
 from diffrec.prepare.pictures import Pixels
@@ -106,16 +106,20 @@ def enter(asked: Preparation, project: Project, progress: Progress) -> list[Path
     index = {i: names[one.path] for i, one in enumerate(project.shots) if one.path in names}
     seen = tuple(tuple(index[i] for i in row if i in index) for row in project.seen)
     up = project.up
+    notes = project.notes
     if up is None and any(sideways):
         x, y, z = up_of(turned).tolist()
         up = (x, y, z)
+        if against := orientation.turned_against(turned, np.array(up)):
+            notes = (*notes, f"{orientation.about(against, len(turned))}: {', '.join(against)}")
+            progress.line(notes[-1])
     result = Solved(
         {number: lens for lens, number in lenses.items()},
         cameras,
         project.points,
         seen or ((),) * len(project.points),
         dict(project.refused) | dict.fromkeys(project.missing, "its photograph is not there"),
-        (f"the cameras are those of {project.file} ({project.label})", *project.notes),
+        (f"the cameras are those of {project.file} ({project.label})", *notes),
         up,
     )
     wanted = {f"{one.name}.png" for one in found}

@@ -209,10 +209,19 @@ def whole(project: Project) -> Project:
             f"{file} has no photograph with a camera{why}",
             "align the photographs in the other tool first, then export the cameras again",
         )
-    if missing > shots:
+    refuse_most_missing(file, project.missing, shots + missing)
+    return project
+
+
+def refuse_most_missing(file: Path, missing: Sequence[str], count: int) -> None:
+    """Refuse a project of so many photographs most of which are missing.
+
+    Raises:
+        ProjectError: they are.
+    """
+    if 2 * len(missing) > count:
         raise ProjectError(
-            f"{missing} of the {shots + missing} photographs that {file} names are not there, "
-            f"first {project.missing[0]}",
+            f"{len(missing)} of the {count} photographs that {file} names are not there, "
+            f"first {missing[0]}",
             "put them into a folder images beside it, or name their folder: --photographs FOLDER",
         )
-    return project

@@ -28,11 +28,24 @@ STAYED = 0.4
 NEARLY_ALL = 0.6
 """Part of the edges that stay where a camera stands; the rest is what moves before it. Of one that
 moves a fifth at most does, by chance."""
+CORNER = 100.0
+"""Least eigenvalue of the gradients about a corner that a solver could find again."""
+AROUND, LITTLE = 5, 0.25
+"""A corner stays where in so many pixels about it no more than that part has changed."""
+SURROUNDINGS = 0.04
+"""Part of the corners that stays in all pictures where something that covers up to some 60 % of
+them turns before a camera that stands. Of photographs taken on a walk none does."""
+QUARTERS = 3
+"""Quarters of the picture that have to show some of them; a mark is in one or two."""
 
 NEVER_MOVED = (
     "the camera did not move: nearly all that the photographs show stays at one place in "
     "them (or they are one photograph many times, or the object was moved while all around "
     "it stood still)"
+)
+TURNED = (
+    "the surroundings stay at one place in all pictures while the rest moves: the object was "
+    "turned, or moved, before a camera that stood still"
 )
 WALK_AROUND = "walk around the object with the camera, and let the object stand still"
 
@@ -58,11 +71,14 @@ def refuse(pictures: Sequence[Grey]) -> None:
     """Stop where the camera stood still in photographs that :func:`small` has made.
 
     Raises:
-        CamerasError: nearly all edges stay in their place, in every photograph.
+        CamerasError: nearly all edges stay in their place, in every photograph; or so much of what
+            surrounds something that moves that a solver would place the cameras by it.
     """
     pairs = list(pairwise(pictures))
     if pairs and all(stays(a, b) for a, b in pairs):
         raise CamerasError(NEVER_MOVED, WALK_AROUND)
+    if len(pairs) >= LOOKED_AT - 1 and surroundings_stay(pictures):
+        raise CamerasError(TURNED, WALK_AROUND)
 
 
 def stays(a: Grey, b: Grey) -> bool:
@@ -75,8 +91,32 @@ def stays(a: Grey, b: Grey) -> bool:
     shown = slope > EDGE
     if int(shown.sum()) < FEWEST:
         return False
-    # Brightness that drifts is no movement.
-    drift = b - a * (np.median(b) / max(float(np.median(a)), 1.0))
-    drift = (drift - cv2.GaussianBlur(drift, (0, 0), 12))[1:-1, 1:-1]
-    moved = np.abs(drift[shown]) / slope[shown]
+    moved = np.abs(_change(a, b)[1:-1, 1:-1][shown]) / slope[shown]
     return float((moved < STAYED).mean()) > NEARLY_ALL
+
+
+def surroundings_stay(pictures: Sequence[Grey]) -> bool:
+    """Whether corners all around the middle stay where they are in all of some pictures."""
+    if len({one.shape for one in pictures}) != 1:
+        return False
+    height, width = pictures[0].shape[:2]
+    still = np.ones((height, width), np.bool_)
+    for a, b in pairwise(pictures):
+        across, down = np.gradient(a, axis=1), np.gradient(a, axis=0)
+        change = np.abs(_change(a, b)) >= STAYED * np.maximum(np.hypot(across, down), EDGE)
+        still &= cv2.blur(change.astype(np.float32), (AROUND, AROUND)) < LITTLE
+    corners = [cv2.cornerMinEigenVal(one, AROUND, ksize=3) > CORNER for one in pictures]
+    stay = [one & still for one in corners]
+    halves = [(slice(0, height // 2), slice(height // 2, None)),
+              (slice(0, width // 2), slice(width // 2, None))]  # fmt: skip
+    least = SURROUNDINGS * sum(int(one.sum()) for one in corners)
+    if sum(int(one.sum()) for one in stay) < max(least, FEWEST):
+        return False
+    some = [sum(int(one[y, x].sum()) for one in stay) for y in halves[0] for x in halves[1]]
+    return sum(one >= least / 8 for one in some) >= QUARTERS
+
+
+def _change(a: Grey, b: Grey) -> Grey:
+    """By how many levels pixels differ; brightness that drifts is no change."""
+    drift = b - a * (np.median(b) / max(float(np.median(a)), 1.0))
+    return np.asarray(drift - cv2.GaussianBlur(drift, (0, 0), 12), np.float32)
