@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from diffrec.asset.texels import PART, Texels
+from diffrec.asset.texels import Texels
 
+PART = 1 << 19
+"""Texels that are read at once: what is made of them in between stays small."""
 MARGIN = 4
 """Texels that are repeated around a texture, so that its edge is read like its inside."""
 FINEST = 8
