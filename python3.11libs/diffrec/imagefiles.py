@@ -42,20 +42,28 @@ class ImageError(DiffrecError):
 
 
 def read_linear(path: Path, decode: Decode = decoding.read) -> Tensor:
-    """An 8- or 16-bit picture as stored, [H, W, 3 or 4] in [0, 1]. Raises ImageError.
+    """A picture as stored, [H, W, 3 or 4] in [0, 1]. Raises ImageError.
 
     `decode`: what reads its pixels.
     """
-    pixels, most = _of_whole_numbers(path, decode)
+    pixels = _read(path, decode)
+    if pixels.dtype == np.float32 and path.suffix.lower() == ".exr":
+        return _of_floats(pixels, path)
+    most = _most(pixels, path)
     return torch.from_numpy(pixels.astype(np.float32)).div_(most)
 
 
 def read_srgb(path: Path, decode: Decode = decoding.read) -> Tensor:
     """An sRGB picture made linear, [H, W, 3 or 4]; alpha is linear already. Raises ImageError.
 
+    OpenEXR is linear as it is.
+
     `decode`: what reads its pixels.
     """
-    pixels, most = _of_whole_numbers(path, decode)
+    pixels = _read(path, decode)
+    if pixels.dtype == np.float32 and path.suffix.lower() == ".exr":
+        return _of_floats(pixels, path)
+    most = _most(pixels, path)
     # By a table: of large pictures, temporaries of the formula would be most of the memory.
     table = srgb_to_linear(torch.arange(most + 1) / most).numpy()
     image = table[pixels]
@@ -64,18 +72,27 @@ def read_srgb(path: Path, decode: Decode = decoding.read) -> Tensor:
     return torch.from_numpy(image)
 
 
-def _of_whole_numbers(path: Path, decode: Decode) -> tuple[NDArray[Any], int]:
-    """The pixels as stored, and the largest number that one could hold."""
-    pixels = _read(path, decode)
+def _of_floats(pixels: NDArray[Any], path: Path) -> Tensor:
+    """Numbers of a texture as they are, in [0, 1]."""
+    if not np.isfinite(pixels).all():
+        raise ImageError(f"{path} holds numbers that are none")
+    return torch.from_numpy(pixels).clamp(0, 1)
+
+
+def _most(pixels: NDArray[Any], path: Path) -> int:
+    """The largest whole number that a pixel could hold."""
     if pixels.dtype not in (np.uint8, np.uint16):
-        raise ImageError(f"{path} holds {pixels.dtype} values; an 8- or 16-bit picture is needed")
-    return pixels, int(np.iinfo(pixels.dtype).max)
+        raise ImageError(
+            f"{path} holds {pixels.dtype} values; 8 or 16 bits, or OpenEXR, are needed"
+        )
+    return int(np.iinfo(pixels.dtype).max)
 
 
 def read_hdr(path: Path) -> Tensor:
     """A panorama of high dynamic range, linear RGB [H, W, 3], never negative.
 
-    Radiance .hdr of every kind; OpenEXR where this OpenCV reads it. Raises ImageError.
+    Radiance .hdr of every kind; OpenEXR where OpenCV or the package OpenEXR reads it. Raises
+    ImageError.
     """
     pixels = _read(path)
     if pixels.dtype != np.float32:

@@ -216,3 +216,19 @@ def test_a_writer_may_be_shared(tmp_path: Path) -> None:
     assert (tmp_path / "c.txt").is_file()
     with pytest.raises(FileNotFoundError), imagefiles.PictureWriter() as writer:
         writer.do((tmp_path / "no folder" / "d.txt").touch)
+
+
+def test_openexr_is_linear_as_it_is(tmp_path: Path) -> None:
+    exr = pytest.importorskip("OpenEXR", reason="OpenEXR is not installed")
+    header = {"compression": exr.ZIP_COMPRESSION, "type": exr.scanlineimage}
+    numbers = np.random.default_rng(5).random((3, 4, 3), np.float32) * 1.25
+    exr.File(header, {"RGB": numbers}).write(str(tmp_path / "rgb.exr"))
+    exr.File(header, {"Y": numbers[..., 0].copy()}).write(str(tmp_path / "y.exr"))
+    for read in (read_linear, read_srgb):
+        np.testing.assert_array_equal(read(tmp_path / "rgb.exr"), numbers.clip(0, 1))
+        np.testing.assert_array_equal(read(tmp_path / "y.exr"), numbers[..., [0, 0, 0]].clip(0, 1))
+    np.testing.assert_array_equal(read_hdr(tmp_path / "rgb.exr"), numbers)
+    numbers[1, 2, 0] = np.nan
+    exr.File(header, {"RGB": numbers}).write(str(tmp_path / "nan.exr"))
+    with pytest.raises(ImageError, match="numbers that are none"):
+        read_linear(tmp_path / "nan.exr")

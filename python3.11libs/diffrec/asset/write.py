@@ -67,7 +67,8 @@ def write_asset(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part:
-            writer = TextureFiles(Path(part), name, bits, textures)
+            linear = any(known[one].LINEAR for one in chosen)
+            writer = TextureFiles(Path(part), name, bits, textures, linear=linear)
             made = _made(source, writer, chosen, log, turntable, lods, size, udim)
             placed = _placed(Path(part), folder, made)
             remove_others(folder / TEXTURES, placed)

@@ -184,12 +184,35 @@ def _exr(data: bytes, path: Path) -> NDArray[np.float32]:
         _refuse_large(size, path)
     os.environ.setdefault("OPENCV_IO_ENABLE_OPENEXR", "1")  # asked for at the first such file
     pixels = None if size is None else _decoded(data)
-    if pixels is None or pixels.dtype.name != "float32":
+    if pixels is not None and pixels.dtype.name == "float32":
+        return _rgb(pixels)
+    found = None if size is None else _by_openexr(path)
+    if found is None:
         raise UndecodedError(
-            f"{path} is an OpenEXR picture, which this OpenCV does not read",
-            "save it as Radiance .hdr; in Houdini's command line: icp FILE.exr FILE.hdr",
+            f"{path} is an OpenEXR picture, which this OpenCV does not read, nor the package "
+            "OpenEXR where that is installed",
+            "python -m pip install OpenEXR; or save it as Radiance .hdr, in Houdini's command "
+            "line: icp FILE.exr FILE.hdr",
         )
-    return _rgb(pixels)
+    return found
+
+
+def _by_openexr(path: Path) -> NDArray[np.float32] | None:
+    """The first part's colours or grey, [H, W, 3 or 4]; OpenCV's wheels may know no OpenEXR."""
+    import numpy as np
+
+    try:
+        import OpenEXR
+
+        channels = OpenEXR.File(str(path)).channels()
+    except (ImportError, RuntimeError, ValueError, TypeError, OSError):
+        return None
+    for name in ("RGBA", "RGB", "Y"):
+        if name in channels:
+            pixels = np.asarray(channels[name].pixels, np.float32)
+            grey = pixels[..., None] if pixels.ndim == 2 else pixels
+            return np.ascontiguousarray(grey.repeat(3, axis=2) if name == "Y" else grey)
+    return None
 
 
 def exr_size(data: bytes) -> Size | None:

@@ -23,6 +23,7 @@ from diffrec.asset.source import AssetError
 from diffrec.asset.texels import texels_of
 from diffrec.asset.write import write_asset
 from diffrec.export.obj import write_obj
+from diffrec.imagefiles import read_linear
 from diffrec.textured_mesh import load_obj
 from nvdiffrec_contract.configuration import ASSET_FORMATS, from_mapping
 
@@ -170,10 +171,19 @@ def test_a_reader_of_obj_finds_every_map(written: Any) -> None:
     assert len(found.mesh.triangles) == len(written.source.mesh.triangles)
     raw = trimesh.load(written.folder / "ball.obj", process=False)
     assert raw.visual.material.name == "ball"
+    named = {}
     for line in (written.folder / "ball.mtl").read_text().splitlines():
         keyword, *words = line.split()
         if keyword.startswith(("map", "norm")):
             assert (written.folder / words[-1]).is_file(), line
+            named[keyword] = words[-1]
+    # An MTL names no colour spaces: what is no colour is where no reader looks for a curve.
+    linear = {"map_Pr": "roughness", "map_Pm": "metalness", "map_Bump": "normal"}
+    for keyword, kind in linear.items():
+        assert named[keyword] == f"textures/ball_{kind}_raw.exr"
+        plain = read_linear(written.folder / f"textures/ball_{kind}_raw.png").numpy()
+        exact = read_linear(written.folder / named[keyword]).numpy()
+        np.testing.assert_allclose(exact[..., :1], plain[..., :1], atol=3e-3)
 
 
 def test_normals_have_sixteen_bits_in_both_conventions(written: Any) -> None:

@@ -74,8 +74,13 @@ def test_each_tile_that_faces_use_has_a_file_of_each_texture(tiled: Any) -> None
         for kind in ("raw", "directx_raw")
         for number in used
     }
+    linear = {
+        f"ball_{kind}_raw.{number}.exr"
+        for kind in ("roughness", "metalness", "normal", "lod1_normal")
+        for number in used
+    }
     there = {path.name for path in (folder / "textures").iterdir()}
-    assert there == names | {"ball_light_linear.hdr"}
+    assert there == names | linear | {"ball_light_linear.hdr"}
     for name in names:
         assert imagefiles.read_linear(folder / "textures" / name).shape[:2] == (128, 128)
     assert "4 UDIM tiles of 128 x 128" in next(line for line in lines if "Asset" in line)

@@ -2,6 +2,7 @@
 
 A module has `LABEL`, what it writes, with {name} for the asset's name; `PACKAGE`, what is imported
 and what is installed for that, or None; `UDIM`, whether its readers know pictures of UDIM tiles;
+`LINEAR`, whether its readers want roughness, metalness and normal as OpenEXR where those are PNG;
 `BESIDE`, whether it may run on a thread while textures are written and pictures rendered; and
 `export(asset)`, which writes into `asset.folder` and returns the paths of its files there, the one
 that a reader opens first.

@@ -21,6 +21,7 @@ LABEL = "{name}.glb"
 PACKAGE = None
 BESIDE = True
 UDIM = False
+LINEAR = False
 
 LARGEST_PICTURE = 2048
 """Pictures are reduced to this edge, for the web."""

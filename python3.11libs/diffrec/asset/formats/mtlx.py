@@ -15,6 +15,7 @@ LABEL = "{name}.mtlx"
 PACKAGE = None
 BESIDE = True
 UDIM = True
+LINEAR = False
 
 # Input of the surface: the texture, and the type of its picture. Only colours have a space:
 # MaterialX converts nothing else.

@@ -15,6 +15,7 @@ LABEL = "{name}.obj"
 PACKAGE = None
 BESIDE = True
 UDIM = True
+LINEAR = True
 
 
 def export(asset: Asset) -> list[str]:
@@ -43,13 +44,19 @@ def _written(asset: Asset) -> list[str]:
 
 
 def _material(name: str, textures: Mapping[str, str]) -> list[str]:
+    # MTL names no colour spaces: Blender takes each PNG for sRGB, and OpenEXR for linear.
+    data = {
+        kind: textures.get(f"{kind}_linear", textures[kind])
+        for kind in ("roughness", "metalness", "normal")
+    }
     return [
         f"newmtl {name}",
         "Kd 1 1 1",  # a factor of the picture
+        "Ks 0.5 0.5 0.5",  # Blender's specular level: a reflectance of 0.04; without it takes 1
         "illum 2",
         f"map_Kd {textures['albedo']}",
-        f"map_Pr {textures['roughness']}",
-        f"map_Pm {textures['metalness']}",
-        f"map_Bump -bm 1 {textures['normal']}",
+        f"map_Pr {data['roughness']}",
+        f"map_Pm {data['metalness']}",
+        f"map_Bump -bm 1 {data['normal']}",
         f"norm {textures['normal']}",
     ]

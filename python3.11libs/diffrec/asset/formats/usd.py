@@ -8,6 +8,7 @@ LABEL = "{name}.usd"
 PACKAGE = ("pxr", "usd-core")
 BESIDE = False
 UDIM = True
+LINEAR = False
 
 
 def export(asset: Asset) -> list[str]:

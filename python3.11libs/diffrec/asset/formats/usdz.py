@@ -8,6 +8,7 @@ LABEL = "{name}.usdz"
 PACKAGE = ("pxr", "usd-core")
 BESIDE = False
 UDIM = False
+LINEAR = False
 
 
 def export(asset: Asset) -> list[str]:
