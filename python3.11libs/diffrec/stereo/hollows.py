@@ -26,8 +26,9 @@ MOST_VOICES = 4
 UNKNOWN = 0.02
 """What it costs to leave out a cell that nothing is known of."""
 SKIN = 2
+"""Layers of cells below the hull's surface, which is a good guess, that cost more to leave out."""
 SKIN_COST = 0.5
-"""So many cells below the hull's surface that cost stands for each: the surface is a good guess."""
+"""What each cell of them costs of which nothing is known."""
 DEEP = 0.08
 """A hollow reaches so far below the hull's surface, as a share of the box's edge. A training finds
 by itself what is shallower, and mirrors show such depths where there are none."""
@@ -116,8 +117,8 @@ def _around(solid: Tensor) -> tuple[slice, slice, slice]:
     """The part of the lattice that has all of the solid."""
     where = solid.nonzero()
     low, high = where.amin(0).tolist(), where.amax(0).tolist()
-    x, y, z = (slice(a, b + 1) for a, b in zip(low, high, strict=True))
-    return x, y, z
+    z, y, x = (slice(a, b + 1) for a, b in zip(low, high, strict=True))
+    return z, y, x
 
 
 def least_area(cost: Tensor, solid: Tensor) -> Tensor:
