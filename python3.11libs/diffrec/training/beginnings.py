@@ -104,18 +104,20 @@ def _hull(
     box = config.mesh_scale
     with torch.no_grad():
         vertices = geometry.vertices()
-        middles = lattice(min(config.dmtet_grid, MOST_CELLS), box, vertices.device)
-        points = torch.cat([vertices, middles.reshape(-1, 3)])
-        # Pictures may be read anew for each look at them, so one look is for both.
+        points, middles = vertices, None
+        if start != "hull" and photographs:
+            middles = lattice(min(config.dmtet_grid, MOST_CELLS), box, vertices.device)
+            # Pictures may be read anew for each look at them, so one look is for both.
+            points = torch.cat([vertices, middles.reshape(-1, 3)])
         every = hull_field(points, training, box / config.dmtet_grid)
-        field, hull = every[: len(vertices)], every[len(vertices) :].reshape(middles.shape[:3])
+        field = every[: len(vertices)]
         inside = float((field < 0).float().mean())
         if not 0 < inside < 1:
             log("The masks' visual hull is empty or everything: starting with noise")
             return
         log(f"Starting with the visual hull: {100 * inside:.1f}% of the grid is inside")
-        if start != "hull" and isinstance(training, ImageViews):
-            found = hollows(training, hull, box)
+        if middles is not None and isinstance(training, ImageViews):
+            found = hollows(training, every[len(vertices) :].reshape(middles.shape[:3]), box)
             if found is not None:
                 log(f"Its hollows, by the photographs: {100 * found.share:.1f}% of it is left out")
                 field = torch.maximum(field, DEPTH * found.at(vertices / (0.5 * box)))
