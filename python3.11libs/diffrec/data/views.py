@@ -147,6 +147,13 @@ class ImageViews:
         """Where the cameras are, [N, 3], world units."""
         return self._camera_position
 
+    def pixel_sizes(self) -> Tensor:
+        """How large a pixel of each view is at the world's origin: [N], world units."""
+        # A projection's first number is twice the focal length over the picture's width.
+        lens = torch.stack([view.clip_from_camera[0, 0] for view in self._views]).to(self._device)
+        sizes: Tensor = 2 * self._camera_position.norm(dim=1) / (lens * self.resolution[1])
+        return sizes
+
     def photograph(self, index: int) -> Path | None:
         """The file that a view's picture is read from; None where that is not known."""
         return self._views[index].photograph

@@ -8,7 +8,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from diffrec import cameras
 from diffrec.data.views import ImageViews
 
 MOST = 48
@@ -87,8 +86,7 @@ def taken(views: ImageViews, spacing: float) -> Photographs:
     Raises:
         DataError: a picture that is read now is broken or of another size.
     """
-    poses = torch.stack([views.camera(number)[0] for number in range(len(views))])
-    chosen = _spread(functional.normalize(cameras.camera_position(poses), dim=1))
+    chosen = _spread(functional.normalize(views.positions(), dim=1))
     shrink = _shrink(views, chosen, spacing)
     pictures, known = [], []
     for begin in range(0, len(chosen), _AT_ONCE):
@@ -118,10 +116,6 @@ def _spread(ways: Tensor) -> list[int]:
 
 def _shrink(views: ImageViews, chosen: list[int], spacing: float) -> int:
     """By how much pictures are made smaller; those of the closest half of the cameras decide."""
-    height, width = views.resolution
-    covered = []
-    for number in chosen:
-        pose, projection = views.camera(number)
-        depth = float(pose[:3, 3].norm())
-        covered.append(0.5 * width * float(projection[0, 0]) * spacing / max(depth, 1e-6))
-    return max(1, int(sorted(covered)[len(covered) // 2] / 2), -(-max(height, width) // LARGEST))
+    covered = sorted((spacing / views.pixel_sizes().clamp_min(1e-9))[chosen].tolist())
+    largest = -(-max(views.resolution) // LARGEST)
+    return max(1, int(covered[len(covered) // 2] / 2), largest)

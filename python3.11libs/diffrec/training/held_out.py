@@ -65,14 +65,6 @@ def with_cameras_refined(
     return psnr
 
 
-def _pixel(views: ImageViews) -> float:
-    """How large a pixel is at the world's origin, where the object is, world units."""
-    places = views.positions().cpu()
-    # An OpenGL projection's first number is half a picture's width in focal lengths, inverse.
-    lens = torch.stack([views.camera(index)[1][0, 0] for index in range(len(views))]).cpu()
-    return float((2 * places.norm(dim=1) / (lens * views.resolution[1])).mean())
-
-
 def _fit(config: Config, scene: Scene, views: ImageViews, corrections: ViewCorrections) -> None:
     loss = with_dissimilarity(losses.photograph_loss(config.loss), config.diffrec.dssim)
     with torch.no_grad():
@@ -83,7 +75,7 @@ def _fit(config: Config, scene: Scene, views: ImageViews, corrections: ViewCorre
         edges = edge_topology(mesh.triangles)
     adam = Adam(
         [corrections.motion],
-        FIRST * _pixel(views) / config.mesh_scale,
+        FIRST * float(views.pixel_sizes().mean()) / config.mesh_scale,
         lambda step: 1 - step / STEPS,
     )
     parts = [

@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from numba import njit, prange
 from torch import Tensor
+
+from diffrec.ops.arrays import float32
 
 
 def weighted_sums(image: Tensor, weight: Tensor) -> Tensor:
     """[C, H/2, W/2]."""
     height, width, channels = image.shape
     sums = torch.empty((channels, (height + 1) // 2, (width + 1) // 2), dtype=torch.float32)
-    _weighted_sums(_floats(image), _floats(weight), sums.numpy())
+    _weighted_sums(float32(image), float32(weight), sums.numpy())
     return sums
 
 
 def filled(image: Tensor, known: Tensor, background: Tensor) -> Tensor:
     """[H, W, C]."""
     result = torch.empty(image.shape, dtype=torch.float32)
-    _filled(_floats(image), known.contiguous().numpy(), _floats(background), result.numpy())
+    _filled(float32(image), known.contiguous().numpy(), float32(background), result.numpy())
     return result
-
-
-def _floats(values: Tensor) -> Any:
-    return values.detach().to(torch.float32).contiguous().numpy()
 
 
 @njit(parallel=True, cache=True)

@@ -13,6 +13,8 @@ import torch
 from numba import njit, prange
 from torch import Tensor
 
+from diffrec.ops.arrays import float32
+
 _MOST_SLICES = 8  # bounds the memory of partial sums on machines of many cores
 
 
@@ -25,16 +27,11 @@ def _int32(indices: Tensor) -> np.ndarray:
     return array
 
 
-def _float32(values: Tensor) -> np.ndarray:
-    array: np.ndarray = values.detach().to(torch.float32).contiguous().numpy()
-    return array
-
-
 def barycentrics(clip: Tensor, triangles: Tensor, triangle: Tensor, pixels: Tensor) -> Tensor:
     """[P, 3]."""
     bary = torch.empty((pixels.shape[0], 3), dtype=torch.float32)
     _barycentrics(
-        _float32(clip),
+        float32(clip),
         _int32(triangles),
         _int32(triangle),
         pixels.contiguous().numpy(),
@@ -51,11 +48,11 @@ def barycentrics_backward(
     slices = _slices()
     partial = torch.zeros((slices, clip.shape[0], clip.shape[1], 4), dtype=torch.float32)
     _barycentrics_backward(
-        _float32(clip),
+        float32(clip),
         _int32(triangles),
         _int32(triangle),
         pixels.contiguous().numpy(),
-        _float32(grad),
+        float32(grad),
         slices,
         partial.numpy(),
     )
@@ -73,11 +70,11 @@ def footprint(
     """[P, 4]."""
     result = torch.empty((pixels.shape[0], 4), dtype=torch.float32)
     _footprint(
-        _float32(clip),
+        float32(clip),
         _int32(triangles),
         _int32(triangle),
         pixels.contiguous().numpy(),
-        _float32(texcoords),
+        float32(texcoords),
         _int32(texcoord_triangles),
         numba.get_num_threads(),
         result.numpy(),
@@ -91,10 +88,10 @@ def interpolate(
     """[P, C]."""
     result = torch.empty((bary.shape[0], attributes.shape[1]), dtype=torch.float32)
     _interpolate(
-        _float32(attributes),
+        float32(attributes),
         _int32(attribute_triangles),
         _int32(triangle_of_pixel),
-        _float32(bary),
+        float32(bary),
         numba.get_num_threads(),
         result.numpy(),
     )
@@ -116,11 +113,11 @@ def interpolate_backward(
     partial = torch.zeros((slices, rows, attributes.shape[1]), dtype=torch.float32)
     grad_bary = torch.empty((bary.shape[0] if wants_bary else 0, 3), dtype=torch.float32)
     _interpolate_backward(
-        _float32(attributes),
+        float32(attributes),
         _int32(attribute_triangles),
         _int32(triangle_of_pixel),
-        _float32(bary),
-        _float32(grad),
+        float32(bary),
+        float32(grad),
         slices,
         partial.numpy(),
         grad_bary.numpy(),

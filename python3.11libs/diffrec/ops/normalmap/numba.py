@@ -10,6 +10,8 @@ import torch
 from numba import njit, prange
 from torch import Tensor
 
+from diffrec.ops.arrays import float32
+
 
 def to_world(
     values: Tensor,
@@ -43,22 +45,18 @@ def to_mikktspace(
     """[N, 3]."""
     result = world.detach().to(torch.float32).clone(memory_format=torch.contiguous_format)
     places = _places(at, nearest, faces, bary)
-    frames = (*_table(normals, normal_triangles), _floats(corners))
+    frames = (*_table(normals, normal_triangles), float32(corners))
     _to_mikktspace(*places, *frames, numba.get_num_threads(), result.numpy())
     return result
 
 
 def _places(*given: Tensor) -> tuple[Any, ...]:
     *whole, bary = given
-    return (*(one.to(torch.int64).contiguous().numpy() for one in whole), _floats(bary))
+    return (*(one.to(torch.int64).contiguous().numpy() for one in whole), float32(bary))
 
 
 def _table(rows: Tensor, triangles: Tensor) -> tuple[Any, Any]:
-    return _floats(rows), triangles.to(torch.int64).contiguous().numpy()
-
-
-def _floats(values: Tensor) -> Any:
-    return values.detach().to(torch.float32).contiguous().numpy()
+    return float32(rows), triangles.to(torch.int64).contiguous().numpy()
 
 
 @njit(cache=True)
